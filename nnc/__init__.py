@@ -1,0 +1,1 @@
+"""nnc: small neural networks on a CPU."""
