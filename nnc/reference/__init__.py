@@ -1,0 +1,47 @@
+"""nnc in plain NumPy float64: the specification that every compiled kernel is compared with.
+
+Read it in this order:
+
+1. `formulas`: every activation, loss and metric, one row of a table each;
+2. `optimizers`: every update rule;
+3. `layers`: a forward/backward pair for each kind of layer;
+4. `plan`: a network of them, trained batch by batch.
+
+The names and arguments are those of the compiled core, but for its ``out=``.
+"""
+
+from .formulas import (
+    ACTIVATIONS,
+    LOSSES,
+    METRICS,
+    activation,
+    activation_backward,
+    loss,
+    metric,
+    sigmoid,
+    softmax,
+)
+from .layers import LAYERS, dense, dense_backward, dropout_mask, philox4x32
+from .optimizers import OPTIMIZERS, slot_names, update
+from .plan import Plan
+
+__all__ = [
+    "ACTIVATIONS",
+    "LAYERS",
+    "LOSSES",
+    "METRICS",
+    "OPTIMIZERS",
+    "Plan",
+    "activation",
+    "activation_backward",
+    "dense",
+    "dense_backward",
+    "dropout_mask",
+    "loss",
+    "metric",
+    "philox4x32",
+    "sigmoid",
+    "slot_names",
+    "softmax",
+    "update",
+]

@@ -1,0 +1,384 @@
+"""Activations, losses and metrics: three tables of formulas, and the functions that look them up.
+
+A table maps a name to its formula, so adding an activation, a loss or a metric is adding one row.
+
+Shapes: B rows (examples) of N outputs; z and a, before and after an activation, and the targets y are (B, N);
+dz and da are the gradients of the loss with respect to z and a.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+# ------------------------------------------------------------------------------------------ activations
+
+# Klambauer et al. 2017, "Self-normalizing neural networks", equation 14.
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+# Hendrycks and Gimpel 2016, "Gaussian error linear units", gelu(z) ~ z/2 (1 + tanh(c (z + k z^3))).
+GELU_C, GELU_K = math.sqrt(2.0 / math.pi), 0.044715
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+
+
+def sigmoid(z):
+    """1 / (1 + exp(-z)), written with exp(-|z|) so that neither tail overflows or loses digits."""
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1.0, e) / (1.0 + e)
+
+
+def normal_cdf(z):
+    """P(X <= z) of a standard normal X = erfc(-z / sqrt 2) / 2, with all its digits in the left tail too."""
+    return 0.5 * _erfc(-z / math.sqrt(2.0))
+
+
+def normal_pdf(z):
+    """exp(-z^2 / 2) / sqrt(2 pi)."""
+    return np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+
+
+def elu(z, alpha):
+    """z if z > 0 else alpha (exp(z) - 1)."""
+    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0.0)))
+
+
+def gelu_tanh_inner(z):
+    """t = tanh(c (z + k z^3)) and dt/dz."""
+    t = np.tanh(GELU_C * (z + GELU_K * z**3))
+    return t, (1.0 - t * t) * GELU_C * (1.0 + 3.0 * GELU_K * z * z)
+
+
+def gelu_tanh_backward(z, a, da, alpha):
+    t, dt = gelu_tanh_inner(z)
+    return da * 0.5 * (1.0 + t + z * dt)
+
+
+def softmax(z, alpha=0.0):
+    """exp(z_j) / sum_k exp(z_k); subtracting the largest z changes nothing and keeps exp from overflowing."""
+    e = np.exp(z - z.max(axis=-1, keepdims=True, initial=-np.inf))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def log_softmax(z):
+    """z_j - log sum_k exp(z_k)."""
+    z = z - z.max(axis=-1, keepdims=True, initial=-np.inf)
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+
+
+# name: (f, backward) with a = f(z, alpha) and dz = backward(z, a, da, alpha) = da f'(z)
+ACTIVATIONS = {
+    "linear": (
+        lambda z, alpha: +z,
+        lambda z, a, da, alpha: +da,
+    ),
+    "relu": (
+        lambda z, alpha: np.maximum(z, 0.0),
+        lambda z, a, da, alpha: np.where(z > 0, da, 0.0),
+    ),
+    "leaky_relu": (
+        lambda z, alpha: np.where(z > 0, z, alpha * z),
+        lambda z, a, da, alpha: np.where(z > 0, da, alpha * da),
+    ),
+    "elu": (
+        elu,
+        lambda z, a, da, alpha: np.where(z > 0, da, da * (a + alpha)),
+    ),
+    "selu": (
+        lambda z, alpha: SELU_SCALE * elu(z, SELU_ALPHA),
+        lambda z, a, da, alpha: da * np.where(z > 0, SELU_SCALE, a + SELU_SCALE * SELU_ALPHA),
+    ),
+    "gelu": (
+        lambda z, alpha: z * normal_cdf(z),
+        lambda z, a, da, alpha: da * (normal_cdf(z) + z * normal_pdf(z)),
+    ),
+    "gelu_tanh": (
+        lambda z, alpha: 0.5 * z * (1.0 + gelu_tanh_inner(z)[0]),
+        gelu_tanh_backward,
+    ),
+    "silu": (
+        lambda z, alpha: z * sigmoid(z),
+        lambda z, a, da, alpha: da * (sigmoid(z) + a * sigmoid(-z)),
+    ),
+    "sigmoid": (
+        lambda z, alpha: sigmoid(z),
+        lambda z, a, da, alpha: da * a * (1.0 - a),
+    ),
+    "tanh": (
+        lambda z, alpha: np.tanh(z),
+        lambda z, a, da, alpha: da * (1.0 - a * a),
+    ),
+    "softplus": (
+        lambda z, alpha: np.logaddexp(0.0, z),
+        lambda z, a, da, alpha: da * sigmoid(z),
+    ),
+    "softmax": (  # the one whose outputs depend on each other: dz_j = a_j (da_j - sum_k a_k da_k)
+        softmax,
+        lambda z, a, da, alpha: a * (da - np.sum(a * da, axis=-1, keepdims=True)),
+    ),
+}
+
+
+def look_up(table: dict, name: str, what: str):
+    """Return ``table[name]``; raise a ValueError that lists the known names when there is none."""
+    if name not in table:
+        raise ValueError(f"unknown {what} {name!r}; known: {', '.join(table)}")
+    return table[name]
+
+
+def activation(name: str, z: ArrayLike, alpha: float = 0.0) -> Array:
+    """a = f(z), element by element; softmax over the last axis.
+
+    Parameters
+    ----------
+    name : str
+        A name of ``ACTIVATIONS``.
+    z : array_like, any shape
+        Pre-activations.
+    alpha : float
+        Slope of leaky_relu, scale of elu; ignored by the others.
+
+    Returns
+    -------
+    ndarray of float64, shape of z
+
+    Raises
+    ------
+    ValueError
+        When the name is unknown.
+
+    Examples
+    --------
+    >>> activation("leaky_relu", [-2.0, 0.0, 3.0], alpha=0.5)
+    array([-1.,  0.,  3.])
+    """
+    f, _ = look_up(ACTIVATIONS, name, "activation")
+    return f(np.asarray(z, np.float64), alpha)
+
+
+def activation_backward(name: str, z: ArrayLike, da: ArrayLike, alpha: float = 0.0) -> Array:
+    """dz = da f'(z): the gradient before the activation from the gradient after it.
+
+    Parameters
+    ----------
+    name : str
+        A name of ``ACTIVATIONS``.
+    z, da : array_like, any shape, the same for both
+        Pre-activations, and dL/da.
+    alpha : float
+        As in `activation`.
+
+    Returns
+    -------
+    ndarray of float64, shape of z
+
+    Raises
+    ------
+    ValueError
+        When the name is unknown, or the shapes of z and da differ.
+
+    Examples
+    --------
+    >>> activation_backward("relu", [-2.0, 3.0], [10.0, 10.0])
+    array([ 0., 10.])
+    """
+    f, backward = look_up(ACTIVATIONS, name, "activation")
+    z, da = np.asarray(z, np.float64), np.asarray(da, np.float64)
+    if z.shape != da.shape:
+        raise ValueError(f"da has shape {da.shape}, z has {z.shape}: they must be the same")
+    return backward(z, f(z, alpha), da, alpha)
+
+
+# ----------------------------------------------------------------------------------------------- losses
+
+# Probabilities nearer to 0 or 1 than this are clipped before the logarithm, as in Keras.
+CLIP = 1e-7
+
+
+def mean_squared_error(spec, y, a):
+    e = a - y
+    return np.mean(e * e, axis=1), 2.0 * e / e.shape[1]
+
+
+def mean_absolute_error(spec, y, a):
+    e = a - y
+    return np.mean(np.abs(e), axis=1), np.sign(e) / e.shape[1]
+
+
+def huber(spec, y, a):
+    """Huber 1964: a parabola within delta of the target, a straight line outside."""
+    delta, e = spec["param"], a - y
+    near, size = np.abs(e) <= delta, np.abs(e)
+    values = np.where(near, 0.5 * e * e, delta * (size - 0.5 * delta))
+    return np.mean(values, axis=1), np.where(near, e, delta * np.sign(e)) / e.shape[1]
+
+
+def binary_crossentropy(spec, y, a):
+    n = a.shape[1]
+    y = y * (1.0 - spec["label_smoothing"]) + 0.5 * spec["label_smoothing"]
+    if spec["from_logits"]:  # -y log s(a) - (1-y) log(1 - s(a)) with the sigmoid s
+        return np.mean(np.logaddexp(0.0, a) - y * a, axis=1), (sigmoid(a) - y) / n
+    p = np.clip(a, CLIP, 1.0 - CLIP)
+    values = -(y * np.log(p) + (1.0 - y) * np.log(1.0 - p))
+    return np.mean(values, axis=1), np.where(p == a, (p - y) / (p * (1.0 - p)), 0.0) / n
+
+
+def categorical_crossentropy(spec, y, a):
+    """The probabilities of a row are taken as given: Keras divides them by their sum first, nnc does not."""
+    y = y * (1.0 - spec["label_smoothing"]) + spec["label_smoothing"] / a.shape[1]
+    if spec["from_logits"]:
+        return -np.sum(y * log_softmax(a), axis=1), y.sum(axis=1, keepdims=True) * softmax(a) - y
+    p = np.clip(a, CLIP, 1.0 - CLIP)
+    return -np.sum(y * np.log(p), axis=1), np.where(p == a, -y / p, 0.0)
+
+
+def poisson(spec, y, a):
+    return np.mean(a - y * np.log(a + CLIP), axis=1), (1.0 - y / (a + CLIP)) / a.shape[1]
+
+
+def euclidean(spec, y, a):
+    e = a - y
+    return 0.5 * np.sum(e * e, axis=1), e
+
+
+def margin_hinge(spec, y, a):
+    """Weston and Watkins 1999: every wrong class should stay a margin below the true class t = argmax y."""
+    true = y.argmax(axis=1)[:, None] == np.arange(a.shape[1])  # (B, N), one True in each row
+    slack = spec["param"] - a[true][:, None] + a
+    wrong = ~true & ~(slack <= 0)  # a NaN is no right answer
+    n_wrong = wrong.sum(axis=1, keepdims=True, dtype=np.float64)
+    return np.sum(slack, axis=1, where=wrong), wrong - true * n_wrong
+
+
+# name: function of (spec, y, a) giving each row's loss l (B,) and its gradient dl/da (B, N)
+LOSSES = {
+    "mean_squared_error": mean_squared_error,
+    "mean_absolute_error": mean_absolute_error,
+    "huber": huber,
+    "binary_crossentropy": binary_crossentropy,
+    "categorical_crossentropy": categorical_crossentropy,
+    "poisson": poisson,
+    "euclidean": euclidean,
+    "margin_hinge": margin_hinge,
+}
+
+
+def target_rows(y: ArrayLike, shape: tuple[int, int]) -> Array:
+    """Targets as float64 rows of the given shape (B, N); class ids (B,) become one-hot rows."""
+    y = np.asarray(y)
+    if y.ndim == 1 and y.dtype.kind in "iu" and len(y) == shape[0]:
+        wrong = np.flatnonzero((y < 0) | (y >= shape[1]))
+        if len(wrong):
+            label = f"y[{wrong[0]}] = {y[wrong[0]]}"
+            raise ValueError(f"{label} is no class id of {shape[1]} outputs: use 0 to {shape[1] - 1}")
+        return (y[:, None] == np.arange(shape[1])).astype(np.float64)
+    if y.shape != shape:
+        raise ValueError(f"y is {y.dtype} {y.shape}: use {shape[0]} integer class ids, or rows {shape}")
+    return y.astype(np.float64)
+
+
+@np.errstate(all="ignore")
+def loss(
+    spec: dict, y: ArrayLike, a: ArrayLike, sample_weight: ArrayLike | None = None
+) -> tuple[float, Array]:
+    """L = sum_i sw_i l_i / B, the mean over the batch of the weighted losses of its rows, and dL/da.
+
+    Parameters
+    ----------
+    spec : dict
+        "name" (of ``LOSSES``), "from_logits" (bool), "label_smoothing" (0 to 1), "param" (Huber's delta, the
+        margin).
+    y : array_like of int, shape (B,), or of float, shape (B, N)
+        Class ids, or one row of targets for each row of outputs.
+    a : array_like, shape (B, N)
+        The model's outputs; logits when from_logits.
+    sample_weight : array_like, shape (B,), optional
+        sw; all 1 when None. The sum is divided by B, not by the sum of the weights (as in Keras).
+
+    Returns
+    -------
+    value : float
+        L; 0 for an empty batch.
+    da : ndarray of float64, shape (B, N)
+
+    Raises
+    ------
+    ValueError
+        When the name is unknown, or y or sample_weight does not fit a.
+
+    Examples
+    --------
+    >>> spec = {"name": "euclidean", "from_logits": False, "label_smoothing": 0.0, "param": 0.0}
+    >>> value, da = loss(spec, [0, 1], [[1.0, 2.0], [0.0, 0.0]])
+    >>> value  # (2^2 / 2 + 1^2 / 2) / 2
+    1.25
+    """
+    row_loss = look_up(LOSSES, spec["name"], "loss")
+    a = np.asarray(a, np.float64)
+    if a.ndim != 2:
+        raise ValueError(f"the outputs have shape {a.shape}: use (rows, outputs)")
+    share = np.full(len(a), 1.0 / max(len(a), 1))
+    if sample_weight is not None:
+        weights = np.asarray(sample_weight, np.float64)
+        if weights.shape != share.shape:
+            raise ValueError(f"sample_weight has shape {weights.shape}: use {share.shape}, one for each row")
+        share = share * weights
+    values, gradients = row_loss(spec, target_rows(y, a.shape), a)
+    return float(np.sum(share * values)), share[:, None] * gradients
+
+
+# ---------------------------------------------------------------------------------------------- metrics
+
+
+def top_k(y, a, k):
+    """1 where fewer than k outputs are above the true class's: a tie counts as right, a NaN as wrong."""
+    true = np.take_along_axis(a, y.argmax(axis=1)[:, None], axis=1)
+    return (np.sum(~(a <= true), axis=1) < k).astype(np.float64)
+
+
+# name: function of (y, a, param) giving each row's value (B,)
+METRICS = {
+    "binary_accuracy": lambda y, a, threshold: np.mean((a > threshold) == y, axis=1),
+    "categorical_accuracy": lambda y, a, _: (y.argmax(axis=1) == a.argmax(axis=1)).astype(np.float64),
+    "top_k_categorical_accuracy": top_k,
+    "mean_squared_error": lambda y, a, _: np.mean((a - y) ** 2, axis=1),
+    "mean_absolute_error": lambda y, a, _: np.mean(np.abs(a - y), axis=1),
+}
+
+
+def metric_rows(spec: dict, y: ArrayLike, a: ArrayLike) -> Array:
+    """Return the metric's value of every row, float64 (B,)."""
+    a = np.asarray(a, np.float64)
+    return look_up(METRICS, spec["name"], "metric")(target_rows(y, a.shape), a, spec["param"])
+
+
+def metric(spec: dict, y: ArrayLike, a: ArrayLike) -> float:
+    """Return the mean over the rows of a metric.
+
+    Parameters
+    ----------
+    spec : dict
+        "name" (of ``METRICS``) and "param" (the threshold of binary_accuracy, the k of
+        top_k_categorical_accuracy).
+    y, a
+        Targets and outputs as in `loss`.
+
+    Returns
+    -------
+    float
+        0 when there are no rows.
+
+    Raises
+    ------
+    ValueError
+        When the name is unknown, or y does not fit a.
+
+    Examples
+    --------
+    >>> metric({"name": "categorical_accuracy", "param": 0.0}, [0, 1], [[0.9, 0.1], [0.8, 0.2]])
+    0.5
+    """
+    return float(np.sum(metric_rows(spec, y, a)) / max(len(a), 1))

@@ -1,0 +1,136 @@
+"""Update rules: how a parameter w moves along its gradient g, and what it remembers (its slots).
+
+A step is: clip the gradients, shrink w by the weight decay, apply the rule. Everything happens in place.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .formulas import Array, look_up
+
+
+def sgd(spec, w, g, slots, lr, t):
+    """w -= lr g;  with momentum (Polyak 1964): v = momentum v - lr g, w += v, or (Nesterov 1983)
+    w += momentum v - lr g.
+    """
+    if not spec["momentum"]:
+        w -= lr * g
+        return
+    v = slots["v"]
+    v[...] = spec["momentum"] * v - lr * g
+    w += spec["momentum"] * v - lr * g if spec["nesterov"] else v
+
+
+def adam(spec, w, g, slots, lr, t):
+    """Kingma and Ba 2015; amsgrad: Reddi et al. 2018; with weight decay AdamW: Loshchilov and Hutter 2019.
+
+    m += (1 - beta_1) (g - m);  v += (1 - beta_2) (g^2 - v);  amsgrad: then the largest v so far stands for v
+    w -= lr sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
+    """
+    m, v = slots["m"], slots["v"]
+    m += (1.0 - spec["beta_1"]) * (g - m)
+    v += (1.0 - spec["beta_2"]) * (g * g - v)
+    if spec["amsgrad"]:
+        v = np.maximum(slots["v_max"], v, out=slots["v_max"])
+    rate = lr * np.sqrt(1.0 - spec["beta_2"] ** t) / (1.0 - spec["beta_1"] ** t)
+    w -= rate * m / (np.sqrt(v) + spec["epsilon"])
+
+
+def rmsprop(spec, w, g, slots, lr, t):
+    """Tieleman and Hinton 2012; centered: Graves 2013.
+
+    a = rho a + (1 - rho) g^2;  d = a, or centered: c = rho c + (1 - rho) g, d = a - c^2
+    i = lr g / sqrt(d + epsilon);  w -= i, or with momentum: u = momentum u + i, w -= u
+    """
+    a, rho = slots["a"], spec["rho"]
+    a[...] = rho * a + (1.0 - rho) * g * g
+    d = a
+    if spec["centered"]:
+        c = slots["c"]
+        c[...] = rho * c + (1.0 - rho) * g
+        d = a - c * c
+    i = lr * g / np.sqrt(d + spec["epsilon"])
+    if spec["momentum"]:
+        u = slots["u"]
+        u[...] = spec["momentum"] * u + i
+        i = u
+    w -= i
+
+
+# name: (slots of each parameter in order, each under the option that wants it or None for always; rule)
+OPTIMIZERS = {
+    "sgd": ({"v": "momentum"}, sgd),
+    "adam": ({"m": None, "v": None, "v_max": "amsgrad"}, adam),
+    "rmsprop": ({"a": None, "u": "momentum", "c": "centered"}, rmsprop),
+}
+
+
+def slot_names(spec: dict) -> list[str]:
+    """Return the names of the slots that the optimizer keeps for each parameter, in their order."""
+    slots, _ = look_up(OPTIMIZERS, spec["name"], "optimizer")
+    return [name for name, option in slots.items() if option is None or spec[option]]
+
+
+def clip(spec: dict, gradients: list[Array]) -> list[Array]:
+    """Return the gradients (a list of arrays) clipped; the arrays given are left alone.
+
+    clipvalue limits each element to [-clipvalue, clipvalue]; clipnorm scales each parameter's gradient down
+    to that Euclidean norm; global_clipnorm does so with the norm of all of them together. 0 is off.
+    """
+
+    def shrink(norm, limit):
+        return limit / np.maximum(norm, limit)
+
+    if spec["clipvalue"]:
+        gradients = [np.clip(g, -spec["clipvalue"], spec["clipvalue"]) for g in gradients]
+    if spec["clipnorm"]:
+        gradients = [g * shrink(np.sqrt(np.sum(g * g)), spec["clipnorm"]) for g in gradients]
+    if spec["global_clipnorm"]:
+        norm = np.sqrt(sum(np.sum(g * g) for g in gradients))
+        gradients = [g * shrink(norm, spec["global_clipnorm"]) for g in gradients]
+    return gradients
+
+
+def move(spec: dict, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
+    """Move w in place along a gradient that is clipped already: weight decay, then the optimizer's rule."""
+    _, rule = look_up(OPTIMIZERS, spec["name"], "optimizer")
+    w -= w * (spec["weight_decay"] * learning_rate)
+    rule(spec, w, g, dict(zip(slot_names(spec), slots, strict=True)), learning_rate, step + 1)
+
+
+def update(spec: dict, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
+    """Apply one optimizer step to one parameter, in place (as in Keras 3).
+
+    clip g;  w -= w weight_decay learning_rate;  then the rule: see `sgd`, `adam`, `rmsprop`.
+
+    Parameters
+    ----------
+    spec : dict
+        "name" (of ``OPTIMIZERS``), "momentum", "nesterov", "beta_1", "beta_2", "epsilon", "amsgrad", "rho",
+        "centered", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue"; 0 or False is off.
+    w, g : ndarray of float, the same shape
+        Parameter (changed) and gradient (kept). The two norms are of this g alone.
+    slots : list of ndarray, shape of w
+        What the optimizer remembers (changed), one array for each of ``slot_names(spec)``; zeros at first.
+    learning_rate : float
+    step : int
+        Number of steps done before this one.
+
+    Raises
+    ------
+    ValueError
+        When the name is unknown, or the number of slots is wrong.
+
+    Examples
+    --------
+    >>> spec = dict.fromkeys(["nesterov", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue"], 0)
+    >>> spec |= {"name": "sgd", "momentum": 0.5}
+    >>> w, v = np.array([1.0]), np.array([0.0])
+    >>> for step in range(2):
+    ...     update(spec, w, np.array([1.0]), [v], 0.25, step)
+    >>> w, v  # v: 0 -> -0.25 -> -0.125 - 0.25
+    (array([0.375]), array([-0.375]))
+    """
+    (g,) = clip(spec, [np.asarray(g)])
+    move(spec, w, g, slots, learning_rate, step)

@@ -1,0 +1,331 @@
+"""The whole plan: batches, forward, loss, backward, update, step by step."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .formulas import METRICS, Array, look_up, loss, metric_rows
+from .layers import LAYERS, Activation, Dense, Layer
+from .optimizers import clip, move, slot_names
+
+# A last activation and the loss that undoes it: the two together are worked on logits, which is exact where a
+# probability rounds to 0 or 1, and cheaper backwards.
+FUSED = {"softmax": "categorical_crossentropy", "sigmoid": "binary_crossentropy"}
+
+
+def build_layers(rows: list[dict], n_inputs: int) -> list[Layer]:
+    """Make the layers of a plan's rows; a dense row with an activation becomes two layers."""
+    layers = []
+    for index, row in enumerate(rows):
+        kinds = [look_up(LAYERS, row["kind"], f"kind of layer {index}")]
+        if kinds == [Dense] and row["activation"] != "linear":
+            kinds.append(Activation)
+        for kind in kinds:
+            layers.append(kind(row, n_inputs, index))
+            n_inputs = layers[-1].n_outputs
+    return layers
+
+
+class Plan:
+    """A network ready to run, in NumPy float64: the specification of the compiled ``nnc._core.Plan``.
+
+    Everything is flat: a row of x has n_inputs features, a row of the outputs has n_outputs. The parameters
+    are zero until they are set.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Features of a row of x.
+    layers : list of dict
+        One row for each layer: "kind" (of ``LAYERS``) and what that kind needs.
+    loss : dict, optional
+        See `nnc.reference.loss`. A final softmax with categorical_crossentropy, or sigmoid with
+        binary_crossentropy, is fused with it: the loss is worked on the logits, without clipping; the outputs
+        stay probabilities.
+    metrics : list of dict
+        See `nnc.reference.metric`; worked on the outputs, unweighted.
+    optimizer : dict, optional
+        See `nnc.reference.update`.
+    batch_size : int
+        The largest batch of `train`; `forward` and `evaluate` go through any number of rows in chunks of it.
+    seed : int
+        Key of dropout's random numbers, 64 bits.
+
+    Raises
+    ------
+    ValueError
+        When a name is unknown or a number out of its range.
+
+    Examples
+    --------
+    >>> row = {"kind": "dense", "units": 1, "use_bias": False, "activation": "linear", "alpha": 0.0,
+    ...        "group": 1, "kernel_l1": 0.0, "kernel_l2": 0.0, "bias_l1": 0.0, "bias_l2": 0.0}
+    >>> plan = Plan(2, [row])
+    >>> plan.set_parameters([np.array([[1.0], [10.0]])])
+    >>> plan.forward(np.array([[1.0, 2.0]]))
+    array([[21.]])
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        layers: list[dict],
+        *,
+        loss: dict | None = None,
+        metrics: Sequence[dict] = (),
+        optimizer: dict | None = None,
+        batch_size: int = 32,
+        seed: int = 0,
+    ):
+        if n_inputs < 1 or batch_size < 1:
+            raise ValueError(f"n_inputs {n_inputs} and batch_size {batch_size}: both must be at least 1")
+        self.n_inputs, self.batch_size, self.seed = n_inputs, batch_size, seed
+        self._layers = build_layers(layers, n_inputs)
+        self.n_outputs = self._layers[-1].n_outputs if self._layers else n_inputs
+        self._metrics, self._optimizer = list(metrics), optimizer
+        for spec in self._metrics:
+            look_up(METRICS, spec["name"], "metric")
+
+        # The loss sees the outputs of the layers before `_head`, the first layer that it does without.
+        self._loss, self._head = loss, len(self._layers)
+        last = self._layers[-1] if self._layers else None
+        if loss and not loss["from_logits"] and isinstance(last, Activation):
+            whole_row = last.row["activation"] != "softmax" or last.row["group"] == self.n_outputs
+            if FUSED.get(last.row["activation"]) == loss["name"] and whole_row:
+                self._loss, self._head = loss | {"from_logits": True}, self._head - 1
+
+        self.parameter_names = [name for layer in self._layers for name in layer.shapes]
+        self.parameter_shapes = [shape for layer in self._layers for shape in layer.shapes.values()]
+        self._penalties = [pair for layer in self._layers for pair in layer.penalties]
+        self._parameters = [np.zeros(shape) for shape in self.parameter_shapes]
+        self.n_slots = len(slot_names(optimizer)) if optimizer else 0
+        self._slots = [[np.zeros(shape) for _ in range(self.n_slots)] for shape in self.parameter_shapes]
+        self._taped = None
+
+    # -------------------------------------------------------------------------------------------------- state
+
+    def get_parameters(self) -> list[Array]:
+        """Return copies of parameters in layer order: dense kernel (I, O), bias (O,), prelu alpha (F,)"""
+        return [w.copy() for w in self._parameters]
+
+    def set_parameters(self, parameters: Sequence[ArrayLike]) -> None:
+        """Copy in arrays of `parameter_shapes`; ValueError when their number or a shape differs."""
+        self._parameters = self._checked("parameters", parameters, self.parameter_shapes)
+
+    def get_slots(self) -> list[list[Array]]:
+        """Return copies of what the optimizer remembers: for each parameter a list of n_slots arrays."""
+        return [[slot.copy() for slot in slots] for slots in self._slots]
+
+    def set_slots(self, slots: Sequence[Sequence[ArrayLike]]) -> None:
+        """Copy in what `get_slots` gave; ValueError when a number or a shape differs."""
+        if len(slots) != len(self._slots):
+            raise ValueError(f"slots of {len(slots)} parameters: this plan has {len(self._slots)} parameters")
+        pairs = zip(slots, self.parameter_shapes, strict=True)
+        self._slots = [self._checked("slots", arrays, [shape] * self.n_slots) for arrays, shape in pairs]
+
+    @staticmethod
+    def _checked(what, arrays, shapes):
+        arrays = [np.array(array, np.float64) for array in arrays]
+        given = [array.shape for array in arrays]
+        if given != shapes:
+            raise ValueError(f"{what} of shapes {given}: this plan wants {shapes}")
+        return arrays
+
+    # -------------------------------------------------------------------------------------- forward, backward
+
+    def _layer_parameters(self):
+        """Pair each layer with its parameters."""
+        parameters = iter(self._parameters)
+        return [(layer, [next(parameters) for _ in layer.shapes]) for layer in self._layers]
+
+    def _run(self, x, noise):
+        """Send x (B, n_inputs) through every layer; return each layer's input, the outputs, the tape."""
+        values, tape = [np.asarray(x, np.float64)], []
+        for layer, parameters in self._layer_parameters():
+            y, kept = layer.forward(values[-1], parameters, noise)
+            values.append(y)
+            tape.append(kept)
+        return values, tape
+
+    def _backward(self, d, tape):
+        """Turn the gradient after the last taped layer into that of every parameter, penalties included."""
+        gradients = []
+        for (layer, parameters), kept in reversed(list(zip(self._layer_parameters(), tape, strict=False))):
+            d, of_layer = layer.backward(d, parameters, kept)
+            gradients = of_layer + gradients
+        penalties = zip(gradients, self._parameters, self._penalties, strict=True)
+        return [g + l1 * np.sign(w) + 2.0 * l2 * w for g, w, (l1, l2) in penalties]
+
+    def penalty(self) -> float:
+        """Return the sum over the parameters of l1 |w| + l2 w^2."""
+        pairs = zip(self._parameters, self._penalties, strict=True)
+        return float(sum(l1 * np.sum(np.abs(w)) + l2 * np.sum(w * w) for w, (l1, l2) in pairs))
+
+    def _loss_and_gradients(self, x, y, sample_weight, noise):
+        values, tape = self._run(x, noise)
+        value, d = loss(self._loss, y, values[self._head], sample_weight)
+        return value + self.penalty(), values[-1], self._backward(d, tape[: self._head])
+
+    def _update(self, gradients, learning_rate, step):
+        everything = zip(self._parameters, clip(self._optimizer, gradients), self._slots, strict=True)
+        for w, g, slots in everything:
+            move(self._optimizer, w, g, slots, float(learning_rate), step)
+
+    @np.errstate(all="ignore")
+    def forward(self, x: NDArray) -> Array:
+        """Return the outputs (n, n_outputs) of x (n, n_inputs) in inference mode."""
+        self._check_rows(x)
+        outputs = np.empty((len(x), self.n_outputs))
+        for rows in self._chunks(0, len(x)):
+            outputs[rows] = self._run(x[rows], None)[0][-1]
+        return outputs
+
+    @np.errstate(all="ignore")
+    def gradients(
+        self,
+        x: NDArray,
+        y: NDArray,
+        sample_weight: NDArray | None = None,
+        training: bool = False,
+        epoch: int = 0,
+        step: int = 0,
+    ) -> tuple[float, list[Array]]:
+        """Return the loss of one batch of any size, and its gradient for every parameter; with penalties."""
+        self._check_rows(x, y, sample_weight)
+        noise = (self.seed, epoch, step) if training else None
+        value, _, gradients = self._loss_and_gradients(x, y, sample_weight, noise)
+        return value, gradients
+
+    # ----------------------------------------------------------------------------------- training, evaluation
+
+    @np.errstate(all="ignore")
+    def train(
+        self,
+        x: NDArray,
+        y: NDArray,
+        sample_weight: NDArray | None,
+        order: NDArray | None,
+        start: int,
+        learning_rates: Sequence[float] | NDArray,
+        batch_size: int,
+        epoch: int,
+        step: int,
+        budget: float,
+    ) -> tuple[int, int, float, Array]:
+        """Train on batch after batch: gather its rows, forward, loss, backward, update.
+
+        Parameters
+        ----------
+        x : ndarray of uint8 or float32, shape (n, n_inputs)
+        y : ndarray of int32, shape (n,), or float32, shape (n, n_outputs)
+            Class ids, or rows of targets.
+        sample_weight : ndarray of float32, shape (n,), or None
+        order : ndarray of int64, shape (m,), or None
+            Row numbers in the order of their use; None is 0, ..., n - 1.
+        start : int
+            Place in the order where the first batch begins.
+        learning_rates : ndarray of float32, shape (k,)
+            One for each step; at most k steps are done.
+        batch_size : int
+            Rows of a batch, at most the plan's; the last one may be shorter.
+        epoch, step : int
+            Epochs and steps done before this call. Both key dropout; Adam's t is the step's number.
+        budget : float
+            Seconds after which no further step is begun. At least one step is done.
+
+        Returns
+        -------
+        n_steps : int
+            Steps done.
+        rows : int
+            Rows of those steps.
+        loss_sum : float
+            Sum over the steps of rows times loss (before the update, penalties included). NaN when a loss was
+            not finite: its step is not applied, nor any later one.
+        metric_sums : ndarray of float64, shape (n_metrics,)
+            Sums over those rows.
+
+        Raises
+        ------
+        ValueError
+            When the plan has no loss or optimizer, or an argument does not fit.
+        """
+        began = time.perf_counter()
+        self._check_rows(x, y, sample_weight, needs_optimizer=True)
+        order = np.arange(len(x)) if order is None else np.asarray(order)
+        if len(order) and not (order.min() >= 0 and order.max() < len(x)):
+            raise ValueError(f"order has rows {order.min()} to {order.max()}: x has rows 0 to {len(x) - 1}")
+        if not 1 <= batch_size <= self.batch_size or not 0 <= start <= len(order):
+            limits = f"use 1 to {self.batch_size}, and 0 to {len(order)}"
+            raise ValueError(f"batch_size {batch_size}, start {start}: {limits}")
+        n_steps, n_rows, loss_sum, metric_sums = 0, 0, 0.0, np.zeros(len(self._metrics))
+        for i, learning_rate in enumerate(learning_rates):
+            rows = order[start + i * batch_size :][:batch_size]
+            if not len(rows):
+                break
+            weights = None if sample_weight is None else sample_weight[rows]
+            noise = (self.seed, epoch, step + i)
+            value, outputs, gradients = self._loss_and_gradients(x[rows], y[rows], weights, noise)
+            if not math.isfinite(value):
+                return n_steps, n_rows, math.nan, metric_sums
+            self._update(gradients, learning_rate, step + i)
+            n_steps, n_rows, loss_sum = n_steps + 1, n_rows + len(rows), loss_sum + value * len(rows)
+            metric_sums += self._metric_sums(y[rows], outputs)
+            if time.perf_counter() - began >= budget:
+                break
+        return n_steps, n_rows, loss_sum, metric_sums
+
+    @np.errstate(all="ignore")
+    def evaluate(
+        self, x: NDArray, y: NDArray, sample_weight: NDArray | None, start: int, stop: int
+    ) -> tuple[int, float, Array]:
+        """Return how many rows are in start:stop, the sums of their losses (no penalties) and metrics."""
+        self._check_rows(x, y, sample_weight)
+        if not 0 <= start <= stop <= len(x):
+            raise ValueError(f"start {start}, stop {stop}: use 0 <= start <= stop <= {len(x)}, the rows of x")
+        loss_sum, metric_sums = 0.0, np.zeros(len(self._metrics))
+        for rows in self._chunks(start, stop):
+            values, _ = self._run(x[rows], None)
+            weights = None if sample_weight is None else sample_weight[rows]
+            loss_sum += loss(self._loss, y[rows], values[self._head], weights)[0] * len(values[-1])
+            metric_sums += self._metric_sums(y[rows], values[-1])
+        return stop - start, loss_sum, metric_sums
+
+    @np.errstate(all="ignore")
+    def step_forward(self, x: NDArray, epoch: int, step: int) -> Array:
+        """Return the outputs (B, n_outputs) of a batch in training mode; keep what `step_backward` needs."""
+        self._check_rows(x)
+        if len(x) > self.batch_size:
+            raise ValueError(f"x has {len(x)} rows: this plan's batch_size is {self.batch_size}")
+        values, self._taped = self._run(x, (self.seed, epoch, step))
+        return values[-1]
+
+    @np.errstate(all="ignore")
+    def step_backward(self, d_outputs: ArrayLike, learning_rate: float, step: int) -> None:
+        """Apply one update, given dL/d outputs (B, n_outputs) of the batch that `step_forward` saw last."""
+        if self._taped is None or self._optimizer is None:
+            raise ValueError("step_backward needs an optimizer, and a step_forward before each call")
+        tape, self._taped = self._taped, None
+        self._update(self._backward(np.asarray(d_outputs, np.float64), tape), learning_rate, step)
+
+    def _metric_sums(self, y, outputs):
+        return np.array([np.sum(metric_rows(spec, y, outputs)) for spec in self._metrics])
+
+    def _chunks(self, start, stop):
+        return [slice(i, min(i + self.batch_size, stop)) for i in range(start, stop, self.batch_size)]
+
+    def _check_rows(self, x, y=None, sample_weight=None, needs_optimizer=False):
+        if x.ndim != 2 or x.shape[1] != self.n_inputs:
+            raise ValueError(f"x has shape {x.shape}: use (rows, {self.n_inputs})")
+        for name, array in [("y", y), ("sample_weight", sample_weight)]:
+            if array is not None and len(array) != len(x):
+                raise ValueError(f"{name} has {len(array)} rows, x has {len(x)}")
+        if y is not None and self._loss is None:
+            raise ValueError("this plan has no loss")
+        if needs_optimizer and self._optimizer is None:
+            raise ValueError("this plan has no optimizer")
