@@ -1,0 +1,15 @@
+"""Data sets for learning and for measuring: iris (bundled), MNIST and Fashion-MNIST (found, else downloaded).
+
+``load_iris``, ``load_mnist`` and ``load_fashion_mnist`` are ours; ``nnc.datasets.mnist.load_data()`` and
+``nnc.datasets.fashion_mnist.load_data()`` are the same under the names that Keras gives them.
+"""
+
+from __future__ import annotations
+
+from nnc.datasets import fashion_mnist, mnist
+from nnc.datasets.fashion_mnist import load_fashion_mnist
+from nnc.datasets.idx import read_idx
+from nnc.datasets.iris import load_iris
+from nnc.datasets.mnist import load_mnist
+
+__all__ = ["fashion_mnist", "load_fashion_mnist", "load_iris", "load_mnist", "mnist", "read_idx"]

@@ -1,0 +1,74 @@
+"""Fashion-MNIST: 70,000 photographs of clothes, a harder stand-in for MNIST."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnc.datasets import _store
+
+CLASS_NAMES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+
+MIRRORS = (
+    "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+)
+
+# Debian's package dataset-fashion-mnist
+FOLDERS = ("/usr/share/datasets/fashion-mnist",)
+
+# of the uncompressed files, in the order of _store.SHAPES
+SHA256 = (
+    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+)
+
+
+def load_fashion_mnist(folder=None) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Fashion-MNIST: 60,000 images of clothes to train on and 10,000 to test on.
+
+    The four files have the names of MNIST's: ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``,
+    ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, plain or as ``.gz``. They are looked for in
+    these places:
+
+    1. `folder` and its subfolder ``fashion_mnist``; when given, nowhere else;
+    2. the folder that the environment variable NNC_DATA_DIR names, and its subfolder ``fashion_mnist``;
+    3. nnc's cache: ``$XDG_CACHE_HOME/nnc/fashion_mnist``, else ``nnc/fashion_mnist`` in the platform's folder
+       for caches;
+    4. ``/usr/share/datasets/fashion-mnist``, where Debian's package dataset-fashion-mnist puts them.
+
+    What is not there is downloaded into the cache (31 MB in all) with a progress bar. Whatever the place, the
+    SHA-256 of the content is checked.
+
+    Parameters
+    ----------
+    folder : str or path, optional
+        A folder that has the files.
+
+    Returns
+    -------
+    (x_train, y_train), (x_test, y_test)
+        x : ndarray of shape (n, 28, 28), uint8, 0 the background; y : ndarray of shape (n,), uint8, 0 to 9,
+        named in ``nnc.datasets.fashion_mnist.CLASS_NAMES``. n is 60,000 and 10,000.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `folder` is given and lacks a file.
+    FormatError
+        If a file is damaged, or not Fashion-MNIST's.
+    ConnectionError
+        If a download fails; the message says how to do without.
+
+    Notes
+    -----
+    H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
+    Algorithms, arXiv:1708.07747 (2017). Licence: MIT. Keras: ``keras.datasets.fashion_mnist.load_data``.
+    """
+    return _store.load("fashion_mnist", "Fashion-MNIST", SHA256, MIRRORS, folder, FOLDERS)
+
+
+load_data = load_fashion_mnist

@@ -1,0 +1,96 @@
+"""Small helpers that Keras keeps under this name."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def to_categorical(x, num_classes: int | None = None) -> np.ndarray:
+    """One-hot rows of class ids.
+
+    out[..., j] = 1 if x[...] == j else 0
+
+    Parameters
+    ----------
+    x : array-like of int
+        Class ids from 0 to num_classes - 1, of any shape; a last axis of length 1 is dropped, so that (n,)
+        and (n, 1) both give (n, num_classes).
+    num_classes : int, optional
+        The number of classes; None: the largest id plus one.
+
+    Returns
+    -------
+    ndarray of shape (*x.shape, num_classes), float32
+
+    Raises
+    ------
+    TypeError
+        If x does not hold whole numbers.
+    ValueError
+        If an id is out of range, or x is empty and num_classes is not given.
+
+    Notes
+    -----
+    Keras: ``keras.utils.to_categorical``. Ours are float32, the dtype that nnc computes in (Keras: float64),
+    and a negative id is an error (Keras: counts from the end).
+
+    Examples
+    --------
+    >>> from nnc.utils import to_categorical
+    >>> to_categorical([0, 2, 1], num_classes=4)
+    array([[1., 0., 0., 0.],
+           [0., 0., 1., 0.],
+           [0., 1., 0., 0.]], dtype=float32)
+    """
+    ids = np.asarray(x)
+    if ids.dtype.kind == "f" and np.all(ids == np.floor(ids)) and np.all(np.isfinite(ids)):
+        ids = ids.astype(np.int64)
+    if ids.dtype.kind not in "biu":
+        raise TypeError(f"x must hold whole numbers, got an array of {ids.dtype}")
+    if ids.ndim > 1 and ids.shape[-1] == 1:
+        ids = ids[..., 0]
+    if num_classes is None:
+        if ids.size == 0:
+            raise ValueError("x is empty: give num_classes")
+        num_classes = int(ids.max()) + 1
+    wrong = (ids < 0) | (ids >= num_classes)
+    if np.any(wrong):
+        raise ValueError(f"x holds {ids[wrong].flat[0]}, but the class ids go from 0 to {num_classes - 1}")
+    out = np.zeros((*ids.shape, num_classes), dtype=np.float32)
+    np.put_along_axis(out, ids[..., np.newaxis].astype(np.int64), 1.0, axis=-1)
+    return out
+
+
+def normalize(x, axis: int = -1, order: float = 2) -> np.ndarray:
+    """`x` with every vector along `axis` divided by its norm; vectors of zeros stay as they are.
+
+    out = x / ||x||_order
+
+    Parameters
+    ----------
+    x : array-like of float
+    axis : int
+        The axis along which the vectors lie.
+    order : float
+        The order of the norm: 2 is the Euclidean length, 1 the sum of the absolute values, ``np.inf`` the
+        largest.
+
+    Returns
+    -------
+    ndarray of the shape of x; float32 if x is float32, else float64
+
+    Notes
+    -----
+    Keras: ``keras.utils.normalize``.
+
+    Examples
+    --------
+    >>> from nnc.utils import normalize
+    >>> normalize([[3.0, 4.0], [0.0, 0.0]])
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    x = np.asarray(x)
+    x = x if x.dtype == np.float32 else x.astype(np.float64)
+    norm = np.linalg.norm(x, ord=order, axis=axis, keepdims=True)
+    return x / np.where(norm == 0, 1, norm).astype(x.dtype)
