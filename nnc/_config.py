@@ -1,0 +1,285 @@
+"""What every configuration object shares: checks of arguments, configurations as dicts, look-up by name.
+
+A configuration object (a layer, a loss, a regularizer, ...) is what its constructor was given: the positional
+parameters of ``__init__``, each stored, checked, under its own name. So the signature is the only list of a class's
+arguments; configurations, ``repr`` and equality read it. Keyword-only parameters are not configuration: they say
+where a layer stands (``input_shape``), or exist to refuse in words what Keras has and nnc has not.
+
+A family (all the losses) is the classes of one module. `close` fills its registry when the module ends, so that a
+model file can name the classes written here and no others.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+# Kernels compute in float32: a larger number would be infinite there.
+LARGEST = 3.4028234663852886e38
+
+# More features than this in one layer is a slip of the pen; it also keeps every product of two sizes within 2**48.
+MAX_FEATURES = 2**24
+
+_REQUIRED = object()
+
+
+def refusal(name: str, must: str, value: object, error: type[Exception] = ValueError) -> Exception:
+    """The error for an argument: its name, what it must be, what it was."""
+    given = repr(value)
+    if len(given) > 200:
+        given = given[:200] + "..."
+    return error(f"{name} must be {must}, got {given}")
+
+
+def number(name: str, value: object, interval: str = "(-inf, inf)") -> float:
+    """`value` as a float inside `interval`, written as in mathematics: "[0, 1)"; never NaN, infinite or a bool."""
+    must = f"a number in {interval}"
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise refusal(name, must, value, TypeError)
+    low, high = (float(end) for end in interval[1:-1].split(","))
+    try:
+        result = float(value)
+    except OverflowError:
+        raise refusal(name, must, value) from None
+    above = result >= low if interval[0] == "[" else result > low
+    below = result <= high if interval[-1] == "]" else result < high
+    if not (above and below):  # NaN fails both
+        raise refusal(name, must, value)
+    if abs(result) > LARGEST:
+        raise refusal(name, f"{must} that float32 can hold", value)
+    return result
+
+
+def integer(name: str, value: object, low: int, high: int) -> int:
+    """`value` as an int with low <= value <= high; a float or a bool is refused, whatever its value."""
+    must = f"an integer from {low} to {high}"
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise refusal(name, must, value, TypeError)
+    if not low <= value <= high:
+        raise refusal(name, must, value)
+    return int(value)
+
+
+def boolean(name: str, value: object) -> bool:
+    """`value` if it is True or False."""
+    if not isinstance(value, bool):
+        raise refusal(name, "True or False", value, TypeError)
+    return value
+
+
+def choice(name: str, value: object, choices: Iterable[Any]) -> Any:
+    """`value` if it is one of `choices`."""
+    choices = tuple(choices)
+    if not any(value is known or (type(value) is type(known) and value == known) for known in choices):
+        raise refusal(name, " or ".join(map(repr, choices)), value)
+    return value
+
+
+def optional_name(value: object) -> str | None:
+    """`value` as a layer's, a loss's or a metric's name: a string, or None for the one nnc gives."""
+    if value is not None and not isinstance(value, str):
+        raise refusal("name", "a string or None", value, TypeError)
+    if value is not None and (not value or "/" in value):
+        raise refusal("name", 'a string that is not empty and has no "/"', value)
+    return value
+
+
+def seed_or_none(value: object) -> int | None:
+    """`value` as the seed of a generator: an integer of 64 bits, or None."""
+    return None if value is None else integer("seed", value, 0, 2**64 - 1)
+
+
+def shape(name: str, value: object, wildcard: bool = False) -> tuple[int, ...]:
+    """`value` as the shape of one sample; with `wildcard` one size may be -1, for the size that is left."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise refusal(name, "a tuple of sizes without the batch axis, such as (784,)", value, TypeError)
+    sizes = tuple(value)
+    if not sizes:
+        raise refusal(name, "a tuple of at least one size, such as (784,)", value)
+    unknown = sum(not isinstance(size, bool) and isinstance(size, Integral) and size == -1 for size in sizes)
+    if wildcard and unknown == 1:
+        at = next(i for i, size in enumerate(sizes) if size == -1)
+        return tuple(-1 if i == at else integer(name, s, 1, MAX_FEATURES) for i, s in enumerate(sizes))
+    sizes = tuple(integer(name, size, 1, MAX_FEATURES) for size in sizes)
+    if math.prod(sizes) > MAX_FEATURES:
+        raise refusal(name, f"a shape of at most {MAX_FEATURES} features", value)
+    return sizes
+
+
+def snake_case(name: str) -> str:
+    """A class name as Keras writes it in lower case: LeakyReLU is leaky_re_lu."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+class Config:
+    """Base of every configuration object: `get_config`, `from_config`, `get`, ``repr`` and equality.
+
+    A direct subclass founds a family and says its `kind`, the word for it in messages. Class attributes:
+    ``identifier``, the name in lower case (from the class name unless written), and ``aliases``, further names.
+    """
+
+    kind = "object"
+    identifier = "object"
+    aliases: tuple[str, ...] = ()
+    family: type[Config]
+    registry: Mapping[str, type[Config]] = {}
+    _names: Mapping[str, type[Config]] = {}
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if Config in cls.__bases__:
+            cls.family = cls
+        if "identifier" not in vars(cls):
+            cls.identifier = snake_case(cls.__name__)
+
+    def __init__(self) -> None:
+        pass
+
+    @classmethod
+    def arguments(cls) -> dict[str, object]:
+        """The configuration's keys in the order of the constructor, with their defaults."""
+        code, defaults = cls.__init__.__code__, cls.__init__.__defaults__ or ()
+        names = code.co_varnames[1 : code.co_argcount]
+        return dict(zip(names, (_REQUIRED,) * (len(names) - len(defaults)) + defaults, strict=True))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as plain values that JSON can hold, nested objects as `serialize` writes them."""
+        return {name: _plain(getattr(self, name)) for name in self.arguments()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """The object that `get_config` described.
+
+        Raises
+        ------
+        ValueError
+            If a key is missing or unknown, or the constructor refuses a value.
+        """
+        if not isinstance(config, Mapping):
+            raise refusal(f"the configuration of {cls.__name__}", "a dict", config)
+        expected = cls.arguments().keys()
+        if config.keys() != expected:
+            raise refusal(f"the keys of {cls.__name__}'s configuration", f"{sorted(expected)}", list(config))
+        try:
+            return cls(**config)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{cls.__name__}: {error}") from error
+
+    @classmethod
+    def get(cls, identifier: Any, argument: str | None = None) -> Any:
+        """The object that `identifier` means: an object of the family, its class, its name, or what `serialize` gave.
+
+        `argument` is the caller's word for it in error messages.
+        """
+        family, argument = cls.family, argument or cls.kind
+        if isinstance(identifier, family):
+            return identifier
+        if isinstance(identifier, type) and issubclass(identifier, family):
+            return identifier()
+        if isinstance(identifier, Mapping):
+            return deserialize(identifier, family.registry)
+        if not isinstance(identifier, str):
+            must = f"a name, an object or a configuration of nnc's {cls.kind}s"
+            raise refusal(argument, must, identifier, TypeError)
+        found = family._names.get(_key(identifier))
+        if found is None:
+            raise refusal(argument, f"one of {', '.join(sorted(family.names()))}", identifier)
+        return found()
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The family's names in lower case."""
+        return [member.identifier for member in cls.family.registry.values()]
+
+    def __repr__(self) -> str:
+        shown = []
+        for name, default in self.arguments().items():
+            value = getattr(self, name)
+            if default is _REQUIRED:
+                shown.append(repr(_short(value)))
+            elif not self._is_default(name, value, default):
+                shown.append(f"{name}={_short(value)!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _is_default(self, name: str, value: object, default: object) -> bool:
+        if name == "name" and value == self.identifier:
+            return True
+        return value == default or (isinstance(value, Config) and value == value.get(default))
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    def __hash__(self) -> int:
+        return hash((type(self), repr(self)))
+
+
+def serialize(obj: Config) -> dict[str, Any]:
+    """`obj` as a dict that JSON can hold and `deserialize` understands.
+
+    Raises
+    ------
+    ValueError
+        If the class is not nnc's own: a file could not name it safely.
+    """
+    cls = type(obj)
+    if not isinstance(obj, Config) or cls.registry.get(cls.__name__) is not cls:
+        raise ValueError(f"{obj!r} cannot be saved: its class {cls.__name__} is not one of nnc's own")
+    return {"class_name": cls.__name__, "config": obj.get_config()}
+
+
+def deserialize(data: Mapping[str, Any], registry: Mapping[str, type[Config]]) -> Any:
+    """The object that `serialize` described, of a class in `registry`; nothing is imported.
+
+    Raises
+    ------
+    ValueError
+        If the class is not in the registry, a key is missing or unknown, or a value is out of range.
+    """
+    if not isinstance(data, Mapping) or data.keys() != {"class_name", "config"}:
+        raise refusal("a configuration", 'a dict with the keys "class_name" and "config"', data)
+    name = data["class_name"]
+    if not isinstance(name, str) or name not in registry:
+        raise refusal("class_name", f"one of {', '.join(registry)}", name)
+    return registry[name].from_config(data["config"])
+
+
+def close(family: type[Config], members: Mapping[str, object]) -> dict[str, type[Config]]:
+    """Fill `family`'s registry with its classes among `members`, a module's globals, and return it.
+
+    A class that a user derives later is not added: what a file may name stays closed. A class with ``saved = False``
+    in its body (the base of a family, a loss written in Python) is left out.
+    """
+    classes = [m for m in members.values() if isinstance(m, type) and issubclass(m, family)]
+    registry = {cls.__name__: cls for cls in classes if vars(cls).get("saved", True)}
+    family.registry = registry
+    family._names = {
+        _key(name): cls
+        for cls in registry.values()
+        for name in (cls.__name__, cls.identifier, *vars(cls).get("aliases", ()))
+    }
+    return registry
+
+
+def _key(name: str) -> str:
+    """One spelling for MeanSquaredError and mean_squared_error."""
+    return name.replace("_", "").lower()
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Config):
+        return serialize(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _short(value: object) -> object:
+    """For a repr: the name of an object that is all defaults ('glorot_uniform'), else the value itself."""
+    if isinstance(value, Config):
+        try:
+            return value.identifier if value.get(value.identifier) == value else value
+        except (TypeError, ValueError):  # not to be had by name
+            return value
+    return value

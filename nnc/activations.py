@@ -1,0 +1,142 @@
+"""Activations: one row for each, by the names of Keras.
+
+    >>> from nnc import activations
+    >>> activations.get("leaky_relu").formula
+    'max(z, 0) + alpha min(z, 0)'
+
+The rows below give name, formula and parameter; the arithmetic is in the C core and, in NumPy, in nnc.reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnc import _config
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+class Activation(_config.Config):
+    """An activation a = f(z), by name.
+
+    Parameters
+    ----------
+    name : str
+        One of `activations.names`: "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu",
+        "sigmoid", "tanh", "softplus", "softmax".
+    alpha : float, optional
+        The parameter: the slope below zero of leaky_relu (at least 0; 0.2 unless given, as in Keras), the height of
+        elu (above 0; 1 unless given). The others have none.
+
+    Attributes
+    ----------
+    formula : str
+        f(z) in one line.
+
+    Notes
+    -----
+    As in Keras, "gelu" is the exact form, with erf. The approximate one, gelu(z, approximate=True) in Keras, has a name
+    of its own: "gelu_tanh".
+
+    Examples
+    --------
+    >>> from nnc import activations
+    >>> activations.Activation("leaky_relu", 0.01)
+    Activation('leaky_relu', alpha=0.01)
+    >>> activations.relu([-1.0, 2.0])
+    array([0., 2.], dtype=float32)
+    """
+
+    kind = "activation"
+
+    def __init__(self, name: str, alpha: float | None = None) -> None:
+        row = _table.get(_aliases.get(name, name)) if isinstance(name, str) else None
+        if row is None:
+            raise _config.refusal("activation", f"one of {', '.join(_table)}", name)
+        self.name, self.formula, default, interval = row
+        self.identifier = self.name
+        if interval is None:
+            if alpha is not None and _config.number("alpha", alpha) != 0.0:
+                raise _config.refusal("alpha", f"left out: {self.name} has no parameter", alpha)
+            self.alpha = 0.0
+        else:
+            self.alpha = default if alpha is None else _config.number("alpha", alpha, interval)
+
+    def __call__(self, z: ArrayLike) -> NDArray[np.float32]:
+        """f(z), elementwise (softmax: over the last axis), by the compiled kernel; float32, the shape of z."""
+        from nnc import _core
+
+        return _core.activation(self.name, np.asarray(z, dtype=np.float32, order="C"), self.alpha)
+
+    @classmethod
+    def get(cls, identifier: Any, argument: str | None = None) -> Activation:
+        """As `activations.get`."""
+        if identifier is None:
+            return linear
+        if isinstance(identifier, str):
+            name = _aliases.get(identifier, identifier)
+            if name not in _table:
+                raise _config.refusal(argument or cls.kind, f"one of {', '.join(_table)}", identifier)
+            return cls(name)
+        return super().get(identifier, argument)
+
+    def _is_default(self, name: str, value: object, default: object) -> bool:
+        return name == "alpha" and value == _table[self.name][2]
+
+
+# name -> (name, formula, default alpha, interval of alpha)
+_table: dict[str, tuple[str, str, float, str | None]] = {}
+_aliases = {"swish": "silu"}
+
+
+def _row(name: str, formula: str, alpha: float = 0.0, interval: str | None = None) -> Activation:
+    _table[name] = (name, formula, alpha, interval)
+    return Activation(name)
+
+
+linear = _row("linear", "z")
+relu = _row("relu", "max(z, 0)")
+leaky_relu = _row("leaky_relu", "max(z, 0) + alpha min(z, 0)", alpha=0.2, interval="[0, inf)")
+elu = _row("elu", "z if z > 0 else alpha (exp(z) - 1)", alpha=1.0, interval="(0, inf)")
+selu = _row("selu", "1.05070098 (z if z > 0 else 1.67326324 (exp(z) - 1))")
+gelu = _row("gelu", "z (1 + erf(z / sqrt(2))) / 2")
+gelu_tanh = _row("gelu_tanh", "z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2")
+silu = _row("silu", "z / (1 + exp(-z))")
+sigmoid = _row("sigmoid", "1 / (1 + exp(-z))")
+tanh = _row("tanh", "tanh(z)")
+softplus = _row("softplus", "log(1 + exp(z))")
+softmax = _row("softmax", "exp(z_j) / sum_k exp(z_k)")
+
+names = tuple(_table)
+registry = _config.close(Activation, globals())
+
+
+def get(identifier: str | Activation | Mapping[str, Any] | None) -> Activation:
+    """The activation that `identifier` means.
+
+    Parameters
+    ----------
+    identifier : str, Activation, dict or None
+        A name of `names` (or "swish", which is silu), an object, its configuration; None is linear.
+
+    Raises
+    ------
+    ValueError
+        If no activation has that name; the message lists those there are.
+
+    Examples
+    --------
+    >>> from nnc import activations
+    >>> activations.get("swish")
+    Activation('silu')
+    >>> activations.get("rleu")
+    Traceback (most recent call last):
+    ...
+    ValueError: activation must be one of linear, relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, sigmoid, tanh, \
+softplus, softmax, got 'rleu'
+    """
+    return Activation.get(identifier)

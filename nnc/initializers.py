@@ -1,0 +1,416 @@
+"""Initializers: the first values of the weights.
+
+    >>> from nnc import initializers, random
+    >>> w = initializers.HeNormal()((784, 292), random.generator(0))
+    >>> w.shape, w.dtype, bool(abs(w.std() - (2 / 784) ** 0.5) < 1e-3)
+    ((784, 292), dtype('float32'), True)
+
+A kernel's fan is (inputs, outputs) of one unit: (I, O) for a kernel (I, O), (h w I, h w O) for a kernel (h, w, I, O).
+Numbers are drawn in float64 and rounded once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnc import _config, random
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+# Standard deviation of a standard normal number cut off at -2 and 2.
+_TRUNCATED_STD = 0.87962566103423978
+
+_DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
+
+
+class Initializer(_config.Config):
+    """Base of the initializers: a rule for `draw`."""
+
+    kind = "initializer"
+    saved = False
+    seed: int | None = None
+
+    def __call__(self, shape: Sequence[int], rng: Generator | None = None) -> NDArray[np.float32]:
+        """An array of the given shape.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Kernel (I, O) or (h, w, I, O), vector (O,).
+        rng : numpy.random.Generator, optional
+            Source of the random numbers, unless the initializer has a seed, which then gives the same array at every
+            call, as in Keras. With neither, the next seed of `nnc.random` is taken.
+
+        Returns
+        -------
+        ndarray of float32
+        """
+        shape = tuple(_config.integer("shape", size, 0, 2**48) for size in shape)
+        if self.seed is not None:
+            rng = random.generator(self.seed)
+        elif rng is None:
+            rng = random.generator(random.next_seed())
+        return np.ascontiguousarray(self.draw(shape, rng), dtype=np.float32).reshape(shape)
+
+    def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
+        """The values, before they are rounded to float32."""
+        raise NotImplementedError(f"{type(self).__name__} has no draw(shape, rng)")
+
+
+class Zeros(Initializer):
+    """All 0."""
+
+    aliases = ("zero",)
+
+    def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
+        return np.zeros(shape)
+
+
+class Ones(Initializer):
+    """All 1."""
+
+    aliases = ("one",)
+
+    def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
+        return np.ones(shape)
+
+
+class Constant(Initializer):
+    """All `value`.
+
+    Parameters
+    ----------
+    value : float
+        Any finite number.
+    """
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = _config.number("value", value)
+
+    def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
+        return np.full(shape, self.value)
+
+
+class RandomNormal(Initializer):
+    """N(mean, stddev^2).
+
+    Parameters
+    ----------
+    mean : float
+        Any finite number.
+    stddev : float
+        At least 0.
+    seed : int, optional
+        The same array at every call.
+    """
+
+    aliases = ("normal",)
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+        self.mean = _config.number("mean", mean)
+        self.stddev = _config.number("stddev", stddev, "[0, inf)")
+        self.seed = _config.seed_or_none(seed)
+
+    def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
+        return self.mean + self.stddev * rng.standard_normal(shape)
+
+
+class TruncatedNormal(RandomNormal):
+    """N(mean, stddev^2) without the values more than two standard deviations from the mean, which are drawn again.
+
+    Parameters
+    ----------
+    mean : float
+        Any finite number.
+    stddev : float
+        At least 0; of the normal distribution before it is cut: the values' own is 0.8796 of it.
+    seed : int, optional
+        The same array at every call.
+    """
+
+    def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
+        return self.mean + self.stddev * _truncated(shape, rng)
+
+
+class RandomUniform(Initializer):
+    """Uniform in [minval, maxval).
+
+    Parameters
+    ----------
+    minval, maxval : float
+        Finite, minval <= maxval.
+    seed : int, optional
+        The same array at every call.
+    """
+
+    aliases = ("uniform",)
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
+        self.minval = _config.number("minval", minval)
+        self.maxval = _config.number("maxval", maxval)
+        if self.minval > self.maxval:
+            raise _config.refusal("maxval", f"at least minval = {self.minval}", maxval)
+        self.seed = _config.seed_or_none(seed)
+
+    def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
+        return rng.uniform(self.minval, self.maxval, shape)
+
+
+class VarianceScaling(Initializer):
+    """Mean 0 and variance scale / n, n from the kernel's fan.
+
+    Parameters
+    ----------
+    scale : float
+        Above 0.
+    mode : {"fan_in", "fan_out", "fan_avg"}
+        n is the number of inputs, of outputs, or the mean of both.
+    distribution : {"truncated_normal", "untruncated_normal", "uniform"}
+        The truncated normal is cut at two standard deviations and scaled so that its own variance is scale / n; the
+        uniform one is on [-sqrt(3 scale / n), sqrt(3 scale / n)).
+    seed : int, optional
+        The same array at every call.
+    """
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: int | None = None,
+    ) -> None:
+        self.scale = _config.number("scale", scale, "(0, inf)")
+        self.mode = _config.choice("mode", mode, ("fan_in", "fan_out", "fan_avg"))
+        self.distribution = _config.choice("distribution", distribution, _DISTRIBUTIONS)
+        self.seed = _config.seed_or_none(seed)
+
+    def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
+        fan_in, fan_out = fans(shape)
+        n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        std = math.sqrt(self.scale / max(n, 1))
+        if self.distribution == "uniform":
+            limit = math.sqrt(3.0) * std
+            return rng.uniform(-limit, limit, shape)
+        if self.distribution == "untruncated_normal":
+            return std * rng.standard_normal(shape)
+        return std / _TRUNCATED_STD * _truncated(shape, rng)
+
+
+class _Normal(VarianceScaling):
+    """A VarianceScaling by a normal distribution; the class gives scale and mode."""
+
+    saved = False
+    scale_and_mode: tuple[float, str]
+
+    def __init__(self, seed: int | None = None, truncated: bool = True) -> None:
+        self.truncated = _config.boolean("truncated", truncated)
+        distribution = "truncated_normal" if truncated else "untruncated_normal"
+        super().__init__(*self.scale_and_mode, distribution, seed)
+
+
+class _Uniform(VarianceScaling):
+    """A VarianceScaling by a uniform distribution; the class gives scale and mode."""
+
+    saved = False
+    scale_and_mode: tuple[float, str]
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(*self.scale_and_mode, "uniform", seed)
+
+
+class GlorotNormal(_Normal):
+    """Normal with variance 2 / (fan_in + fan_out), for layers with tanh, sigmoid or softmax.
+
+    Parameters
+    ----------
+    seed : int, optional
+        The same array at every call.
+    truncated : bool
+        Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain normal
+        distribution, as in PyTorch.
+
+    References
+    ----------
+    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
+    """
+
+    scale_and_mode = (1.0, "fan_avg")
+
+
+class GlorotUniform(_Uniform):
+    """Uniform with variance 2 / (fan_in + fan_out): on [-l, l), l = sqrt(6 / (fan_in + fan_out)). Dense's default.
+
+    Parameters
+    ----------
+    seed : int, optional
+        The same array at every call.
+
+    References
+    ----------
+    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
+    """
+
+    scale_and_mode = (1.0, "fan_avg")
+
+
+class LecunNormal(_Normal):
+    """Normal with variance 1 / fan_in, for layers with selu.
+
+    Parameters
+    ----------
+    seed : int, optional
+        The same array at every call.
+    truncated : bool
+        Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain normal
+        distribution.
+
+    References
+    ----------
+    LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998.
+    """
+
+    scale_and_mode = (1.0, "fan_in")
+
+
+class LecunUniform(_Uniform):
+    """Uniform with variance 1 / fan_in: on [-l, l), l = sqrt(3 / fan_in).
+
+    Parameters
+    ----------
+    seed : int, optional
+        The same array at every call.
+
+    References
+    ----------
+    LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998.
+    """
+
+    scale_and_mode = (1.0, "fan_in")
+
+
+class HeNormal(VarianceScaling):
+    """Normal with variance 2 / (fan_in (1 + negative_slope^2)), for layers with relu or leaky_relu.
+
+    Parameters
+    ----------
+    seed : int, optional
+        The same array at every call.
+    negative_slope : float
+        The slope below zero of the leaky_relu that follows, at least 0; 0 for relu, as in Keras.
+    truncated : bool
+        Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain normal
+        distribution, as in PyTorch's kaiming_normal_.
+
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> initializers.HeNormal(negative_slope=0.01, truncated=False)
+    HeNormal(negative_slope=0.01, truncated=False)
+
+    References
+    ----------
+    He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015.
+    """
+
+    def __init__(self, seed: int | None = None, negative_slope: float = 0.0, truncated: bool = True) -> None:
+        self.negative_slope = _config.number("negative_slope", negative_slope, "[0, 1000]")
+        self.truncated = _config.boolean("truncated", truncated)
+        distribution = "truncated_normal" if truncated else "untruncated_normal"
+        super().__init__(2.0 / (1.0 + self.negative_slope**2), "fan_in", distribution, seed)
+
+
+class HeUniform(_Uniform):
+    """Uniform with variance 2 / fan_in: on [-l, l), l = sqrt(6 / fan_in).
+
+    Parameters
+    ----------
+    seed : int, optional
+        The same array at every call.
+
+    References
+    ----------
+    He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015.
+    """
+
+    scale_and_mode = (2.0, "fan_in")
+
+
+class Orthogonal(Initializer):
+    """gain times a matrix with orthonormal rows or columns, whichever are fewer; a kernel (h, w, I, O) as (h w I, O).
+
+    Parameters
+    ----------
+    gain : float
+        Any finite number.
+    seed : int, optional
+        The same array at every call.
+
+    Notes
+    -----
+    The factor Q of a matrix of normal numbers, its columns signed so that R has a positive diagonal, which makes every
+    orthogonal matrix equally likely. NumPy's QR runs in LAPACK, in float64: its last bits are LAPACK's.
+
+    References
+    ----------
+    Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural
+    networks", ICLR 2014.
+    """
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
+        self.gain = _config.number("gain", gain)
+        self.seed = _config.seed_or_none(seed)
+
+    def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
+        if len(shape) < 2:
+            raise _config.refusal("shape", "that of a matrix, for an Orthogonal initializer", shape)
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+        q *= np.where(np.diagonal(r) < 0.0, -1.0, 1.0)
+        return self.gain * (q if rows >= columns else q.T)
+
+
+registry = _config.close(Initializer, globals())
+
+
+def get(identifier: str | Initializer | Mapping[str, Any]) -> Initializer:
+    """The initializer that `identifier` means: a name as in Keras, an object, its class or its configuration.
+
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> initializers.get("he_normal")
+    HeNormal()
+    """
+    return Initializer.get(identifier)
+
+
+def fans(shape: Sequence[int]) -> tuple[int, int]:
+    """(inputs, outputs) of one unit of a kernel of that shape.
+
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> initializers.fans((784, 10)), initializers.fans((3, 3, 16, 64))
+    ((784, 10), (144, 576))
+    """
+    if len(shape) < 2:
+        size = math.prod(shape)
+        return size, size
+    field = math.prod(shape[:-2])
+    return field * shape[-2], field * shape[-1]
+
+
+def _truncated(shape: tuple[int, ...], rng: Generator) -> NDArray[np.float64]:
+    """Standard normal numbers, those outside [-2, 2] drawn again until none is."""
+    z = rng.standard_normal(shape)
+    outside = np.abs(z) > 2.0
+    while outside.any():
+        z[outside] = rng.standard_normal(int(outside.sum()))
+        outside = np.abs(z) > 2.0
+    return z

@@ -1,0 +1,387 @@
+"""Losses: what training makes small, by the names of Keras; each a mean over the batch.
+
+    >>> from nnc import losses
+    >>> losses.get("mse").get_config()
+    {}
+
+For row i with loss l_i and sample weight s_i (1 unless given) the loss of a batch of B rows is sum_i s_i l_i / B, Keras's
+"sum_over_batch_size". A label may be a class id wherever a row is wanted: it stands for its one-hot row. The arithmetic
+is in the C core and, in NumPy, in nnc.reference; a final softmax or sigmoid is fused with its cross-entropy there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nnc import _config
+
+
+class Loss(_config.Config):
+    """Base of the losses: which formula of the core, on what targets.
+
+    Parameters
+    ----------
+    name : str, optional
+        Any name; nnc does not use it.
+    reduction : str
+        Only "sum_over_batch_size".
+    axis : int
+        Only -1, the last.
+
+    Attributes
+    ----------
+    rule : str
+        The core's name of the formula.
+    targets : {"ids", "rows", "any"}
+        Whether y_true holds class ids (n,), rows (n, n_outputs), or either.
+    """
+
+    kind = "loss"
+    saved = False
+    rule = ""
+    targets = "rows"
+    from_logits = False
+    label_smoothing = 0.0
+    param = 0.0
+
+    def __init__(
+        self, *, name: str | None = None, reduction: str = "sum_over_batch_size", axis: int = -1
+    ) -> None:
+        self.name = _config.optional_name(name) or self.identifier
+        _config.choice("reduction", reduction, ("sum_over_batch_size",))
+        _config.choice("axis", axis, (-1,))
+
+    def spec(self) -> dict[str, Any] | None:
+        """The loss as a plan is told of it."""
+        return {
+            "name": self.rule,
+            "from_logits": self.from_logits,
+            "label_smoothing": self.label_smoothing,
+            "param": self.param,
+        }
+
+    def __call__(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """The loss of a batch.
+
+        Parameters
+        ----------
+        y_true : array-like
+            Class ids (n,) or rows (n, n_outputs), as `targets` says.
+        y_pred : array-like, (n, n_outputs)
+            A model's outputs.
+        sample_weight : array-like, (n,), optional
+            The weight of each row.
+        """
+        return self.value_and_gradient(y_true, y_pred, sample_weight)[0]
+
+    def value_and_gradient(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, NDArray[np.float32]]:
+        """The loss of a batch and its gradient with respect to `y_pred`, float32 (n, n_outputs); as `__call__`."""
+        from nnc import _core, _inputs
+
+        a = outputs("y_pred", y_pred)
+        y = _inputs.targets(y_true, "y_true", self.rule, self.targets, a.shape[1:])
+        weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
+        value, gradient = _core.loss(self.spec(), y, a, weight)
+        return float(value), gradient
+
+
+class MeanSquaredError(Loss):
+    """l = mean_j (a_j - y_j)^2.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> losses.MeanSquaredError()([[0.0, 1.0]], [[1.0, 1.0]])
+    0.5
+    """
+
+    aliases = ("mse",)
+    rule = "mean_squared_error"
+
+
+class MeanAbsoluteError(Loss):
+    """l = mean_j |a_j - y_j|; the gradient is 0 where a_j = y_j.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> losses.MeanAbsoluteError()([[0.0, 1.0]], [[2.0, 1.0]])
+    1.0
+    """
+
+    aliases = ("mae",)
+    rule = "mean_absolute_error"
+
+
+class Huber(Loss):
+    """l = mean_j h(a_j - y_j), h(e) = e^2 / 2 if |e| <= delta, else delta (|e| - delta / 2).
+
+    Parameters
+    ----------
+    delta : float
+        Where the parabola becomes a line, above 0.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> losses.Huber()([[0.0, 0.0]], [[1.0, 3.0]])
+    1.5
+
+    References
+    ----------
+    Huber, "Robust estimation of a location parameter", 1964. PyTorch: nn.HuberLoss.
+    """
+
+    aliases = ("huber_loss",)
+    rule = "huber"
+
+    def __init__(self, delta: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.delta = self.param = _config.number("delta", delta, "(0, inf)")
+
+
+class BinaryCrossentropy(Loss):
+    """l = mean_j -(y_j log p_j + (1 - y_j) log(1 - p_j)), p = a, or sigmoid(a) if the outputs are logits.
+
+    Parameters
+    ----------
+    from_logits : bool
+        Whether the outputs are logits. If not, they are probabilities, clipped to [1e-7, 1 - 1e-7]; those of a final
+        sigmoid are not clipped, as the loss is then computed from the sigmoid's argument.
+    label_smoothing : float
+        s in [0, 1]: y becomes y (1 - s) + s / 2.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> round(losses.BinaryCrossentropy(from_logits=True)([[1.0]], [[0.0]]), 6)
+    0.693147
+    """
+
+    aliases = ("bce",)
+    rule = "binary_crossentropy"
+
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.from_logits = _config.boolean("from_logits", from_logits)
+        self.label_smoothing = _config.number("label_smoothing", label_smoothing, "[0, 1]")
+
+
+class CategoricalCrossentropy(BinaryCrossentropy):
+    """l = -sum_j y_j log p_j, p = a, or softmax(a) if the outputs are logits; y are rows, such as one-hot rows.
+
+    Parameters
+    ----------
+    from_logits : bool
+        Whether the outputs are logits. If not, they are probabilities, clipped to [1e-7, 1 - 1e-7]; those of a final
+        softmax are not clipped, as the loss is then computed from the softmax's argument.
+    label_smoothing : float
+        s in [0, 1]: y becomes y (1 - s) + s / n_outputs.
+
+    Notes
+    -----
+    Probabilities are taken as they are given; Keras first divides each row by its sum.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> round(losses.CategoricalCrossentropy()([[0, 1, 0]], [[0.05, 0.51, 0.18]]), 6)
+    0.673345
+    """
+
+    aliases = ("cce",)
+    rule = "categorical_crossentropy"
+
+
+class SparseCategoricalCrossentropy(Loss):
+    """l = -log p_t for the class id t, p = a, or softmax(a) if the outputs are logits.
+
+    Parameters
+    ----------
+    from_logits : bool
+        As in `CategoricalCrossentropy`.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> outputs = [[0.65, 0.43, 0.11], [0.05, 0.51, 0.18], [0.33, 0.21, 0.72]]
+    >>> round(losses.SparseCategoricalCrossentropy()([0, 1, 2], outputs), 5)
+    0.47754
+    """
+
+    aliases = ("scce",)
+    rule = "categorical_crossentropy"
+    targets = "ids"
+
+    def __init__(self, from_logits: bool = False, *, ignore_class: None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.from_logits = _config.boolean("from_logits", from_logits)
+        if ignore_class is not None:
+            raise _config.refusal("ignore_class", "None (give those rows the sample weight 0)", ignore_class)
+
+
+class Poisson(Loss):
+    """l = mean_j (a_j - y_j log(a_j + 1e-7)), for counts y and rates a.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> round(losses.Poisson()([[2.0]], [[1.0]]), 6)
+    1.0
+    """
+
+    rule = "poisson"
+
+
+class EuclideanLoss(Loss):
+    """l = sum_j (a_j - y_j)^2 / 2: half the squared distance to the target, or to the one-hot row of a class id.
+
+    The gradient is a - y. It is n_outputs / 2 times the mean squared error.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> losses.EuclideanLoss()([1], [[2.0, 0.0]])
+    2.5
+    """
+
+    aliases = ("euclidean",)
+    rule = "euclidean"
+    targets = "any"
+
+
+class MarginHinge(Loss):
+    """l = sum over j != t of max(0, margin - a_t + a_j), t the class id, or where the target row is greatest.
+
+    Parameters
+    ----------
+    margin : float
+        By how much the true class must win, at least 0.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> losses.MarginHinge(margin=5.0)([0], [[7.0, 3.0, 1.0]])
+    1.0
+
+    References
+    ----------
+    Weston and Watkins, "Support vector machines for multi-class pattern recognition", 1999. PyTorch:
+    nn.MultiMarginLoss, which divides by the number of classes.
+    """
+
+    rule = "margin_hinge"
+    targets = "any"
+
+    def __init__(self, margin: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.margin = self.param = _config.number("margin", margin, "[0, inf)")
+
+
+class FunctionLoss(Loss):
+    """A loss written in Python: f(y_true, y_pred) -> (value, gradient).
+
+    Parameters
+    ----------
+    function : callable
+        Given y_true (n, ...) and y_pred (n, n_outputs), returns the value and its gradient with respect to y_pred
+        (n, n_outputs). The value is either a number, the loss of the batch, or an array (n,) with each row's loss, whose
+        row of the gradient is that loss's own; nnc then weights the rows and takes the mean of both.
+
+    Notes
+    -----
+    A model that was compiled with such a loss can be saved, the loss cannot: files hold no code.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> def half_square(y_true, y_pred):
+    ...     error = y_pred - y_true
+    ...     return 0.5 * (error**2).sum(axis=1), error
+    >>> loss = losses.get(half_square)
+    >>> loss([[0.0, 0.0], [1.0, 1.0]], [[1.0, 0.0], [1.0, 3.0]])
+    1.25
+    """
+
+    saved = False
+    targets = "any"
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        super().__init__(**options)
+        if not callable(function):
+            raise _config.refusal("function", "callable", function, TypeError)
+        self.function = function
+        self.name = getattr(function, "__name__", self.identifier)
+
+    def spec(self) -> None:
+        """None: a plan knows nothing of it, it is given the gradient."""
+        return None
+
+    def value_and_gradient(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, NDArray[np.float32]]:
+        """As of every loss; the function sees `y_true` and `y_pred` as arrays."""
+        a = outputs("y_pred", y_pred)
+        n, called = len(a), f"the loss {self.name}"
+        result = self.function(np.asarray(y_true), a)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise _config.refusal(f"what {called} returns", "a tuple (value, gradient)", result, TypeError)
+        value, gradient = np.asarray(result[0], dtype=np.float64), np.asarray(result[1], dtype=np.float64)
+        if gradient.shape != a.shape:
+            raise ValueError(f"{called} must return a gradient of shape {a.shape}, got {gradient.shape}")
+        if value.shape not in {(), (n,)}:
+            raise ValueError(f"{called} must return a number or an array of shape {(n,)}, got {value.shape}")
+        if value.shape == (n,):
+            weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+            if weight.shape != (n,):
+                raise ValueError(f"sample_weight must be an array of shape {(n,)}, got {weight.shape}")
+            value = (weight * value).sum() / max(n, 1)
+            gradient = weight[:, None] * gradient / max(n, 1)
+        elif sample_weight is not None:
+            raise ValueError(f"sample_weight needs each row's loss: {called} must return an array of shape {(n,)}")
+        return float(value), gradient.astype(np.float32)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FunctionLoss) and self.function is other.function
+
+    def __hash__(self) -> int:
+        return hash(self.function)
+
+
+registry = _config.close(Loss, globals())
+
+
+def get(identifier: str | Loss | Mapping[str, Any] | Callable[..., Any]) -> Loss:
+    """The loss that `identifier` means.
+
+    Parameters
+    ----------
+    identifier : str, Loss, dict or callable
+        A name as in Keras ("mse", "sparse_categorical_crossentropy", ...), an object, its class or configuration, or a
+        Python function giving value and gradient (see `FunctionLoss`).
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> losses.get("categorical_crossentropy")
+    CategoricalCrossentropy()
+    """
+    if callable(identifier) and not isinstance(identifier, Loss | type):
+        return FunctionLoss(identifier)
+    return Loss.get(identifier)
+
+
+def outputs(name: str, value: ArrayLike) -> NDArray[np.float32]:
+    """`value` as a model's outputs, float32 (n, n_outputs); for the losses and the metrics."""
+    a = np.asarray(value, dtype=np.float32, order="C")
+    if a.ndim != 2:
+        raise ValueError(f"{name} must have the shape (n, n_outputs), got {a.shape}")
+    return a

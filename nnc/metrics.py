@@ -1,0 +1,243 @@
+"""Metrics: what is watched beside the loss, by the names of Keras; each a mean over the rows, without weights.
+
+    >>> from nnc import losses, metrics
+    >>> metrics.get("accuracy", loss=losses.SparseCategoricalCrossentropy(), n_outputs=10)
+    SparseCategoricalAccuracy(name='accuracy')
+
+The core computes them with the forward pass, on the model's outputs a.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from nnc import _config
+from nnc.losses import BinaryCrossentropy, Loss, outputs
+
+
+class Metric(_config.Config):
+    """Base of the metrics: which formula of the core, on what targets.
+
+    Attributes
+    ----------
+    name : str
+        The key in History and in what evaluate returns.
+    rule : str
+        The core's name of the formula.
+    targets : {"ids", "rows", "any"}
+        What y_true holds when the metric is called by itself: class ids (n,), rows (n, n_outputs), or either.
+    """
+
+    kind = "metric"
+    saved = False
+    rule = ""
+    targets = "rows"
+    param = 0.0
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = _config.optional_name(name) or self.identifier
+
+    def spec(self) -> dict[str, Any]:
+        """The metric as a plan is told of it."""
+        return {"name": self.rule, "param": self.param}
+
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike) -> float:
+        """The metric's mean over the rows.
+
+        Parameters
+        ----------
+        y_true : array-like
+            Class ids (n,) or rows (n, n_outputs), as `targets` says.
+        y_pred : array-like, (n, n_outputs)
+            A model's outputs.
+        """
+        from nnc import _core, _inputs
+
+        a = outputs("y_pred", y_pred)
+        y = _inputs.targets(y_true, "y_true", self.rule, self.targets, a.shape[1:])
+        return float(_core.metric(self.spec(), y, a))
+
+
+class BinaryAccuracy(Metric):
+    """How often the side of the threshold is right: the mean over rows and outputs of [(a > threshold) = y].
+
+    Parameters
+    ----------
+    name : str, optional
+        "binary_accuracy" unless given.
+    threshold : float
+        In [0, 1] for probabilities; 0 for logits.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.BinaryAccuracy()([[1], [1], [0], [0]], [[0.9], [0.2], [0.1], [0.4]])
+    0.75
+    """
+
+    rule = "binary_accuracy"
+
+    def __init__(self, name: str | None = None, threshold: float = 0.5) -> None:
+        super().__init__(name)
+        self.threshold = self.param = _config.number("threshold", threshold)
+
+
+class CategoricalAccuracy(Metric):
+    """How often the greatest output is that of the true class, for y as rows; the first of equals counts.
+
+    Parameters
+    ----------
+    name : str, optional
+        "categorical_accuracy" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.CategoricalAccuracy()([[0, 1], [1, 0]], [[0.1, 0.9], [0.2, 0.8]])
+    0.5
+    """
+
+    rule = "categorical_accuracy"
+
+
+class SparseCategoricalAccuracy(CategoricalAccuracy):
+    """How often the greatest output is that of the true class, for y as class ids; the first of equals counts.
+
+    Parameters
+    ----------
+    name : str, optional
+        "sparse_categorical_accuracy" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.SparseCategoricalAccuracy()([1, 0], [[0.1, 0.9], [0.2, 0.8]])
+    0.5
+    """
+
+    targets = "ids"
+
+
+class TopKCategoricalAccuracy(Metric):
+    """How often fewer than k outputs are above that of the true class, for y as rows.
+
+    Parameters
+    ----------
+    k : int
+        At least 1.
+    name : str, optional
+        "top_k_categorical_accuracy" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.TopKCategoricalAccuracy(k=2)([[0, 0, 1], [0, 0, 1]], [[0.5, 0.1, 0.4], [0.5, 0.3, 0.2]])
+    0.5
+    """
+
+    rule = "top_k_categorical_accuracy"
+
+    def __init__(self, k: int = 5, name: str | None = None) -> None:
+        super().__init__(name)
+        self.k = _config.integer("k", k, 1, _config.MAX_FEATURES)
+        self.param = float(self.k)
+
+
+class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
+    """How often fewer than k outputs are above that of the true class, for y as class ids.
+
+    Parameters
+    ----------
+    k : int
+        At least 1.
+    name : str, optional
+        "sparse_top_k_categorical_accuracy" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.SparseTopKCategoricalAccuracy(k=2)([2, 2], [[0.5, 0.1, 0.4], [0.5, 0.3, 0.2]])
+    0.5
+    """
+
+    targets = "ids"
+
+
+class MeanSquaredError(Metric):
+    """The mean over rows and outputs of (a - y)^2.
+
+    Parameters
+    ----------
+    name : str, optional
+        "mean_squared_error" unless given.
+    """
+
+    aliases = ("mse",)
+    rule = "mean_squared_error"
+
+
+class MeanAbsoluteError(Metric):
+    """The mean over rows and outputs of |a - y|.
+
+    Parameters
+    ----------
+    name : str, optional
+        "mean_absolute_error" unless given.
+    """
+
+    aliases = ("mae",)
+    rule = "mean_absolute_error"
+
+
+registry = _config.close(Metric, globals())
+
+
+def get(
+    identifier: str | Metric | Mapping[str, Any], loss: Loss | None = None, n_outputs: int | None = None
+) -> Metric:
+    """The metric that `identifier` means.
+
+    Parameters
+    ----------
+    identifier : str, Metric, dict
+        A name as in Keras, an object, its class or configuration. A metric that was named keeps the name as written:
+        "mse" is the key "mse" in History.
+    loss : Loss, optional
+        The model's loss; "accuracy" and "acc" need it.
+    n_outputs : int, optional
+        The model's outputs; "accuracy" and "acc" need it.
+
+    Notes
+    -----
+    "accuracy" is, as in Keras, BinaryAccuracy for one output, SparseCategoricalAccuracy for more outputs and a loss on
+    class ids, CategoricalAccuracy otherwise. For one output and a loss on logits its threshold is 0, where the
+    probability is one half (Keras leaves 0.5).
+
+    Examples
+    --------
+    >>> from nnc import losses, metrics
+    >>> metrics.get("mae")
+    MeanAbsoluteError(name='mae')
+    >>> metrics.get("acc", loss=losses.BinaryCrossentropy(from_logits=True), n_outputs=1)
+    BinaryAccuracy(name='acc', threshold=0.0)
+    """
+    if not isinstance(identifier, str):
+        return Metric.get(identifier)
+    if identifier in ("accuracy", "acc"):
+        return _accuracy(identifier, loss, n_outputs)
+    metric = Metric.get(identifier)
+    metric.name = identifier
+    return metric
+
+
+def _accuracy(name: str, loss: Loss | None, n_outputs: int | None) -> Metric:
+    if loss is None or n_outputs is None:
+        raise ValueError(f"metric {name!r} depends on the loss and the model's outputs: compile with a loss, or name "
+                         "one of BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy")
+    if n_outputs == 1:
+        logits = isinstance(loss, BinaryCrossentropy) and loss.from_logits
+        return BinaryAccuracy(name, threshold=0.0 if logits else 0.5)
+    return CategoricalAccuracy(name) if loss.targets == "rows" else SparseCategoricalAccuracy(name)

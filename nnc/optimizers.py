@@ -1,0 +1,323 @@
+"""Optimizers: how a step changes the parameters, by the names, arguments and defaults of Keras.
+
+    >>> from nnc import optimizers
+    >>> optimizers.SGD(0.25, momentum=0.9)
+    SGD(learning_rate=0.25, momentum=0.9)
+
+Every step, for each parameter w: the gradient g is that of the loss and of the regularizers; it is clipped; weight decay
+takes lr * weight_decay * w from w; then the class's own rule. All of it runs in the C core over flat vectors, and, in
+NumPy, in nnc.reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnc import _config, schedules
+
+# What a plan is told, with the value that switches each off.
+_SPEC = {
+    "momentum": 0.0,
+    "nesterov": False,
+    "beta_1": 0.0,
+    "beta_2": 0.0,
+    "epsilon": 0.0,
+    "amsgrad": False,
+    "rho": 0.0,
+    "centered": False,
+    "weight_decay": 0.0,
+    "clipnorm": 0.0,
+    "global_clipnorm": 0.0,
+    "clipvalue": 0.0,
+}
+
+
+class Optimizer(_config.Config):
+    """Base of the optimizers: learning rate, clipping, weight decay, the count of steps.
+
+    Attributes
+    ----------
+    learning_rate : float or Schedule
+        May be set while training, as ReduceLROnPlateau does.
+    iterations : int
+        How many steps have been made; schedules and Adam's bias correction depend on it.
+    rule : str
+        The core's name of the update rule.
+    """
+
+    kind = "optimizer"
+    saved = False
+    rule = ""
+
+    def __init__(
+        self,
+        learning_rate: float | schedules.Schedule,
+        weight_decay: float | None,
+        clipnorm: float | None,
+        clipvalue: float | None,
+        global_clipnorm: float | None,
+        *,
+        name: str | None = None,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.weight_decay = _optional("weight_decay", weight_decay, "[0, inf)")
+        self.clipnorm = _optional("clipnorm", clipnorm, "(0, inf)")
+        self.clipvalue = _optional("clipvalue", clipvalue, "(0, inf)")
+        self.global_clipnorm = _optional("global_clipnorm", global_clipnorm, "(0, inf)")
+        given = [n for n in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, n) is not None]
+        if len(given) > 1:
+            raise ValueError(f"only one of clipnorm, clipvalue and global_clipnorm may be given, got {given}")
+        self.name = _config.optional_name(name) or self.identifier
+        self.iterations = 0
+
+    @property
+    def learning_rate(self) -> float | schedules.Schedule:
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float | schedules.Schedule | Mapping[str, Any]) -> None:
+        if isinstance(value, schedules.Schedule | Mapping):
+            self._learning_rate = schedules.get(value)
+        else:
+            self._learning_rate = _config.number("learning_rate", value, "[0, inf)")
+
+    def learning_rates(self, step: int, count: int, epoch: int) -> NDArray[np.float32]:
+        """The rates of the steps from `step` to step + count - 1, which all lie in `epoch`; both count from 0."""
+        rate = self.learning_rate
+        if isinstance(rate, schedules.Schedule):
+            rate = rate(np.arange(step, step + count) if rate.per == "step" else epoch)
+        return np.full(count, rate, dtype=np.float32)
+
+    def spec(self) -> dict[str, Any]:
+        """The optimizer as a plan is told of it; the learning rate is given with each step instead."""
+        given = {key: getattr(self, key, None) for key in _SPEC}
+        return {"name": self.rule} | {k: off if given[k] is None else given[k] for k, off in _SPEC.items()}
+
+    # An optimizer counts steps: two with the same arguments are still two.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum.
+
+    Without momentum ``w -= lr * g``; with it ``v = momentum * v - lr * g; w += v``, and with nesterov
+    ``w += momentum * v - lr * g`` instead.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        At least 0.
+    momentum : float
+        In [0, 1].
+    nesterov : bool
+        Whether to look ahead; needs a momentum above 0.
+    weight_decay : float, optional
+        Decoupled, as in Keras: each step also takes lr * weight_decay * w from every parameter, biases too.
+    clipnorm, clipvalue, global_clipnorm : float, optional
+        At most one of them: the largest norm of each parameter's gradient, the largest absolute value of its elements,
+        the largest norm of all gradients together.
+
+    Examples
+    --------
+    >>> from nnc import optimizers
+    >>> optimizers.SGD(nesterov=True)
+    Traceback (most recent call last):
+    ...
+    ValueError: nesterov must be False without momentum, got True
+
+    References
+    ----------
+    Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning", ICML
+    2013. PyTorch's v is ours divided by -lr: the two differ when the rate changes.
+    """
+
+    rule = "sgd"
+
+    def __init__(
+        self,
+        learning_rate: float | schedules.Schedule = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
+        self.momentum = _config.number("momentum", momentum, "[0, 1]")
+        self.nesterov = _config.boolean("nesterov", nesterov)
+        if self.nesterov and self.momentum == 0.0:
+            raise _config.refusal("nesterov", "False without momentum", nesterov)
+
+
+class RMSprop(Optimizer):
+    """The gradient divided by a running mean of its size.
+
+    ``a = rho * a + (1 - rho) * g^2``; ``i = lr * g / sqrt(a + epsilon)``, where centered puts a - c^2 for a, with
+    ``c = rho * c + (1 - rho) * g``; then ``w -= i``, or with momentum ``u = momentum * u + i; w -= u``.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        At least 0.
+    rho : float
+        In [0, 1).
+    momentum : float
+        In [0, 1].
+    epsilon : float
+        At least 0; inside the root, as in Keras (outside in PyTorch).
+    centered : bool
+        Whether to subtract the squared mean of the gradient.
+    weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
+        As in `SGD`.
+
+    References
+    ----------
+    Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5, 2012; centered: Graves, "Generating
+    sequences with recurrent neural networks", 2013.
+    """
+
+    identifier = "rmsprop"
+    rule = "rmsprop"
+
+    def __init__(
+        self,
+        learning_rate: float | schedules.Schedule = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
+        self.rho = _config.number("rho", rho, "[0, 1)")
+        self.momentum = _config.number("momentum", momentum, "[0, 1]")
+        self.epsilon = _config.number("epsilon", epsilon, "[0, inf)")
+        self.centered = _config.boolean("centered", centered)
+
+
+class Adam(Optimizer):
+    """Steps from running means of the gradient and of its square.
+
+    With t counting the steps from 1::
+
+        m += (1 - beta_1) (g - m);  v += (1 - beta_2) (g^2 - v)
+        w -= lr sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon)
+
+    amsgrad puts the greatest v so far in the last line.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        At least 0.
+    beta_1, beta_2 : float
+        In [0, 1).
+    epsilon : float
+        At least 0; added to sqrt(v) before the bias is corrected, as in Keras ("epsilon hat" in the paper; after it in
+        PyTorch).
+    amsgrad : bool
+        Whether to use the greatest v so far.
+    weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
+        As in `SGD`.
+
+    References
+    ----------
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015; amsgrad: Reddi, Kale and Kumar, "On the
+    convergence of Adam and beyond", ICLR 2018.
+    """
+
+    rule = "adam"
+
+    def __init__(
+        self,
+        learning_rate: float | schedules.Schedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
+        self.beta_1 = _config.number("beta_1", beta_1, "[0, 1)")
+        self.beta_2 = _config.number("beta_2", beta_2, "[0, 1)")
+        self.epsilon = _config.number("epsilon", epsilon, "[0, inf)")
+        self.amsgrad = _config.boolean("amsgrad", amsgrad)
+
+
+class AdamW(Adam):
+    """`Adam` with decoupled weight decay: each step first takes lr * weight_decay * w from every parameter.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        At least 0.
+    weight_decay : float
+        At least 0.
+    beta_1, beta_2, epsilon, amsgrad, clipnorm, clipvalue, global_clipnorm
+        As in `Adam`.
+
+    References
+    ----------
+    Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
+    """
+
+    identifier = "adamw"
+
+    def __init__(
+        self,
+        learning_rate: float | schedules.Schedule = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            learning_rate,
+            beta_1,
+            beta_2,
+            epsilon,
+            amsgrad,
+            _config.number("weight_decay", weight_decay, "[0, inf)"),
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            **options,
+        )
+
+
+registry = _config.close(Optimizer, globals())
+
+
+def get(identifier: str | Optimizer | Mapping[str, Any]) -> Optimizer:
+    """The optimizer that `identifier` means: "sgd", "adam", "adamw", "rmsprop", an object, its class or configuration.
+
+    Examples
+    --------
+    >>> from nnc import optimizers
+    >>> optimizers.get("adam").learning_rate
+    0.001
+    """
+    return Optimizer.get(identifier)
+
+
+def _optional(name: str, value: object, interval: str) -> float | None:
+    return None if value is None else _config.number(name, value, interval)

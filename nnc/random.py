@@ -1,0 +1,86 @@
+"""Where every random number of nnc begins: one global seed, and generators that are pure functions of their key.
+
+Nothing here or elsewhere touches NumPy's or Python's global generators. The global seed is 0 when nnc is imported, so
+a script gives the same weights, shuffles and dropout masks every time it runs, with no call to make it so.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnc import _config
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+_WORD = 2**64 - 1
+
+
+class _Global:
+    """The global seed and how many seeds have been drawn from it."""
+
+    seed = 0
+    drawn = 0
+
+
+def set_random_seed(seed: int | None) -> None:
+    """Set the global seed, from which models and initializers take theirs, and start its sequence again.
+
+    Parameters
+    ----------
+    seed : int or None
+        From 0 to 2**64 - 1; None draws one from the operating system, so that every run differs.
+
+    Examples
+    --------
+    >>> from nnc import random
+    >>> random.set_random_seed(7)
+    >>> first = random.next_seed()
+    >>> random.set_random_seed(7)
+    >>> random.next_seed() == first
+    True
+    """
+    if seed is None:
+        seed = int.from_bytes(os.urandom(8), "little")
+    _Global.seed = _config.integer("seed", seed, 0, _WORD)
+    _Global.drawn = 0
+
+
+def next_seed() -> int:
+    """The next seed of the global sequence: 64 bits, a function of the global seed and of the number of calls so far."""
+    _Global.drawn += 1
+    return int(_sequence(_Global.seed, _Global.drawn).generate_state(1, np.uint64)[0])
+
+
+def generator(*key: int) -> Generator:
+    """A NumPy generator (Philox) that is a function of `key` alone.
+
+    Parameters
+    ----------
+    *key : int
+        Each from 0 to 2**64 - 1: a seed, then what the numbers are for, an epoch, ...
+
+    Examples
+    --------
+    >>> from nnc import random
+    >>> int(random.generator(0, 1).integers(1000)) == int(random.generator(0, 1).integers(1000))
+    True
+
+    References
+    ----------
+    Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+    """
+    return np.random.Generator(np.random.Philox(_sequence(*key)))
+
+
+def _sequence(*key: int) -> np.random.SeedSequence:
+    # SeedSequence pads with zeros and splits long integers, so (1,) and (1, 0) would be one key: give it the length
+    # and two words for each.
+    words = [len(key)]
+    for part in key:
+        part = _config.integer("key", part, 0, _WORD)
+        words += [part & 0xFFFFFFFF, part >> 32]
+    return np.random.SeedSequence(words)

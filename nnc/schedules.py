@@ -1,0 +1,310 @@
+"""Schedules: the learning rate as a function of the time t, in optimizer steps or, with per="epoch", in epochs.
+
+    >>> from nnc import schedules
+    >>> rate = schedules.InverseTimeDecay(0.001, decay_steps=1, decay_rate=0.001, per="epoch")
+    >>> rate(0), rate(1000)
+    (0.001, 0.0005)
+
+Both kinds of t count from 0. Keras's schedules are per step; a schedule per epoch is the same formula, held during an
+epoch. Everything is computed in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nnc import _config
+
+
+class Schedule(_config.Config):
+    """Base of the schedules: a formula for `rate` and the unit of its time.
+
+    Attributes
+    ----------
+    per : {"step", "epoch"}
+        What t counts.
+    """
+
+    kind = "schedule"
+    saved = False
+    per = "step"
+
+    def __call__(self, t: ArrayLike) -> float | NDArray[np.float64]:
+        """The learning rate at time t: a float for a number, an array of its shape for an array."""
+        rates = np.asarray(self.rate(np.asarray(t, dtype=np.float64)), dtype=np.float64)
+        return float(rates) if rates.ndim == 0 else rates
+
+    def rate(self, t: NDArray[np.float64]) -> ArrayLike:
+        """The formula, for an array of times at least 0."""
+        raise NotImplementedError(f"{type(self).__name__} has no rate(t)")
+
+
+class ExponentialDecay(Schedule):
+    """initial_learning_rate * decay_rate ** (t / decay_steps).
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        At least 0.
+    decay_steps : float
+        Above 0; the time in which the rate is multiplied by `decay_rate`.
+    decay_rate : float
+        Above 0.
+    staircase : bool
+        Whether t / decay_steps is rounded down.
+    per : {"step", "epoch"}
+        What t counts.
+
+    Examples
+    --------
+    >>> from nnc import schedules
+    >>> schedules.ExponentialDecay(0.1, decay_steps=100, decay_rate=0.5)(200)
+    0.025
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        decay_rate: float,
+        staircase: bool = False,
+        per: str = "step",
+    ) -> None:
+        self.initial_learning_rate = _config.number("initial_learning_rate", initial_learning_rate, "[0, inf)")
+        self.decay_steps = _config.number("decay_steps", decay_steps, "(0, inf)")
+        self.decay_rate = _config.number("decay_rate", decay_rate, "(0, inf)")
+        self.staircase = _config.boolean("staircase", staircase)
+        self.per = _per(per)
+
+    def rate(self, t: NDArray[np.float64]) -> ArrayLike:
+        return self.initial_learning_rate * self.decay_rate ** self._periods(t)
+
+    def _periods(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
+        periods = t / self.decay_steps
+        return np.floor(periods) if self.staircase else periods
+
+
+class InverseTimeDecay(ExponentialDecay):
+    """initial_learning_rate / (1 + decay_rate * t / decay_steps).
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        At least 0.
+    decay_steps : float
+        Above 0.
+    decay_rate : float
+        Above 0.
+    staircase : bool
+        Whether t / decay_steps is rounded down.
+    per : {"step", "epoch"}
+        What t counts.
+
+    Examples
+    --------
+    >>> from nnc import schedules
+    >>> schedules.InverseTimeDecay(0.1, decay_steps=100, decay_rate=0.5)(200)
+    0.05
+    """
+
+    def rate(self, t: NDArray[np.float64]) -> ArrayLike:
+        return self.initial_learning_rate / (1.0 + self.decay_rate * self._periods(t))
+
+
+class PiecewiseConstantDecay(Schedule):
+    """values[0] while t <= boundaries[0], values[1] while t <= boundaries[1], ..., values[-1] after the last.
+
+    Parameters
+    ----------
+    boundaries : sequence of float
+        Times at least 0, strictly increasing.
+    values : sequence of float
+        Rates at least 0, one more than boundaries.
+    per : {"step", "epoch"}
+        What t counts.
+
+    Examples
+    --------
+    >>> from nnc import schedules
+    >>> rate = schedules.PiecewiseConstantDecay([10, 20], [0.1, 0.01, 0.001])
+    >>> rate([0, 10, 11, 20, 21])
+    array([0.1  , 0.1  , 0.01 , 0.01 , 0.001])
+    """
+
+    def __init__(self, boundaries: Sequence[float], values: Sequence[float], per: str = "step") -> None:
+        self.boundaries = _numbers("boundaries", boundaries)
+        self.values = _numbers("values", values)
+        if any(a >= b for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
+            raise _config.refusal("boundaries", "strictly increasing", boundaries)
+        if len(self.values) != len(self.boundaries) + 1:
+            raise _config.refusal("values", f"{len(self.boundaries) + 1} numbers, one more than boundaries", values)
+        self.per = _per(per)
+
+    def rate(self, t: NDArray[np.float64]) -> ArrayLike:
+        return np.asarray(self.values)[np.searchsorted(self.boundaries, t, side="left")]
+
+
+class CosineDecay(Schedule):
+    """Half a cosine from the initial rate down to alpha times it, after a linear warm-up if `warmup_target` is given.
+
+    Without warm-up, with p = min(t / decay_steps, 1)::
+
+        rate = initial_learning_rate * ((1 - alpha) * (1 + cos(pi p)) / 2 + alpha)
+
+    With warm-up the rate goes from initial_learning_rate to warmup_target in a straight line over warmup_steps, then down
+    from warmup_target by the formula above, t counted from the end of the warm-up.
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        At least 0.
+    decay_steps : float
+        Above 0; how long the way down takes.
+    alpha : float
+        The last rate as a fraction of the highest, in [0, 1].
+    warmup_target : float, optional
+        The rate at the end of the warm-up, at least 0.
+    warmup_steps : float
+        How long the warm-up takes, at least 0; above 0 needs a warmup_target.
+    per : {"step", "epoch"}
+        What t counts.
+
+    Examples
+    --------
+    >>> from nnc import schedules
+    >>> rate = schedules.CosineDecay(0.0, decay_steps=100, warmup_target=0.5, warmup_steps=10)
+    >>> rate([0, 5, 10, 60, 110, 1000])
+    array([0.  , 0.25, 0.5 , 0.25, 0.  , 0.  ])
+
+    References
+    ----------
+    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        alpha: float = 0.0,
+        warmup_target: float | None = None,
+        warmup_steps: float = 0,
+        per: str = "step",
+    ) -> None:
+        self.initial_learning_rate = _config.number("initial_learning_rate", initial_learning_rate, "[0, inf)")
+        self.decay_steps = _config.number("decay_steps", decay_steps, "(0, inf)")
+        self.alpha = _config.number("alpha", alpha, "[0, 1]")
+        self.warmup_target = (
+            None if warmup_target is None else _config.number("warmup_target", warmup_target, "[0, inf)")
+        )
+        self.warmup_steps = _config.number("warmup_steps", warmup_steps, "[0, inf)")
+        if self.warmup_steps > 0.0 and self.warmup_target is None:
+            raise _config.refusal("warmup_target", f"a number when warmup_steps = {warmup_steps}", warmup_target)
+        self.per = _per(per)
+
+    def rate(self, t: NDArray[np.float64]) -> ArrayLike:
+        start = self.initial_learning_rate
+        top = start if self.warmup_target is None else self.warmup_target
+        p = np.clip((t - self.warmup_steps) / self.decay_steps, 0.0, 1.0)
+        down = top * ((1.0 - self.alpha) * _half_cosine(p) + self.alpha)
+        up = start + (top - start) * _progress(t, 0.0, self.warmup_steps)
+        return np.where(t < self.warmup_steps, up, down)
+
+
+class OneCycle(Schedule):
+    """Half a cosine up from max / div_factor to max, then half a cosine down to max / (div_factor final_div_factor).
+
+    The top is reached at t = pct_start * total_steps - 1 and the end at t = total_steps - 1, after which the rate stays;
+    as PyTorch's OneCycleLR with anneal_strategy="cos" (which raises after the end).
+
+    Parameters
+    ----------
+    max_learning_rate : float
+        At least 0.
+    total_steps : float
+        How long the cycle takes, at least 1.
+    pct_start : float
+        The part of the cycle in which the rate rises, in [0, 1].
+    div_factor : float
+        max_learning_rate over the first rate, at least 1.
+    final_div_factor : float
+        The first rate over the last, above 0.
+    per : {"step", "epoch"}
+        What t counts.
+
+    Examples
+    --------
+    >>> from nnc import schedules
+    >>> rate = schedules.OneCycle(1.0, total_steps=11, pct_start=5 / 11, div_factor=10, final_div_factor=10)
+    >>> rate([0, 2, 4, 7, 10, 11])
+    array([0.1  , 0.55 , 1.   , 0.505, 0.01 , 0.01 ])
+
+    References
+    ----------
+    Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2018.
+    """
+
+    def __init__(
+        self,
+        max_learning_rate: float,
+        total_steps: float,
+        pct_start: float = 0.3,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        per: str = "step",
+    ) -> None:
+        self.max_learning_rate = _config.number("max_learning_rate", max_learning_rate, "[0, inf)")
+        self.total_steps = _config.number("total_steps", total_steps, "[1, inf)")
+        self.pct_start = _config.number("pct_start", pct_start, "[0, 1]")
+        self.div_factor = _config.number("div_factor", div_factor, "[1, inf)")
+        self.final_div_factor = _config.number("final_div_factor", final_div_factor, "(0, inf)")
+        self.per = _per(per)
+
+    def rate(self, t: NDArray[np.float64]) -> ArrayLike:
+        first = self.max_learning_rate / self.div_factor
+        last = first / self.final_div_factor
+        top, end = self.pct_start * self.total_steps - 1.0, self.total_steps - 1.0
+        up = self.max_learning_rate + (first - self.max_learning_rate) * _half_cosine(_progress(t, 0.0, top))
+        down = last + (self.max_learning_rate - last) * _half_cosine(_progress(t, max(top, 0.0), end))
+        return np.where(t < top, up, down)
+
+
+registry = _config.close(Schedule, globals())
+
+
+def get(identifier: Schedule | Mapping[str, Any]) -> Schedule:
+    """The schedule that `identifier` means: an object or its configuration.
+
+    Examples
+    --------
+    >>> from nnc import schedules
+    >>> config = {"initial_learning_rate": 0.1, "decay_steps": 10, "alpha": 0.0,
+    ...           "warmup_target": None, "warmup_steps": 0, "per": "epoch"}
+    >>> schedules.get({"class_name": "CosineDecay", "config": config})
+    CosineDecay(0.1, 10.0, per='epoch')
+    """
+    return Schedule.get(identifier)
+
+
+def _per(per: object) -> str:
+    return _config.choice("per", per, ("step", "epoch"))
+
+
+def _numbers(name: str, values: object) -> tuple[float, ...]:
+    if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str):
+        raise _config.refusal(name, "a sequence of numbers", values, TypeError)
+    return tuple(_config.number(name, value, "[0, inf)") for value in values)
+
+
+def _progress(t: NDArray[np.float64], start: float, stop: float) -> NDArray[np.float64]:
+    """How far t is from start to stop, in [0, 1]; 1 if there is no way to go."""
+    return np.clip((t - start) / (stop - start), 0.0, 1.0) if stop > start else np.ones_like(t)
+
+
+def _half_cosine(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From 1 at p = 0 to 0 at p = 1."""
+    return 0.5 * (1.0 + np.cos(math.pi * p))
