@@ -1,0 +1,136 @@
+/* dense.c -- dense layers: a = f(x W + b) and back.
+ *
+ * W stays packed in panels of 32 columns, which serve the forward product and the update as they are. Three products,
+ * one micro-kernel:
+ *     z (m, O)  = b + x (m, I) W (I, O)         panels of W as they lie
+ *     dx (m, I) = dz (m, O) W^T                  W^T packed for 32 columns of dx at a time
+ *     dW (I, O) = x^T (I, m) dz (m, O)           a tile of 32 x 32 at a time, used for the update while it is hot
+ */
+
+#include <string.h>
+
+#include "plan.h"
+
+enum {
+    KC = 1024, /* depth of the forward product per pass over x: 128 KB of a panel stay in L2 */
+    NC = 512,  /* depth of the dx product: 64 KB of packed W^T on the stack */
+};
+
+static const float zeros[PANEL];
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* z = b + x W for rows [i0, i1) and panels [p0, p1), then the activation. */
+static void forward_block(const struct nnc_layer *layer, const float *x, size_t ldx, size_t i0, size_t i1, size_t p0,
+                          size_t p1, enum nnc_mode mode) {
+    const struct nnc_param *W = layer->kernel;
+    const bool elementwise = layer->spec.activation < ACTIVATION_softmax;
+    for (size_t p = p0; p < p1; p++) {
+        size_t j = p * PANEL, n = least(PANEL, layer->O - j);
+        float *a = layer->a + i0 * layer->ld + j;
+        const float *init = layer->bias ? layer->bias->w + j : zeros;
+        size_t ldinit = 0;
+        for (size_t k = 0; k < layer->I; k += KC) {
+            nnc_kernels->gemm(i1 - i0, n, least(KC, layer->I - k), x + i0 * ldx + k, ldx, 1,
+                              W->w + nnc_param_offset(W, k, j), PANEL, init, ldinit, a, layer->ld);
+            init = a;
+            ldinit = layer->ld;
+        }
+        if (elementwise && layer->spec.activation != ACTIVATION_linear) {
+            float *d = mode == TRAIN && layer->d ? layer->d + i0 * layer->ld + j : NULL;
+            nnc_kernels->activation_forward[layer->spec.activation](i1 - i0, n, a, layer->ld, a, layer->ld, d, layer->ld,
+                                                                    layer->spec.alpha);
+        }
+    }
+}
+
+void nnc_dense_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    size_t ldx, first, last;
+    const float *x = nnc_input(plan, l, &ldx);
+    const size_t panels = (layer->O + PANEL - 1) / PANEL, n = (size_t)worker->n;
+    /* By panels a core keeps its part of W in its own cache; by rows where the panels do not divide evenly. */
+    if (panels % n == 0 || panels >= 4 * n) {
+        nnc_share(worker, panels, &first, &last);
+        if (first < last) forward_block(layer, x, ldx, 0, pass->m, first, last, pass->mode);
+    } else {
+        nnc_share(worker, pass->m, &first, &last);
+        if (first < last) forward_block(layer, x, ldx, first, last, 0, panels, pass->mode);
+    }
+    if (layer->spec.activation == ACTIVATION_softmax) {
+        nnc_team_barrier(worker);
+        nnc_share(worker, pass->m, &first, &last);
+        nnc_activate(ACTIVATION_softmax, last - first, layer->O, layer->a + first * layer->ld, layer->ld, NULL, 0,
+                     layer->spec.group);
+    }
+}
+
+/* Columns [32 block, ...) of da of the layer before: dx = dz W^T, and its activation's derivative where that is dense. */
+static void input_gradient(struct nnc_plan *plan, size_t l, size_t m, size_t block) {
+    const struct nnc_layer *layer = &plan->layers[l], *before = &plan->layers[l - 1];
+    const struct nnc_param *W = layer->kernel;
+    const size_t k0 = block * PANEL, width = least(PANEL, layer->I - k0);
+    float packed[NC * PANEL]; /* (O, 32): 32 rows of W, transposed */
+    float *dx = before->da + k0;
+    if (width < PANEL) memset(packed, 0, sizeof packed);
+    for (size_t n0 = 0; n0 < layer->O; n0 += NC) {
+        size_t depth = least(NC, layer->O - n0);
+        for (size_t j = 0; j < depth; j += PANEL)
+            nnc_kernels->transpose(width, least(PANEL, depth - j), W->w + nnc_param_offset(W, k0, n0 + j), PANEL,
+                                   packed + j * PANEL, PANEL);
+        nnc_kernels->gemm(m, width, depth, layer->da + n0, layer->ld, 1, packed, PANEL, n0 ? dx : zeros,
+                          n0 ? before->ld : 0, dx, before->ld);
+    }
+    if (before->dz_done && before->spec.activation != ACTIVATION_linear)
+        nnc_kernels->activation_backward[before->spec.activation](m, width, (before->d ? before->d : before->a) + k0,
+                                                                  before->ld, dx, before->ld, before->spec.alpha);
+}
+
+/* Gradient of tile t of W, used at once. */
+static void kernel_gradient(struct nnc_plan *plan, const struct nnc_layer *layer, const float *x, size_t ldx, size_t m,
+                            size_t tile) {
+    struct nnc_param *W = layer->kernel;
+    const size_t k = tile % W->row_tiles * PANEL, j = tile / W->row_tiles * PANEL;
+    const size_t rows = least(PANEL, layer->I - k), cols = least(PANEL, layer->O - j);
+    _Alignas(64) float g[TILE];
+    if (cols < PANEL) memset(g, 0, sizeof g); /* the padding of the weights stays 0 */
+    nnc_kernels->gemm(rows, cols, m, x + k, 1, ldx, layer->da + j, layer->ld, zeros, 0, g, PANEL);
+    nnc_apply_tile(plan, W, tile, g);
+}
+
+void nnc_dense_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    struct nnc_param *W = layer->kernel;
+    size_t ldx, first, last;
+    const float *x = nnc_input(plan, l, &ldx);
+    const size_t m = pass->m;
+    if (!layer->dz_done) {
+        nnc_share(worker, m, &first, &last);
+        nnc_activate_backward(layer->spec.activation, last - first, layer->O, layer->a + first * layer->ld,
+                              layer->d ? layer->d + first * layer->ld : NULL, layer->da + first * layer->ld, layer->ld,
+                              layer->spec.alpha, layer->spec.group);
+        nnc_team_barrier(worker);
+    }
+    if (layer->needs_dx) {
+        /* Rows of W: dx of a block reads the rows that only this worker updates, and does so first. */
+        nnc_share(worker, W->row_tiles, &first, &last);
+        for (size_t block = first; block < last; block++) {
+            input_gradient(plan, l, m, block);
+            for (size_t tile = block; tile < W->n_tiles; tile += W->row_tiles) kernel_gradient(plan, layer, x, ldx, m, tile);
+        }
+    } else {
+        nnc_share(worker, W->n_tiles, &first, &last);
+        for (size_t tile = first; tile < last; tile++) kernel_gradient(plan, layer, x, ldx, m, tile);
+    }
+    if (layer->bias) {
+        nnc_share(worker, layer->bias->n_tiles, &first, &last);
+        for (size_t tile = first; tile < last; tile++) {
+            float g[PANEL] = {0};
+            size_t j = tile * PANEL;
+            nnc_kernels->column_sums(m, least(PANEL, layer->O - j), layer->da + j, layer->ld, g);
+            nnc_apply_tile(plan, layer->bias, tile, g);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+/* partial.h -- v_load_n and v_store_n for instruction sets without masked loads. */
+
+NNC_INLINE vf v_load_n(const float *p, size_t n) {
+    if (n == VL) return v_load(p);
+    vf a = {0};
+    for (size_t i = 0; i < n; i++) a[i] = p[i];
+    return a;
+}
+
+NNC_INLINE void v_store_n(float *p, size_t n, vf a) {
+    if (n == VL) {
+        v_store(p, a);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) p[i] = a[i];
+}

@@ -1,0 +1,128 @@
+/* kernels.h -- the set of kernels that dispatch.c chooses, one struct per instruction set.
+ *
+ * Block sizes stand beside the kernels they belong to. Weights are kept in panels of PANEL columns whatever the
+ * instruction set is, so that only the kernels differ: element (k, j) of a matrix of `rows` rows is at
+ * ((j / PANEL) rows + k) PANEL + j % PANEL, and the columns that fill up the last panel are 0.
+ */
+#ifndef NNC_KERNELS_H
+#define NNC_KERNELS_H
+
+#include "nnc.h"
+
+enum {
+    PANEL = 32,          /* columns of a packed panel, and rows of a gradient tile: a tile has at most 1024 floats */
+    TILE = PANEL * PANEL,
+};
+
+enum nnc_activation {
+#define ACTIVATION(name, keeps, f, df) ACTIVATION_##name,
+#include "activations.def"
+#undef ACTIVATION
+    ACTIVATION_softmax,  /* of whole rows; the ones above are elementwise */
+    N_ACTIVATIONS
+};
+
+enum nnc_loss_kernel {
+#define LOSS(name, divisor, value, gradient) LOSS_##name,
+#include "losses.def"
+#undef LOSS
+    LOSS_categorical_crossentropy,
+    LOSS_categorical_crossentropy_logits,
+    LOSS_margin_hinge,
+    N_LOSSES
+};
+
+enum nnc_optimizer { OPTIMIZER_sgd, OPTIMIZER_adam, OPTIMIZER_rmsprop, N_OPTIMIZERS };
+
+/* A block of rows of a loss. */
+struct nnc_loss_block {
+    size_t m, n;
+    const float *a;     /* (m, n) outputs or logits */
+    size_t lda;
+    const float *y;     /* (m, n) targets, or NULL where ids say all */
+    size_t ldy;
+    const int32_t *ids; /* (m) or NULL */
+    const float *weights; /* (m) or NULL */
+    float scale;        /* 1 / B: the gradient is of the mean over the batch */
+    float param;        /* huber's delta, the margin */
+    float y_scale, y_offset; /* label smoothing: y stands for y y_scale + y_offset */
+    double *value;      /* (m) weighted loss of each row */
+    float *da;          /* (m, n) gradient of the mean */
+    size_t ldda;
+};
+
+/* What an update needs beside the arrays; one for each step. */
+struct nnc_hyper {
+    float learning_rate;
+    float keep;         /* 1 - weight_decay learning_rate */
+    float momentum;
+    bool nesterov;
+    float rest_1, rest_2; /* 1 - beta_1, 1 - beta_2 */
+    float epsilon;
+    float adam_rate;    /* learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t) */
+    bool amsgrad;
+    float rho, rest_rho; /* rho, 1 - rho */
+    bool centered;
+    float clipvalue;    /* 0: off */
+    float gradient_scale; /* what clipping by norm leaves of the gradient; 1: all */
+};
+
+/* A run of n weights with their gradient and slots. */
+struct nnc_run {
+    size_t n;
+    float *w;
+    const float *g;
+    float *slots[NNC_MAX_SLOTS];
+    float l1, l2;
+};
+
+struct nnc_kernels {
+    const char *isa;
+    int mr;             /* rows of a register tile of gemm */
+
+    /* c (m, n) = init + a b for n <= PANEL. a (m, k) is at a[i rs + p cs] with rs = 1 or cs = 1; b (k, PANEL) has rows of
+     * PANEL readable floats at b[p ldb]; init (m, n) at init[i ldinit] (ldinit = 0: one row for all) may be c. Each
+     * element is one chain of fused multiply-adds in the order of p. */
+    void (*gemm)(size_t m, size_t n, size_t k, const float *a, size_t rs, size_t cs, const float *b, size_t ldb,
+                 const float *init, size_t ldinit, float *c, size_t ldc);
+    /* y[j ldy + i] = x[i ldx + j] for i < m, j < n. */
+    void (*transpose)(size_t m, size_t n, const float *x, size_t ldx, float *y, size_t ldy);
+
+    /* y = x scale + offset. */
+    void (*rescale_u8)(size_t n, const uint8_t *x, float scale, float offset, float *y);
+    void (*rescale)(size_t n, const float *x, float scale, float offset, float *y);
+    /* y = x d. */
+    void (*multiply)(size_t n, const float *x, const float *d, float *y);
+    /* y (n) = sum over the m rows of x. */
+    void (*column_sums)(size_t m, size_t n, const float *x, size_t ldx, float *y);
+    double (*sum_squares)(size_t n, const float *x);
+    double (*sum_abs)(size_t n, const float *x);
+
+    /* a = f(z) and, where the activation keeps it, d = f'(z) (d may be NULL: inference); a may be z. */
+    void (*activation_forward[ACTIVATION_softmax])(size_t m, size_t n, const float *z, size_t ldz, float *a, size_t lda,
+                                                   float *d, size_t ldd, float alpha);
+    /* da *= f', from kept = a or d. */
+    void (*activation_backward[ACTIVATION_softmax])(size_t m, size_t n, const float *kept, size_t ldkept, float *da,
+                                                    size_t ldda, float alpha);
+    /* One row; a may be z. */
+    void (*softmax_forward)(size_t n, const float *z, float *a);
+    void (*softmax_backward)(size_t n, const float *a, float *da);
+    /* a = z where z > 0, else slope z; and backward: dx = da (1 or slope), dslope (n) = sum over m of da z where z <= 0. */
+    void (*prelu_forward)(size_t m, size_t n, const float *z, size_t ldz, const float *slope, float *a, size_t lda);
+    void (*prelu_backward)(size_t m, size_t n, const float *z, size_t ldz, const float *slope, const float *da,
+                           size_t ldda, float *dx, size_t lddx, float *dslope);
+    /* Philox4x32-10: mask[i] = scale where word `first + i` of the stream is >= threshold, else 0. */
+    void (*dropout_mask)(const uint32_t key[2], const uint32_t counter[3], size_t first, size_t n, uint32_t threshold,
+                         float scale, float *mask);
+
+    void (*loss[N_LOSSES])(const struct nnc_loss_block *block);
+    void (*update[N_OPTIMIZERS])(const struct nnc_run *run, const struct nnc_hyper *h);
+    /* g += l1 sign(w) + 2 l2 w. */
+    void (*regularize)(size_t n, const float *w, float *g, float l1, float l2);
+
+    bool (*elementary)(const char *name, size_t n, const float *x, float *y);
+};
+
+extern const struct nnc_kernels *nnc_kernels; /* the set in use; set by dispatch.c */
+
+#endif

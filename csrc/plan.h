@@ -1,0 +1,142 @@
+/* plan.h -- the inside of a plan, for plan.c, train.c and the layers' files.
+ *
+ * Every phase of a step is a function that all workers of a team call; it does its share and returns, and the caller
+ * puts a barrier after it. How the work is shared differs with the number of threads, the sums that it makes do not. */
+#ifndef NNC_PLAN_H
+#define NNC_PLAN_H
+
+#include "kernels.h"
+#include "team.h"
+
+/* A matrix (rows, cols) of parameters in panels (see kernels.h); a vector is a matrix of one row. All arrays have `size`
+ * floats. It is updated in tiles of up to 32 rows of a panel: the gradient of a tile is made, used and forgotten. */
+struct nnc_param {
+    const char *name;
+    size_t rows, cols, size;
+    size_t row_tiles, n_tiles; /* tile t: panel t / row_tiles, rows from (t % row_tiles) 32 on */
+    float l1, l2;
+    float *w;
+    float *g;                  /* only where the gradient is kept: clipping by norm, nnc_plan_gradients */
+    float *slots[NNC_MAX_SLOTS];
+    double *tile_sums;         /* (n_tiles) penalty, or squared norm of the gradient */
+};
+
+struct nnc_layer {
+    nnc_layer_spec spec;
+    uint32_t index;   /* in the list that the caller gave: keys dropout */
+    size_t I, O;
+    struct nnc_param *kernel, *bias; /* dense: (I, O), (1, O) or NULL; prelu: kernel = slope (1, O) */
+    float *a;         /* (B, O) */
+    float *d;         /* (B, O): f'(z), or dropout's mask; NULL if a says all */
+    float *da;        /* (B, O): gradient wrt a, turned into dz in place */
+    size_t ld;        /* of a, d and da */
+    bool needs_dx;    /* there are parameters before this layer */
+    bool dz_done;     /* dense: whoever writes da turns it into dz at once */
+};
+
+enum nnc_mode { INFER, TRAIN };
+
+/* What becomes of a tile's gradient. */
+enum nnc_apply { APPLY_UPDATE, APPLY_STORE };
+
+struct nnc_plan {
+    void *memory;
+    float *gradients;          /* made when first asked for */
+    size_t bytes, capacity, batch_size;
+    uint64_t seed;
+
+    size_t n_inputs, n_outputs, n_layers, n_params;
+    struct nnc_layer *layers;
+    struct nnc_param *params;
+    float *x;                  /* (B, n_inputs) the gathered batch */
+    size_t ldx;
+    float x_scale, x_offset;   /* a first Rescaling layer is done in the gather */
+
+    int output_activation;     /* fused with the loss, so left out of the last layer; else ACTIVATION_linear */
+    size_t output_group;
+
+    bool has_loss;
+    nnc_loss_spec loss;
+    int loss_kernel;
+    size_t n_metrics;
+    nnc_metric_spec *metrics;
+    int32_t *ids;              /* (B) targets of the batch */
+    float *y;                  /* (B, n_outputs) */
+    size_t ldy;
+    float *weights;            /* (B) */
+    double *values;            /* (B) loss of each row */
+    double *metric_values;     /* (B, n_metrics) */
+
+    bool has_optimizer;
+    nnc_optimizer_spec optimizer;
+    int n_slots;
+    bool separate_update;      /* the norm of the gradient is needed before the update */
+    enum nnc_apply apply;
+    struct nnc_hyper hyper;
+};
+
+/* The output of layer l - 1, or the batch. */
+static inline const float *nnc_input(const struct nnc_plan *plan, size_t l, size_t *ld) {
+    *ld = l ? plan->layers[l - 1].ld : plan->ldx;
+    return l ? plan->layers[l - 1].a : plan->x;
+}
+
+static inline const struct nnc_layer *nnc_last_layer(const struct nnc_plan *plan) {
+    return &plan->layers[plan->n_layers - 1];
+}
+
+static inline size_t nnc_round_up(size_t n, size_t multiple) {
+    return (n + multiple - 1) / multiple * multiple;
+}
+
+/* Element (k, j) of a parameter's arrays. */
+static inline size_t nnc_param_offset(const struct nnc_param *p, size_t k, size_t j) {
+    return (j / PANEL * p->rows + k) * PANEL + j % PANEL;
+}
+
+/* Room for the gradients: clipping by norm and nnc_plan_gradients keep them. */
+nnc_status nnc_plan_keep_gradients(struct nnc_plan *plan);
+
+/* Use the gradient g of tile t (as the weights lie, at most TILE floats): update the weights or keep it. */
+void nnc_apply_tile(struct nnc_plan *plan, struct nnc_param *param, size_t tile, float *g);
+/* Where tile t begins and its number of floats. */
+size_t nnc_tile(const struct nnc_param *param, size_t tile, size_t *n);
+
+/* A pass over one batch. */
+struct nnc_pass {
+    size_t m;             /* rows */
+    enum nnc_mode mode;   /* TRAIN: f'(z) is kept for the way back */
+    bool drops;           /* dropout acts */
+    uint64_t epoch, step; /* key dropout */
+};
+
+typedef void nnc_layer_fn(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker);
+
+/* A pair for each layer kind. forward: a from the input. backward: given da of the output, it uses up the gradients of the
+ * layer's parameters and, where needs_dx, writes da of the layer before. A dense layer is given dz where dz_done says so. */
+nnc_layer_fn nnc_dense_forward, nnc_dense_backward;
+nnc_layer_fn nnc_activation_layer_forward, nnc_activation_layer_backward;
+nnc_layer_fn nnc_prelu_forward, nnc_prelu_backward;
+nnc_layer_fn nnc_dropout_forward, nnc_dropout_backward;
+nnc_layer_fn nnc_rescaling_forward, nnc_rescaling_backward;
+
+bool nnc_activation_keeps_d(int id); /* f' is told from d, not from a */
+/* a = f(z) in place, softmax included, on rows [0, m) from the given pointers. d as in kernels.h. */
+void nnc_activate(int activation, size_t m, size_t n, float *a, size_t ld, float *d, float alpha, size_t group);
+/* da *= f' likewise. */
+void nnc_activate_backward(int activation, size_t m, size_t n, const float *a, const float *d, float *da, size_t ld,
+                           float alpha, size_t group);
+
+/* Loss and metrics. */
+int nnc_loss_link(int kind); /* the activation that turns this loss's logits into outputs; linear: none */
+int nnc_loss_kernel(int kind, bool from_logits);
+bool nnc_loss_takes_ids(const nnc_loss_spec *spec); /* false: ids must be spread into one-hot rows first */
+struct nnc_loss_block nnc_loss_block_of(const nnc_loss_spec *spec, size_t m, size_t n); /* what follows from the spec */
+double nnc_metric_row(const nnc_metric_spec *spec, size_t n, const float *a, const float *y, const int32_t *id);
+
+/* Optimizers: what depends on the step. */
+struct nnc_hyper nnc_hyper_of(const nnc_optimizer_spec *spec, float learning_rate, uint64_t step);
+/* What clipping to a norm leaves of a gradient of this squared norm. */
+float nnc_clip_scale(double clip, double squared_norm);
+
+#endif

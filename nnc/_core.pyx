@@ -1,0 +1,744 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""The border between Python and csrc: it checks, takes pointers and releases the GIL; no arithmetic happens here.
+
+`Plan` runs networks; the functions are single kernels. All have a twin of the same name in `nnc.reference`, which says
+what they compute. csrc/nnc.h is the manual of the functions called here.
+"""
+
+import threading
+
+import numpy as np
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+
+cdef extern from "nnc.h" nogil:
+    ctypedef bint c_bool "bool"
+    enum: NNC_MESSAGE
+    enum: NNC_MAX_SLOTS
+    enum: NNC_GRADIENT
+    enum: NNC_WEIGHT
+    ctypedef enum nnc_status:
+        NNC_OK
+        NNC_NO_MEMORY
+        NNC_INVALID
+        NNC_NOT_FINITE
+    ctypedef enum nnc_layer_kind:
+        NNC_DENSE
+        NNC_ACTIVATION
+        NNC_PRELU
+        NNC_DROPOUT
+        NNC_RESCALING
+    ctypedef struct nnc_layer_spec:
+        nnc_layer_kind kind
+        size_t units
+        c_bool use_bias
+        int activation
+        float alpha
+        size_t group
+        float rate
+        float scale, offset
+        float l1[2]
+        float l2[2]
+    ctypedef struct nnc_loss_spec:
+        int kind
+        c_bool from_logits
+        float label_smoothing
+        float param
+    ctypedef struct nnc_metric_spec:
+        int kind
+        float param
+    ctypedef struct nnc_optimizer_spec:
+        int kind
+        double momentum
+        c_bool nesterov
+        double beta_1, beta_2, epsilon
+        c_bool amsgrad
+        double rho
+        c_bool centered
+        double weight_decay
+        double clipnorm, global_clipnorm, clipvalue
+    ctypedef struct nnc_plan_spec:
+        size_t n_inputs, n_layers
+        const nnc_layer_spec *layers
+        const nnc_loss_spec *loss
+        size_t n_metrics
+        const nnc_metric_spec *metrics
+        const nnc_optimizer_spec *optimizer
+        size_t batch_size
+        uint64_t seed
+    ctypedef struct nnc_plan:
+        pass
+    ctypedef struct nnc_data:
+        const void *x
+        c_bool x_is_u8
+        ptrdiff_t x_stride
+        const int32_t *ids
+        const float *rows
+        const float *weights
+        size_t n
+    ctypedef struct nnc_sums:
+        size_t steps, rows
+        double loss
+        double *metrics
+    ctypedef struct nnc_schedule:
+        const int64_t *order
+        size_t start, stop, batch_size
+        const float *learning_rates
+        size_t n_steps
+        uint64_t epoch, step
+        double budget
+
+    nnc_status nnc_choose_isa(const char *name, char *message)
+    const char *nnc_isa_name()
+    int nnc_isa_count()
+    const char *nnc_isa_available(int index)
+    int nnc_isa_tile_rows()
+    int nnc_threads()
+    void nnc_set_threads(int n)
+    const char *nnc_threads_source()
+    c_bool nnc_has_openmp()
+    const char *nnc_compiler()
+    int nnc_activation_id(const char *name)
+    int nnc_loss_id(const char *name)
+    int nnc_metric_id(const char *name)
+    int nnc_optimizer_id(const char *name)
+    int nnc_optimizer_slots(const nnc_optimizer_spec *spec)
+    nnc_status nnc_plan_create(nnc_plan **plan, const nnc_plan_spec *spec, char *message)
+    void nnc_plan_free(nnc_plan *plan)
+    size_t nnc_plan_outputs(const nnc_plan *plan)
+    size_t nnc_plan_bytes(const nnc_plan *plan)
+    size_t nnc_plan_parameters(const nnc_plan *plan)
+    const char *nnc_plan_parameter(const nnc_plan *plan, size_t i, size_t *rows, size_t *cols)
+    void nnc_plan_read(const nnc_plan *plan, size_t i, int what, float *values)
+    void nnc_plan_write(nnc_plan *plan, size_t i, int what, const float *values)
+    nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedule *schedule, nnc_sums *sums)
+    nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start, size_t stop, nnc_sums *sums)
+    nnc_status nnc_plan_forward(nnc_plan *plan, const nnc_data *data, float *outputs)
+    nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, c_bool training, uint64_t epoch, uint64_t step,
+                                  double *loss)
+    nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, uint64_t epoch, uint64_t step,
+                                     float *outputs)
+    nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outputs, float learning_rate,
+                                      uint64_t step)
+    double nnc_plan_penalty(nnc_plan *plan)
+    nnc_status nnc_gemm(size_t M, size_t N, size_t K, const float *a, size_t ars, size_t acs, const float *b,
+                        size_t brs, size_t bcs, const float *init, float *c, size_t ldc)
+    void nnc_activation_forward(int id, size_t M, size_t N, const float *z, float *a, float alpha)
+    nnc_status nnc_activation_backward(int id, size_t M, size_t N, const float *z, const float *da, float *dz,
+                                       float alpha)
+    nnc_status nnc_loss(const nnc_loss_spec *spec, size_t M, size_t N, const float *a, const nnc_data *targets,
+                        double *value, float *da)
+    nnc_status nnc_metric(const nnc_metric_spec *spec, size_t M, size_t N, const float *a, const nnc_data *targets,
+                          double *value)
+    void nnc_update(const nnc_optimizer_spec *spec, size_t n, float *w, const float *g, float **slots,
+                    float learning_rate, uint64_t step)
+    void nnc_column_sums(size_t M, size_t N, const float *dz, float *db)
+    c_bool nnc_elementary(const char *name, size_t n, const float *x, float *y)
+
+
+# ---- machine --------------------------------------------------------------------------------------------------------
+
+
+def set_isa(name=None):
+    """Use the kernels of instruction set `name`; None: NNC_ISA of the environment, else the best this CPU has."""
+    cdef char message[256]
+    encoded = None if name is None else name.encode()
+    cdef const char *c_name = NULL
+    if encoded is not None:
+        c_name = encoded
+    if nnc_choose_isa(c_name, message) != NNC_OK:
+        raise ValueError(message.decode())
+
+
+def set_num_threads(n):
+    """Let calls use n threads from now on; None goes back to what the machine and the environment allow."""
+    if n is not None and (isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= n <= 1024):
+        raise ValueError(f"n must be an integer from 1 to 1024 or None, got {n!r}")
+    nnc_set_threads(0 if n is None else n)
+
+
+def get_num_threads():
+    """Threads that a call may use."""
+    return nnc_threads()
+
+
+def cpu_info():
+    """What `nnc.show_config` prints: instruction sets, threads, compiler."""
+    return {
+        "isa": nnc_isa_name().decode(),
+        "isa_available": [nnc_isa_available(i).decode() for i in range(nnc_isa_count())],
+        "tile_rows": nnc_isa_tile_rows(),
+        "threads": nnc_threads(),
+        "threads_source": nnc_threads_source().decode(),
+        "openmp": bool(nnc_has_openmp()),
+        "compiler": nnc_compiler().decode(),
+    }
+
+
+# ---- specifications: dicts to structs ---------------------------------------------------------------------------------
+
+
+cdef int _id(int (*look_up)(const char *) noexcept nogil, name, what) except -1:
+    encoded = name.encode()
+    cdef int found = look_up(encoded)
+    if found < 0:
+        raise ValueError(f"unknown {what} {name!r}")
+    return found
+
+
+cdef nnc_layer_spec _layer_spec(dict row) except *:
+    cdef nnc_layer_spec spec
+    kind = row["kind"]
+    if kind not in _LAYER_KINDS:
+        raise ValueError(f"unknown layer kind {kind!r}; there are: {', '.join(_LAYER_KINDS)}")
+    spec.kind = <nnc_layer_kind><int>_LAYER_KINDS[kind]
+    spec.units = row.get("units", 0)
+    spec.use_bias = row.get("use_bias", False)
+    spec.activation = _id(nnc_activation_id, row.get("activation", "linear"), "activation")
+    spec.alpha = row.get("alpha", 0.0)
+    spec.group = row.get("group", 1)
+    spec.rate = row.get("rate", 0.0)
+    spec.scale, spec.offset = row.get("scale", 1.0), row.get("offset", 0.0)
+    first = "alpha" if kind == "prelu" else "kernel"
+    spec.l1[0], spec.l2[0] = row.get(first + "_l1", 0.0), row.get(first + "_l2", 0.0)
+    spec.l1[1], spec.l2[1] = row.get("bias_l1", 0.0), row.get("bias_l2", 0.0)
+    return spec
+
+
+_LAYER_KINDS = {
+    "dense": NNC_DENSE,
+    "activation": NNC_ACTIVATION,
+    "prelu": NNC_PRELU,
+    "dropout": NNC_DROPOUT,
+    "rescaling": NNC_RESCALING,
+}
+
+
+cdef nnc_loss_spec _loss_spec(dict row) except *:
+    cdef nnc_loss_spec spec
+    spec.kind = _id(nnc_loss_id, row["name"], "loss")
+    spec.from_logits = row["from_logits"]
+    spec.label_smoothing = row["label_smoothing"]
+    spec.param = row["param"]
+    return spec
+
+
+cdef nnc_metric_spec _metric_spec(dict row) except *:
+    cdef nnc_metric_spec spec
+    spec.kind = _id(nnc_metric_id, row["name"], "metric")
+    spec.param = row["param"]
+    return spec
+
+
+cdef nnc_optimizer_spec _optimizer_spec(dict row) except *:
+    cdef nnc_optimizer_spec spec
+    spec.kind = _id(nnc_optimizer_id, row["name"], "optimizer")
+    spec.momentum, spec.nesterov = row["momentum"], row["nesterov"]
+    spec.beta_1, spec.beta_2, spec.epsilon = row["beta_1"], row["beta_2"], row["epsilon"]
+    spec.amsgrad, spec.rho, spec.centered = row["amsgrad"], row["rho"], row["centered"]
+    spec.weight_decay = row["weight_decay"]
+    spec.clipnorm, spec.global_clipnorm = row["clipnorm"], row["global_clipnorm"]
+    spec.clipvalue = row["clipvalue"]
+    return spec
+
+
+cdef int _raise(nnc_status status, what) except -1:
+    if status == NNC_NO_MEMORY:
+        raise MemoryError(what)
+    if status == NNC_INVALID:
+        raise ValueError(what)
+    return 0
+
+
+# ---- arrays to pointers -----------------------------------------------------------------------------------------------
+
+
+cdef class _Rows:
+    """x, y and sample_weight of a call as pointers; keeps the arrays alive."""
+
+    cdef nnc_data data
+    cdef object arrays
+
+    @staticmethod
+    cdef _Rows of(x, y, sample_weight, size_t n_inputs, size_t n_outputs):
+        cdef _Rows rows = _Rows.__new__(_Rows)
+        rows.arrays = (x, y, sample_weight)
+        rows.set_x(x, n_inputs)
+        if y is not None:
+            rows.set_targets(y, sample_weight, n_outputs)
+        return rows
+
+    cdef int set_x(self, x, size_t n_inputs) except -1:
+        cdef const float[:, :] floats
+        cdef const uint8_t[:, :] bytes_
+        if x.ndim != 2 or x.shape[1] != n_inputs:
+            raise ValueError(f"x has shape {x.shape}, this plan takes (n, {n_inputs})")
+        if x.shape[1] > 1 and x.strides[1] != x.itemsize:
+            raise ValueError(f"x must have adjacent features, its strides are {x.strides}")
+        self.data.n = x.shape[0]
+        self.data.x_stride = x.strides[0]
+        self.data.x_is_u8 = x.dtype == np.uint8
+        if self.data.n == 0:
+            return 0
+        if self.data.x_is_u8:
+            bytes_ = x
+            self.data.x = &bytes_[0, 0]
+        elif x.dtype == np.float32:
+            floats = x
+            self.data.x = &floats[0, 0]
+        else:
+            raise TypeError(f"x must be uint8 or float32, got {x.dtype}")
+        return 0
+
+    cdef int set_targets(self, y, sample_weight, size_t n_outputs) except -1:
+        cdef const int32_t[::1] ids
+        cdef const float[:, ::1] rows
+        cdef const float[::1] weights
+        cdef Py_ssize_t i
+        if y.shape[0] != self.data.n:
+            raise ValueError(f"x has {self.data.n} rows, y has {y.shape[0]}")
+        if y.ndim == 1:
+            ids = y
+            for i in range(ids.shape[0]):
+                if ids[i] < 0 or <size_t>ids[i] >= n_outputs:
+                    raise ValueError(f"y[{i}] is class {ids[i]}, there are {n_outputs} outputs")
+            self.data.ids = &ids[0] if self.data.n else NULL
+        else:
+            if y.ndim != 2 or y.shape[1] != n_outputs:
+                raise ValueError(f"y has shape {y.shape}, this plan gives (n, {n_outputs})")
+            rows = y
+            self.data.rows = &rows[0, 0] if self.data.n else NULL
+        if sample_weight is not None:
+            weights = sample_weight
+            if <size_t>weights.shape[0] != self.data.n:
+                raise ValueError(f"x has {self.data.n} rows, sample_weight {weights.shape[0]}")
+            self.data.weights = &weights[0] if self.data.n else NULL
+        return 0
+
+
+cdef _as_float(array, int ndim=-1):
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    if ndim >= 0 and array.ndim != ndim:
+        raise ValueError(f"an array of {ndim} axes is wanted here, got shape {array.shape}")
+    return array
+
+
+cdef _out(out, shape):
+    if out is None:
+        return np.empty(shape, np.float32)
+    if out.dtype != np.float32 or out.shape != tuple(shape) or not out.flags.c_contiguous or not out.flags.writeable:
+        raise ValueError(
+            f"out must be a writeable C-contiguous float32 array of shape {tuple(shape)}, got {out.dtype} {out.shape}"
+        )
+    return out
+
+
+cdef float *_pointer(array) except? NULL:
+    cdef float[::1] flat = array.reshape(-1)
+    return &flat[0] if flat.shape[0] else NULL
+
+
+cdef const float *_read_pointer(array) except? NULL:
+    cdef const float[::1] flat = array.reshape(-1)
+    return &flat[0] if flat.shape[0] else NULL
+
+
+# ---- plans ------------------------------------------------------------------------------------------------------------
+
+
+cdef class Plan:
+    """A network ready to run; see `nnc.reference.Plan`, which has the same face.
+
+    One call at a time: a second thread waits for the first.
+    """
+
+    cdef nnc_plan *_plan
+    cdef object _lock, _checked_order, _checked_rows
+    cdef double[::1] _metric_sums
+    cdef readonly object n_inputs, n_outputs, batch_size, seed, n_slots, parameter_names, parameter_shapes
+
+    def __init__(self, n_inputs, layers, *, loss=None, metrics=(), optimizer=None, batch_size=32, seed=0):
+        cdef nnc_plan_spec spec
+        cdef nnc_loss_spec loss_spec
+        cdef nnc_optimizer_spec optimizer_spec
+        cdef char message[256]
+        cdef size_t rows, cols, i
+        cdef nnc_status status
+        message[0] = 0
+        if self._plan is not NULL:
+            raise RuntimeError("this plan is already made")
+        cdef nnc_layer_spec *c_layers = <nnc_layer_spec *>calloc(len(layers) + 1, sizeof(nnc_layer_spec))
+        cdef nnc_metric_spec *c_metrics = <nnc_metric_spec *>calloc(len(metrics) + 1, sizeof(nnc_metric_spec))
+        try:
+            if c_layers is NULL or c_metrics is NULL:
+                raise MemoryError("no memory for the layers' specifications")
+            for i, row in enumerate(layers):
+                c_layers[i] = _layer_spec(row)
+            for i, row in enumerate(metrics):
+                c_metrics[i] = _metric_spec(row)
+            spec.n_inputs, spec.batch_size, spec.seed = n_inputs, batch_size, seed
+            spec.n_layers, spec.layers = len(layers), c_layers
+            spec.n_metrics, spec.metrics = len(metrics), c_metrics
+            spec.loss, spec.optimizer = NULL, NULL
+            if loss is not None:
+                loss_spec = _loss_spec(loss)
+                spec.loss = &loss_spec
+            if optimizer is not None:
+                optimizer_spec = _optimizer_spec(optimizer)
+                spec.optimizer = &optimizer_spec
+            status = nnc_plan_create(&self._plan, &spec, message)
+            _raise(status, message.decode())
+        finally:
+            free(c_layers)
+            free(c_metrics)
+        self._lock = threading.Lock()
+        self._metric_sums = np.zeros(max(1, len(metrics)))[:len(metrics)]
+        self.n_inputs, self.batch_size, self.seed = n_inputs, batch_size, seed
+        self.n_outputs = nnc_plan_outputs(self._plan)
+        self.n_slots = nnc_optimizer_slots(&optimizer_spec) if optimizer is not None else 0
+        names, shapes = [], []
+        for i in range(nnc_plan_parameters(self._plan)):
+            name = nnc_plan_parameter(self._plan, i, &rows, &cols).decode()
+            names.append(name)
+            shape = (<object>rows, <object>cols)
+            shapes.append(shape if name == "kernel" else shape[1:])
+        self.parameter_names, self.parameter_shapes = names, shapes
+
+    def __dealloc__(self):
+        nnc_plan_free(self._plan)
+
+    @property
+    def nbytes(self):
+        """Bytes of the plan's one allocation."""
+        return nnc_plan_bytes(self._plan)
+
+    # ---- parameters
+
+    cdef _read(self, size_t i, int what):
+        array = np.empty(self.parameter_shapes[i], np.float32)
+        nnc_plan_read(self._plan, i, what, _pointer(array))
+        return array
+
+    cdef int _write(self, size_t i, int what, array, name) except -1:
+        array = np.ascontiguousarray(array, dtype=np.float32)
+        if array.shape != self.parameter_shapes[i]:
+            raise ValueError(f"{name} {i} has shape {array.shape}, this plan wants {self.parameter_shapes[i]}")
+        nnc_plan_write(self._plan, i, what, _read_pointer(array))
+        return 0
+
+    def get_parameters(self):
+        """Copies of the parameters in layer order: dense kernel (I, O), bias (O,), alpha (F,)."""
+        with self._lock:
+            return [self._read(i, NNC_WEIGHT) for i in range(len(self.parameter_shapes))]
+
+    def set_parameters(self, parameters):
+        """Copy in arrays of `parameter_shapes`."""
+        if len(parameters) != len(self.parameter_shapes):
+            raise ValueError(f"{len(parameters)} parameters given, this plan has {len(self.parameter_shapes)}")
+        with self._lock:
+            for i, array in enumerate(parameters):
+                self._write(i, NNC_WEIGHT, array, "parameter")
+
+    def get_slots(self):
+        """Copies of what the optimizer remembers: for each parameter a list of n_slots arrays."""
+        with self._lock:
+            return [[self._read(i, s) for s in range(self.n_slots)] for i in range(len(self.parameter_shapes))]
+
+    def set_slots(self, slots):
+        """Copy in what `get_slots` gave."""
+        if len(slots) != len(self.parameter_shapes) or any(len(arrays) != self.n_slots for arrays in slots):
+            raise ValueError(f"slots must be {len(self.parameter_shapes)} lists of {self.n_slots} arrays")
+        with self._lock:
+            for i, arrays in enumerate(slots):
+                for s, array in enumerate(arrays):
+                    self._write(i, s, array, "slot of parameter")
+
+    # ---- running
+
+    cdef _Rows _training_rows(self, x, y, sample_weight):
+        """Rows of a call, kept from one slice of an epoch to the next, so that labels are checked once."""
+        cdef _Rows rows = self._checked_rows
+        if rows is None or rows.arrays[0] is not x or rows.arrays[1] is not y or rows.arrays[2] is not sample_weight:
+            rows = _Rows.of(x, y, sample_weight, self.n_inputs, self.n_outputs)
+        self._checked_rows = rows
+        return rows
+
+    cdef int _check_order(self, const int64_t[::1] order, size_t n) except -1:
+        cdef Py_ssize_t i
+        for i in range(order.shape[0]):
+            if order[i] < 0 or <size_t>order[i] >= n:
+                raise ValueError(f"order[{i}] is {order[i]}, x has {n} rows")
+        return 0
+
+    def train(self, x, y, sample_weight, order, size_t start, learning_rates, size_t batch_size, uint64_t epoch,
+              uint64_t step, double budget):
+        """Train for up to len(learning_rates) steps; gives (n_steps, rows, loss_sum, metric_sums)."""
+        cdef _Rows rows
+        cdef nnc_schedule schedule
+        cdef nnc_sums sums
+        cdef nnc_status status
+        cdef const int64_t[::1] c_order
+        cdef const float[::1] rates = learning_rates
+        if batch_size < 1 or batch_size > <size_t>self.batch_size:
+            raise ValueError(f"batch_size must be from 1 to {self.batch_size}, got {batch_size}")
+        with self._lock:
+            rows = self._training_rows(x, y, sample_weight)
+            schedule.order, schedule.start, schedule.stop = NULL, start, rows.data.n
+            if order is not None:
+                c_order = order
+                if self._checked_order is not order:
+                    self._check_order(c_order, rows.data.n)
+                    self._checked_order = order
+                schedule.stop = c_order.shape[0]
+                schedule.order = &c_order[0] if schedule.stop else NULL
+            schedule.batch_size, schedule.n_steps = batch_size, rates.shape[0]
+            schedule.learning_rates = &rates[0] if schedule.n_steps else NULL
+            schedule.epoch, schedule.step, schedule.budget = epoch, step, budget
+            sums.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
+            with nogil:
+                status = nnc_plan_train(self._plan, &rows.data, &schedule, &sums)
+            _raise(status, "this plan was made without a loss or an optimizer, or there is no memory for gradients")
+            loss = float("nan") if status == NNC_NOT_FINITE else sums.loss
+            return sums.steps, sums.rows, loss, np.array(self._metric_sums)
+
+    def release(self):
+        """Forget the arrays of the last `train`, which it keeps so that slices of an epoch check them once."""
+        self._checked_rows = self._checked_order = None
+
+    def evaluate(self, x, y, sample_weight, size_t start, size_t stop):
+        """Loss and metrics of rows start to stop in inference mode; gives (rows, loss_sum, metric_sums)."""
+        cdef _Rows rows
+        cdef nnc_sums sums
+        cdef nnc_status status
+        with self._lock:
+            rows = self._training_rows(x, y, sample_weight)
+            sums.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
+            with nogil:
+                status = nnc_plan_evaluate(self._plan, &rows.data, start, stop, &sums)
+            _raise(status, f"no loss, or rows {start} to {stop} of {rows.data.n}")
+            return sums.rows, sums.loss, np.array(self._metric_sums)
+
+    def penalty(self):
+        """Sum of the regularizers' penalties on the present weights."""
+        with self._lock:
+            return nnc_plan_penalty(self._plan)
+
+    def forward(self, x):
+        """Outputs (n, n_outputs) of x (n, n_inputs) in inference mode."""
+        cdef _Rows rows = _Rows.of(x, None, None, self.n_inputs, self.n_outputs)
+        cdef float[:, ::1] outputs
+        cdef nnc_status status
+        result = np.empty((rows.data.n, self.n_outputs), np.float32)
+        if rows.data.n == 0:
+            return result
+        outputs = result
+        with self._lock, nogil:
+            status = nnc_plan_forward(self._plan, &rows.data, &outputs[0, 0])
+        _raise(status, "forward")
+        return result
+
+    def gradients(self, x, y, sample_weight=None, bint training=False, uint64_t epoch=0, uint64_t step=0):
+        """Loss of one batch and its gradient for every parameter, penalties included."""
+        cdef _Rows rows = _Rows.of(x, y, sample_weight, self.n_inputs, self.n_outputs)
+        cdef nnc_status status
+        cdef double loss = 0
+        with self._lock:
+            with nogil:
+                status = nnc_plan_gradients(self._plan, &rows.data, training, epoch, step, &loss)
+            _raise(status, f"this plan has no loss, or {rows.data.n} rows are not between 1 and {self.batch_size}")
+            return loss, [self._read(i, NNC_GRADIENT) for i in range(len(self.parameter_shapes))]
+
+    def step_forward(self, x, uint64_t epoch, uint64_t step):
+        """Outputs of one batch in training mode; `step_backward` completes the step."""
+        cdef _Rows rows = _Rows.of(x, None, None, self.n_inputs, self.n_outputs)
+        cdef nnc_status status
+        result = np.empty((rows.data.n, self.n_outputs), np.float32)
+        cdef float *outputs = _pointer(result)
+        with self._lock, nogil:
+            status = nnc_plan_step_forward(self._plan, &rows.data, epoch, step, outputs)
+        _raise(status, f"this plan has a loss of its own, or {rows.data.n} rows are not from 1 to {self.batch_size}")
+        return result
+
+    def step_backward(self, d_outputs, float learning_rate, uint64_t step):
+        """One update, given dL/d outputs of the batch of the last `step_forward`."""
+        cdef nnc_status status
+        d_outputs = _as_float(d_outputs, 2)
+        if d_outputs.shape[1] != self.n_outputs:
+            raise ValueError(f"d_outputs has shape {d_outputs.shape}, this plan gives (n, {self.n_outputs})")
+        cdef const float *d = _read_pointer(d_outputs)
+        cdef size_t n = d_outputs.shape[0]
+        with self._lock, nogil:
+            status = nnc_plan_step_backward(self._plan, n, d, learning_rate, step)
+        _raise(status, f"this plan has a loss of its own or no optimizer, or {n} rows are not from 1 to its batch_size")
+
+
+# ---- single kernels ------------------------------------------------------------------------------------------------------
+
+
+def activation(name, z, float alpha=0.0, out=None):
+    """a = f(z); softmax along the last axis."""
+    z = _as_float(z)
+    out = _out(out, z.shape)
+    cdef int id_ = _id(nnc_activation_id, name, "activation")
+    cdef size_t N = z.shape[z.ndim - 1] if z.ndim else 1
+    cdef size_t M = z.size // N if N else 0
+    cdef const float *p = _read_pointer(z)
+    cdef float *a = _pointer(out)
+    with nogil:
+        nnc_activation_forward(id_, M, N, p, a, alpha)
+    return out
+
+
+def activation_backward(name, z, da, float alpha=0.0, out=None):
+    """dz = da f'(z)."""
+    z, da = _as_float(z), _as_float(da)
+    if z.shape != da.shape:
+        raise ValueError(f"z has shape {z.shape}, da {da.shape}: they must be the same")
+    out = _out(out, z.shape)
+    cdef int id_ = _id(nnc_activation_id, name, "activation")
+    cdef size_t N = z.shape[z.ndim - 1] if z.ndim else 1
+    cdef size_t M = z.size // N if N else 0
+    cdef const float *zp = _read_pointer(z)
+    cdef const float *dap = _read_pointer(da)
+    cdef float *dz = _pointer(out)
+    cdef nnc_status status
+    with nogil:
+        status = nnc_activation_backward(id_, M, N, zp, dap, dz, alpha)
+    _raise(status, "activation_backward")
+    return out
+
+
+cdef int _gemm(size_t M, size_t N, size_t K, a, size_t ars, size_t acs, b, size_t brs, size_t bcs, init, c) except -1:
+    cdef const float *ap = _read_pointer(a)
+    cdef const float *bp = _read_pointer(b)
+    cdef const float *ip = NULL if init is None else _read_pointer(init)
+    cdef float *cp = _pointer(c)
+    cdef nnc_status status = NNC_OK
+    if M and N:
+        with nogil:
+            status = nnc_gemm(M, N, K, ap, ars, acs, bp, brs, bcs, ip, cp, N)
+    return _raise(status, "gemm")
+
+
+def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
+    """a = f(x w + b): x (B, I), w (I, O), b (O,) -> (B, O)."""
+    x, w = _as_float(x, 2), _as_float(w, 2)
+    B, I, O = x.shape[0], x.shape[1], w.shape[1]
+    if w.shape[0] != I:
+        raise ValueError(f"x {x.shape} and w {w.shape} do not fit: x (B, I), w (I, O)")
+    if b is not None:
+        b = _as_float(b, 1)
+        if b.shape[0] != O:
+            raise ValueError(f"b has shape {b.shape}, w {w.shape} wants ({O},)")
+    out = _out(out, (B, O))
+    _gemm(B, O, I, x, I, 1, w, O, 1, b, out)
+    cdef int id_ = _id(nnc_activation_id, activation, "activation")
+    cdef float *a = _pointer(out)
+    cdef size_t M = B, N = O
+    with nogil:
+        nnc_activation_forward(id_, M, N, a, a, alpha)
+    return out
+
+
+def dense_backward(x, w, dz, out=None):
+    """dx = dz w^T, dw = x^T dz, db = sum of dz over rows; out: a tuple of three arrays for them."""
+    x, w, dz = _as_float(x, 2), _as_float(w, 2), _as_float(dz, 2)
+    B, I, O = x.shape[0], x.shape[1], w.shape[1]
+    if w.shape[0] != I or dz.shape != (B, O):
+        raise ValueError(f"x {x.shape}, w {w.shape} and dz {dz.shape} do not fit: x (B, I), w (I, O), dz (B, O)")
+    dx, dw, db = (None, None, None) if out is None else out
+    dx, dw, db = _out(dx, (B, I)), _out(dw, (I, O)), _out(db, (O,))
+    _gemm(B, I, O, dz, O, 1, w, 1, O, None, dx)
+    _gemm(I, O, B, x, 1, I, dz, O, 1, None, dw)
+    cdef const float *dzp = _read_pointer(dz)
+    cdef float *dbp = _pointer(db)
+    cdef size_t M = B, N = O
+    if N:
+        with nogil:
+            nnc_column_sums(M, N, dzp, dbp)
+    return dx, dw, db
+
+
+cdef _Rows _targets(y, a, sample_weight):
+    cdef _Rows rows = _Rows.__new__(_Rows)
+    y = np.asarray(y)
+    if y.ndim == 1 and y.dtype.kind in "iu":
+        y = np.ascontiguousarray(y, dtype=np.int32)
+    else:
+        y = _as_float(y, 2)
+    if sample_weight is not None:
+        sample_weight = _as_float(sample_weight, 1)
+    rows.arrays = (a, y, sample_weight)
+    rows.data.n = a.shape[0]
+    rows.set_targets(y, sample_weight, a.shape[1])
+    return rows
+
+
+def loss(spec, y, a, sample_weight=None, out=None):
+    """Mean loss over rows and its gradient wrt a (B, N); y ids (B,) or rows (B, N)."""
+    a = _as_float(a, 2)
+    cdef _Rows targets = _targets(y, a, sample_weight)
+    cdef nnc_loss_spec c_spec = _loss_spec(spec)
+    out = _out(out, a.shape)
+    cdef size_t M = a.shape[0], N = a.shape[1]
+    cdef const float *ap = _read_pointer(a)
+    cdef float *da = _pointer(out)
+    cdef double value = 0
+    cdef nnc_status status
+    with nogil:
+        status = nnc_loss(&c_spec, M, N, ap, &targets.data, &value, da)
+    _raise(status, "loss")
+    return value, out
+
+
+def metric(spec, y, a):
+    """Mean of a metric over rows."""
+    a = _as_float(a, 2)
+    cdef _Rows targets = _targets(y, a, None)
+    cdef nnc_metric_spec c_spec = _metric_spec(spec)
+    cdef size_t M = a.shape[0], N = a.shape[1]
+    cdef const float *ap = _read_pointer(a)
+    cdef double value = 0
+    with nogil:
+        nnc_metric(&c_spec, M, N, ap, &targets.data, &value)
+    return value
+
+
+def update(spec, w, g, slots, float learning_rate, uint64_t step):
+    """One update of w and its slots in place, all float32 of one shape."""
+    cdef nnc_optimizer_spec c_spec = _optimizer_spec(spec)
+    cdef float *c_slots[NNC_MAX_SLOTS]
+    wanted = nnc_optimizer_slots(&c_spec)
+    if len(slots) != wanted:
+        raise ValueError(f"{spec['name']} with these settings has {wanted} slots, got {len(slots)}")
+    for array in (w, *slots):
+        _out(array, w.shape)
+    g = _as_float(g)
+    if g.shape != w.shape:
+        raise ValueError(f"w has shape {w.shape}, g {g.shape}: they must be the same")
+    for i in range(wanted):
+        c_slots[i] = _pointer(slots[i])
+    cdef size_t n = w.size
+    cdef float *wp = _pointer(w)
+    cdef const float *gp = _read_pointer(g)
+    with nogil:
+        nnc_update(&c_spec, n, wp, gp, c_slots, learning_rate, step)
+
+
+def elementary(name, x):
+    """The kernels' exp, expm1, log, log1p, tanh or sigmoid, for accuracy tests."""
+    x = _as_float(x)
+    out = np.empty_like(x)
+    encoded = name.encode()
+    cdef const char *c_name = encoded
+    cdef size_t n = x.size
+    cdef const float *xp = _read_pointer(x)
+    cdef float *y = _pointer(out)
+    if not nnc_elementary(c_name, n, xp, y):
+        raise ValueError(f"unknown function {name!r}")
+    return out
+
+
+set_isa()

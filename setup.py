@@ -1,0 +1,73 @@
+"""Builds nnc._core: csrc once for the baseline, and each file of csrc/isa with the flags of its instruction set.
+
+Environment: CC chooses the compiler; NNC_OPENMP=0 builds without OpenMP (one thread); NNC_WERROR=1 makes warnings errors.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+CSRC = Path("csrc")
+BASE_FLAGS = ["-std=gnu11", "-O2", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wvla"]
+ISA_FLAGS = {
+    "generic": [],
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"],
+    "neon": [],
+}
+ISAS = {"x86_64": ["generic", "avx2", "avx512"], "amd64": ["generic", "avx2", "avx512"], "aarch64": ["generic", "neon"],
+        "arm64": ["generic", "neon"]}
+
+PROBE = "#include <math.h>\n#ifdef _OPENMP\n#include <omp.h>\n#endif\nint main(void) { return (int)sqrt(0.0); }\n"
+
+
+class BuildCore(build_ext):
+    """Compile the C core by hand, since setuptools has one set of flags for all files of an extension."""
+
+    def compiles(self, flags):
+        """Can the compiler build and link a small program with these flags?"""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "probe.c"
+            source.write_text(PROBE)
+            command = [*self.compiler.compiler_so[:1], str(source), *flags, "-lm", "-o", str(Path(folder) / "probe")]
+            try:
+                return subprocess.run(command, capture_output=True).returncode == 0
+            except OSError:
+                return False
+
+    def build_extension(self, ext):
+        if not self.compiles([]):
+            sys.exit(f"nnc needs a C compiler and {self.compiler.compiler_so[0]!r} does not work: install gcc or clang "
+                     "(Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install gcc; macOS: xcode-select --install)")
+        openmp = ["-fopenmp"] if os.environ.get("NNC_OPENMP") != "0" and self.compiles(["-fopenmp"]) else []
+        warnings = [*WARNINGS, "-Werror"] if os.environ.get("NNC_WERROR") == "1" else WARNINGS
+
+        def compile_c(sources, flags):
+            return self.compiler.compile(
+                [str(source) for source in sources],
+                output_dir=self.build_temp,
+                include_dirs=[str(CSRC)],
+                extra_postargs=[*BASE_FLAGS, *warnings, *openmp, *flags],
+                depends=[str(p) for pattern in ("*.h", "*.def", "kernels/*.inc", "isa/*.h") for p in CSRC.glob(pattern)],
+            )
+
+        isas = ISAS.get(platform.machine().lower(), ["generic"])
+        ext.extra_objects = compile_c(sorted(CSRC.glob("*.c")), [])
+        for isa in isas:
+            ext.extra_objects += compile_c([CSRC / "isa" / f"{isa}.c"], ISA_FLAGS[isa])
+        ext.extra_compile_args = ["-O2", "-g0", *openmp]
+        ext.extra_link_args = [*openmp, "-lm"]
+        super().build_extension(ext)
+
+
+setup(
+    ext_modules=[Extension("nnc._core", ["nnc/_core.pyx"], include_dirs=[str(CSRC)])],
+    cmdclass={"build_ext": BuildCore},
+)
