@@ -55,7 +55,6 @@ class BuildCore(build_ext):
                 output_dir=self.build_temp,
                 include_dirs=[str(CSRC)],
                 extra_postargs=[*BASE_FLAGS, *warnings, *openmp, *flags],
-                depends=[str(p) for pattern in ("*.h", "*.def", "kernels/*.inc", "isa/*.h") for p in CSRC.glob(pattern)],
             )
 
         isas = ISAS.get(platform.machine().lower(), ["generic"])
@@ -68,6 +67,13 @@ class BuildCore(build_ext):
 
 
 setup(
-    ext_modules=[Extension("nnc._core", ["nnc/_core.pyx"], include_dirs=[str(CSRC)])],
+    ext_modules=[
+        Extension(
+            "nnc._core",
+            ["nnc/_core.pyx"],
+            include_dirs=[str(CSRC)],
+            depends=sorted(str(path) for path in CSRC.rglob("*.[chid]*")),
+        )
+    ],
     cmdclass={"build_ext": BuildCore},
 )

@@ -77,40 +77,41 @@ NNC_INLINE vf v_pow2(vi n) {
     return (vf)((n + v_set1i(127)) << 23);
 }
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2; gives n and e = exp(r) - 1.
+/* exp(x) = 2^n exp(r) with x = n ln 2 + r, |r| <= ln 2 / 2; exp(r) = 1 + r + tail.
  *
  * n by adding and subtracting 1.5 2^23 (rounds to nearest); r in two steps with ln 2 split in a short and a long part
- * (Cody and Waite 1980); e = r + r^2 q(r), q a minimax polynomial of degree 4 (csrc/fit_polynomials.py; |error| of e
- * 3.2e-9). The constant 1 is kept out of e so that expm1 loses nothing near 0. */
-NNC_INLINE vi v_exp_parts(vf x, vf *e) {
+ * (Cody and Waite 1980); tail = r^2 q(r), q a minimax polynomial of degree 4 (csrc/fit_polynomials.py; |error| of the
+ * tail 3.1e-9). The parts are left apart so that exp and expm1 each add them up in the order that loses least. */
+NNC_INLINE vi v_exp_parts(vf x, vf *r, vf *tail) {
     const vf magic = v_set1(12582912.0f);
     vf t = v_fma(x, v_set1(1.44269504089f), magic);
     vf n = t - magic;
-    vf r = v_fma(n, v_set1(-0.693359375f), x);
-    r = v_fma(n, v_set1(2.12194440e-4f), r);
+    *r = v_fma(n, v_set1(2.12194440e-4f), v_fma(n, v_set1(-0.693359375f), x));
     vf q = v_set1(1.395048923e-03f);
-    q = v_fma(q, r, v_set1(8.368889801e-03f));
-    q = v_fma(q, r, v_set1(4.166620597e-02f));
-    q = v_fma(q, r, v_set1(1.666651815e-01f));
-    q = v_fma(q, r, v_set1(5.000000000e-01f));
-    *e = v_fma(r * r, q, r);
+    q = v_fma(q, *r, v_set1(8.368889801e-03f));
+    q = v_fma(q, *r, v_set1(4.166620597e-02f));
+    q = v_fma(q, *r, v_set1(1.666651815e-01f));
+    q = v_fma(q, *r, v_set1(5.000000000e-01f));
+    *tail = *r * *r * q;
     return (vi)t - (vi)magic;
 }
 
 /* exp(x): 0 below -104, infinity above 88.73. The scale is applied in two factors, since 2^128 is not a float. */
 NNC_INLINE vf v_exp(vf x) {
-    vf e;
-    vi n = v_exp_parts(v_at_least(v_at_most(x, v_set1(89.0f)), v_set1(-104.0f)), &e);
+    vf r, tail;
+    vi n = v_exp_parts(v_at_least(v_at_most(x, v_set1(89.0f)), v_set1(-104.0f)), &r, &tail);
     vi half = n >> 1;
-    return (v_set1(1) + e) * v_pow2(half) * v_pow2(n - half);
+    vf sum = v_set1(1) + r;
+    vf lost = r - (sum - v_set1(1)); /* what rounding the sum left out */
+    return (sum + (lost + tail)) * v_pow2(half) * v_pow2(n - half);
 }
 
 /* exp(x) - 1: -1 below -25, infinity above 88.02 (where 2^n stops being a float). */
 NNC_INLINE vf v_expm1(vf x) {
-    vf e;
+    vf r, tail;
     vf clipped = v_at_least(v_at_most(x, v_set1(88.0f)), v_set1(-25.0f));
-    vf scale = v_pow2(v_exp_parts(clipped, &e));
-    vf y = v_fma(scale, e, scale - v_set1(1));
+    vf scale = v_pow2(v_exp_parts(clipped, &r, &tail));
+    vf y = v_fma(scale, r + tail, scale - v_set1(1));
     return v_select((vi)(x > v_set1(88.02f)), v_set1(__builtin_inff()), y);
 }
 
@@ -121,9 +122,25 @@ NNC_INLINE vf v_tanh(vf x) {
     return v_copysign(em / (em + v_set1(2)), x);
 }
 
-/* 1 / (1 + exp(-x)). */
+/* s = 1 / (1 + exp(-x)) and rest = 1 - s, each to its own last digits, from e = exp(-|x|): 1 / d and e / d with d = 1 + e.
+ * The rounding of d is put right in the reciprocal. */
+NNC_INLINE vf v_sigmoid_and_rest(vf x, vf *rest) {
+    const vf one = v_set1(1);
+    vf e = v_exp(-v_abs(x));
+    vf d = one + e;
+    vf lost = e - (d - one);
+    vf large = one / d;
+    vf error = v_fma(-large, lost, v_fma(-large, d, one));
+    vf small = v_fma(e * large, error, e * large);
+    large = v_fma(large, error, large);
+    vi negative = (vi)(x < v_set1(0));
+    *rest = v_select(negative, large, small);
+    return v_select(negative, small, large);
+}
+
 NNC_INLINE vf v_sigmoid(vf x) {
-    return v_set1(1) / (v_set1(1) + v_exp(-x));
+    vf rest;
+    return v_sigmoid_and_rest(x, &rest);
 }
 
 /* ln x for normal x: x = 2^n m with m in [sqrt(1/2), sqrt(2)), f = m - 1, ln m = f - f^2 / 2 + f^3 p(f), p a minimax
