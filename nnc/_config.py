@@ -1,12 +1,13 @@
 """What every configuration object shares: checks of arguments, configurations as dicts, look-up by name.
 
 A configuration object (a layer, a loss, a regularizer, ...) is what its constructor was given: the positional
-parameters of ``__init__``, each stored, checked, under its own name. So the signature is the only list of a class's
-arguments; configurations, ``repr`` and equality read it. Keyword-only parameters are not configuration: they say
-where a layer stands (``input_shape``), or exist to refuse in words what Keras has and nnc has not.
+parameters of ``__init__``, each stored, checked, under its own name. So the signature is the only list of a
+class's arguments; configurations, ``repr`` and equality read it. Keyword-only parameters are not
+configuration: they say where a layer stands (``input_shape``), or exist to refuse in words what Keras has and
+nnc has not.
 
-A family (all the losses) is the classes of one module. `close` fills its registry when the module ends, so that a
-model file can name the classes written here and no others.
+A family (all the losses) is the classes of one module. `close` fills its registry when the module ends, so
+that a model file can name the classes written here and no others.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 # Kernels compute in float32: a larger number would be infinite there.
 LARGEST = 3.4028234663852886e38
 
-# More features than this in one layer is a slip of the pen; it also keeps every product of two sizes within 2**48.
+# More features in one layer than this is a slip; it also keeps the product of two sizes within 2**48.
 MAX_FEATURES = 2**24
 
 _REQUIRED = object()
@@ -35,7 +36,7 @@ def refusal(name: str, must: str, value: object, error: type[Exception] = ValueE
 
 
 def number(name: str, value: object, interval: str = "(-inf, inf)") -> float:
-    """`value` as a float inside `interval`, written as in mathematics: "[0, 1)"; never NaN, infinite or a bool."""
+    """`value` as a finite float inside `interval`, which is written as in mathematics: "[0, 1)"; no bool."""
     must = f"a number in {interval}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise refusal(name, must, value, TypeError)
@@ -119,7 +120,7 @@ class Config:
     """Base of every configuration object: `get_config`, `from_config`, `get`, ``repr`` and equality.
 
     A direct subclass founds a family and says its `kind`, the word for it in messages. Class attributes:
-    ``identifier``, the name in lower case (from the class name unless written), and ``aliases``, further names.
+    ``identifier``, the name in lower case (from the class name unless written), and ``aliases``, more names.
     """
 
     kind = "object"
@@ -147,7 +148,7 @@ class Config:
         return dict(zip(names, (_REQUIRED,) * (len(names) - len(defaults)) + defaults, strict=True))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as plain values that JSON can hold, nested objects as `serialize` writes them."""
+        """The constructor's arguments as JSON can hold them, nested objects as `serialize` writes them."""
         return {name: _plain(getattr(self, name)) for name in self.arguments()}
 
     @classmethod
@@ -171,7 +172,7 @@ class Config:
 
     @classmethod
     def get(cls, identifier: Any, argument: str | None = None) -> Any:
-        """The object that `identifier` means: an object of the family, its class, its name, or what `serialize` gave.
+        """The object that `identifier` means: one of the family, its class, its name, what `serialize` gave.
 
         `argument` is the caller's word for it in error messages.
         """
@@ -208,7 +209,7 @@ class Config:
     def _is_default(self, name: str, value: object, default: object) -> bool:
         if name == "name" and value == self.identifier:
             return True
-        return value == default or (isinstance(value, Config) and value == value.get(default))
+        return value == default or _means(value, default)
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.get_config() == other.get_config()
@@ -250,8 +251,8 @@ def deserialize(data: Mapping[str, Any], registry: Mapping[str, type[Config]]) -
 def close(family: type[Config], members: Mapping[str, object]) -> dict[str, type[Config]]:
     """Fill `family`'s registry with its classes among `members`, a module's globals, and return it.
 
-    A class that a user derives later is not added: what a file may name stays closed. A class with ``saved = False``
-    in its body (the base of a family, a loss written in Python) is left out.
+    A class that a user derives later is not added: what a file may name stays closed. A class with
+    ``saved = False`` in its body (the base of a family, a loss written in Python) is left out.
     """
     classes = [m for m in members.values() if isinstance(m, type) and issubclass(m, family)]
     registry = {cls.__name__: cls for cls in classes if vars(cls).get("saved", True)}
@@ -277,9 +278,12 @@ def _plain(value: object) -> Any:
 
 def _short(value: object) -> object:
     """For a repr: the name of an object that is all defaults ('glorot_uniform'), else the value itself."""
-    if isinstance(value, Config):
-        try:
-            return value.identifier if value.get(value.identifier) == value else value
-        except (TypeError, ValueError):  # not to be had by name
-            return value
-    return value
+    return value.identifier if isinstance(value, Config) and _means(value, value.identifier) else value
+
+
+def _means(value: object, identifier: object) -> bool:
+    """Whether `identifier` is another way to write the object `value`."""
+    try:
+        return isinstance(value, Config) and value.get(identifier) == value
+    except (TypeError, ValueError):  # no identifier of that family, or an object that needs arguments
+        return False

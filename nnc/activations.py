@@ -4,7 +4,8 @@
     >>> activations.get("leaky_relu").formula
     'max(z, 0) + alpha min(z, 0)'
 
-The rows below give name, formula and parameter; the arithmetic is in the C core and, in NumPy, in nnc.reference.
+The rows below give name, formula and parameter; the arithmetic is in the C core and, in NumPy, in
+nnc.reference.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ class Activation(_config.Config):
     Parameters
     ----------
     name : str
-        One of `activations.names`: "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu",
-        "sigmoid", "tanh", "softplus", "softmax".
+        One of `activations.names`: "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh",
+        "silu", "sigmoid", "tanh", "softplus", "softmax".
     alpha : float, optional
-        The parameter: the slope below zero of leaky_relu (at least 0; 0.2 unless given, as in Keras), the height of
-        elu (above 0; 1 unless given). The others have none.
+        The parameter: the slope below zero of leaky_relu (at least 0; 0.2 unless given, as in Keras), the
+        height of elu (above 0; 1 unless given). The others have none.
 
     Attributes
     ----------
@@ -39,8 +40,8 @@ class Activation(_config.Config):
 
     Notes
     -----
-    As in Keras, "gelu" is the exact form, with erf. The approximate one, gelu(z, approximate=True) in Keras, has a name
-    of its own: "gelu_tanh".
+    As in Keras, "gelu" is the exact form, with erf. The approximate one, gelu(z, approximate=True) in Keras,
+    has a name of its own: "gelu_tanh".
 
     Examples
     --------
@@ -67,7 +68,7 @@ class Activation(_config.Config):
             self.alpha = default if alpha is None else _config.number("alpha", alpha, interval)
 
     def __call__(self, z: ArrayLike) -> NDArray[np.float32]:
-        """f(z), elementwise (softmax: over the last axis), by the compiled kernel; float32, the shape of z."""
+        """f(z), by element (softmax: over the last axis), by the compiled kernel; float32, as z in shape."""
         from nnc import _core
 
         return _core.activation(self.name, np.asarray(z, dtype=np.float32, order="C"), self.alpha)
@@ -136,7 +137,7 @@ def get(identifier: str | Activation | Mapping[str, Any] | None) -> Activation:
     >>> activations.get("rleu")
     Traceback (most recent call last):
     ...
-    ValueError: activation must be one of linear, relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, sigmoid, tanh, \
-softplus, softmax, got 'rleu'
+    ValueError: activation must be one of linear, relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, \
+sigmoid, tanh, softplus, softmax, got 'rleu'
     """
     return Activation.get(identifier)

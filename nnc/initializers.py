@@ -5,8 +5,8 @@
     >>> w.shape, w.dtype, bool(abs(w.std() - (2 / 784) ** 0.5) < 1e-3)
     ((784, 292), dtype('float32'), True)
 
-A kernel's fan is (inputs, outputs) of one unit: (I, O) for a kernel (I, O), (h w I, h w O) for a kernel (h, w, I, O).
-Numbers are drawn in float64 and rounded once.
+A kernel's fan is (inputs, outputs) of one unit: (I, O) for a kernel (I, O), (h w I, h w O) for a kernel
+(h, w, I, O). Numbers are drawn in float64 and rounded once.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Initializer(_config.Config):
         shape : sequence of int
             Kernel (I, O) or (h, w, I, O), vector (O,).
         rng : numpy.random.Generator, optional
-            Source of the random numbers, unless the initializer has a seed, which then gives the same array at every
-            call, as in Keras. With neither, the next seed of `nnc.random` is taken.
+            Source of the random numbers, unless the initializer has a seed, which then gives the same array
+            at every call, as in Keras. With neither, the next seed of `nnc.random` is taken.
 
         Returns
         -------
@@ -122,7 +122,7 @@ class RandomNormal(Initializer):
 
 
 class TruncatedNormal(RandomNormal):
-    """N(mean, stddev^2) without the values more than two standard deviations from the mean, which are drawn again.
+    """N(mean, stddev^2), the values beyond two standard deviations from the mean drawn again.
 
     Parameters
     ----------
@@ -172,8 +172,8 @@ class VarianceScaling(Initializer):
     mode : {"fan_in", "fan_out", "fan_avg"}
         n is the number of inputs, of outputs, or the mean of both.
     distribution : {"truncated_normal", "untruncated_normal", "uniform"}
-        The truncated normal is cut at two standard deviations and scaled so that its own variance is scale / n; the
-        uniform one is on [-sqrt(3 scale / n), sqrt(3 scale / n)).
+        The truncated normal is cut at two standard deviations and scaled so that its own variance is
+        scale / n; the uniform one is on [-sqrt(3 scale / n), sqrt(3 scale / n)).
     seed : int, optional
         The same array at every call.
     """
@@ -232,19 +232,22 @@ class GlorotNormal(_Normal):
     seed : int, optional
         The same array at every call.
     truncated : bool
-        Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain normal
-        distribution, as in PyTorch.
+        Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain
+        normal distribution, as in PyTorch.
 
     References
     ----------
-    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
+    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS
+    2010.
     """
 
     scale_and_mode = (1.0, "fan_avg")
 
 
 class GlorotUniform(_Uniform):
-    """Uniform with variance 2 / (fan_in + fan_out): on [-l, l), l = sqrt(6 / (fan_in + fan_out)). Dense's default.
+    """Uniform with variance 2 / (fan_in + fan_out): on [-l, l), l = sqrt(6 / (fan_in + fan_out)).
+
+    The default of Dense.
 
     Parameters
     ----------
@@ -253,7 +256,8 @@ class GlorotUniform(_Uniform):
 
     References
     ----------
-    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
+    Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS
+    2010.
     """
 
     scale_and_mode = (1.0, "fan_avg")
@@ -267,8 +271,8 @@ class LecunNormal(_Normal):
     seed : int, optional
         The same array at every call.
     truncated : bool
-        Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain normal
-        distribution.
+        Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain
+        normal distribution.
 
     References
     ----------
@@ -304,8 +308,8 @@ class HeNormal(VarianceScaling):
     negative_slope : float
         The slope below zero of the leaky_relu that follows, at least 0; 0 for relu, as in Keras.
     truncated : bool
-        Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain normal
-        distribution, as in PyTorch's kaiming_normal_.
+        Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain
+        normal distribution, as in PyTorch's kaiming_normal_.
 
     Examples
     --------
@@ -342,7 +346,9 @@ class HeUniform(_Uniform):
 
 
 class Orthogonal(Initializer):
-    """gain times a matrix with orthonormal rows or columns, whichever are fewer; a kernel (h, w, I, O) as (h w I, O).
+    """gain times a matrix with orthonormal rows or columns, whichever are fewer.
+
+    A kernel (h, w, I, O) is taken as the matrix (h w I, O).
 
     Parameters
     ----------
@@ -353,8 +359,9 @@ class Orthogonal(Initializer):
 
     Notes
     -----
-    The factor Q of a matrix of normal numbers, its columns signed so that R has a positive diagonal, which makes every
-    orthogonal matrix equally likely. NumPy's QR runs in LAPACK, in float64: its last bits are LAPACK's.
+    The factor Q of a matrix of normal numbers, its columns signed so that R has a positive diagonal, which
+    makes every orthogonal matrix equally likely. NumPy's QR runs in LAPACK, in float64: its last bits are
+    LAPACK's.
 
     References
     ----------

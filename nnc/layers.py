@@ -5,10 +5,10 @@
     >>> dense.build((784,)), dense.count_params()
     ((292,), 229220)
 
-Shapes are those of one sample, without the batch axis, channels last. A layer is told its input's shape once, by
-`Layer.build`; then it knows its output's shape, its weights' shapes and the rows it takes in a plan. The weights
-themselves belong to the model. A new layer is one class here: `Layer.compute_output_shape`, `Layer.weights_spec` and
-`Layer.rows`, each of which has a default.
+Shapes are those of one sample, without the batch axis, channels last. A layer is told its input's shape once,
+by `Layer.build`; then it knows its output's shape, its weights' shapes and the rows it takes in a plan. The
+weights themselves belong to the model. A new layer is one class here: `Layer.compute_output_shape`,
+`Layer.weights_spec` and `Layer.rows`, each of which has a default.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Layer(_config.Config):
     Attributes
     ----------
     input_shape, output_shape : tuple of int or None
-        Shapes of one sample. output_shape is None until the layer is built; input_shape until then is what the
-        constructor was given.
+        Shapes of one sample. output_shape is None until the layer is built; input_shape until then is what
+        the constructor was given.
     """
 
     kind = "layer"
@@ -91,7 +91,8 @@ class Layer(_config.Config):
         """
         input_shape = _config.shape("input_shape", input_shape)
         if self.input_shape is not None and input_shape != self.input_shape:
-            raise ValueError(f"{self}: input_shape is {self.input_shape} already, got {input_shape}; make a new layer")
+            given = f"input_shape is {self.input_shape} already, got {input_shape}"
+            raise ValueError(f"{self}: {given}; make a new layer for another shape")
         output_shape = _config.shape("output_shape", self.compute_output_shape(input_shape))
         self.input_shape, self.output_shape = input_shape, output_shape
         return output_shape
@@ -101,11 +102,11 @@ class Layer(_config.Config):
         return input_shape
 
     def weights_spec(self) -> list[tuple[str, Shape, initializers.Initializer]]:
-        """(name, shape, initializer) of each weight, in the order of a plan's parameters; none unless a class says so."""
+        """(name, shape, initializer) of each weight, in the order of a plan's parameters; here none."""
         return []
 
     def rows(self) -> list[dict[str, Any]]:
-        """The layer's rows in a plan, which works on flat samples; none for a layer that only changes shapes."""
+        """The layer's rows in a plan, which works on flat samples; here, and for new shapes only, none."""
         return []
 
     @property
@@ -213,7 +214,8 @@ class Dense(Layer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 1:
             raise ValueError(
-                f"{self} takes samples of one axis, got input_shape {input_shape}: put a Flatten layer before it"
+                f"{self} takes samples of one axis, got input_shape {input_shape}: "
+                "put a Flatten layer before it"
             )
         return (self.units,)
 
@@ -286,8 +288,9 @@ class ReLU(Layer):
             raise _config.refusal("threshold", "0: nnc's ReLU bends at 0", threshold)
 
     def rows(self) -> list[dict[str, Any]]:
-        slope = self.negative_slope
-        return [_activation_row(self, activations.Activation("leaky_relu", slope) if slope else activations.relu)]
+        if self.negative_slope == 0.0:
+            return [_activation_row(self, activations.relu)]
+        return [_activation_row(self, activations.Activation("leaky_relu", self.negative_slope))]
 
 
 class LeakyReLU(Layer):
@@ -362,8 +365,8 @@ class ELU(Layer):
 
     References
     ----------
-    Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear units", ICLR
-    2016.
+    Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear
+    units", ICLR 2016.
     """
 
     def __init__(self, alpha: float = 1.0, name: str | None = None, **options: Any) -> None:
@@ -400,8 +403,8 @@ class Softmax(Layer):
 class Dropout(Layer):
     """While training, each input is set to 0 with probability rate, or else multiplied by 1 / (1 - rate).
 
-    The masks are a function of the model's seed, the epoch and the step (see `nnc.set_random_seed`), so that a run can be
-    repeated and resumed bit for bit.
+    The masks are a function of the model's seed, the epoch and the step (see `nnc.set_random_seed`), so that
+    a run can be repeated and resumed bit for bit.
 
     Parameters
     ----------
@@ -418,7 +421,12 @@ class Dropout(Layer):
     """
 
     def __init__(
-        self, rate: float, noise_shape: None = None, seed: None = None, name: str | None = None, **options: Any
+        self,
+        rate: float,
+        noise_shape: None = None,
+        seed: None = None,
+        name: str | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(name, **options)
         self.rate = _config.number("rate", rate, "[0, 1)")
@@ -482,7 +490,8 @@ class Reshape(Layer):
 class Rescaling(Layer):
     """a = scale x + offset, such as scale = 1 / 255 for images of bytes.
 
-    As a model's first layer it costs nothing: it is done as the samples are read, and bytes stay bytes in memory.
+    As a model's first layer it costs nothing: it is done as the samples are read, and bytes stay bytes in
+    memory.
 
     Parameters
     ----------

@@ -4,9 +4,10 @@
     >>> losses.get("mse").get_config()
     {}
 
-For row i with loss l_i and sample weight s_i (1 unless given) the loss of a batch of B rows is sum_i s_i l_i / B, Keras's
-"sum_over_batch_size". A label may be a class id wherever a row is wanted: it stands for its one-hot row. The arithmetic
-is in the C core and, in NumPy, in nnc.reference; a final softmax or sigmoid is fused with its cross-entropy there.
+For row i with loss l_i and sample weight s_i (1 unless given) the loss of a batch of B rows is sum_i s_i l_i
+/ B, Keras's "sum_over_batch_size". A label may be a class id wherever a row is wanted: it stands for its
+one-hot row. The arithmetic is in the C core and, in NumPy, in nnc.reference; a final softmax or sigmoid is
+fused with its cross-entropy there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnc import _config
+from nnc import _config, _inputs
 
 
 class Loss(_config.Config):
@@ -83,13 +84,11 @@ class Loss(_config.Config):
     def value_and_gradient(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> tuple[float, NDArray[np.float32]]:
-        """The loss of a batch and its gradient with respect to `y_pred`, float32 (n, n_outputs); as `__call__`."""
-        from nnc import _core, _inputs
+        """The loss of a batch and its gradient with respect to `y_pred`, float32 (n, n_outputs)."""
+        from nnc import _core
 
-        a = outputs("y_pred", y_pred)
-        y = _inputs.targets(y_true, "y_true", self.rule, self.targets, a.shape[1:])
-        weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
-        value, gradient = _core.loss(self.spec(), y, a, weight)
+        y, a = batch(self.rule, self.targets, y_true, y_pred)
+        value, gradient = _core.loss(self.spec(), y, a, _weights(sample_weight, len(a)))
         return float(value), gradient
 
 
@@ -154,8 +153,8 @@ class BinaryCrossentropy(Loss):
     Parameters
     ----------
     from_logits : bool
-        Whether the outputs are logits. If not, they are probabilities, clipped to [1e-7, 1 - 1e-7]; those of a final
-        sigmoid are not clipped, as the loss is then computed from the sigmoid's argument.
+        Whether the outputs are logits. If not, they are probabilities, clipped to [1e-7, 1 - 1e-7]; those of
+        a final sigmoid are not clipped, as the loss is then computed from the sigmoid's argument.
     label_smoothing : float
         s in [0, 1]: y becomes y (1 - s) + s / 2.
 
@@ -176,13 +175,13 @@ class BinaryCrossentropy(Loss):
 
 
 class CategoricalCrossentropy(BinaryCrossentropy):
-    """l = -sum_j y_j log p_j, p = a, or softmax(a) if the outputs are logits; y are rows, such as one-hot rows.
+    """l = -sum_j y_j log p_j, p = a, or softmax(a) if the outputs are logits; y are rows, as one-hot ones.
 
     Parameters
     ----------
     from_logits : bool
-        Whether the outputs are logits. If not, they are probabilities, clipped to [1e-7, 1 - 1e-7]; those of a final
-        softmax are not clipped, as the loss is then computed from the softmax's argument.
+        Whether the outputs are logits. If not, they are probabilities, clipped to [1e-7, 1 - 1e-7]; those of
+        a final softmax are not clipped, as the loss is then computed from the softmax's argument.
     label_smoothing : float
         s in [0, 1]: y becomes y (1 - s) + s / n_outputs.
 
@@ -242,9 +241,9 @@ class Poisson(Loss):
 
 
 class EuclideanLoss(Loss):
-    """l = sum_j (a_j - y_j)^2 / 2: half the squared distance to the target, or to the one-hot row of a class id.
+    """l = sum_j (a_j - y_j)^2 / 2: half the squared distance to the target.
 
-    The gradient is a - y. It is n_outputs / 2 times the mean squared error.
+    A class id stands for its one-hot row. The gradient is a - y; the mean squared error is 2 / n_outputs of it.
 
     Examples
     --------
@@ -292,9 +291,10 @@ class FunctionLoss(Loss):
     Parameters
     ----------
     function : callable
-        Given y_true (n, ...) and y_pred (n, n_outputs), returns the value and its gradient with respect to y_pred
-        (n, n_outputs). The value is either a number, the loss of the batch, or an array (n,) with each row's loss, whose
-        row of the gradient is that loss's own; nnc then weights the rows and takes the mean of both.
+        Given y_true (n, ...) and y_pred (n, n_outputs), returns the value and its gradient with respect to
+        y_pred (n, n_outputs). The value is either a number, the loss of the batch, or an array (n,) with each
+        row's loss, whose row of the gradient is that loss's own; nnc then weights the rows and takes the mean
+        of both.
 
     Notes
     -----
@@ -329,7 +329,7 @@ class FunctionLoss(Loss):
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> tuple[float, NDArray[np.float32]]:
         """As of every loss; the function sees `y_true` and `y_pred` as arrays."""
-        a = outputs("y_pred", y_pred)
+        a = _outputs(y_pred)
         n, called = len(a), f"the loss {self.name}"
         result = self.function(np.asarray(y_true), a)
         if not isinstance(result, tuple) or len(result) != 2:
@@ -340,13 +340,12 @@ class FunctionLoss(Loss):
         if value.shape not in {(), (n,)}:
             raise ValueError(f"{called} must return a number or an array of shape {(n,)}, got {value.shape}")
         if value.shape == (n,):
-            weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-            if weight.shape != (n,):
-                raise ValueError(f"sample_weight must be an array of shape {(n,)}, got {weight.shape}")
-            value = (weight * value).sum() / max(n, 1)
-            gradient = weight[:, None] * gradient / max(n, 1)
+            weight = _weights(sample_weight, n)
+            weight = np.ones(n) if weight is None else weight
+            value = (weight * value).sum() / n
+            gradient = weight[:, np.newaxis] * gradient / n
         elif sample_weight is not None:
-            raise ValueError(f"sample_weight needs each row's loss: {called} must return an array of shape {(n,)}")
+            raise ValueError(f"sample_weight needs each row's loss: {called} must return it in shape {(n,)}")
         return float(value), gradient.astype(np.float32)
 
     def __eq__(self, other: object) -> bool:
@@ -365,8 +364,8 @@ def get(identifier: str | Loss | Mapping[str, Any] | Callable[..., Any]) -> Loss
     Parameters
     ----------
     identifier : str, Loss, dict or callable
-        A name as in Keras ("mse", "sparse_categorical_crossentropy", ...), an object, its class or configuration, or a
-        Python function giving value and gradient (see `FunctionLoss`).
+        A name as in Keras ("mse", "sparse_categorical_crossentropy", ...), an object, its class or
+        configuration, or a Python function giving value and gradient (see `FunctionLoss`).
 
     Examples
     --------
@@ -379,9 +378,26 @@ def get(identifier: str | Loss | Mapping[str, Any] | Callable[..., Any]) -> Loss
     return Loss.get(identifier)
 
 
-def outputs(name: str, value: ArrayLike) -> NDArray[np.float32]:
-    """`value` as a model's outputs, float32 (n, n_outputs); for the losses and the metrics."""
-    a = np.asarray(value, dtype=np.float32, order="C")
-    if a.ndim != 2:
-        raise ValueError(f"{name} must have the shape (n, n_outputs), got {a.shape}")
-    return a
+def batch(
+    rule: str, wanted: str, y_true: ArrayLike, y_pred: ArrayLike
+) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    """(y, a) as the core's loss or metric `rule` takes them, `wanted` being its targets: ids, rows or any."""
+    a = _outputs(y_pred)
+    y = _inputs.targets(y_true, "y_true", rule, wanted, a.shape[1:])
+    if len(y) != len(a):
+        raise ValueError(f"y_true has {len(y)} rows but y_pred has {len(a)}")
+    return y, a
+
+
+def _outputs(y_pred: ArrayLike) -> NDArray[np.float32]:
+    a = _inputs.as_numbers(y_pred, "y_pred")
+    if a.ndim != 2 or a.size == 0:
+        raise ValueError(f"y_pred must have the shape (n, n_outputs), neither of them 0, got {a.shape}")
+    return np.require(_inputs.to_float32(a, "y_pred"), requirements=("C", "A"))
+
+
+def _weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float32] | None:
+    weights = _inputs.sample_weights(sample_weight)
+    if weights is not None and len(weights) != n:
+        raise ValueError(f"sample_weight has {len(weights)} rows but y_pred has {n}")
+    return weights

@@ -1,4 +1,4 @@
-"""Metrics: what is watched beside the loss, by the names of Keras; each a mean over the rows, without weights.
+"""Metrics: what is watched beside the loss, by the names of Keras; each an unweighted mean over the rows.
 
     >>> from nnc import losses, metrics
     >>> metrics.get("accuracy", loss=losses.SparseCategoricalCrossentropy(), n_outputs=10)
@@ -15,7 +15,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from nnc import _config
-from nnc.losses import BinaryCrossentropy, Loss, outputs
+from nnc.losses import BinaryCrossentropy, Loss, batch
 
 
 class Metric(_config.Config):
@@ -54,11 +54,14 @@ class Metric(_config.Config):
         y_pred : array-like, (n, n_outputs)
             A model's outputs.
         """
-        from nnc import _core, _inputs
+        from nnc import _core
 
-        a = outputs("y_pred", y_pred)
-        y = _inputs.targets(y_true, "y_true", self.rule, self.targets, a.shape[1:])
-        return float(_core.metric(self.spec(), y, a))
+        return float(_core.metric(self.spec(), *batch(self.rule, self.targets, y_true, y_pred)))
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The family's names, and "accuracy", which `metrics.get` resolves."""
+        return ["accuracy", *super().names()]
 
 
 class BinaryAccuracy(Metric):
@@ -86,7 +89,7 @@ class BinaryAccuracy(Metric):
 
 
 class CategoricalAccuracy(Metric):
-    """How often the greatest output is that of the true class, for y as rows; the first of equals counts.
+    """How often the greatest output is that of the true class, for y as rows; of equals, the first.
 
     Parameters
     ----------
@@ -104,7 +107,7 @@ class CategoricalAccuracy(Metric):
 
 
 class SparseCategoricalAccuracy(CategoricalAccuracy):
-    """How often the greatest output is that of the true class, for y as class ids; the first of equals counts.
+    """How often the greatest output is that of the true class, for y as class ids; of equals, the first.
 
     Parameters
     ----------
@@ -203,8 +206,8 @@ def get(
     Parameters
     ----------
     identifier : str, Metric, dict
-        A name as in Keras, an object, its class or configuration. A metric that was named keeps the name as written:
-        "mse" is the key "mse" in History.
+        A name as in Keras, an object, its class or configuration. A metric that was named keeps the name as
+        written: "mse" is the key "mse" in History.
     loss : Loss, optional
         The model's loss; "accuracy" and "acc" need it.
     n_outputs : int, optional
@@ -212,9 +215,9 @@ def get(
 
     Notes
     -----
-    "accuracy" is, as in Keras, BinaryAccuracy for one output, SparseCategoricalAccuracy for more outputs and a loss on
-    class ids, CategoricalAccuracy otherwise. For one output and a loss on logits its threshold is 0, where the
-    probability is one half (Keras leaves 0.5).
+    "accuracy" is, as in Keras, BinaryAccuracy for one output, SparseCategoricalAccuracy for more outputs and
+    a loss on class ids, CategoricalAccuracy otherwise. For one output and a loss on logits its threshold is
+    0, where the probability is one half (Keras leaves 0.5).
 
     Examples
     --------
@@ -235,8 +238,10 @@ def get(
 
 def _accuracy(name: str, loss: Loss | None, n_outputs: int | None) -> Metric:
     if loss is None or n_outputs is None:
-        raise ValueError(f"metric {name!r} depends on the loss and the model's outputs: compile with a loss, or name "
-                         "one of BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy")
+        raise ValueError(
+            f"metric {name!r} depends on the loss and the model's outputs: compile with a loss, or name "
+            "one of BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy"
+        )
     if n_outputs == 1:
         logits = isinstance(loss, BinaryCrossentropy) and loss.from_logits
         return BinaryAccuracy(name, threshold=0.0 if logits else 0.5)

@@ -4,9 +4,9 @@
     >>> optimizers.SGD(0.25, momentum=0.9)
     SGD(learning_rate=0.25, momentum=0.9)
 
-Every step, for each parameter w: the gradient g is that of the loss and of the regularizers; it is clipped; weight decay
-takes lr * weight_decay * w from w; then the class's own rule. All of it runs in the C core over flat vectors, and, in
-NumPy, in nnc.reference.
+Every step, for each parameter w: the gradient g is that of the loss and of the regularizers; it is clipped;
+weight decay takes lr * weight_decay * w from w; then the class's own rule. All of it runs in the C core over
+flat vectors, and, in NumPy, in nnc.reference.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Optimizer(_config.Config):
             self._learning_rate = _config.number("learning_rate", value, "[0, inf)")
 
     def learning_rates(self, step: int, count: int, epoch: int) -> NDArray[np.float32]:
-        """The rates of the steps from `step` to step + count - 1, which all lie in `epoch`; both count from 0."""
+        """The rates of `count` steps from `step` on, all of them in `epoch`; both count from 0."""
         rate = self.learning_rate
         if isinstance(rate, schedules.Schedule):
             rate = rate(np.arange(step, step + count) if rate.per == "step" else epoch)
@@ -119,8 +119,8 @@ class SGD(Optimizer):
     weight_decay : float, optional
         Decoupled, as in Keras: each step also takes lr * weight_decay * w from every parameter, biases too.
     clipnorm, clipvalue, global_clipnorm : float, optional
-        At most one of them: the largest norm of each parameter's gradient, the largest absolute value of its elements,
-        the largest norm of all gradients together.
+        At most one of them: the largest norm of each parameter's gradient, the largest absolute value of its
+        elements, the largest norm of all gradients together.
 
     Examples
     --------
@@ -132,8 +132,8 @@ class SGD(Optimizer):
 
     References
     ----------
-    Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning", ICML
-    2013. PyTorch's v is ours divided by -lr: the two differ when the rate changes.
+    Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning",
+    ICML 2013. PyTorch's v is ours divided by -lr: the two differ when the rate changes.
     """
 
     rule = "sgd"
@@ -159,8 +159,8 @@ class SGD(Optimizer):
 class RMSprop(Optimizer):
     """The gradient divided by a running mean of its size.
 
-    ``a = rho * a + (1 - rho) * g^2``; ``i = lr * g / sqrt(a + epsilon)``, where centered puts a - c^2 for a, with
-    ``c = rho * c + (1 - rho) * g``; then ``w -= i``, or with momentum ``u = momentum * u + i; w -= u``.
+    ``a = rho * a + (1 - rho) * g^2``; ``i = lr * g / sqrt(a + epsilon)``, where centered puts a - c^2 for a,
+    with ``c = rho * c + (1 - rho) * g``; then ``w -= i``, or with momentum ``u = momentum * u + i; w -= u``.
 
     Parameters
     ----------
@@ -179,8 +179,8 @@ class RMSprop(Optimizer):
 
     References
     ----------
-    Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5, 2012; centered: Graves, "Generating
-    sequences with recurrent neural networks", 2013.
+    Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5, 2012; centered: Graves,
+    "Generating sequences with recurrent neural networks", 2013.
     """
 
     identifier = "rmsprop"
@@ -223,8 +223,8 @@ class Adam(Optimizer):
     beta_1, beta_2 : float
         In [0, 1).
     epsilon : float
-        At least 0; added to sqrt(v) before the bias is corrected, as in Keras ("epsilon hat" in the paper; after it in
-        PyTorch).
+        At least 0; added to sqrt(v) before the bias is corrected, as in Keras ("epsilon hat" in the paper;
+        after it in PyTorch).
     amsgrad : bool
         Whether to use the greatest v so far.
     weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
@@ -232,8 +232,8 @@ class Adam(Optimizer):
 
     References
     ----------
-    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015; amsgrad: Reddi, Kale and Kumar, "On the
-    convergence of Adam and beyond", ICLR 2018.
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015; amsgrad: Reddi, Kale and Kumar,
+    "On the convergence of Adam and beyond", ICLR 2018.
     """
 
     rule = "adam"
@@ -308,7 +308,7 @@ registry = _config.close(Optimizer, globals())
 
 
 def get(identifier: str | Optimizer | Mapping[str, Any]) -> Optimizer:
-    """The optimizer that `identifier` means: "sgd", "adam", "adamw", "rmsprop", an object, its class or configuration.
+    """The optimizer that `identifier` means: a name as in Keras, an object, its class or its configuration.
 
     Examples
     --------

@@ -1,7 +1,8 @@
-"""Where every random number of nnc begins: one global seed, and generators that are pure functions of their key.
+"""Where every random number of nnc begins: one global seed, and generators that are functions of their key.
 
-Nothing here or elsewhere touches NumPy's or Python's global generators. The global seed is 0 when nnc is imported, so
-a script gives the same weights, shuffles and dropout masks every time it runs, with no call to make it so.
+Nothing here or elsewhere touches NumPy's or Python's global generators. The global seed is 0 when nnc is
+imported, so a script gives the same weights, shuffles and dropout masks every time it runs, with no call to
+make it so.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def set_random_seed(seed: int | None) -> None:
 
 
 def next_seed() -> int:
-    """The next seed of the global sequence: 64 bits, a function of the global seed and of the number of calls so far."""
+    """The next seed of the global sequence, 64 bits: a function of the global seed and the calls so far."""
     _Global.drawn += 1
     return int(_sequence(_Global.seed, _Global.drawn).generate_state(1, np.uint64)[0])
 
@@ -77,8 +78,8 @@ def generator(*key: int) -> Generator:
 
 
 def _sequence(*key: int) -> np.random.SeedSequence:
-    # SeedSequence pads with zeros and splits long integers, so (1,) and (1, 0) would be one key: give it the length
-    # and two words for each.
+    # SeedSequence pads with zeros and splits long integers, so (1,) and (1, 0) would be one key: give it the
+    # length and two words for each.
     words = [len(key)]
     for part in key:
         part = _config.integer("key", part, 0, _WORD)

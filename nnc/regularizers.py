@@ -58,8 +58,8 @@ class L1(Regularizer):
 class L2(Regularizer):
     """The penalty l2 sum w^2; its gradient is 2 l2 w.
 
-    There is no half in it, as in Keras: for the penalty lambda / 2 sum w^2 of many textbooks, whose gradient is
-    lambda w, write ``L2(0.5 * lambda)``. For plain SGD that is PyTorch's ``weight_decay=lambda``.
+    There is no half in it, as in Keras: for the penalty lambda / 2 sum w^2 of many textbooks, whose gradient
+    is lambda w, write ``L2(0.5 * lambda)``. For plain SGD that is PyTorch's ``weight_decay=lambda``.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ registry = _config.close(Regularizer, globals())
 
 
 def get(identifier: str | Regularizer | Mapping[str, Any] | None) -> Regularizer | None:
-    """The regularizer that `identifier` means: "l1", "l2", "l1l2", an object, its configuration; None is none.
+    """The regularizer that `identifier` means: "l1", "l2", "l1l2", an object, its configuration, None.
 
     Examples
     --------

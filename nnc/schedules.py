@@ -1,12 +1,12 @@
-"""Schedules: the learning rate as a function of the time t, in optimizer steps or, with per="epoch", in epochs.
+"""Schedules: the learning rate as a function of the time t, in optimizer steps or in epochs.
 
     >>> from nnc import schedules
     >>> rate = schedules.InverseTimeDecay(0.001, decay_steps=1, decay_rate=0.001, per="epoch")
     >>> rate(0), rate(1000)
     (0.001, 0.0005)
 
-Both kinds of t count from 0. Keras's schedules are per step; a schedule per epoch is the same formula, held during an
-epoch. Everything is computed in float64.
+Both kinds of t count from 0. Keras's schedules are per step; a schedule per epoch is the same formula, held
+during an epoch. Everything is computed in float64.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class ExponentialDecay(Schedule):
         staircase: bool = False,
         per: str = "step",
     ) -> None:
-        self.initial_learning_rate = _config.number("initial_learning_rate", initial_learning_rate, "[0, inf)")
+        self.initial_learning_rate = _rate("initial_learning_rate", initial_learning_rate)
         self.decay_steps = _config.number("decay_steps", decay_steps, "(0, inf)")
         self.decay_rate = _config.number("decay_rate", decay_rate, "(0, inf)")
         self.staircase = _config.boolean("staircase", staircase)
@@ -142,7 +142,8 @@ class PiecewiseConstantDecay(Schedule):
         if any(a >= b for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
             raise _config.refusal("boundaries", "strictly increasing", boundaries)
         if len(self.values) != len(self.boundaries) + 1:
-            raise _config.refusal("values", f"{len(self.boundaries) + 1} numbers, one more than boundaries", values)
+            must = f"{len(self.boundaries) + 1} numbers, one more than boundaries"
+            raise _config.refusal("values", must, values)
         self.per = _per(per)
 
     def rate(self, t: NDArray[np.float64]) -> ArrayLike:
@@ -150,14 +151,14 @@ class PiecewiseConstantDecay(Schedule):
 
 
 class CosineDecay(Schedule):
-    """Half a cosine from the initial rate down to alpha times it, after a linear warm-up if `warmup_target` is given.
+    """Half a cosine from the initial rate down to alpha times it, perhaps after a linear warm-up.
 
     Without warm-up, with p = min(t / decay_steps, 1)::
 
         rate = initial_learning_rate * ((1 - alpha) * (1 + cos(pi p)) / 2 + alpha)
 
-    With warm-up the rate goes from initial_learning_rate to warmup_target in a straight line over warmup_steps, then down
-    from warmup_target by the formula above, t counted from the end of the warm-up.
+    With warm-up the rate goes from initial_learning_rate to warmup_target in a straight line over
+    warmup_steps, then down from warmup_target by the formula above, t counted from the end of the warm-up.
 
     Parameters
     ----------
@@ -195,15 +196,14 @@ class CosineDecay(Schedule):
         warmup_steps: float = 0,
         per: str = "step",
     ) -> None:
-        self.initial_learning_rate = _config.number("initial_learning_rate", initial_learning_rate, "[0, inf)")
+        self.initial_learning_rate = _rate("initial_learning_rate", initial_learning_rate)
         self.decay_steps = _config.number("decay_steps", decay_steps, "(0, inf)")
         self.alpha = _config.number("alpha", alpha, "[0, 1]")
-        self.warmup_target = (
-            None if warmup_target is None else _config.number("warmup_target", warmup_target, "[0, inf)")
-        )
+        self.warmup_target = None if warmup_target is None else _rate("warmup_target", warmup_target)
         self.warmup_steps = _config.number("warmup_steps", warmup_steps, "[0, inf)")
         if self.warmup_steps > 0.0 and self.warmup_target is None:
-            raise _config.refusal("warmup_target", f"a number when warmup_steps = {warmup_steps}", warmup_target)
+            must = f"a number when warmup_steps = {warmup_steps}"
+            raise _config.refusal("warmup_target", must, warmup_target)
         self.per = _per(per)
 
     def rate(self, t: NDArray[np.float64]) -> ArrayLike:
@@ -216,10 +216,11 @@ class CosineDecay(Schedule):
 
 
 class OneCycle(Schedule):
-    """Half a cosine up from max / div_factor to max, then half a cosine down to max / (div_factor final_div_factor).
+    """Half a cosine up to the maximum, then half a cosine down to almost nothing.
 
-    The top is reached at t = pct_start * total_steps - 1 and the end at t = total_steps - 1, after which the rate stays;
-    as PyTorch's OneCycleLR with anneal_strategy="cos" (which raises after the end).
+    The first rate is max_learning_rate / div_factor, the last is that / final_div_factor.
+    The top is reached at t = pct_start * total_steps - 1 and the end at t = total_steps - 1, after which the
+    rate stays; as PyTorch's OneCycleLR with anneal_strategy="cos" (which raises after the end).
 
     Parameters
     ----------
@@ -245,7 +246,8 @@ class OneCycle(Schedule):
 
     References
     ----------
-    Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2018.
+    Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates",
+    2018.
     """
 
     def __init__(
@@ -257,7 +259,7 @@ class OneCycle(Schedule):
         final_div_factor: float = 1e4,
         per: str = "step",
     ) -> None:
-        self.max_learning_rate = _config.number("max_learning_rate", max_learning_rate, "[0, inf)")
+        self.max_learning_rate = _rate("max_learning_rate", max_learning_rate)
         self.total_steps = _config.number("total_steps", total_steps, "[1, inf)")
         self.pct_start = _config.number("pct_start", pct_start, "[0, 1]")
         self.div_factor = _config.number("div_factor", div_factor, "[1, inf)")
@@ -294,10 +296,14 @@ def _per(per: object) -> str:
     return _config.choice("per", per, ("step", "epoch"))
 
 
+def _rate(name: str, value: object) -> float:
+    return _config.number(name, value, "[0, inf)")
+
+
 def _numbers(name: str, values: object) -> tuple[float, ...]:
     if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str):
         raise _config.refusal(name, "a sequence of numbers", values, TypeError)
-    return tuple(_config.number(name, value, "[0, inf)") for value in values)
+    return tuple(_rate(name, value) for value in values)
 
 
 def _progress(t: NDArray[np.float64], start: float, stop: float) -> NDArray[np.float64]:
