@@ -1,0 +1,97 @@
+"""What `fit`, `evaluate` and `predict` print: a bar with steps/s on a terminal, else a line per epoch."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nnc._callback import Callback, Logs
+
+
+def resolve(verbose: Any) -> int:
+    """0 silent, 1 a bar, 2 lines; "auto" is 1 on a terminal and 2 elsewhere."""
+    if verbose == "auto":
+        return 1 if sys.stdout.isatty() and sys.stderr.isatty() else 2
+    if verbose not in (0, 1, 2):
+        raise ValueError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+    return int(verbose)
+
+
+def text(logs: Mapping[str, float]) -> str:
+    """The logs in one line."""
+    return " - ".join(
+        f"{name}: {value:.4g}" if abs(value) < 1e-3 else f"{name}: {value:.4f}"
+        for name, value in logs.items()
+    )
+
+
+class EpochLines(Callback):
+    """verbose=2: one line at the end of each epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._began, self._steps = time.perf_counter(), 0
+
+    def on_steps(self, steps: int, logs: Logs | None = None) -> None:
+        self._steps = steps
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        seconds = time.perf_counter() - self._began
+        speed = f"{self._steps / seconds:.0f} steps/s" if seconds > 0 else ""
+        line = f"Epoch {epoch + 1}/{self.params['epochs']} - {seconds:.1f}s - {speed} - {text(logs or {})}"
+        print(line, flush=True)
+
+
+class ProgressBar(Callback):
+    """verbose=1: a bar for each epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        title = f"Epoch {epoch + 1}/{self.params['epochs']}"
+        self._bar = _bar(self.params["steps"], title, "step")
+
+    def on_steps(self, steps: int, logs: Logs | None = None) -> None:
+        self._bar.set_postfix_str(text(logs or {}), refresh=False)
+        self._bar.update(steps - self._bar.n)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self._bar.set_postfix_str(text(logs or {}))
+        self._close()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    _bar: Any = None
+
+
+PRINTERS: dict[int, type[Callback] | None] = {0: None, 1: ProgressBar, 2: EpochLines}
+
+
+class RowsBar:
+    """A bar over rows for `evaluate` and `predict`; nothing unless verbose is 1."""
+
+    def __init__(self, total: int | None, title: str, verbose: int) -> None:
+        self._bar = _bar(total, title, "row") if verbose == 1 else None
+        self.tick: Callable[[int], Any] = self._bar.update if self._bar else _nothing
+
+    def __enter__(self) -> Callable[[int], Any]:
+        return self.tick
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.close()
+
+
+def _nothing(rows: int) -> None:
+    pass
+
+
+def _bar(total: int | None, title: str, unit: str) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=total, desc=title, unit=unit, file=sys.stdout, dynamic_ncols=True)
