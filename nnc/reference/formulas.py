@@ -129,6 +129,7 @@ def look_up(table: dict, name: str, what: str):
     return table[name]
 
 
+@np.errstate(all="ignore")
 def activation(name: str, z: ArrayLike, alpha: float = 0.0) -> Array:
     """a = f(z), element by element; softmax over the last axis.
 
@@ -159,6 +160,7 @@ def activation(name: str, z: ArrayLike, alpha: float = 0.0) -> Array:
     return f(np.asarray(z, np.float64), alpha)
 
 
+@np.errstate(all="ignore")
 def activation_backward(name: str, z: ArrayLike, da: ArrayLike, alpha: float = 0.0) -> Array:
     """dz = da f'(z): the gradient before the activation from the gradient after it.
 

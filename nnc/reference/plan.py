@@ -110,7 +110,7 @@ class Plan:
     # -------------------------------------------------------------------------------------------------- state
 
     def get_parameters(self) -> list[Array]:
-        """Return copies of parameters in layer order: dense kernel (I, O), bias (O,), prelu alpha (F,)"""
+        """Return copies of the parameters in layer order: dense kernel (I, O), bias (O,), alpha (F,)."""
         return [w.copy() for w in self._parameters]
 
     def set_parameters(self, parameters: Sequence[ArrayLike]) -> None:
