@@ -1,6 +1,7 @@
-"""Builds nnc._core: csrc once for the baseline, and each file of csrc/isa with the flags of its instruction set.
+"""Builds nnc._core: csrc once for the baseline, each file of csrc/isa with the flags of its instruction set.
 
-Environment: CC chooses the compiler; NNC_OPENMP=0 builds without OpenMP (one thread); NNC_WERROR=1 makes warnings errors.
+Environment: CC chooses the compiler; NNC_OPENMP=0 builds without OpenMP (one thread); NNC_WERROR=1 makes
+warnings errors.
 """
 
 import os
@@ -22,10 +23,16 @@ ISA_FLAGS = {
     "avx512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"],
     "neon": [],
 }
-ISAS = {"x86_64": ["generic", "avx2", "avx512"], "amd64": ["generic", "avx2", "avx512"], "aarch64": ["generic", "neon"],
-        "arm64": ["generic", "neon"]}
+ISAS = {
+    "x86_64": ["generic", "avx2", "avx512"],
+    "amd64": ["generic", "avx2", "avx512"],
+    "aarch64": ["generic", "neon"],
+    "arm64": ["generic", "neon"],
+}
 
-PROBE = "#include <math.h>\n#ifdef _OPENMP\n#include <omp.h>\n#endif\nint main(void) { return (int)sqrt(0.0); }\n"
+PROBE = (
+    "#include <math.h>\n#ifdef _OPENMP\n#include <omp.h>\n#endif\nint main(void) { return (int)sqrt(0.0); }\n"
+)
 
 
 class BuildCore(build_ext):
@@ -36,7 +43,14 @@ class BuildCore(build_ext):
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / "probe.c"
             source.write_text(PROBE)
-            command = [*self.compiler.compiler_so[:1], str(source), *flags, "-lm", "-o", str(Path(folder) / "probe")]
+            command = [
+                *self.compiler.compiler_so[:1],
+                str(source),
+                *flags,
+                "-lm",
+                "-o",
+                str(Path(folder) / "probe"),
+            ]
             try:
                 return subprocess.run(command, capture_output=True).returncode == 0
             except OSError:
@@ -44,8 +58,11 @@ class BuildCore(build_ext):
 
     def build_extension(self, ext):
         if not self.compiles([]):
-            sys.exit(f"nnc needs a C compiler and {self.compiler.compiler_so[0]!r} does not work: install gcc or clang "
-                     "(Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install gcc; macOS: xcode-select --install)")
+            sys.exit(
+                f"nnc needs a C compiler and {self.compiler.compiler_so[0]!r} does not work: install gcc or "
+                "clang (Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install gcc; macOS: "
+                "xcode-select --install)"
+            )
         openmp = ["-fopenmp"] if os.environ.get("NNC_OPENMP") != "0" and self.compiles(["-fopenmp"]) else []
         warnings = [*WARNINGS, "-Werror"] if os.environ.get("NNC_WERROR") == "1" else WARNINGS
 

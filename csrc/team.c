@@ -112,8 +112,7 @@ void nnc_team_run(int n, void (*body)(void *arg, struct nnc_worker *worker), voi
         return;
     }
 #else
-    (void)watch_forks;
-    n = 1; /* serial */
+    (void)watch_forks, (void)n; /* serial */
 #endif
     struct nnc_worker worker = {0, 1, &barrier, 0};
     fp_state before = flush_denormals();

@@ -275,13 +275,13 @@ cdef class _Rows:
         cdef const uint8_t[:, :] bytes_
         if x.ndim != 2 or x.shape[1] != n_inputs:
             raise ValueError(f"x has shape {x.shape}, this plan takes (n, {n_inputs})")
-        if x.shape[1] > 1 and x.strides[1] != x.itemsize:
-            raise ValueError(f"x must have adjacent features, its strides are {x.strides}")
         self.data.n = x.shape[0]
-        self.data.x_stride = x.strides[0]
-        self.data.x_is_u8 = x.dtype == np.uint8
         if self.data.n == 0:
             return 0
+        if x.shape[1] > 1 and x.strides[1] != x.itemsize:
+            raise ValueError(f"x must have adjacent features, its strides are {x.strides}")
+        self.data.x_stride = x.strides[0]
+        self.data.x_is_u8 = x.dtype == np.uint8
         if self.data.x_is_u8:
             bytes_ = x
             self.data.x = &bytes_[0, 0]
@@ -613,7 +613,9 @@ def activation_backward(name, z, da, float alpha=0.0, out=None):
 cdef int _gemm(size_t M, size_t N, size_t K, a, size_t ars, size_t acs, b, size_t brs, size_t bcs, init, c) except -1:
     cdef const float *ap = _read_pointer(a)
     cdef const float *bp = _read_pointer(b)
-    cdef const float *ip = NULL if init is None else _read_pointer(init)
+    cdef const float *ip = NULL
+    if init is not None:
+        ip = _read_pointer(init)
     cdef float *cp = _pointer(c)
     cdef nnc_status status = NNC_OK
     if M and N:

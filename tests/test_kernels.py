@@ -44,8 +44,12 @@ def test_products_of_integers_are_exact(isa, inner):
         w = rng.integers(-3, 4, (inner, outer)).astype(np.float32)
         b = rng.integers(-3, 4, outer).astype(np.float32)
         dz = rng.integers(-3, 4, (batch, outer)).astype(np.float32)
-        np.testing.assert_array_equal(_core.dense(x, w, b), reference.dense(x, w, b), err_msg=str((batch, outer)))
-        for compiled, expected in zip(_core.dense_backward(x, w, dz), reference.dense_backward(x, w, dz), strict=True):
+        np.testing.assert_array_equal(
+            _core.dense(x, w, b), reference.dense(x, w, b), err_msg=str((batch, outer))
+        )
+        for compiled, expected in zip(
+            _core.dense_backward(x, w, dz), reference.dense_backward(x, w, dz), strict=True
+        ):
             np.testing.assert_array_equal(compiled, expected, err_msg=str((batch, outer)))
 
 
@@ -98,12 +102,20 @@ def test_activation_at_the_ends(isa, name):
 
 @pytest.mark.parametrize(
     ("name", "low", "high", "ulps"),
-    [("exp", -87, 88, 2), ("sigmoid", -80, 80, 2), ("tanh", -12, 12, 4), ("log", 1e-37, 1e30, 4), ("log1p", 0, 1e6, 4),
-     ("expm1", -20, 80, 4)],
+    [
+        ("exp", -87, 88, 2),
+        ("sigmoid", -80, 80, 2),
+        ("tanh", -12, 12, 4),
+        ("log", 1e-37, 1e30, 4),
+        ("log1p", 0, 1e6, 4),
+        ("expm1", -20, 80, 4),
+    ],
 )
 def test_elementary_functions(isa, name, low, high, ulps):
     rng = rng_of(5)
-    x = np.concatenate([rng.uniform(low, high, 200_000), rng.normal(size=200_000), rng.normal(size=100_000) * 1e-3])
+    x = np.concatenate(
+        [rng.uniform(low, high, 200_000), rng.normal(size=200_000), rng.normal(size=100_000) * 1e-3]
+    )
     if low > 0:
         x = np.exp(rng.uniform(np.log(low), np.log(high), 400_000))
     x = np.clip(x, low, high).astype(np.float32)
@@ -123,7 +135,9 @@ def loss_spec(name, **changes):
 def variants(name):
     """Every way a loss can be set."""
     crossentropy = name.endswith("crossentropy")
-    for logits, smoothing in itertools.product([False, True] if crossentropy else [False], [0.0, 0.1] if crossentropy else [0.0]):
+    for logits, smoothing in itertools.product(
+        [False, True] if crossentropy else [False], [0.0, 0.1] if crossentropy else [0.0]
+    ):
         yield loss_spec(name, from_logits=logits, label_smoothing=smoothing)
 
 
@@ -161,8 +175,18 @@ def test_metric(name):
 # ---- optimizers
 
 BASE = {
-    "momentum": 0.0, "nesterov": False, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "amsgrad": False, "rho": 0.9,
-    "centered": False, "weight_decay": 0.0, "clipnorm": 0.0, "global_clipnorm": 0.0, "clipvalue": 0.0,
+    "momentum": 0.0,
+    "nesterov": False,
+    "beta_1": 0.9,
+    "beta_2": 0.999,
+    "epsilon": 1e-7,
+    "amsgrad": False,
+    "rho": 0.9,
+    "centered": False,
+    "weight_decay": 0.0,
+    "clipnorm": 0.0,
+    "global_clipnorm": 0.0,
+    "clipvalue": 0.0,
 }
 SETTINGS = {
     "sgd": [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}],
@@ -178,7 +202,11 @@ def optimizer_specs():
             yield BASE | {"name": name} | settings | common
 
 
-@pytest.mark.parametrize("spec", list(optimizer_specs()), ids=lambda s: "-".join([s["name"], *(k for k in s if s[k] != BASE.get(k) and k != "name")]))
+@pytest.mark.parametrize(
+    "spec",
+    list(optimizer_specs()),
+    ids=lambda s: "-".join([s["name"], *(k for k in s if s[k] != BASE.get(k) and k != "name")]),
+)
 def test_update(isa, spec):
     for n in SIZES:
         rng = rng_of(n)

@@ -1,0 +1,187 @@
+/* test_core.c -- the core without Python: products flush against unreadable pages, training that learns, equal bits for any
+ * number of threads, refusals. Exits with the number of failures. */
+
+#define _GNU_SOURCE
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernels.h"
+
+static int failures, checks;
+
+#define CHECK(condition, ...)                                                                                           \
+    do {                                                                                                                \
+        checks++;                                                                                                       \
+        if (!(condition)) {                                                                                             \
+            failures++;                                                                                                 \
+            printf("%s:%d: %s fails: ", __func__, __LINE__, #condition);                                                \
+            printf(__VA_ARGS__);                                                                                        \
+            putchar('\n');                                                                                              \
+        }                                                                                                               \
+    } while (0)
+
+/* A small linear congruential generator: integers from -3 to 3, exact in any order of summation. */
+static uint32_t state = 1;
+
+static float small_integer(void) {
+    state = state * 1664525u + 1013904223u;
+    return (float)((int)((state >> 16) % 7) - 3);
+}
+
+/* n floats that end (or begin) flush against a page that may not be touched. */
+struct guarded {
+    char *pages;
+    size_t bytes;
+    float *floats;
+};
+
+static struct guarded guard(size_t n, bool at_end) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), body = (n * sizeof(float) + page - 1) / page * page;
+    struct guarded g = {.bytes = body + 2 * page};
+    g.pages = mmap(NULL, g.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (g.pages == MAP_FAILED) abort();
+    mprotect(g.pages, page, PROT_NONE);
+    mprotect(g.pages + page + body, page, PROT_NONE);
+    g.floats = (float *)(void *)(g.pages + page + (at_end ? body - n * sizeof(float) : 0));
+    for (size_t i = 0; i < n; i++) g.floats[i] = small_integer();
+    return g;
+}
+
+static void unguard(struct guarded *g) {
+    munmap(g->pages, g->bytes);
+}
+
+/* gemm's contract: a (m, k) and c (m, n) end where they end; b's rows have PANEL floats. */
+static void test_gemm_stays_inside(void) {
+    const int mr = nnc_isa_tile_rows();
+    const size_t sizes[] = {1, 2, 3, (size_t)mr - 1, (size_t)mr, (size_t)mr + 1, (size_t)(4 * mr) + 1};
+    const size_t widths[] = {1, 2, 7, 8, 9, 15, 16, 17, 31, 32};
+    const float zeros[PANEL] = {0};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (size_t j = 0; j < sizeof widths / sizeof *widths; j++)
+            for (size_t k = 1; k < 20; k += 6)
+                for (int variant = 0; variant < 4; variant++) {
+                    const size_t m = sizes[i], n = widths[j];
+                    const bool at_end = variant & 1, by_rows = variant & 2;
+                    struct guarded a = guard(m * k, at_end), b = guard(k * PANEL, at_end), c = guard(m * n, at_end);
+                    const size_t rs = by_rows ? k : 1, cs = by_rows ? 1 : m;
+                    nnc_kernels->gemm(m, n, k, a.floats, rs, cs, b.floats, PANEL, zeros, 0, c.floats, n);
+                    bool right = true;
+                    for (size_t r = 0; r < m; r++)
+                        for (size_t q = 0; q < n; q++) {
+                            float sum = 0;
+                            for (size_t p = 0; p < k; p++) sum += a.floats[r * rs + p * cs] * b.floats[p * PANEL + q];
+                            right = right && c.floats[r * n + q] == sum;
+                        }
+                    CHECK(right, "%s m %zu n %zu k %zu variant %d", nnc_isa_name(), m, n, k, variant);
+                    unguard(&a), unguard(&b), unguard(&c);
+                }
+}
+
+static void test_elementwise_stays_inside(void) {
+    for (size_t n = 1; n < 70; n++)
+        for (int id = 0; id < N_ACTIVATIONS; id++) {
+            struct guarded z = guard(n, true), a = guard(n, true), da = guard(n, true);
+            nnc_activation_forward(id, 1, n, z.floats, a.floats, 0.5f);
+            CHECK(nnc_activation_backward(id, 1, n, z.floats, da.floats, a.floats, 0.5f) == NNC_OK, "%d", id);
+            bool finite = true;
+            for (size_t i = 0; i < n; i++) finite = finite && isfinite(a.floats[i]);
+            CHECK(finite, "%s activation %d of %zu", nnc_isa_name(), id, n);
+            unguard(&z), unguard(&a), unguard(&da);
+        }
+}
+
+enum { N = 97, INPUTS = 20, CLASSES = 3 };
+
+/* A net on three separable classes; gives the mean loss of the last pass and the weights of the first layer. */
+static double train(int threads, float *weights) {
+    static float x[N * INPUTS];
+    static int32_t ids[N];
+    const nnc_layer_spec layers[] = {
+        {.kind = NNC_DENSE, .units = 130, .use_bias = true, .activation = nnc_activation_id("gelu"), .group = 130},
+        {.kind = NNC_DROPOUT, .rate = 0.1f},
+        {.kind = NNC_DENSE, .units = CLASSES, .use_bias = true, .activation = nnc_activation_id("softmax"), .group = CLASSES,
+         .l2 = {1e-4f, 0}},
+    };
+    const nnc_loss_spec loss = {.kind = nnc_loss_id("categorical_crossentropy")};
+    const nnc_metric_spec accuracy = {.kind = nnc_metric_id("categorical_accuracy")};
+    const nnc_optimizer_spec sgd = {.kind = nnc_optimizer_id("sgd"), .momentum = 0.9};
+    const nnc_plan_spec spec = {.n_inputs = INPUTS, .n_layers = 3, .layers = layers, .loss = &loss, .n_metrics = 1,
+                                .metrics = &accuracy, .optimizer = &sgd, .batch_size = 32, .seed = 5};
+    char message[NNC_MESSAGE];
+    nnc_plan *plan;
+    nnc_set_threads(threads);
+    CHECK(nnc_plan_create(&plan, &spec, message) == NNC_OK, "%s", message);
+    state = 7;
+    for (int i = 0; i < N; i++) {
+        ids[i] = i % CLASSES;
+        for (int f = 0; f < INPUTS; f++) x[i * INPUTS + f] = 0.3f * small_integer() + (f % CLASSES == ids[i] ? 1.0f : 0.0f);
+    }
+    for (size_t i = 0; i < nnc_plan_parameters(plan); i++) {
+        size_t rows, cols;
+        float values[INPUTS * 130];
+        nnc_plan_parameter(plan, i, &rows, &cols);
+        for (size_t q = 0; q < rows * cols; q++) values[q] = rows > 1 ? 0.05f * small_integer() : 0.0f;
+        nnc_plan_write(plan, i, NNC_WEIGHT, values);
+    }
+    const nnc_data data = {.x = x, .x_stride = INPUTS * sizeof(float), .ids = ids, .n = N};
+    float rates[4] = {0.05f, 0.05f, 0.05f, 0.05f};
+    double right = 0, last = 0;
+    nnc_sums sums = {.metrics = &right};
+    for (uint64_t epoch = 0; epoch < 20; epoch++) {
+        const nnc_schedule schedule = {.stop = N, .batch_size = 32, .learning_rates = rates, .n_steps = 4, .epoch = epoch,
+                                       .step = 4 * epoch, .budget = 10};
+        CHECK(nnc_plan_train(plan, &data, &schedule, &sums) == NNC_OK, "epoch %d", (int)epoch);
+        CHECK(sums.steps == 4 && sums.rows == N, "%zu steps, %zu rows", sums.steps, sums.rows);
+        last = sums.loss / N;
+    }
+    CHECK(nnc_plan_evaluate(plan, &data, 0, N, &sums) == NNC_OK, "evaluate");
+    CHECK(right > 0.95 * N, "%g of %d right", right, N);
+    nnc_plan_read(plan, 0, NNC_WEIGHT, weights);
+    nnc_plan_free(plan);
+    nnc_set_threads(0);
+    return last;
+}
+
+static void test_training(void) {
+    float one[INPUTS * 130], many[INPUTS * 130];
+    double loss = train(1, one);
+    CHECK(loss < 0.2, "loss %g", loss);
+    for (int threads = 2; threads < 6; threads++) {
+        double again = train(threads, many);
+        CHECK(again == loss && !memcmp(one, many, sizeof one), "%d threads: loss %.17g and %.17g", threads, again, loss);
+    }
+}
+
+static void test_refusals(void) {
+    char message[NNC_MESSAGE] = "";
+    nnc_plan *plan;
+    CHECK(nnc_choose_isa("avx9000", message) == NNC_INVALID && strstr(message, "generic"), "%s", message);
+    nnc_layer_spec layer = {.kind = NNC_DENSE, .units = 0};
+    nnc_plan_spec spec = {.n_inputs = 3, .n_layers = 1, .layers = &layer, .batch_size = 1};
+    CHECK(nnc_plan_create(&plan, &spec, message) == NNC_INVALID && strstr(message, "units"), "%s", message);
+    layer.units = (size_t)1 << 50;
+    CHECK(nnc_plan_create(&plan, &spec, message) == NNC_INVALID, "%s", message);
+    layer.units = 3;
+    spec.batch_size = 0;
+    CHECK(nnc_plan_create(&plan, &spec, message) == NNC_INVALID && strstr(message, "batch_size"), "%s", message);
+}
+
+int main(void) {
+    char message[NNC_MESSAGE];
+    for (int i = 0; i < nnc_isa_count(); i++) {
+        CHECK(nnc_choose_isa(nnc_isa_available(i), message) == NNC_OK, "%s", message);
+        int before = failures;
+        test_gemm_stays_inside();
+        test_elementwise_stays_inside();
+        test_training();
+        printf("%s: %s\n", nnc_isa_name(), failures == before ? "ok" : "failed");
+    }
+    test_refusals();
+    printf("%d passed, %d failed\n", checks - failures, failures);
+    return failures != 0;
+}
