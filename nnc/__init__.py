@@ -1,1 +1,58 @@
-"""nnc: small neural networks on a CPU."""
+"""nnc: small neural networks, trained and served fast on a CPU.
+
+`Sequential` is the way in; `nnc.reference` says in plain NumPy what everything computes.
+"""
+
+from __future__ import annotations
+
+from nnc import (
+    activations,
+    callbacks,
+    datasets,
+    functional,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    plot,
+    random,
+    regularizers,
+    schedules,
+    utils,
+)
+from nnc._core import get_num_threads, set_num_threads
+from nnc._machine import show_config
+from nnc._version import __version__
+from nnc.errors import DivergenceError, FormatError
+from nnc.layers import Input
+from nnc.models import Sequential
+from nnc.random import set_random_seed
+from nnc.saving import load_model
+
+__all__ = [
+    "DivergenceError",
+    "FormatError",
+    "Input",
+    "Sequential",
+    "__version__",
+    "activations",
+    "callbacks",
+    "datasets",
+    "functional",
+    "get_num_threads",
+    "initializers",
+    "layers",
+    "load_model",
+    "losses",
+    "metrics",
+    "optimizers",
+    "plot",
+    "random",
+    "regularizers",
+    "schedules",
+    "set_num_threads",
+    "set_random_seed",
+    "show_config",
+    "utils",
+]
