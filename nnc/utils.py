@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnc.random import set_random_seed
+
+__all__ = ["normalize", "set_random_seed", "to_categorical"]
+
 
 def to_categorical(x, num_classes: int | None = None) -> np.ndarray:
     """One-hot rows of class ids.

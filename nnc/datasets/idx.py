@@ -144,6 +144,6 @@ def _refuse_web_page(start: bytes, name: str) -> None:
     """Servers and captive portals answer with a page, which is then saved under the name of the file."""
     if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
         raise FormatError(
-            f"{name}: a web page (HTML or XML, most likely an error message) saved under the name of the file: "
+            f"{name}: a web page (HTML or XML, likely an error message) saved under the name of the file: "
             "delete it and get the file again"
         )

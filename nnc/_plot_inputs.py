@@ -1,0 +1,80 @@
+"""What the functions of nnc.plot are given: models, histories, plain arrays; made into what they draw."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def curves_of(history) -> tuple[dict, np.ndarray]:
+    """(curves by name, numbers of the epochs from 1) of a model, a History or a dict."""
+    if hasattr(history, "layers"):
+        if history.history is None:
+            raise ValueError("history is a model that has not been trained")
+        history = history.history
+    curves = getattr(history, "history", history)
+    longest = max(map(len, curves.values()), default=0)
+    epochs = getattr(history, "epoch", None) or range(longest)
+    return curves, np.asarray(epochs) + 1
+
+
+def matrices_of(source) -> dict[str, np.ndarray]:
+    """Weight arrays of at least two axes by name."""
+    if hasattr(source, "get_weights"):
+        names = [(layer.name, name) for layer in source.layers for name in layer.weight_names]
+        arrays = {
+            layer if name == "kernel" else f"{layer} {name}": w
+            for (layer, name), w in zip(names, source.get_weights(), strict=True)
+        }
+    elif isinstance(source, dict):
+        arrays = {str(name): np.asarray(w) for name, w in source.items()}
+    elif isinstance(source, np.ndarray):
+        arrays = {"W": source}
+    else:
+        matrices = [w for w in map(np.asarray, source) if w.ndim > 1]
+        arrays = {f"W{i}": w for i, w in enumerate(matrices, 1)}
+    arrays = {name: w for name, w in arrays.items() if w.ndim > 1 and w.size}
+    if not arrays:
+        raise ValueError(f"source has no array of two or more axes, got {type(source).__name__}")
+    return arrays
+
+
+def ids_of(y_true, y_pred, class_names) -> tuple[np.ndarray, np.ndarray, int]:
+    """Class ids of both, and the number of classes."""
+    classes, ids = 0 if class_names is None else len(class_names), []
+    for name, y in (("y_true", np.asarray(y_true)), ("y_pred", np.asarray(y_pred))):
+        if y.ndim == 2 and y.shape[1] > 1:
+            classes = max(classes, y.shape[1])
+            y = y.argmax(axis=1)
+        y = y.reshape(-1)
+        if y.size and (y.dtype.kind not in "biuf" or np.any(y != np.floor(y)) or y.min() < 0):
+            raise ValueError(f"{name} must be class ids or rows of one value per class, got {y[:5]}")
+        ids.append(y.astype(np.int64))
+    if len(ids[0]) != len(ids[1]):
+        raise ValueError(f"y_true and y_pred must be of one length, got {len(ids[0])} and {len(ids[1])}")
+    needed = 1 + max((int(y.max()) for y in ids if y.size), default=0)
+    if class_names is not None and needed > len(class_names):
+        raise ValueError(f"class_names has {len(class_names)} names, but the ids go to {needed - 1}")
+    return ids[0], ids[1], max(classes, needed)
+
+
+def image_shape(features: int, shape, known, argument: str) -> tuple[int, int]:
+    """(height, width) of `features` values: as asked, as the input is known to be, or square."""
+    if shape is None and known is not None:
+        shape = tuple(d for d in known if d is not None)
+        shape = shape[:2] if len(shape) == 3 and shape[2] == 1 else shape
+        shape = shape if len(shape) == 2 and math.prod(shape) == features else None
+    if shape is None and math.isqrt(features) ** 2 == features:
+        shape = (math.isqrt(features),) * 2
+    if shape is None or len(shape) != 2 or math.prod(shape) != features:
+        must = "give shape=(height, width)"
+        raise ValueError(f"{argument} has {features} values for each image: {must}, got shape={shape}")
+    return tuple(int(d) for d in shape)
+
+
+def count(n, available: int) -> int:
+    """How many of `available`: `n`, or all for None."""
+    if n is not None and n < 1:
+        raise ValueError(f"n must be at least 1 or None, got {n}")
+    return available if n is None else min(int(n), available)

@@ -1,0 +1,337 @@
+"""Every picture: what its axes say and what its artists hold; files; Figures made without pyplot."""
+
+from __future__ import annotations
+
+import types
+
+import matplotlib
+import numpy as np
+import pytest
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nnc import plot
+
+CURVES = {
+    "loss": [2.0, 0.9, 0.4, 0.3],
+    "accuracy": [0.1, 0.7, 0.9, 0.95],
+    "val_loss": [1.5, 0.8, 0.5, 0.45],
+    "val_accuracy": [0.3, 0.6, 0.8, 0.85],
+    "learning_rate": [0.1, 0.1, 0.05, 0.05],
+}
+W1 = np.random.default_rng(0).standard_normal((784, 12)).astype(np.float32)
+W2 = np.random.default_rng(1).standard_normal((12, 3)).astype(np.float32)
+
+
+class Layer:
+    def __init__(self, name, *weight_names):
+        self.name, self.weight_names = name, list(weight_names)
+
+
+class Model:
+    """The face of Sequential that pictures use."""
+
+    input_shape = (None, 14, 56)
+
+    def __init__(self):
+        self.history = types.SimpleNamespace(history=CURVES, epoch=[4, 5, 6, 7])
+        self.layers = [Layer("flatten"), Layer("dense", "kernel", "bias"), Layer("dense_1", "kernel")]
+
+    def get_weights(self):
+        return [W1, np.zeros(12, np.float32), W2]
+
+
+@pytest.fixture(autouse=True)
+def leave_no_trace():
+    settings = dict(matplotlib.rcParams)
+    yield
+    assert dict(matplotlib.rcParams) == settings
+    plt.close("all")
+
+
+def draw(axes):
+    """Render, as saving does: an artist that cannot be drawn fails here."""
+    np.ravel(axes)[0].figure.canvas.draw()
+    return axes
+
+
+def labels(axes):
+    return [(ax.get_xlabel(), ax.get_ylabel()) for ax in np.ravel(axes)]
+
+
+def texts(ax):
+    return [(t.get_text(), t.get_color()) for t in ax.texts]
+
+
+# ---- history
+
+
+@pytest.mark.parametrize(
+    "source, start",
+    [(CURVES, 1), (Model().history, 5), (Model(), 5), ({k: np.array(v) for k, v in CURVES.items()}, 1)],
+    ids=["dict", "History", "model", "arrays"],
+)
+@pytest.mark.parametrize("first", [0, 1, 3])
+def test_history(source, start, first):
+    axes = draw(plot.history(source, first=first))
+    assert axes.shape == (2,) and all(isinstance(ax, Axes) for ax in axes)
+    assert labels(axes) == [("epoch", "loss"), ("epoch", "accuracy")]
+    for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
+        training, validation = ax.lines
+        assert training.get_color() != validation.get_color()
+        for line, key in ((training, name), (validation, "val_" + name)):
+            np.testing.assert_array_equal(line.get_xdata(), np.arange(start + first, start + 4))
+            np.testing.assert_array_equal(line.get_ydata(), CURVES[key][first:])
+        assert [t.get_text() for t in ax.get_legend().get_texts()] == ["training", "validation"]
+    assert axes[0].get_title() == "loss, at the end: training 0.3, validation 0.45"
+
+
+def test_history_without_validation_of_one_epoch():
+    (ax,) = draw(plot.history({"loss": [0.5]}))
+    assert ax.lines[0].get_xdata().tolist() == [1] and len(ax.lines) == 1
+
+
+def test_history_with_validation_every_second_epoch():
+    (ax,) = plot.history({"loss": [5.0, 4, 3, 2, 1], "val_loss": [4.5, 2.5]}, first=2)
+    assert [line.get_xdata().tolist() for line in ax.lines] == [[3, 4, 5], [4]]
+    assert ax.lines[1].get_ydata().tolist() == [2.5]
+
+
+@pytest.mark.parametrize("first", [-1, 4])
+def test_history_refuses_to_leave_out_everything(first):
+    with pytest.raises(ValueError, match=f"first must be from 0 to 3.*got {first}"):
+        plot.history(CURVES, first=first)
+
+
+def test_history_refuses_nothing_to_draw():
+    with pytest.raises(ValueError, match=r"such as 'loss', got \['val_loss'\]"):
+        plot.history({"val_loss": [1.0]})
+    model = Model()
+    model.history = None
+    with pytest.raises(ValueError, match="has not been trained"):
+        plot.history(model)
+
+
+# ---- weights
+
+
+@pytest.mark.parametrize(
+    "source, names",
+    [
+        (Model(), ["dense", "dense_1"]),
+        ({"W1": W1, "b": np.zeros(12), "W2": W2}, ["W1", "W2"]),
+        ([W1, np.zeros(12), W2], ["W1", "W2"]),
+    ],
+    ids=["model", "dict", "list"],
+)
+def test_weights(source, names):
+    axes = draw(plot.weights(source))
+    assert labels(axes) == [("output", "input")] * 2
+    for ax, name, w in zip(axes, names, (W1, W2), strict=True):
+        assert ax.get_title() == f"{name} {w.shape}"
+        (image,) = ax.images
+        low, high = image.get_clim()
+        assert low == -high and np.isclose(high, np.percentile(np.abs(w), 99.5))
+        assert list(image.get_extent()) == [-0.5, w.shape[1] - 0.5, w.shape[0] - 0.5, -0.5]
+        assert image.colorbar.extend == "both" and image.colorbar.ax.get_ylabel() == "weight"
+        drawn = image.get_array()
+        np.testing.assert_array_equal(drawn[:: len(drawn) // len(w), :: drawn.shape[1] // w.shape[1]], w)
+
+
+def test_weights_in_colours():
+    (ax,) = draw(plot.weights(np.array([[-2.0, 0.0, 2.0]])))
+    (image,) = ax.images
+    below, zero, above = image.cmap(image.norm(image.get_array()[0]))[:, :3]
+    assert below[2] > below[0] and above[0] > above[2] and zero.min() > 0.95  # blue, red, white
+    assert image.colorbar.extend == "neither"
+
+
+@pytest.mark.parametrize("w", [[[0.0, 0], [0, 0]], [[np.nan, 1]], [[np.nan, -np.inf]], [[1.0]]])
+def test_weights_and_filters_of_odd_values(w):
+    draw(plot.weights(np.array(w)))
+    draw(plot.filters(np.array(w), shape=(len(w), 1)))
+
+
+def test_weights_of_a_convolution():
+    kernel = np.arange(3 * 3 * 2 * 4.0).reshape(3, 3, 2, 4)
+    (ax,) = draw(plot.weights([kernel]))
+    assert ax.get_title() == "W1 (18, 4)"
+    np.testing.assert_array_equal(ax.images[0].get_array(), kernel.reshape(18, 4))
+
+
+def test_singular_values():
+    ax = draw(plot.singular_values([W1, W2]))
+    assert labels(ax) == [("k", "k-th singular value")]
+    for line, w in zip(ax.lines, (W1, W2), strict=True):
+        np.testing.assert_allclose(line.get_ydata(), np.linalg.svd(w.astype(float))[1], rtol=1e-10)
+        np.testing.assert_array_equal(line.get_xdata(), np.arange(1, min(w.shape) + 1))
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["W1 (784, 12)", "W2 (12, 3)"]
+
+
+@pytest.mark.parametrize("source", [[], [np.zeros(3)], {}, np.zeros(3)])
+@pytest.mark.parametrize("function", [plot.weights, plot.singular_values])
+def test_no_matrix_to_draw(function, source):
+    with pytest.raises(ValueError, match="source has no array of two or more axes"):
+        function(source)
+
+
+def test_filters():
+    ax = draw(plot.filters([W1, W2]))
+    assert ax.get_title() == "W1: 12 units, 28 x 28 weights each"
+    mosaic = np.asarray(ax.images[0].get_array().filled(np.nan))
+    for k in range(12):  # four columns, three rows, gaps of two
+        row, column = 2 + 30 * (k // 4), 2 + 30 * (k % 4)
+        np.testing.assert_array_equal(mosaic[row : row + 28, column : column + 28], W1[:, k].reshape(28, 28))
+    assert np.isnan(mosaic).sum() == mosaic.size - W1.size
+    assert len(ax.get_xticks()) == 0 and ax.images[0].colorbar.ax.get_ylabel() == "weight"
+
+
+def test_filters_take_their_shape_from_the_model_and_their_number():
+    assert "dense: 12 units, 14 x 56" in plot.filters(Model()).get_title()
+    assert plot.filters(W1, n=5).get_title() == "W: the first 5 of 12 units, 28 x 28 weights each"
+    assert "7 x 112" in plot.filters(W1, shape=(7, 112)).get_title()
+    with pytest.raises(ValueError, match=r"12 values for each image: give shape=\(height, width\)"):
+        plot.filters(W2)
+    with pytest.raises(ValueError, match=r"784 values for each image.*shape=\(3, 3\)"):
+        plot.filters(W1, shape=(3, 3))
+    with pytest.raises(ValueError, match="n must be at least 1 or None, got 0"):
+        plot.filters(W1, n=0)
+
+
+# ---- confusion matrix
+
+
+@pytest.mark.parametrize("rows", [False, True])
+def test_confusion_matrix(rows):
+    y_true, y_pred = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 1, 0])
+    ax = draw(plot.confusion_matrix(y_true, np.eye(3)[y_pred] * 2 - 5 if rows else y_pred.tolist(), "abc"))
+    assert labels(ax) == [("predicted class", "true class")]
+    assert ax.get_title() == "4 of 6 right (66.67 %)"
+    cells = {tuple(t.get_position()): t.get_text() for t in ax.texts}  # (x, y): predicted, true
+    assert cells == {(0, 0): "2", (1, 0): "1", (1, 1): "2", (0, 2): "1"}
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["a", "b", "c"]
+    right, wrong = (np.asarray(image.get_array().filled(np.nan)) for image in ax.images)
+    np.testing.assert_array_equal(~np.isnan(right), np.eye(3, dtype=bool))
+    np.testing.assert_array_equal(np.argwhere(~np.isnan(wrong)), [[0, 1], [2, 0]])
+    assert right[1, 1] > right[0, 0] > right[2, 2]
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10, 40])
+def test_confusion_matrix_of_many_classes(classes):
+    y = np.arange(classes).repeat(2)
+    ax = draw(plot.confusion_matrix(y, y))
+    assert "(100.00 %)" in ax.get_title() and len(ax.texts) == (classes if classes <= 30 else 0)
+
+
+@pytest.mark.parametrize(
+    "y_true, y_pred, names, message",
+    [
+        ([], [], None, "y_true is empty"),
+        ([0, 1], [0], None, "one length, got 2 and 1"),
+        ([0, -1], [0, 0], None, "y_true must be class ids"),
+        ([0, 1], [0, 0.5], None, "y_pred must be class ids"),
+        ([0, 1], ["a", "b"], None, "y_pred must be class ids"),
+        ([0, 3], [0, 1], ["a", "b"], "2 names, but the ids go to 3"),
+    ],
+)
+def test_confusion_matrix_refuses(y_true, y_pred, names, message):
+    with pytest.raises(ValueError, match=message):
+        plot.confusion_matrix(y_true, y_pred, names)
+
+
+# ---- digits
+
+IMAGES = np.random.default_rng(0).integers(1, 256, (13, 5, 4), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(13, 5, 4), (13, 5, 4, 1), (13, 20)])
+def test_digits(shape):
+    ax = draw(plot.digits(IMAGES.reshape(shape), shape=(5, 4) if len(shape) == 2 else None))
+    assert ax.get_title() == "13 images" and not ax.texts
+    mosaic = np.asarray(ax.images[0].get_array().filled(np.nan))
+    for k in range(13):  # ten columns, gaps of two
+        row, column = 2 + 7 * (k // 10), 2 + 6 * (k % 10)
+        np.testing.assert_array_equal(mosaic[row : row + 5, column : column + 4], IMAGES[k])
+    assert np.isnan(mosaic).sum() == mosaic.size - IMAGES.size
+
+
+def test_digits_with_predictions():
+    true = np.arange(13) % 3
+    pred = np.where(np.arange(13) == 4, 2, true)
+    ax = draw(plot.digits(IMAGES, true, np.eye(3)[pred], n=6))
+    assert ax.get_title() == "6 of 13 images, 1 taken for another class (red)"
+    assert texts(ax) == [
+        ("0", plot.RIGHT), ("1", plot.RIGHT), ("2", plot.RIGHT),
+        ("0", plot.RIGHT), ("2, not 1", plot.WRONG), ("2", plot.RIGHT),
+    ]  # fmt: skip
+    named = plot.digits(IMAGES, y_pred=pred, n=2, class_names=["cat", "dog", "owl"])
+    assert [text for text, _ in texts(named)] == ["cat", "dog"]
+
+
+def test_labels_of_digits_do_not_overlap():
+    names = ["T-shirt/top", "Trouser", "Pullover"]
+    ax = draw(plot.digits(np.zeros((12, 28, 28), np.uint8), [0] * 12, [2] * 12, class_names=names))
+    boxes = [t.get_window_extent() for t in ax.texts] + [ax.title.get_window_extent()]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_digits_refuses():
+    with pytest.raises(ValueError, match=r"x must be images.*got \(3,\)"):
+        plot.digits([1, 2, 3])
+    with pytest.raises(ValueError, match=r"x must be images.*got \(0, 28, 28\)"):
+        plot.digits(np.zeros((0, 28, 28)))
+    with pytest.raises(ValueError, match="13 rows, as x has, got 2"):
+        plot.digits(IMAGES, [1, 2])
+
+
+# ---- for all
+
+
+PICTURES = {
+    "history": (2, lambda ax: plot.history(CURVES, ax=ax)),
+    "weights": (2, lambda ax: plot.weights([W1, W2], ax=ax)),
+    "singular_values": (1, lambda ax: plot.singular_values([W1, W2], ax=ax)),
+    "filters": (1, lambda ax: plot.filters(W1, ax=ax)),
+    "confusion_matrix": (1, lambda ax: plot.confusion_matrix([0, 1, 1], [0, 1, 0], ax=ax)),
+    "digits": (1, lambda ax: plot.digits(IMAGES, ax=ax)),
+}
+
+
+@pytest.mark.parametrize("panels, picture", PICTURES.values(), ids=PICTURES)
+def test_draws_into_the_axes_of_a_figure_made_without_pyplot(panels, picture, tmp_path):
+    figure = Figure(layout="constrained")
+    axes = figure.subplots(1, panels)
+    assert np.array_equal(np.ravel(picture(axes)), np.ravel(axes))
+    assert plt.get_fignums() == []
+    draw(axes)
+    with pytest.raises(ValueError, match=f"ax must have {panels} Axes.*got 3"):
+        picture(figure.subplots(1, 3))
+
+
+@pytest.mark.parametrize("panels, picture", PICTURES.values(), ids=PICTURES)
+def test_titles_and_labels_stay_within_the_figure(panels, picture):
+    axes = np.ravel(draw(picture(None)))
+    figure = axes[0].figure
+    for ax in axes:
+        for text in (ax.title, ax.xaxis.label, ax.yaxis.label):
+            if not text.get_text():
+                continue
+            box = text.get_window_extent()
+            assert min(box.x0, box.y0) >= 0
+            assert box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+
+
+def test_save(tmp_path):
+    axes = plot.history(CURVES)
+    path = tmp_path / "new" / "run.0.5"
+    assert plot.save(axes, path) == [f"{path}.png", f"{path}.svg"]
+    png, svg = (tmp_path / "new" / f"run.0.5.{s}" for s in ("png", "svg"))
+    assert png.read_bytes().startswith(b"\x89PNG") and b"<svg" in svg.read_bytes()
+    assert plt.imread(png).shape[:2] == tuple(np.round(axes[0].figure.get_size_inches()[::-1] * 150))
+    for figure in (axes[0], axes[0].figure):
+        assert plot.save(figure, str(tmp_path / "again"), formats="svg") == [str(tmp_path / "again.svg")]
+        assert (tmp_path / "again.svg").read_bytes() == svg.read_bytes()
