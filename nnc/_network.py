@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Room of a plan: rows that go through the network together when nobody asked for more.
 _BATCH_SIZE = 128
+_MAX_LAYERS = 4096
 
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # x, y, sample_weight as a plan takes them
@@ -89,6 +90,8 @@ class Network:
             self._input, self.input_shape = layer, layer.shape
             layer.name = layer.name or "input"
             return
+        if len(self.layers) == _MAX_LAYERS:
+            raise ValueError(f"a model has at most {_MAX_LAYERS} layers")
         if layer in self.layers:
             raise ValueError(f"{layer} is in the model already; make a new layer")
         names = {other.name for other in self.layers}

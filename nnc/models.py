@@ -59,7 +59,7 @@ class Sequential(Network):
     >>> import numpy as np
     >>> import nnc
     >>> model = nnc.Sequential([nnc.layers.Dense(1)], seed=0)
-    >>> model.compile("sgd", loss="mse")
+    >>> model.compile(nnc.optimizers.SGD(0.3), loss="mse")
     >>> x = np.arange(8.0).reshape(8, 1) / 8
     >>> history = model.fit(x, 3 * x, epochs=100, batch_size=1, verbose=0)
     >>> round(float(model.predict([[2.0]])[0, 0]), 1)

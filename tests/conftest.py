@@ -18,3 +18,9 @@ def threads():
     """A function that sets the number of threads, undone after the test."""
     yield _core.set_num_threads
     _core.set_num_threads(None)
+
+
+@pytest.fixture(params=["compiled", "reference"])
+def backend(request):
+    """Each backend of `Sequential.compile` in turn."""
+    return request.param
