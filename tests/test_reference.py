@@ -421,14 +421,14 @@ def test_bad_arguments_are_named(task):
         return plan.train(x, y, sample_weight, order, start, rates, batch_size, 0, 0, math.inf)
 
     calls = {
-        r"y\[2\] = 3 is no class id of 3 outputs": lambda: plan.evaluate(x, late, None, 4, 11),
+        r"y\[6\] = 3 is no class id of 3 outputs": lambda: train(y=late),
         r"y is float64 \(11, 2\)": lambda: plan.gradients(x, np.zeros((11, 2))),
-        r"y has 10 rows, x has 11": lambda: train(y=y[:10]),
-        r"sample_weight has 3 rows": lambda: train(sample_weight=np.ones(3)),
+        r"y is int32 \(10,\): use 11 integer class ids": lambda: train(y=y[:10]),
+        r"sample_weight has shape \(3,\)": lambda: train(sample_weight=np.ones(3)),
         r"x has shape \(11, 4\)": lambda: train(x=x[:, :4]),
         r"order has rows 1 to 11": lambda: train(order=order + 1),
         r"batch_size 5": lambda: train(batch_size=5),
-        r"start 12": lambda: train(start=12),
+        r"start -1": lambda: train(start=-1),
         r"no loss": lambda: bare.gradients(x, y),
         r"no optimizer": lambda: train(plan=Plan(5, [dense_row(3)], loss=loss_spec("euclidean"))),
         r"slots of 1 parameters": lambda: plan.set_slots([[]]),

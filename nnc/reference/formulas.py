@@ -268,17 +268,23 @@ LOSSES = {
 }
 
 
-def target_rows(y: ArrayLike, shape: tuple[int, int]) -> Array:
-    """Targets as float64 rows of the given shape (B, N); class ids (B,) become one-hot rows."""
-    y = np.asarray(y)
+def check_targets(y: NDArray, shape: tuple[int, int]) -> None:
+    """Raise a ValueError unless y is class ids (B,) or rows (B, N) for outputs of the given shape (B, N)."""
     if y.ndim == 1 and y.dtype.kind in "iu" and len(y) == shape[0]:
         wrong = np.flatnonzero((y < 0) | (y >= shape[1]))
         if len(wrong):
             label = f"y[{wrong[0]}] = {y[wrong[0]]}"
             raise ValueError(f"{label} is no class id of {shape[1]} outputs: use 0 to {shape[1] - 1}")
-        return (y[:, None] == np.arange(shape[1])).astype(np.float64)
-    if y.shape != shape:
+    elif y.shape != shape:
         raise ValueError(f"y is {y.dtype} {y.shape}: use {shape[0]} integer class ids, or rows {shape}")
+
+
+def target_rows(y: ArrayLike, shape: tuple[int, int]) -> Array:
+    """Targets as float64 rows of the given shape (B, N); class ids (B,) become one-hot rows."""
+    y = np.asarray(y)
+    check_targets(y, shape)
+    if y.ndim == 1:
+        return (y[:, None] == np.arange(shape[1])).astype(np.float64)
     return y.astype(np.float64)
 
 

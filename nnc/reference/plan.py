@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .formulas import METRICS, Array, look_up, loss, metric_rows
+from .formulas import METRICS, Array, check_targets, look_up, loss, metric_rows
 from .layers import LAYERS, Activation, Dense, Layer
 from .optimizers import clip, move, slot_names
 
@@ -260,9 +260,8 @@ class Plan:
         order = np.arange(len(x)) if order is None else np.asarray(order)
         if len(order) and not (order.min() >= 0 and order.max() < len(x)):
             raise ValueError(f"order has rows {order.min()} to {order.max()}: x has rows 0 to {len(x) - 1}")
-        if not 1 <= batch_size <= self.batch_size or not 0 <= start <= len(order):
-            limits = f"use 1 to {self.batch_size}, and 0 to {len(order)}"
-            raise ValueError(f"batch_size {batch_size}, start {start}: {limits}")
+        if not 1 <= batch_size <= self.batch_size or start < 0:
+            raise ValueError(f"batch_size {batch_size}, start {start}: use 1 to {self.batch_size}, 0 or more")
         n_steps, n_rows, loss_sum, metric_sums = 0, 0, 0.0, np.zeros(len(self._metrics))
         for i, learning_rate in enumerate(learning_rates):
             rows = order[start + i * batch_size :][:batch_size]
@@ -279,6 +278,9 @@ class Plan:
             if time.perf_counter() - began >= budget:
                 break
         return n_steps, n_rows, loss_sum, metric_sums
+
+    def release(self) -> None:
+        """Forget the arrays of the last `train`: the compiled plan keeps them, this one has none."""
 
     @np.errstate(all="ignore")
     def evaluate(
@@ -322,10 +324,11 @@ class Plan:
     def _check_rows(self, x, y=None, sample_weight=None, needs_optimizer=False):
         if x.ndim != 2 or x.shape[1] != self.n_inputs:
             raise ValueError(f"x has shape {x.shape}: use (rows, {self.n_inputs})")
-        for name, array in [("y", y), ("sample_weight", sample_weight)]:
-            if array is not None and len(array) != len(x):
-                raise ValueError(f"{name} has {len(array)} rows, x has {len(x)}")
-        if y is not None and self._loss is None:
-            raise ValueError("this plan has no loss")
+        if sample_weight is not None and sample_weight.shape != (len(x),):
+            raise ValueError(f"sample_weight has shape {sample_weight.shape}: use {(len(x),)}")
+        if y is not None:
+            check_targets(y, (len(x), self.n_outputs))
+            if self._loss is None:
+                raise ValueError("this plan has no loss")
         if needs_optimizer and self._optimizer is None:
             raise ValueError("this plan has no optimizer")
