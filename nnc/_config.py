@@ -134,8 +134,9 @@ class Config:
         super().__init_subclass__(**keywords)
         if Config in cls.__bases__:
             cls.family = cls
-        if "identifier" not in vars(cls):
-            cls.identifier = snake_case(cls.__name__)
+        own = vars(cls)
+        cls.identifier = own.get("identifier", snake_case(cls.__name__))
+        cls.aliases = own.get("aliases", ())
 
     def __init__(self) -> None:
         pass
@@ -258,9 +259,7 @@ def close(family: type[Config], members: Mapping[str, object]) -> dict[str, type
     registry = {cls.__name__: cls for cls in classes if vars(cls).get("saved", True)}
     family.registry = registry
     family._names = {
-        _key(name): cls
-        for cls in registry.values()
-        for name in (cls.__name__, cls.identifier, *vars(cls).get("aliases", ()))
+        _key(name): cls for cls in registry.values() for name in (cls.__name__, cls.identifier, *cls.aliases)
     }
     return registry
 

@@ -140,7 +140,6 @@ class InputLayer(Layer):
     shape : tuple of int
         Of one sample, without the batch axis.
     name : str, optional
-        The layer's name.
 
     Examples
     --------
@@ -175,7 +174,6 @@ class Dense(Layer):
     kernel_regularizer, bias_regularizer : str, Regularizer or None
         Penalties on W and b.
     name : str, optional
-        The layer's name.
     **options
         input_shape or input_dim, for a model's first layer.
 
@@ -238,7 +236,6 @@ class Activation(Layer):
     activation : str or Activation
         f, a name of `nnc.activations`.
     name : str, optional
-        The layer's name.
 
     Examples
     --------
@@ -252,22 +249,19 @@ class Activation(Layer):
         self.activation = activations.Activation.get(activation, "activation")
 
     def rows(self) -> list[dict[str, Any]]:
-        return [_activation_row(self, self.activation)]
+        return [{"kind": "activation", "group": self._built().input_shape[-1]} | _activation(self.activation)]
 
 
-class ReLU(Layer):
+class ReLU(Activation):
     """a = max(z, 0) + negative_slope min(z, 0).
 
     Parameters
     ----------
-    max_value : None
-        nnc has no upper limit.
+    max_value, threshold : None, 0
+        nnc's ReLU has no upper limit and bends at 0.
     negative_slope : float
         At least 0.
-    threshold : float
-        Only 0.
     name : str, optional
-        The layer's name.
     """
 
     def __init__(
@@ -278,7 +272,6 @@ class ReLU(Layer):
         name: str | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(name, **options)
         if max_value is not None:
             raise _config.refusal("max_value", "None: nnc's ReLU has no upper limit", max_value)
         self.max_value = None
@@ -286,14 +279,11 @@ class ReLU(Layer):
         self.threshold = _config.number("threshold", threshold)
         if self.threshold != 0.0:
             raise _config.refusal("threshold", "0: nnc's ReLU bends at 0", threshold)
-
-    def rows(self) -> list[dict[str, Any]]:
-        if self.negative_slope == 0.0:
-            return [_activation_row(self, activations.relu)]
-        return [_activation_row(self, activations.Activation("leaky_relu", self.negative_slope))]
+        leaky = activations.Activation("leaky_relu", self.negative_slope)
+        super().__init__(leaky if self.negative_slope > 0.0 else activations.relu, name, **options)
 
 
-class LeakyReLU(Layer):
+class LeakyReLU(Activation):
     """a = max(z, 0) + negative_slope min(z, 0).
 
     Parameters
@@ -301,7 +291,6 @@ class LeakyReLU(Layer):
     negative_slope : float
         At least 0. (0.3 unless given, as in Keras, whose activation "leaky_relu" has 0.2; in PyTorch 0.01.)
     name : str, optional
-        The layer's name.
 
     References
     ----------
@@ -309,11 +298,8 @@ class LeakyReLU(Layer):
     """
 
     def __init__(self, negative_slope: float = 0.3, name: str | None = None, **options: Any) -> None:
-        super().__init__(name, **options)
         self.negative_slope = _config.number("negative_slope", negative_slope, "[0, inf)")
-
-    def rows(self) -> list[dict[str, Any]]:
-        return [_activation_row(self, activations.Activation("leaky_relu", self.negative_slope))]
+        super().__init__(activations.Activation("leaky_relu", self.negative_slope), name, **options)
 
 
 class PReLU(Layer):
@@ -328,7 +314,6 @@ class PReLU(Layer):
     alpha_regularizer : str, Regularizer or None
         Penalty on alpha.
     name : str, optional
-        The layer's name.
 
     References
     ----------
@@ -353,7 +338,7 @@ class PReLU(Layer):
         return [{"kind": "prelu"} | _penalty("alpha", self.alpha_regularizer)]
 
 
-class ELU(Layer):
+class ELU(Activation):
     """a = z if z > 0 else alpha (exp(z) - 1).
 
     Parameters
@@ -361,7 +346,6 @@ class ELU(Layer):
     alpha : float
         Above 0.
     name : str, optional
-        The layer's name.
 
     References
     ----------
@@ -370,14 +354,11 @@ class ELU(Layer):
     """
 
     def __init__(self, alpha: float = 1.0, name: str | None = None, **options: Any) -> None:
-        super().__init__(name, **options)
         self.alpha = _config.number("alpha", alpha, "(0, inf)")
-
-    def rows(self) -> list[dict[str, Any]]:
-        return [_activation_row(self, activations.Activation("elu", self.alpha))]
+        super().__init__(activations.Activation("elu", self.alpha), name, **options)
 
 
-class Softmax(Layer):
+class Softmax(Activation):
     """a_j = exp(z_j) / sum_k exp(z_k) over the last axis.
 
     Parameters
@@ -385,19 +366,15 @@ class Softmax(Layer):
     axis : int
         -1, or the last axis by its number (the batch axis is 0).
     name : str, optional
-        The layer's name.
     """
 
     def __init__(self, axis: int = -1, name: str | None = None, **options: Any) -> None:
-        super().__init__(name, **options)
+        super().__init__(activations.softmax, name, **options)
         self.axis = _config.integer("axis", axis, -1, 64)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         _config.choice("axis", self.axis, (-1, len(input_shape)))
         return input_shape
-
-    def rows(self) -> list[dict[str, Any]]:
-        return [_activation_row(self, activations.softmax)]
 
 
 class Dropout(Layer):
@@ -413,7 +390,6 @@ class Dropout(Layer):
     noise_shape, seed : None
         nnc draws each input by itself, from the model's seed.
     name : str, optional
-        The layer's name.
 
     References
     ----------
@@ -446,13 +422,9 @@ class Flatten(Layer):
     Parameters
     ----------
     name : str, optional
-        The layer's name.
     **options
         input_shape, for a model's first layer.
     """
-
-    def __init__(self, name: str | None = None, **options: Any) -> None:
-        super().__init__(name, **options)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (math.prod(input_shape),)
@@ -466,7 +438,6 @@ class Reshape(Layer):
     target_shape : tuple of int
         One size may be -1, for what is left.
     name : str, optional
-        The layer's name.
 
     Examples
     --------
@@ -498,7 +469,6 @@ class Rescaling(Layer):
     scale, offset : float
         Any finite numbers.
     name : str, optional
-        The layer's name.
     """
 
     def __init__(self, scale: float, offset: float = 0.0, name: str | None = None, **options: Any) -> None:
@@ -520,10 +490,6 @@ def get(identifier: Layer | Mapping[str, Any]) -> Layer:
 
 def _activation(activation: activations.Activation) -> dict[str, Any]:
     return {"activation": activation.name, "alpha": activation.alpha}
-
-
-def _activation_row(layer: Layer, activation: activations.Activation) -> dict[str, Any]:
-    return {"kind": "activation", "group": layer._built().input_shape[-1]} | _activation(activation)
 
 
 def _penalty(weight: str, regularizer: regularizers.Regularizer | None) -> dict[str, float]:

@@ -65,9 +65,7 @@ class Loss(_config.Config):
             "param": self.param,
         }
 
-    def __call__(
-        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The loss of a batch.
 
         Parameters
@@ -243,7 +241,7 @@ class Poisson(Loss):
 class EuclideanLoss(Loss):
     """l = sum_j (a_j - y_j)^2 / 2: half the squared distance to the target.
 
-    A class id stands for its one-hot row. The gradient is a - y; the mean squared error is 2 / n_outputs of it.
+    A class id stands for its one-hot row. The gradient is a - y.
 
     Examples
     --------

@@ -272,7 +272,7 @@ class OneCycle(Schedule):
         top, end = self.pct_start * self.total_steps - 1.0, self.total_steps - 1.0
         up = self.max_learning_rate + (first - self.max_learning_rate) * _half_cosine(_progress(t, 0.0, top))
         down = last + (self.max_learning_rate - last) * _half_cosine(_progress(t, max(top, 0.0), end))
-        return np.where(t < top, up, down)
+        return np.where(t <= top, up, down)
 
 
 registry = _config.close(Schedule, globals())
