@@ -4,10 +4,10 @@
     >>> losses.get("mse").get_config()
     {}
 
-For row i with loss l_i and sample weight s_i (1 unless given) the loss of a batch of B rows is sum_i s_i l_i
-/ B, Keras's "sum_over_batch_size". A label may be a class id wherever a row is wanted: it stands for its
-one-hot row. The arithmetic is in the C core and, in NumPy, in nnc.reference; a final softmax or sigmoid is
-fused with its cross-entropy there.
+For row i with loss l_i and sample weight s_i (1 unless given) the loss of a batch of B rows is
+sum_i s_i l_i / B, Keras's "sum_over_batch_size". Targets are rows (n, n_outputs) or, where a class says so,
+class ids (n,), which stand for their one-hot rows. The arithmetic is in the C core and, in NumPy, in
+nnc.reference; a final softmax or sigmoid is fused with its cross-entropy there.
 """
 
 from __future__ import annotations
