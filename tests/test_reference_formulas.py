@@ -98,6 +98,8 @@ WORKED_LOSSES = [
     (loss_spec("mean_absolute_error"), Y, A, 1.25, [[0.25, 0.25], [0.0, -0.25]]),
     # |1|: 1/2; |2|: 1.5 (2 - 0.75) = 1.875; rows 1.1875 and 0.9375; gradient e or 1.5 sign, / N / B
     (loss_spec("huber", param=1.5), Y, A, 1.0625, [[0.25, 0.375], [0.0, -0.375]]),
+    # just inside and just outside of delta: 1.4^2 / 2 and 1.5 (1.6 - 0.75)
+    (loss_spec("huber", param=1.5), [[0.0, 0.0]], [[1.4, -1.6]], (0.98 + 1.275) / 2, [[0.7, -0.75]]),
     # -ln 1/2 and -ln 1/4, mean over the two; gradient (p - y) / (p (1 - p)) / N
     (loss_spec("binary_crossentropy"), [[1.0, 0.0]], [[0.5, 0.75]], 1.5 * LN2, [[-1.0, 2.0]]),
     # the same probabilities as logits; gradient (p - y) / N
