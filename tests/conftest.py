@@ -1,8 +1,17 @@
-"""Fixtures that every test of the compiled core uses."""
+"""Fixtures that every test of the compiled core uses, and which nnc is tested."""
+
+import sys
+from pathlib import Path
 
 import pytest
 
-from nnc import _core
+# `python -m pytest` puts the checkout first on the path. Its nnc folder has no compiled core unless it was built in
+# place, so the installed package is what must be found.
+ROOT = Path(__file__).resolve().parents[1]
+if not any((ROOT / "nnc").glob("_core.*.so")):
+    sys.path[:] = [path for path in sys.path if Path(path).resolve() != ROOT]
+
+from nnc import _core  # noqa: E402
 
 
 @pytest.fixture(params=_core.cpu_info()["isa_available"])

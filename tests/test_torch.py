@@ -1,0 +1,83 @@
+"""Fifty training steps beside PyTorch, where it is installed: the losses and the weights stay together."""
+
+import numpy as np
+import pytest
+
+import nnc
+from nnc import layers, losses, optimizers
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+
+ACTIVATIONS = {
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "selu": F.selu,
+    "elu": F.elu,
+    "softplus": F.softplus,
+}
+LOSSES = {
+    "crossentropy": (
+        losses.SparseCategoricalCrossentropy(from_logits=True),
+        lambda a, y: F.cross_entropy(a, y),
+    ),
+    "euclidean": (
+        losses.EuclideanLoss(),
+        lambda a, y: 0.5 * ((a - F.one_hot(y, 10)) ** 2).sum() / len(a),
+    ),
+    "margin_hinge": (
+        losses.MarginHinge(5.0),
+        lambda a, y: 10 * F.multi_margin_loss(a, y, margin=5.0),
+    ),
+    "huber": (losses.Huber(0.5), lambda a, y: F.huber_loss(a, F.one_hot(y, 10).float(), delta=0.5)),
+}
+OPTIMIZERS = {
+    "sgd": (optimizers.SGD(0.05), lambda p: torch.optim.SGD(p, 0.05)),
+    "momentum": (optimizers.SGD(0.02, momentum=0.9), lambda p: torch.optim.SGD(p, 0.02, momentum=0.9)),
+    "nesterov": (
+        optimizers.SGD(0.02, momentum=0.9, nesterov=True),
+        lambda p: torch.optim.SGD(p, 0.02, momentum=0.9, nesterov=True),
+    ),
+    "adam": (optimizers.Adam(1e-3, epsilon=1e-8), lambda p: torch.optim.Adam(p, 1e-3)),
+    "adamw": (
+        optimizers.AdamW(1e-3, weight_decay=0.01, epsilon=1e-8),
+        lambda p: torch.optim.AdamW(p, 1e-3, weight_decay=0.01),
+    ),
+}
+CASES = (
+    [(activation, "crossentropy", "momentum") for activation in ACTIVATIONS]
+    + [("relu", loss, "sgd") for loss in LOSSES]
+    + [("gelu", "crossentropy", optimizer) for optimizer in OPTIMIZERS]
+)
+
+
+@pytest.mark.parametrize(("activation", "loss", "optimizer"), CASES)
+def test_fifty_steps(activation, loss, optimizer):
+    our_loss, their_loss = LOSSES[loss]
+    our_optimizer, their_optimizer = OPTIMIZERS[optimizer]
+    x = np.random.default_rng(0).normal(size=(200, 30)).astype(np.float32)
+    y = np.random.default_rng(1).integers(0, 10, 200)
+    model = nnc.Sequential(
+        [nnc.Input((30,)), layers.Dense(50, activation), layers.Dense(20, activation), layers.Dense(10)], seed=1
+    )
+    model.compile(type(our_optimizer).from_config(our_optimizer.get_config()), our_loss)
+    ids = np.eye(10, dtype=np.float32)[y] if loss == "huber" else y
+    tensors = [torch.tensor(w, requires_grad=True) for w in model.get_weights()]
+    theirs = their_optimizer(tensors)
+    for step in range(50):
+        rows = slice(step * 40 % 200, step * 40 % 200 + 40)
+        a = torch.from_numpy(x[rows])
+        for i in range(0, 6, 2):
+            a = a @ tensors[i] + tensors[i + 1]
+            a = ACTIVATIONS[activation](a) if i < 4 else a
+        value = their_loss(a, torch.from_numpy(y[rows]))
+        theirs.zero_grad()
+        value.backward()
+        theirs.step()
+        assert float(model.train_on_batch(x[rows], ids[rows])) == pytest.approx(value.item(), rel=2e-4)
+    for ours, tensor in zip(model.get_weights(), tensors, strict=True):
+        # The mean: Adam divides by the size of the gradient, so that rounding decides where that is nearly 0.
+        assert np.abs(ours - tensor.detach().numpy()).mean() <= 1e-5
