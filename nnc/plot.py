@@ -73,7 +73,7 @@ def history(history, first: int = 0, ax=None):
                 last += [f"{label} {value:.4g}" for value in y[-1:]]
         axis.set(xlabel="epoch", ylabel=name, title=f"{name}, at the end: {', '.join(last)}")
         axis.title.set_fontsize(10)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(7, integer=True))
         axis.grid(color=FRAME, alpha=0.35, linewidth=0.6)
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False)
@@ -112,8 +112,8 @@ def weights(source, ax=None):
         drawn = w.repeat(-(-300 // rows), axis=0).repeat(-(-300 // columns), axis=1) if many else w
         interpolation = "auto" if many else "nearest"
         image = _heat_map(axis, drawn, extent=extent, aspect="auto", interpolation=interpolation)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+        axis.yaxis.set_major_locator(MaxNLocator(7, integer=True))
         axis.set(xlabel="output", ylabel="input", title=f"{name} {w.shape}")
         _colour_bar(axis, image, w, "weight")
     return axes
@@ -155,7 +155,7 @@ def singular_values(source, ax=None):
         axis.plot(k, values, marker=marker, markersize=3, label=f"{name} {w.shape}")
     axis.set(xlabel="k", ylabel="k-th singular value", title="Singular values of the weights")
     axis.set_ylim(bottom=0)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(7, integer=True))
     axis.grid(color=FRAME, alpha=0.35, linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)

@@ -1,0 +1,116 @@
+"""Train a network on MNIST, look at it, save it, and test what was saved.
+
+The default is one hidden layer, 784-292-10, ReLU and softmax cross-entropy, trained by plain SGD with
+hyper-parameters that a random search found. The model, history.csv and the figures go to the output folder.
+
+    python examples/mnist.py
+    python examples/mnist.py --hidden 256 128 --activation gelu --schedule one-cycle --learning-rate 0.5
+    python examples/mnist.py --test results/mnist/model.safetensors
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nnc
+from nnc import layers, schedules
+
+DATA = Path(__file__).parent / "data" / "mnist"
+
+LOSSES = {
+    "cross-entropy": nnc.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "euclidean": nnc.losses.EuclideanLoss(),
+    "hinge": nnc.losses.MarginHinge(5.0),
+}
+SCHEDULES = {  # of the learning rate, for a run of so many steps
+    "constant": lambda rate, steps: rate,
+    "inverse-time": lambda rate, steps: schedules.InverseTimeDecay(rate, 1, 0.1, per="epoch"),
+    "exponential": lambda rate, steps: schedules.ExponentialDecay(rate, 1, 0.9, per="epoch"),
+    "cosine": lambda rate, steps: schedules.CosineDecay(rate, steps),
+    "one-cycle": lambda rate, steps: schedules.OneCycle(rate, steps),
+}
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add = parser.add_argument
+    add("--hidden", type=int, nargs="*", default=[292], help="units of each hidden layer")
+    add("--activation", default="relu", help="a name in nnc.activations")
+    add("--loss", choices=LOSSES, default="cross-entropy", help="on the outputs")
+    add("--learning-rate", type=float, default=0.24752, help="the highest, where a schedule changes it")
+    add("--momentum", type=float, default=0.0, help="of SGD")
+    add("--l2", type=float, default=2.5466e-7, help="the loss has half of it times sum(W**2)")
+    add("--schedule", choices=SCHEDULES, default="constant", help="of the learning rate")
+    add("--batch", type=int, default=128, help="images of a step")
+    add("--epochs", type=int, default=25, help="times through the training set")
+    add("--seed", type=int, default=0, help="of the first weights and the shuffles")
+    add("--threads", type=int, help="None: as many as the process may use")
+    add("--output", type=Path, default="results/mnist", help="folder for what is written")
+    add("--test", type=Path, metavar="FILE", help="only load this model and test it")
+    return parser.parse_args()
+
+
+def build(options):
+    model = nnc.Sequential([nnc.Input((28, 28)), layers.Flatten(), layers.Rescaling(1 / 255)])
+    he, l2 = nnc.initializers.HeNormal(truncated=False), nnc.regularizers.L2(options.l2 / 2)
+    for units in options.hidden:
+        model.add(layers.Dense(units, options.activation, kernel_initializer=he, kernel_regularizer=l2))
+    model.add(layers.Dense(10, kernel_initializer=he, kernel_regularizer=l2))
+    steps = options.epochs * -(-60_000 // options.batch)
+    rate = SCHEDULES[options.schedule](options.learning_rate, steps)
+    model.compile(nnc.optimizers.SGD(rate, options.momentum), LOSSES[options.loss], metrics=["accuracy"])
+    return model
+
+
+def result(model, images):
+    loss, accuracy = model.evaluate(*images)
+    return f"loss {loss:.6f}  accuracy {accuracy:.4f}"
+
+
+def draw(model, x, y, folder):
+    predicted = model.predict(x)
+    wrong = predicted.argmax(axis=1) != y
+    nnc.plot.save(nnc.plot.history(model, first=min(1, len(model.history.epoch) - 1)), folder / "curves")
+    nnc.plot.save(nnc.plot.weights(model), folder / "weights")
+    nnc.plot.save(nnc.plot.singular_values(model), folder / "singular_values")
+    nnc.plot.save(nnc.plot.filters(model), folder / "filters")
+    nnc.plot.save(nnc.plot.confusion_matrix(y, predicted), folder / "confusion_matrix")
+    nnc.plot.save(nnc.plot.digits(x[wrong], y[wrong], predicted[wrong]), folder / "mistakes")
+
+
+def main():
+    options = parse_arguments()
+    nnc.set_num_threads(options.threads)
+    nnc.set_random_seed(options.seed)
+    train, test = nnc.datasets.load_mnist(DATA)
+    if options.test:
+        return print(result(nnc.load_model(options.test), test))
+
+    print("\n".join(f"{name:14}{value}" for name, value in vars(options).items()))
+    model = build(options)
+    model.summary()
+    options.output.mkdir(parents=True, exist_ok=True)
+    log = nnc.callbacks.CSVLogger(options.output / "history.csv")
+    start = time.perf_counter()
+    model.fit(*train, options.batch, options.epochs, validation_data=test, callbacks=[log])
+    seconds = time.perf_counter() - start
+    print(f"\n{seconds:.2f} s, {options.epochs * 60_000 / seconds:,.0f} samples/s, tests included")
+
+    file = options.output / "model.safetensors"
+    model.save(file)
+    here = result(model, test)
+    command = [sys.executable, __file__, "--test", file]
+    there = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    print(f"training set             {result(model, train)}")
+    print(f"test set                 {here}")
+    print(f"test set, from the file  {there}")
+    if there != here:
+        sys.exit("the loaded model is not the one that was saved")
+    draw(model, *test, options.output)
+    print(f"\nThe model, history.csv and the figures are in {options.output}")
+
+
+if __name__ == "__main__":
+    main()
