@@ -107,15 +107,14 @@ def _readable(rows: np.ndarray) -> bool:
     )
 
 
-def n_rows(x: np.ndarray, **others: np.ndarray | None) -> int:
-    """The number of rows of x, the same for every other array; at least one."""
-    n = len(x)
-    for name, other in others.items():
-        if other is not None and len(other) != n:
-            raise ValueError(f"x has {n} rows but {name} has {len(other)}")
-    if n == 0:
-        raise ValueError("x has no rows")
-    return n
+def same_rows(**arrays: np.ndarray | None) -> None:
+    """Whether all arrays have as many rows as the first, at least one; the keywords are their names."""
+    (name, first), *others = arrays.items()
+    for other, array in others:
+        if array is not None and len(array) != len(first):
+            raise ValueError(f"{name} has {len(first)} rows but {other} has {len(array)}")
+    if len(first) == 0:
+        raise ValueError(f"{name} has no rows")
 
 
 def targets(y: Any, name: str, loss: str, wants: str, shape: tuple[int, ...]) -> np.ndarray:

@@ -375,7 +375,7 @@ class Network:
         else:
             y = _inputs.as_numbers(y, names[1])
         weights = _inputs.sample_weights(sample_weight)
-        _inputs.n_rows(x, y=y, sample_weight=weights)
+        _inputs.same_rows(**{names[0]: x, names[1]: y, "sample_weight": weights})
         by_class = _inputs.class_weights(class_weight, y, math.prod(self.output_shape))
         return x, y, _inputs.product(weights, by_class)
 

@@ -252,7 +252,7 @@ class _File:
 
 
 def _config(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """The configuration in the metadata, its own values checked; those of layers and the like check themselves."""
+    """The configuration in the metadata, its own values checked; layers and the like check theirs."""
     if "nnc" not in metadata:
         raise FormatError('this is a safetensors file, but not of a model of nnc: its metadata have no "nnc"')
     config = _tensorfile.parse_json(metadata["nnc"])
