@@ -64,9 +64,9 @@ def build(options):
     return model
 
 
-def result(model, images):
+def result(model, name, images):
     loss, accuracy = model.evaluate(*images)
-    return f"loss {loss:.6f}  accuracy {accuracy:.4f}"
+    return f"{name} loss {loss:.6f}, {name} accuracy {accuracy:.4f}"
 
 
 def draw(model, x, y, folder):
@@ -86,7 +86,7 @@ def main():
     nnc.set_random_seed(options.seed)
     train, test = nnc.datasets.load_mnist(DATA)
     if options.test:
-        return print(result(nnc.load_model(options.test), test))
+        return print(result(nnc.load_model(options.test), "test", test))
 
     print("\n".join(f"{name:14}{value}" for name, value in vars(options).items()))
     model = build(options)
@@ -100,12 +100,10 @@ def main():
 
     file = options.output / "model.safetensors"
     model.save(file)
-    here = result(model, test)
+    here = result(model, "test", test)
     command = [sys.executable, __file__, "--test", file]
     there = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    print(f"training set             {result(model, train)}")
-    print(f"test set                 {here}")
-    print(f"test set, from the file  {there}")
+    print(f"{result(model, 'training', train)}\n{here}\n{there} (of the saved model, in a new process)")
     if there != here:
         sys.exit("the loaded model is not the one that was saved")
     draw(model, *test, options.output)
