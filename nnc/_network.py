@@ -181,7 +181,8 @@ class Network:
                 "(an Input layer, build((None, ...)) or the first data)"
             )
         for index in range(len(self._values), len(self.layers)):
-            self._values.append(self.layers[index].initialize(random.generator(self.seed, index)))
+            drawn = self.layers[index].initialize(random.generator(self.seed, index))
+            self._values.append([_as(self.backend, w) for w in drawn])
         return self._values
 
     def get_weights(self) -> list[np.ndarray]:

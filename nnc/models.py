@@ -415,9 +415,8 @@ class Sequential(Network):
             _, d = self.loss.value_and_gradient(y, outputs, weights)
             # Half the squared distance to these rows has just the gradient d: (outputs - y) / n = d.
             y, weights = (outputs - len(x) * d).astype(np.float32), None
-            plan = self._new_plan(
-                {"name": "euclidean", "from_logits": False, "label_smoothing": 0.0, "param": 0.0}, 1
-            )
+            squares = {"name": "euclidean", "from_logits": False, "label_smoothing": 0.0, "param": 0.0}
+            plan = self._new_plan(squares, len(x))
             plan.set_parameters(self.get_weights())
         return plan.gradients(x, y, weights, bool(training), 0, step)[1]
 

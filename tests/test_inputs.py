@@ -1,4 +1,4 @@
-"""Whatever can be turned into an array gives the bits of its contiguous float32 copy, or an error that says why not."""
+"""Every array-like gives the bits of its contiguous float32 copy, or an error that says why not."""
 
 import array
 
@@ -56,7 +56,19 @@ LAYOUTS = {
     "mask of nothing": np.ma.masked_invalid,
     "objects": lambda a: a.astype(object),
 }
-DTYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint64", "float16", "float32", "float64", "longdouble"]
+DTYPES = [
+    "bool",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+    "longdouble",
+]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -137,7 +149,11 @@ BAD_X = {
     "one row": (np.zeros(F), ValueError, r"got \(6,\); for a single row pass x\[None\]"),
     "images": (np.zeros((N, 2, 3)), ValueError, r"got \(12, 2, 3\); x.reshape\(\(-1, 6\)\) would do"),
     "a number": (3.0, ValueError, r"x must have shape \(n, 6\), got \(\)"),
-    "overflow": (np.where(INTEGERS == 21, 1e39, 0.0), ValueError, r"x\[0, 3\] is 1e\+39, too large for float32"),
+    "overflow": (
+        np.where(INTEGERS == 21, 1e39, 0.0),
+        ValueError,
+        r"x\[0, 3\] is 1e\+39, too large for float32",
+    ),
     "no rows": (np.zeros((0, F)), ValueError, "x has no rows"),
 }
 
@@ -168,10 +184,20 @@ def test_infinities_are_not_overflow():
 IDS = ("sparse_categorical_crossentropy", 3)
 BAD_Y = {
     "missing": (IDS, None, ValueError, "y is missing"),
-    "id too large": (IDS, [0, 1, 3, 5], ValueError, "y has the value 3 in row 2; .* 0 to 2 for a model with 3"),
+    "id too large": (
+        IDS,
+        [0, 1, 3, 5],
+        ValueError,
+        "y has the value 3 in row 2; .* 0 to 2 for a model with 3",
+    ),
     "id negative": (IDS, [0, -1, 0, 0], ValueError, "y has the value -1 in row 1"),
     "id far too large": (IDS, [0, 2**32, 0, 0], ValueError, "y has the value 4294967296 in row 1"),
-    "id of 64 bits": (IDS, np.array([0, 0, 0, 2**64 - 1], np.uint64), ValueError, "18446744073709551615 in row 3"),
+    "id of 64 bits": (
+        IDS,
+        np.array([0, 0, 0, 2**64 - 1], np.uint64),
+        ValueError,
+        "18446744073709551615 in row 3",
+    ),
     "id no integer": (IDS, [0.0, 1.5, 0, 0], ValueError, "y has the value 1.5 in row 1"),
     "id NaN": (IDS, [0.0, np.nan, 0, 0], ValueError, "y has the value nan in row 1"),
     "one-hot for ids": (IDS, np.eye(4)[:, :3], ValueError, r"got \(4, 3\); for one-hot rows use Categorical"),
@@ -182,10 +208,25 @@ BAD_Y = {
     "class of one output": (("sparse_categorical_crossentropy", 1), [0, 1, 0, 0], ValueError, "BinaryCross"),
     "ids for one-hot": (("categorical_crossentropy", 3), [0, 1, 2, 0], ValueError, "to_categorical"),
     "wrong width": (("mse", 3), np.zeros((4, 2)), ValueError, r"y must have shape \(n, 3\).*got \(4, 2\)"),
-    "NaN target": (("mse", 1), [0, np.nan, 0, 0], ValueError, "y has the value nan in row 1; .* must be finite"),
+    "NaN target": (
+        ("mse", 1),
+        [0, np.nan, 0, 0],
+        ValueError,
+        "y has the value nan in row 1; .* must be finite",
+    ),
     "infinite target": (("mse", 1), [0, 0, np.inf, 0], ValueError, "y has the value inf in row 2"),
-    "target too large": (("mse", 1), [0, 0, 1e40, 0], ValueError, r"y\[2, 0\] is 1e\+40, too large for float32"),
-    "label not in [0, 1]": (("bce", 1), [0, 1, -1, 1], ValueError, "y has the value -1.0 in row 2; .* 0 and 1"),
+    "target too large": (
+        ("mse", 1),
+        [0, 0, 1e40, 0],
+        ValueError,
+        r"y\[2, 0\] is 1e\+40, too large for float32",
+    ),
+    "label not in [0, 1]": (
+        ("bce", 1),
+        [0, 1, -1, 1],
+        ValueError,
+        "y has the value -1.0 in row 2; .* 0 and 1",
+    ),
     "broadcast": (("mse", 1), np.zeros((4, 4)), ValueError, r"y must have shape \(n, 1\)"),
 }
 
@@ -206,7 +247,9 @@ def test_bad_y(case):
             model.fit(x, fine, validation_data=(x, y), verbose=0)
 
 
-@pytest.mark.parametrize("y", [[0, 1, 2, 1], [[0], [1], [2], [1]], [0.0, 1.0, 2.0, 1.0], np.uint8([0, 1, 2, 1])])
+@pytest.mark.parametrize(
+    "y", [[0, 1, 2, 1], [[0], [1], [2], [1]], [0.0, 1.0, 2.0, 1.0], np.uint8([0, 1, 2, 1])]
+)
 def test_class_ids(y):
     ids = _inputs.targets(y, "y", "categorical_crossentropy", "ids", (3,))
     assert ids.dtype == np.int32 and ids.tolist() == [0, 1, 2, 1]
@@ -292,7 +335,8 @@ def test_split():
 
 
 @pytest.mark.parametrize(
-    ("value", "error"), [(0, ValueError), (-1, ValueError), (2.5, TypeError), (True, TypeError), ("8", TypeError)]
+    ("value", "error"),
+    [(0, ValueError), (-1, ValueError), (2.5, TypeError), (True, TypeError), ("8", TypeError)],
 )
 @pytest.mark.parametrize("name", ["batch_size", "steps_per_epoch"])
 def test_bad_counts(name, value, error):
