@@ -12,7 +12,10 @@
 
 #include "plan.h"
 
-enum { FLOPS_PER_THREAD = 300000 }; /* below this a second thread costs more in barriers than it saves */
+enum {
+    FLOPS_PER_THREAD = 300000, /* below this a second thread costs more in barriers than it saves */
+    ROWS_AHEAD = 8,            /* rows of the gather that are asked for in advance */
+};
 
 static const struct {
     nnc_layer_fn *forward, *backward;
@@ -47,14 +50,26 @@ static int threads_for(const struct nnc_plan *plan, size_t m, enum nnc_mode mode
 
 /* ---- phases --------------------------------------------------------------------------------------------------------- */
 
+static const void *row_of(const nnc_data *data, const int64_t *order, size_t i) {
+    return (const char *)data->x + (ptrdiff_t)(order ? (size_t)order[i] : i) * data->x_stride;
+}
+
+/* Ask for the cache lines of a row that will be read soon: shuffled rows are too far apart for the hardware to guess. */
+static void prefetch(const void *row, size_t bytes) {
+    for (size_t b = 0; b < bytes; b += 64) __builtin_prefetch((const char *)row + b);
+}
+
 /* Rows [i0, i1) of the batch that begins at `first` in the order: inputs as float32, rescaled, and targets. */
 static void gather(struct nnc_plan *plan, const nnc_data *data, const int64_t *order, size_t first, size_t i0, size_t i1,
                    bool targets) {
     const bool spread = targets && data->ids && !nnc_loss_takes_ids(&plan->loss);
     const size_t n = plan->n_inputs, N = plan->n_outputs;
+    const size_t bytes = n * (data->x_is_u8 ? 1 : sizeof(float));
+    for (size_t i = i0; i < least(i0 + ROWS_AHEAD, i1); i++) prefetch(row_of(data, order, first + i), bytes);
     for (size_t i = i0; i < i1; i++) {
-        size_t row = order ? (size_t)order[first + i] : first + i;
-        const void *x = (const char *)data->x + (ptrdiff_t)row * data->x_stride;
+        const size_t row = order ? (size_t)order[first + i] : first + i;
+        const void *x = row_of(data, order, first + i);
+        if (i + ROWS_AHEAD < i1) prefetch(row_of(data, order, first + i + ROWS_AHEAD), bytes);
         float *out = plan->x + i * plan->ldx;
         if (data->x_is_u8) nnc_kernels->rescale_u8(n, x, plan->x_scale, plan->x_offset, out);
         else if (plan->x_scale == 1 && plan->x_offset == 0) memcpy(out, x, n * sizeof *out);
