@@ -1,10 +1,12 @@
-"""Every example in every docstring of nnc runs and gives what it says."""
+"""Every example in every docstring of nnc runs and gives what it says; those of README.md run."""
 
 from __future__ import annotations
 
 import doctest
 import importlib
 import pkgutil
+import re
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -39,3 +41,12 @@ def test_there_are_examples():
     finder = doctest.DocTestFinder()
     tests = [test for name in MODULES for test in finder.find(importlib.import_module(name))]
     assert sum(bool(test.examples) for test in tests) > 40
+
+
+def test_readme(tmp_path):
+    readme = Path(__file__).parent.parent / "README.md"
+    blocks = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(block, {})
+    assert {path.name for path in tmp_path.iterdir()} >= {"iris.safetensors", "iris.png", "confusion.svg"}
