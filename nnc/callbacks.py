@@ -101,7 +101,7 @@ class TerminateOnNaN(Callback):
     """
 
     def on_divergence(self, epoch: int, batch: int) -> None:
-        print(f"Epoch {epoch + 1}, batch {batch}: the loss is not finite, training ends")
+        print(f"Epoch {epoch + 1}, batch {batch + 1}: the loss is not finite, training ends")
         self.model.stop_training = True
 
 
