@@ -79,9 +79,8 @@ def save_model(
     history = model.history if model.history is not None and not weights_only else None
     running = model._callbacks
     state = {} if weights_only else running.state() if running is not None else model._callback_state
-    names = [
-        f"{layer.name}/{weight}" for layer in model.layers for weight in layer.weight_names if model.built
-    ]
+    built = model.layers if model.built else []
+    names = [f"{layer.name}/{weight}" for layer in built for weight in layer.weight_names]
     tensors = dict(zip(names, model.get_weights() if model.built else [], strict=True))
     slot_names = _slot_names(model.optimizer) if slots else None
     for s, slot in enumerate(slot_names or ()):
@@ -175,7 +174,8 @@ def load_model(filepath: str | os.PathLike, compile: bool = True) -> Sequential:
         file = _File(filepath)
         model = file.model
         tensors = file.tensors()
-        model._values = model._by_layer([tensors[name] for name in file.weights])
+        if model.built:
+            model._values = model._by_layer([tensors[name] for name in file.weights])
         config = file.config
         if config["history"] is not None:
             model.history = history = History()
