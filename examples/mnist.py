@@ -44,7 +44,7 @@ def parse_arguments():
     add("--l2", type=float, default=2.5466e-7, help="the loss has half of it times sum(W**2)")
     add("--schedule", choices=SCHEDULES, default="constant", help="of the learning rate")
     add("--batch", type=int, default=128, help="images of a step")
-    add("--epochs", type=int, default=25, help="times through the training set")
+    add("--epochs", type=int, default=20, help="times through the training set")
     add("--seed", type=int, default=0, help="of the first weights and the shuffles")
     add("--threads", type=int, help="None: as many as the process may use")
     add("--output", type=Path, default="results/mnist", help="folder for what is written")
