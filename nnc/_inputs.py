@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # x, y, sample_weight as a plan takes them
+
 _FLOAT32 = np.dtype(np.float32)
 _UINT8 = np.dtype(np.uint8)
 
@@ -255,3 +257,32 @@ def unpack(batch: Any, name: str) -> tuple[Any, Any, Any]:
         got = type(batch).__name__
         raise TypeError(f"{name} must give batches (x, y) or (x, y, sample_weight), got one of type {got}")
     return (*batch, None) if len(batch) == 2 else tuple(batch)
+
+
+def is_stream(x: Any) -> bool:
+    """Whether x is an iterable of batches rather than an array-like."""
+    if isinstance(x, Sequence) or hasattr(x, "__array__") or hasattr(x, "nnz"):
+        return False
+    return hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
+
+
+def is_batches(x: Any, y: Any) -> bool:
+    """Whether `fit` or `evaluate` was given batches (x, y) in place of arrays."""
+    if y is None and not is_stream(x) and not isinstance(x, (list, tuple)):
+        raise ValueError("y is missing: give x and y, or as x an iterable of batches (x, y)")
+    return y is None
+
+
+def refuse_with_batches(**arguments: Any) -> None:
+    """Whether none of these arguments is given: None, or 0.0, validation_split's default."""
+    for name, value in arguments.items():
+        if value is not None and not (isinstance(value, float) and value == 0.0):
+            raise ValueError(f"{name} goes with arrays, but x gives batches (x, y) or (x, y, sample_weight)")
+
+
+def first_batches(arrays: Arrays, steps: int | None, batch_size: int | None) -> Arrays:
+    """The first `steps` batches of the rows."""
+    if steps is None:
+        return arrays
+    rows = check_count(steps, "steps") * (batch_size or 32)
+    return tuple(a if a is None else a[:rows] for a in arrays)

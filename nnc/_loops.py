@@ -189,11 +189,11 @@ class _PythonLoss:
     def _sums(self, y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """The metrics' sums over the rows of a batch."""
         model = self.model
-        if not model._metrics:
+        if not model.metrics:
             return np.zeros(0)
         metric = backend(model.backend).metric
         known = _inputs.targets(y, "y", "", "any", model.output_shape)
-        return np.array([metric(m.spec(), known, outputs) for m in model._metrics]) * len(y)
+        return np.array([metric(m.spec(), known, outputs) for m in model.metrics]) * len(y)
 
     def train(self, x, y, sample_weight, order, start, rates, batch_size, epoch, step, budget):
         rows = slice(start, start + batch_size) if order is None else order[start : start + batch_size]
@@ -203,7 +203,7 @@ class _PythonLoss:
         value, gradient = self.model.loss.value_and_gradient(ys, outputs, weights)
         value += self.plan.penalty()
         if not math.isfinite(value):
-            return 0, 0, math.nan, np.zeros(len(self.model._metrics))
+            return 0, 0, math.nan, np.zeros(len(self.model.metrics))
         self.plan.step_backward(gradient, float(rates[0]), step)
         return 1, len(xs), value * len(xs), self._sums(ys, outputs)
 
@@ -246,7 +246,8 @@ def evaluate(
             means.add(*run(*arrays, start, stop))
             tick(stop - start)
     if means.rows == 0:
-        raise ValueError("there is nothing to evaluate: x gave no batches")
+        raise ValueError("there is nothing to evaluate: no batches came")
+    plan.release()
     means.sums[0] += plan.penalty() * means.rows
     return means.logs()
 

@@ -8,6 +8,7 @@ for, makes a new one, which gets the old one's weights.
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 _BATCH_SIZE = 128
 _MAX_LAYERS = 4096
 
-
-Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # x, y, sample_weight as a plan takes them
+_owners: weakref.WeakKeyDictionary[layers.Layer, weakref.ref[Network]] = weakref.WeakKeyDictionary()
 
 
 class Network:
@@ -63,7 +63,7 @@ class Network:
         self._plan: Any = None
         self._loss_spec: dict[str, Any] | None = None
         self._metric_names: list[Any] = []
-        self._metrics: list[metrics.Metric] = []
+        self._metrics: list[metrics.Metric] | None = None  # found by their names once the outputs are known
         self._epoch = 0  # epochs done, for a run that is continued
         self._callbacks: CallbackList | None = None  # those of the fit that is running
         self._callback_state: dict[str, dict[str, Any]] = {}
@@ -94,6 +94,12 @@ class Network:
             raise ValueError(f"a model has at most {_MAX_LAYERS} layers")
         if layer in self.layers:
             raise ValueError(f"{layer} is in the model already; make a new layer")
+        owner = _owners.get(layer, lambda: None)()
+        if owner is not None:
+            raise ValueError(
+                f"{layer} is in another model, {owner.name!r}. Weights belong to models: make a new layer, "
+                "type(layer).from_config(layer.get_config()), and carry weights over with set_weights"
+            )
         names = {other.name for other in self.layers}
         if layer.name in names:
             raise ValueError(f"the model has a layer named {layer.name!r} already; names must differ")
@@ -107,7 +113,8 @@ class Network:
         if layer.name is None:
             layer.name = next(n for n in _names(layer.auto_name) if n not in names)
         self.layers.append(layer)
-        self._resolve()
+        self._metrics = None
+        _owners[layer] = weakref.ref(self)
 
     def pop(self, rebuild: bool = True) -> layers.Layer:
         """Take the last layer away and return it."""
@@ -116,7 +123,8 @@ class Network:
         self._forget_optimizer()
         layer = self.layers.pop()
         del self._values[len(self.layers) :]
-        self._resolve()
+        self._metrics = None
+        del _owners[layer]
         return layer
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> layers.Layer:
@@ -169,7 +177,6 @@ class Network:
             self.input_shape, output = shape, shape
             for layer in self.layers:
                 output = layer.build(output)
-            self._resolve()
 
     # ------------------------------------------------------------------------------------------------ weights
 
@@ -270,15 +277,10 @@ class Network:
         optimizer = optimizers.get(optimizer)
         loss = None if loss is None else losses.get(loss)
         names = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
-        before = self.loss, self._loss_spec, self._metric_names, self._metrics
+        found = self._find_metrics(loss, names)
         self._drop_plan()
         self.loss, self._loss_spec = loss, loss.spec() if loss is not None else None
-        self._metric_names = names
-        try:
-            self._resolve()
-        except (ValueError, TypeError):
-            self.loss, self._loss_spec, self._metric_names, self._metrics = before
-            raise
+        self._metric_names, self._metrics = names, found
         if optimizer is not self.optimizer:
             self._slots, optimizer.iterations = None, 0
         if backend != self.backend:
@@ -287,24 +289,31 @@ class Network:
             self._slots = self._slots and [[_as(backend, s) for s in slots] for slots in self._slots]
         self.optimizer = optimizer
 
-    def _resolve(self) -> None:
-        """Find the metrics that were named, and whether loss and metrics fit the outputs."""
-        if self.loss is None or not self.built:
-            return
+    def _find_metrics(self, loss: losses.Loss | None, names: list[Any]) -> list[metrics.Metric] | None:
+        """The metrics of these names, if they and the loss fit the outputs; None while those are unknown."""
+        if loss is None or not self.built:
+            return None
         shape = self.output_shape
-        found = [metrics.get(n, loss=self.loss, n_outputs=math.prod(shape)) for n in self._metric_names]
+        found = [metrics.get(name, loss=loss, n_outputs=math.prod(shape)) for name in names]
         keys = ["loss", *(m.name for m in found)]
         if len(set(keys)) < len(keys):
             raise ValueError(f"metrics must have names that differ, got {keys[1:]}")
-        for rule in (self.loss.rule, *(m.rule for m in found)):
+        for rule in (loss.rule, *(m.rule for m in found)):
             if rule in _inputs.ONE_DISTRIBUTION and len(shape) > 1:
                 raise ValueError(f"{rule} needs outputs of one axis, got {shape}: end with a Flatten layer")
-        self._metrics = found
+        return found
+
+    @property
+    def metrics(self) -> list[metrics.Metric]:
+        """The metrics beside the loss; none before the model is compiled and built."""
+        if self._metrics is None:
+            self._metrics = self._find_metrics(self.loss, self._metric_names)
+        return self._metrics or []
 
     @property
     def metrics_names(self) -> list[str]:
         """The keys of the logs: "loss" and the metrics."""
-        return ["loss", *(m.name for m in self._metrics)]
+        return ["loss", *(m.name for m in self.metrics)]
 
     def _plan_for(self, batch_size: int) -> Any:
         """The plan, with room for batches of `batch_size`."""
@@ -327,7 +336,7 @@ class Network:
             math.prod(self.input_shape),
             [row for layer in self.layers for row in layer.rows()],
             loss=loss,
-            metrics=[m.spec() for m in self._metrics] if loss else [],
+            metrics=[m.spec() for m in self.metrics] if loss else [],
             optimizer=self.optimizer.spec() if self.optimizer else None,
             batch_size=batch_size,
             seed=self.seed,
@@ -350,6 +359,18 @@ class Network:
         """Copies of the optimizer's memory, None where it has none yet."""
         return self._slots if self._plan is None else _slots_of(self._plan)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle and copy take: everything but the plan, whose contents become plain arrays."""
+        state = self.__dict__ | {"_callbacks": None, "_plan": None}
+        if self._plan is not None:
+            state |= {"_values": self._by_layer(self.get_weights()), "_slots": self._optimizer_slots()}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for layer in self.layers:
+            _owners[layer] = weakref.ref(self)
+
     # ------------------------------------------------------------------------------------------------- inputs
 
     def _features(self, x: Any, name: str = "x") -> np.ndarray:
@@ -366,7 +387,7 @@ class Network:
         sample_weight: Any = None,
         class_weight: Any = None,
         names: tuple[str, str] = ("x", "y"),
-    ) -> Arrays:
+    ) -> _inputs.Arrays:
         """(x, y, sample_weight) as a plan takes them."""
         if self.loss is None:
             raise ValueError("the model has no loss: compile(optimizer, loss=...) first")
@@ -380,7 +401,9 @@ class Network:
         by_class = _inputs.class_weights(class_weight, y, math.prod(self.output_shape))
         return x, y, _inputs.product(weights, by_class)
 
-    def _batches(self, source: Iterable[Any], name: str = "x", class_weight: Any = None) -> Iterator[Arrays]:
+    def _batches(
+        self, source: Iterable[Any], name: str = "x", class_weight: Any = None
+    ) -> Iterator[_inputs.Arrays]:
         for batch in source:
             yield self._arrays(*_inputs.unpack(batch, name), class_weight)
 

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from nnc import _inputs, _loops, _progress, _summary
 from nnc._callback import Callback, CallbackList
-from nnc._network import Arrays, Network
+from nnc._network import Network
 from nnc.callbacks import History
 
 _FLOAT32 = np.dtype(np.float32)
@@ -153,8 +153,8 @@ class Sequential(Network):
         self._needs_optimizer()
 
         train, held_out = None, None
-        if _is_batches(x, y):
-            _refuse_with_batches(
+        if _inputs.is_batches(x, y):
+            _inputs.refuse_with_batches(
                 batch_size=batch_size, sample_weight=sample_weight, validation_split=validation_split
             )
             batches = _loops.Batches(x, steps_per_epoch)
@@ -214,6 +214,8 @@ class Sequential(Network):
                 interrupts.hold()
                 self._callback_state = {} if self.stop_training else run.state()
                 self._callbacks = None
+                if self._plan is not None:
+                    self._plan.release()
                 run("on_train_end", {})
                 interrupts.release()
         return history
@@ -235,6 +237,7 @@ class Sequential(Network):
             _, rows, loss_sum, metric_sums, rates = _loops.train(self, *arrays, None, 0, 1, len(arrays[0]), 0)
         if math.isnan(loss_sum):
             raise _loops.divergence("train_on_batch", rates[0])
+        self._plan.release()
         means.add(rows, loss_sum, metric_sums)
         return _result(means.logs(), return_dict)
 
@@ -249,7 +252,7 @@ class Sequential(Network):
         ):
             names = ("validation_data[0]", "validation_data[1]")
             x, y, weight = _inputs.unpack(data, "validation_data")
-            arrays = _first(self._arrays(x, y, weight, names=names), steps, batch_size)
+            arrays = _inputs.first_batches(self._arrays(x, y, weight, names=names), steps, batch_size)
             return lambda: [arrays]
         batches = _loops.Batches(data, steps, "validation_data")
         return lambda: self._batches(batches, "validation_data")
@@ -289,11 +292,11 @@ class Sequential(Network):
             batch_size = _inputs.check_count(batch_size, "batch_size")
         if steps is not None:
             steps = _inputs.check_count(steps, "steps")
-        if _is_batches(x, y):
-            _refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
+        if _inputs.is_batches(x, y):
+            _inputs.refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
             parts, rows = self._batches(_loops.Batches(x, steps)), None
         else:
-            arrays = _first(self._arrays(x, y, sample_weight), steps, batch_size)
+            arrays = _inputs.first_batches(self._arrays(x, y, sample_weight), steps, batch_size)
             parts, rows = [arrays], len(arrays[0])
         run = self._side_run(callbacks)
         run("on_test_begin", {})
@@ -348,7 +351,7 @@ class Sequential(Network):
             steps = _inputs.check_count(steps, "steps")
         run = self._side_run(callbacks)
         run("on_predict_begin", {})
-        if _is_stream(x):
+        if _inputs.is_stream(x):
             parts = (
                 batch[0] if isinstance(batch, tuple) else batch
                 for batch in islice(_loops.Batches(x, None), steps)
@@ -464,34 +467,6 @@ class Sequential(Network):
 
     def _repr_html_(self) -> str:
         return _summary.html(self)
-
-
-def _is_stream(x: Any) -> bool:
-    """Whether x is an iterable of batches rather than an array-like."""
-    if isinstance(x, Sequence) or hasattr(x, "__array__") or hasattr(x, "nnz"):
-        return False
-    return hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
-
-
-def _is_batches(x: Any, y: Any) -> bool:
-    """Whether `fit` or `evaluate` was given batches (x, y) in place of arrays."""
-    if y is None and not _is_stream(x) and not isinstance(x, (list, tuple)):
-        raise ValueError("y is missing: give x and y, or as x an iterable of batches (x, y)")
-    return y is None
-
-
-def _refuse_with_batches(**arguments: Any) -> None:
-    for name, value in arguments.items():
-        if value is not None and value != 0.0:
-            raise ValueError(f"{name} goes with arrays, but x gives batches (x, y) or (x, y, sample_weight)")
-
-
-def _first(arrays: Arrays, steps: int | None, batch_size: int | None) -> Arrays:
-    """The first `steps` batches of the rows."""
-    if steps is None:
-        return arrays
-    rows = _inputs.check_count(steps, "steps") * (batch_size or 32)
-    return tuple(a if a is None else a[:rows] for a in arrays)
 
 
 def _falls_on(frequency: int | Sequence[int], epoch: int) -> bool:

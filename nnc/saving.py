@@ -122,11 +122,12 @@ def save_model(
 
 def _compiled(model: Sequential) -> dict[str, Any] | None:
     """How the model was compiled, None where that cannot be saved."""
+    named = model.metrics if model.built else model._metric_names
     try:
         return {
             "optimizer": serialize(model.optimizer),
             "loss": serialize(model.loss),
-            "metrics": [serialize(m) for m in model._metrics] if model.built else model._metric_names,
+            "metrics": [m if isinstance(m, str) else serialize(metrics.get(m)) for m in named],
         }
     except ValueError as error:
         warnings.warn(f"the model is saved as one that is not compiled: {error}", stacklevel=4)
@@ -193,7 +194,7 @@ def load_model(filepath: str | os.PathLike, compile: bool = True) -> Sequential:
                         values[name] = [tensors[f"callbacks/{key}/{n}"] for n in file.weights]
         else:
             model.optimizer = model.loss = model._loss_spec = None
-            model._metrics, model._metric_names = [], []
+            model._metrics, model._metric_names = None, []
     return model
 
 

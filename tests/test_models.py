@@ -1,13 +1,17 @@
 """Sequential: building, training, evaluating, predicting; on both backends where it computes."""
 
+import copy
+import gc
 import itertools
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -169,6 +173,32 @@ def test_set_weights():
     np.testing.assert_array_equal(model.get_weights()[0], weights[0])
 
 
+def test_a_layer_belongs_to_one_model():
+    model = Sequential([layers.Dense(3, input_dim=4)], name="first")
+    layer = model.layers[0]
+    with pytest.raises(ValueError, match=r"is in another model, 'first'.*set_weights"):
+        Sequential([layer])
+    assert model.pop() is layer
+    Sequential([layer])
+    gone = [layers.Dense(3)]
+    Sequential(gone)
+    Sequential(gone)  # the first is gone
+
+
+@pytest.mark.parametrize("take", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_are_independent_and_go_on(take, backend):
+    model = classifier(backend, optimizer="adam", dropout=0.2)
+    for _ in range(2):  # before there is a plan, and after
+        twin = take(model)
+        assert same(model, twin)
+        for m in (model, twin):
+            m.fit(X, IDS, initial_epoch=m._epoch, epochs=m._epoch + 2, verbose=0)
+        assert same(model, twin)
+        assert twin.history.history == model.history.history and twin.history is not model.history
+    twin.fit(X, IDS, verbose=0)
+    assert not same(model, twin)
+
+
 # ------------------------------------------------------------------------------------------ compiling
 
 
@@ -199,6 +229,31 @@ def test_not_compiled():
     model.compile("sgd")
     with pytest.raises(ValueError, match=r"compile\(optimizer, loss"):
         model.fit(X, IDS)
+
+
+def test_layers_behind_compile(backend):
+    """Loss and metrics need to fit the finished model only."""
+    model = Sequential(seed=0)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], backend=backend)
+    for layer in (layers.Input((4,)), layers.Reshape((2, 2)), layers.Flatten(), layers.Dense(3)):
+        model.add(layer)
+    assert model.metrics_names == ["loss", "accuracy"] and isinstance(
+        model.metrics[0], metrics.SparseCategoricalAccuracy
+    )
+    model.pop()
+    model.add(layers.Dense(1))
+    assert isinstance(model.metrics[0], metrics.BinaryAccuracy)
+
+
+def test_arrays_are_let_go(backend):
+    model = classifier(backend)
+    for use in (model.fit, model.evaluate, model.train_on_batch):
+        x, y = X.copy(), IDS.astype(np.int32)
+        alive = weakref.ref(x), weakref.ref(y)
+        use(x, y, **({"verbose": 0} if use == model.fit else {}))
+        del x, y
+        gc.collect()
+        assert alive[0]() is None and alive[1]() is None
 
 
 def test_one_distribution_needs_one_axis():
@@ -550,7 +605,7 @@ def test_generator_that_ends(backend):
 
 def test_batches_wrongly_given():
     model = classifier()
-    for arguments in ({"batch_size": 5}, {"validation_split": 0.5}, {"sample_weight": [1.0]}):
+    for arguments in ({"batch_size": 5}, {"validation_split": 0.5}, {"sample_weight": IDS}):
         with pytest.raises(ValueError, match=f"{next(iter(arguments))} goes with arrays"):
             model.fit(list(stream()), verbose=0, **arguments)
     with pytest.raises(TypeError, match=r"x must give batches \(x, y\).* type ndarray"):

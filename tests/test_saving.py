@@ -139,6 +139,10 @@ def test_before_training_and_before_building(tmp_path, backend):
         for m in (model, loaded):
             m.fit(X, IDS, verbose=0)
         assert digest(loaded) == digest(model) and list(loaded.history.history) == ["loss", "accuracy"]
+    model = Sequential([layers.Dense(3)])
+    model.compile("adam", "mse", metrics=[metrics.MeanAbsoluteError(name="off"), "mse"], backend=backend)
+    model.save(tmp_path / "model")
+    assert list(load_model(tmp_path / "model").fit(X, X[:, :3], verbose=0).history) == ["loss", "off", "mse"]
     empty = Sequential()
     empty.save(tmp_path / "empty")
     assert load_model(tmp_path / "empty").layers == []
