@@ -124,6 +124,8 @@ class Network:
         layer = self.layers.pop()
         del self._values[len(self.layers) :]
         self._metrics = None
+        if not self.layers and self._input is None:
+            self.input_shape = None
         del _owners[layer]
         return layer
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ def text(model: Sequential) -> str:
 
 def html(model: Sequential) -> str:
     """The repr for notebooks: the same table as `table`."""
+    from html import escape  # its tables of entities take a millisecond to load
 
     def row(cells: tuple[str, ...], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"

@@ -13,7 +13,6 @@ import contextlib
 import json
 import math
 import os
-import secrets
 from collections.abc import Iterable, Mapping
 from typing import IO, Any, NoReturn
 
@@ -134,7 +133,7 @@ def write(path: str | os.PathLike, tensors: Mapping[str, np.ndarray], metadata: 
     data = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, dict(metadata))
     target = os.path.realpath(path)  # through a symbolic link, which stays
     folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(6)}.tmp")
+    temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}.tmp")
     # Not tempfile's, which nobody else could read: the umask decides.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:

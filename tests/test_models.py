@@ -150,6 +150,7 @@ def test_add_and_pop_keep_weights(backend):
         np.testing.assert_array_equal(a, b)
     assert np.isfinite(model.fit(X, IDS, verbose=0).history["loss"][0])
     model.pop(), model.pop()
+    assert model.input_shape == (4,)  # its Input is still there
     with pytest.raises(ValueError, match="no layers"):
         model.pop()
 
@@ -178,7 +179,7 @@ def test_a_layer_belongs_to_one_model():
     layer = model.layers[0]
     with pytest.raises(ValueError, match=r"is in another model, 'first'.*set_weights"):
         Sequential([layer])
-    assert model.pop() is layer
+    assert model.pop() is layer and model.input_shape is None
     Sequential([layer])
     gone = [layers.Dense(3)]
     Sequential(gone)
