@@ -2,9 +2,9 @@
 
     python benchmarks/train_step.py [--threads 1 2] [--rounds 7] [--steps 300]
 
-Every step is a whole one: gather a batch of uint8 rows by a permutation, forward, loss, backward, update. PyTorch is set
-to its best: data preloaded as float32 tensors, fused SGD, denormals flushed. Both start from the same weights and see the
-same batches; their losses are compared before anything is timed.
+Every step is a whole one: gather a batch of rows by a permutation, forward, loss, backward, update. nnc reads
+uint8 images; PyTorch is set to its best: data preloaded as float32 tensors, fused SGD, denormals flushed. Both
+start from the same weights and see the same batches; their losses are compared before anything is timed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ class Nnc:
 
     def __init__(self, workload, x, y, order):
         hidden, activation, loss, self.batch, rate, momentum, self.l2 = workload
-        kernel = {"kernel_initializer": initializers.HeNormal(), "kernel_regularizer": regularizers.L2(self.l2)}
+        kernel = {
+            "kernel_initializer": initializers.HeNormal(),
+            "kernel_regularizer": regularizers.L2(self.l2),
+        }
         stack = [layers.Input((784,)), layers.Rescaling(1 / 255)]
         for units in hidden:
             leaky = activation == "leaky_relu"
@@ -84,7 +87,11 @@ class Torch:
         hidden, activation, self.loss, self.batch, rate, momentum, l2 = workload
         self.torch = torch
         torch.set_flush_denormal(True)
-        functions = {"relu": torch.nn.ReLU, "leaky_relu": lambda: torch.nn.LeakyReLU(0.01), "gelu": torch.nn.GELU}
+        functions = {
+            "relu": torch.nn.ReLU,
+            "leaky_relu": lambda: torch.nn.LeakyReLU(0.01),
+            "gelu": torch.nn.GELU,
+        }
         sizes = [784, *hidden, 10]
         stack = []
         for i in range(len(sizes) - 1):
@@ -145,7 +152,9 @@ def measure(workload, x, y, threads, rounds, steps):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=300)
@@ -153,7 +162,7 @@ def main():
     import torch
 
     nnc.show_config()
-    print(f"PyTorch {torch.__version__}; {platform.processor() or platform.machine()}; median of {options.rounds}\n")
+    print(f"PyTorch {torch.__version__}; {platform.machine()}; median of {options.rounds} rounds\n")
     print("| workload | threads | nnc, µs | PyTorch, µs | ratio (min to max) |\n|---|---|---|---|---|")
     x, y = make_data()
     for name, workload in WORKLOADS.items():

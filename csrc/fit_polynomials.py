@@ -12,7 +12,7 @@ N_ROUNDS = 60
 
 
 def fit(f, weight, low, high, degree):
-    """The polynomial p of `degree` with the least max |weight (p - f)| on [low, high]: that error, coefficients."""
+    """The polynomial p with the least max |weight (p - f)| on [low, high]: that error, p's coefficients."""
     t = np.cos(np.pi * (np.arange(N_NODES) + 0.5) / N_NODES)
     x = (high + low) / 2 + (high - low) / 2 * t
     values = np.array([float(f(mpmath.mpf(v))) for v in x])
@@ -32,7 +32,7 @@ def fit(f, weight, low, high, degree):
 
 
 def gelu_tail(u):
-    """r(u) = exp(t^2 / 2) Phi(-t) / u, u = 1 / (1 + 0.3 t), t >= 0; Phi is the normal distribution function."""
+    """r(u) = exp(t^2 / 2) Phi(-t) / u, u = 1 / (1 + 0.3 t), t >= 0; Phi of the normal distribution."""
     t = (1 / u - 1) / mpmath.mpf("0.3")
     return mpmath.erfc(t / mpmath.sqrt(2)) * mpmath.exp(t * t / 2) / 2 / u
 

@@ -1,14 +1,18 @@
 """Fixtures that every test of the compiled core uses, and which nnc is tested."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
-# `python -m pytest` puts the checkout first on the path. Its nnc folder has no compiled core unless it was built in
-# place, so the installed package is what must be found.
+# `python -m pytest` puts the checkout first on the path. Its nnc folder has no compiled core unless it was built
+# in place, so otherwise the installed package must be found, here and in the processes that tests start.
 ROOT = Path(__file__).resolve().parents[1]
-if not any((ROOT / "nnc").glob("_core.*.so")):
+os.environ["PYTHONSAFEPATH"] = "1"
+if any((ROOT / "nnc").glob("_core.*.so")):
+    os.environ["PYTHONPATH"] = str(ROOT)
+else:
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != ROOT]
 
 from nnc import _core  # noqa: E402

@@ -201,6 +201,7 @@ def test_an_activation_row_is_fused_too_but_a_grouped_softmax_is_not():
 
 # -------------------------------------------------------------------------------------------- plans: training
 
+
 def one_weight_plan(optimizer, **penalties):
     """z = w x + b with w = -2, b = 0.5 and the Euclidean loss."""
     spec = loss_spec("euclidean")
@@ -416,6 +417,7 @@ def test_state_goes_out_and_in(task):
 
 
 # ----------------------------------------------------------------------------------------------------- errors
+
 
 def test_bad_arguments_are_named(task):
     x, y, order, rates, fresh = task

@@ -61,7 +61,8 @@ def test_fifty_steps(activation, loss, optimizer):
     x = np.random.default_rng(0).normal(size=(200, 30)).astype(np.float32)
     y = np.random.default_rng(1).integers(0, 10, 200)
     model = nnc.Sequential(
-        [nnc.Input((30,)), layers.Dense(50, activation), layers.Dense(20, activation), layers.Dense(10)], seed=1
+        [nnc.Input((30,)), layers.Dense(50, activation), layers.Dense(20, activation), layers.Dense(10)],
+        seed=1,
     )
     model.compile(type(our_optimizer).from_config(our_optimizer.get_config()), our_loss)
     ids = np.eye(10, dtype=np.float32)[y] if loss == "huber" else y
