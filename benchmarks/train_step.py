@@ -3,7 +3,7 @@
     python benchmarks/train_step.py [--threads 1 2] [--rounds 7] [--steps 300]
 
 Every step is a whole one: gather a batch of rows by a permutation, forward, loss, backward, update. nnc reads
-uint8 images; PyTorch is set to its best: data preloaded as float32 tensors, fused SGD, denormals flushed. Both
+uint8 images; PyTorch is set to its best: data preloaded as float32, fused SGD, denormals flushed. Both
 start from the same weights and see the same batches; their losses are compared before anything is timed.
 """
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-# `python -m pytest` puts the checkout first on the path. Its nnc folder has no compiled core unless it was built
-# in place, so otherwise the installed package must be found, here and in the processes that tests start.
+# `python -m pytest` puts the checkout first on the path. Its nnc folder has no compiled core unless it was
+# built in place: otherwise the installed package must be found, here and in the processes that tests start.
 ROOT = Path(__file__).resolve().parents[1]
 os.environ["PYTHONSAFEPATH"] = "1"
 if any((ROOT / "nnc").glob("_core.*.so")):

@@ -1,5 +1,5 @@
-"""Whole plans, compiled against reference: every layer, loss and optimizer, odd shapes, every instruction set;
-and the promise of equal bits."""
+"""Whole plans, compiled against reference: every layer, loss and optimizer, odd shapes, every instruction
+set; and the promise of equal bits."""
 
 import hashlib
 import itertools
