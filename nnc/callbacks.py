@@ -15,11 +15,14 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from nnc._callback import HOOKS, Callback, Logs
+
+if TYPE_CHECKING:
+    from nnc.models import Sequential
 
 
 class History(Callback):
@@ -37,6 +40,13 @@ class History(Callback):
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
         self.params = {}
+
+    def set_model(self, model: Sequential) -> None:
+        """Take no hold of the model.
+
+        The model holds its history; a circle would keep a dropped model's memory until the garbage collector
+        comes by.
+        """
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.epoch = []
