@@ -4,6 +4,7 @@
  *     VL                          floats in a vector
  *     v_fma, v_sqrt               one instruction each, or their nearest equivalent
  *     v_load_n, v_store_n         the first n of VL floats; lanes not loaded are 0
+ *     v_load_u8                   VL bytes as floats
  * and everything else is written here with the compiler's vector types. + - * / are IEEE operations on each lane, so a
  * formula gives the same bits at every width; a fused multiply-add happens only where v_fma stands (the build passes
  * -ffp-contract=off). A comparison gives all-ones or all-zeros lanes.
@@ -24,6 +25,7 @@ NNC_INLINE vf v_fma(vf a, vf b, vf c); /* a b + c */
 NNC_INLINE vf v_sqrt(vf a);
 NNC_INLINE vf v_load_n(const float *p, size_t n);
 NNC_INLINE void v_store_n(float *p, size_t n, vf a);
+NNC_INLINE vf v_load_u8(const uint8_t *p);
 
 NNC_INLINE vf v_set1(float x) {
     return x - (vf){0};

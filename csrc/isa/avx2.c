@@ -31,4 +31,8 @@ NNC_INLINE void v_store_n(float *p, size_t n, vf a) {
     else _mm256_maskstore_ps(p, first_lanes(n), (__m256)a);
 }
 
+NNC_INLINE vf v_load_u8(const uint8_t *p) {
+    return (vf)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+
 #include "../kernels/kernels.inc"

@@ -30,4 +30,8 @@ NNC_INLINE void v_store_n(float *p, size_t n, vf a) {
     _mm512_mask_storeu_ps(p, first_lanes(n), (__m512)a);
 }
 
+NNC_INLINE vf v_load_u8(const uint8_t *p) {
+    return (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+
 #include "../kernels/kernels.inc"

@@ -1,4 +1,9 @@
-/* partial.h -- v_load_n and v_store_n for instruction sets without masked loads. */
+/* partial.h -- loads and stores for instruction sets without masked ones. */
+
+NNC_INLINE vf v_load_u8(const uint8_t *p) {
+    vi a = {p[0], p[1], p[2], p[3]};
+    return __builtin_convertvector(a, vf);
+}
 
 NNC_INLINE vf v_load_n(const float *p, size_t n) {
     if (n == VL) return v_load(p);
