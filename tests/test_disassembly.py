@@ -1,0 +1,51 @@
+"""The hot loops of the products keep everything in registers: they never touch the stack."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from nnc import _core
+
+LINE = re.compile(r"^\s*([0-9a-f]+):\s+(.*)$")
+JUMP = re.compile(r"^j(?!mp)\w+\s+([0-9a-f]+)")  # a condition: what closes a loop
+
+
+def functions():
+    """Name -> [(address, instruction)] of the gemm tiles in the built core."""
+    command = ["objdump", "-d", "--no-show-raw-insn", _core.__file__]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = {}
+    for block in text.split("\n\n"):
+        head = re.match(r"^[0-9a-f]+ <(gemm_\d+x\d_[01])[.\w]*>:", block)
+        if head:
+            matches = (LINE.match(line) for line in block.splitlines()[1:])
+            found.setdefault(head[1], []).append([(int(m[1], 16), m[2]) for m in matches if m])
+    return found
+
+
+def hot_loops(instructions):
+    """Bodies of the backward jumps that hold a fused multiply-add of whole vectors."""
+    for address, text in instructions:
+        jump = JUMP.match(text)
+        if jump and int(jump[1], 16) < address:
+            body = [line for at, line in instructions if int(jump[1], 16) <= at <= address]
+            returns = any(line.startswith("ret") for line in body)  # then it is no loop, but code put apart
+            if any(line.startswith("vfmadd") for line in body) and not returns:
+                yield body
+
+
+@pytest.mark.skipif(shutil.which("objdump") is None, reason="no objdump")
+@pytest.mark.skipif("avx512" not in _core.cpu_info()["isa_available"], reason="no AVX-512 kernels to count")
+def test_no_spills_in_the_hot_loops():
+    tiles = functions()
+    assert len(tiles) >= 56  # 14 rows x 2 vectors x 2 ways through a
+    loops = 0
+    for name, copies in tiles.items():
+        for instructions in copies:
+            for body in hot_loops(instructions):
+                loops += 1
+                spills = [line for line in body if "(%rsp" in line or "(%rbp" in line]
+                assert not spills, f"{name}: {spills}"
+    assert loops >= 56 + 24  # AVX-512's and AVX2's
