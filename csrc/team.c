@@ -26,6 +26,8 @@
 
 enum { CACHE_LINE = 64, SPINS = 4000 };
 
+static int affinity_count(void);
+
 struct nnc_barrier {
     _Alignas(CACHE_LINE) atomic_uint arrived; /* counts up for ever; round r is complete at r n */
 };
@@ -43,7 +45,7 @@ void nnc_team_barrier(struct nnc_worker *w) {
     const unsigned target = ++w->round * (unsigned)w->n;
     atomic_fetch_add_explicit(&w->barrier->arrived, 1, memory_order_acq_rel);
     for (unsigned spins = 0; (int)(atomic_load_explicit(&w->barrier->arrived, memory_order_acquire) - target) < 0;) {
-        if (++spins < SPINS) pause_briefly();
+        if (++spins < w->spins) pause_briefly();
         else sched_yield();
     }
 }
@@ -101,10 +103,12 @@ void nnc_team_run(int n, void (*body)(void *arg, struct nnc_worker *worker), voi
         static pthread_once_t once = PTHREAD_ONCE_INIT;
         pthread_once(&once, watch_forks);
         atomic_store(&team_used, true);
+        /* With more workers than CPUs, the one that is waited for may need this very core. */
+        const unsigned spins = n <= affinity_count() ? SPINS : 0;
 #pragma omp parallel num_threads(n)
         {
             /* OpenMP may grant fewer threads than asked for. */
-            struct nnc_worker worker = {omp_get_thread_num(), omp_get_num_threads(), &barrier, 0};
+            struct nnc_worker worker = {omp_get_thread_num(), omp_get_num_threads(), &barrier, 0, spins};
             fp_state before = flush_denormals();
             body(arg, &worker);
             restore(before);
@@ -114,7 +118,7 @@ void nnc_team_run(int n, void (*body)(void *arg, struct nnc_worker *worker), voi
 #else
     (void)watch_forks, (void)n; /* serial */
 #endif
-    struct nnc_worker worker = {0, 1, &barrier, 0};
+    struct nnc_worker worker = {0, 1, &barrier, 0, 0};
     fp_state before = flush_denormals();
     body(arg, &worker);
     restore(before);

@@ -10,6 +10,7 @@ struct nnc_worker {
     int id, n;
     struct nnc_barrier *barrier;
     unsigned round; /* barriers passed */
+    unsigned spins; /* looks at a barrier before the core is given away */
 };
 
 /* Run body(arg, worker) on up to n threads and wait for all. Sets flush-to-zero in every one of them and restores it:
