@@ -1,0 +1,148 @@
+"""Benchmarks of nnc beside its peers, interleaved in one run: prints Markdown, writes results.json and .md.
+
+    python benchmarks/run.py                                  # all groups, 1 and 2 threads
+    python benchmarks/run.py train inference --threads 2
+    python benchmarks/run.py --quick                          # does it work? the figures mean nothing
+    python benchmarks/run.py --doc                            # docs/benchmarks.md too
+    python benchmarks/run.py train --compare OTHER            # this nnc beside another, see below
+
+nnc must be importable: installed, or built in place with PYTHONPATH at the checkout. The peers are optional
+(pip install torch jax scikit-learn onnxruntime onnx); one that is not installed is left out with a note.
+Nothing else should run on the machine.
+
+--compare takes another interpreter that has nnc installed, or a checkout whose core is built in place; the
+groups are then run in both in turn, and the ratio of their times is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import sys
+from pathlib import Path
+
+import groups
+import peers
+import report
+from compare import compare, table
+from worker import start
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(groups.NAMES)}; all unless given")
+    add("--threads", type=int, nargs="+", default=[1, 2])
+    add("--rounds", type=int, default=7)
+    add("--quick", action="store_true", help="2 rounds of little work, to see that all runs")
+    add("--peers", nargs="*", metavar="NAME", help=f"of {', '.join(peers.TRAINERS)}, ...; all unless given")
+    add("--mnist", type=Path, default=groups.Context.mnist, metavar="FOLDER", help="the four IDX files")
+    add("--out", type=Path, default=ROOT / "results" / "benchmarks", metavar="FOLDER")
+    add("--doc", action="store_true", help="write docs/benchmarks.md")
+    add("--compare", metavar="OTHER", help="an interpreter or a checkout with another nnc")
+    options = parser.parse_args()
+    if unknown := set(options.groups) - set(groups.NAMES):
+        parser.error(f"unknown group {', '.join(sorted(unknown))}; there are: {', '.join(groups.NAMES)}")
+    options.groups = options.groups or list(groups.NAMES)
+    if options.quick:
+        options.rounds = min(options.rounds, 2)
+    return options
+
+
+def requests(options: argparse.Namespace) -> list[dict]:
+    """One for each group and number of threads."""
+    found = []
+    for group in options.groups:
+        one = importlib.import_module(f"groups.{group}").ONE_THREAD
+        for threads in [1] if one else options.threads:
+            common = {"rounds": options.rounds, "quick": options.quick, "peers": options.peers}
+            found.append({"group": group, "threads": threads, "mnist": str(options.mnist), **common})
+    return found
+
+
+def cpu_model() -> str:
+    """The name of the processor as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def machine(options: argparse.Namespace) -> dict:
+    """What the figures depend on."""
+    import nnc
+    from nnc import _core
+
+    versions = {"nnc": nnc.__version__}
+    for package in peers.PACKAGES[1:]:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    info = _core.cpu_info()
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    # not the whole command line: it may hold paths of this machine
+    words = ["python", "benchmarks/run.py", *([] if options.groups == list(groups.NAMES) else options.groups)]
+    words += ["--threads", *map(str, options.threads), "--rounds", str(options.rounds)]
+    words += ["--quick"] * options.quick + ["--doc"] * options.doc
+    return {
+        "cpu": cpu_model(),
+        "cpus": cpus,
+        "system": f"{platform.system()} {platform.machine()}",
+        "isa": info["isa"],
+        "isas": info["isa_available"],
+        "compiler": info["compiler"],
+        "python": platform.python_version(),
+        "versions": versions,
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": shlex.join(words),
+        "rounds": options.rounds,
+        "threads": options.threads,
+        "quick": options.quick,
+    }
+
+
+def main() -> None:
+    options = arguments()
+    notes: set[str] = set()
+    record: dict = {"machine": machine(options), "results": [], "notes": []}
+    if options.quick:
+        notes.add("a quick run: the figures mean nothing")
+    asked = requests(options)
+    if options.compare:
+        asked = [request for request in asked if request["group"] not in ("machine", "accuracy", "footprint")]
+        record["results"] = list(compare(asked, options.compare, options.rounds, notes))
+        text = f"{report.machine(record)}\n\n{table(record['results'])}\n"
+    else:
+        for request in asked:
+            print(f"{request['group']}, threads: {request['threads']}", file=sys.stderr, flush=True)
+            answer = start(request)
+            record["results"] += answer["results"]
+            notes.update(answer["notes"])
+        record["notes"] = sorted(notes)
+        text = report.markdown(record)
+    record["notes"] = sorted(notes)
+    if options.compare:
+        text += "\n" + "\n".join(f"- {note}" for note in record["notes"]) + "\n"
+    print(text)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "results.json").write_text(json.dumps(record, indent=1) + "\n")
+    (options.out / "results.md").write_text("# Benchmarks\n\n" + text)
+    if options.doc and not options.compare:
+        (ROOT / "docs" / "benchmarks.md").write_text(report.document(record))
+
+
+if __name__ == "__main__":
+    main()

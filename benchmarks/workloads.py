@@ -1,0 +1,112 @@
+"""What is trained: nets, losses, optimizers and data, the same for every peer."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+MNIST = Path(__file__).resolve().parents[1] / "examples" / "data" / "mnist"
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """A net and how it is trained: SGD with the gradient of loss + l2 * sum(W**2)."""
+
+    name: str
+    sizes: tuple[int, ...]
+    activation: str  # of the hidden layers: relu, leaky_relu (0.01), gelu (erf)
+    loss: str  # crossentropy (on logits), euclidean (half the squared distance), mse
+    batch: int
+    rate: float
+    momentum: float = 0.0
+    l2: float = 0.0
+    rows: int = 60_000
+    steps: int = 300  # in a round
+    images: bool = True  # uint8, to be divided by 255
+
+    @property
+    def flops(self) -> float:
+        """Of the products of one step: forward, dW, and dX but for the first layer."""
+        products = [2.0 * self.batch * i * o for i, o in pairwise(self.sizes)]
+        return 3.0 * sum(products) - products[0]
+
+
+FOUR = [
+    Workload("C 784-292-10 ReLU", (784, 292, 10), "relu", "crossentropy", 128, 0.2475, 0.0, 1.25e-7),
+    Workload("A 784-784-100-10 LeakyReLU", (784, 784, 100, 10), "leaky_relu", "euclidean", 16, 0.001, 0.9),
+    Workload("D 784-256-128-10 GELU", (784, 256, 128, 10), "gelu", "crossentropy", 100, 0.02, 0.9, 5e-6),
+    Workload("E 784-512-256-10 ReLU", (784, 512, 256, 10), "relu", "crossentropy", 32, 0.01, 0.9),
+]
+TINY = [
+    Workload(
+        "4-40-3, batch 5", (4, 40, 3), "relu", "crossentropy", 5, 0.01, rows=150, steps=3000, images=False
+    ),
+    Workload(
+        "13-64-64-1, batch 32", (13, 64, 64, 1), "relu", "mse", 32, 0.01, rows=480, steps=3000, images=False
+    ),
+]
+WIDE = Workload(
+    "1024-4096-4096-1000, batch 256",
+    (1024, 4096, 4096, 1000),
+    "relu",
+    "crossentropy",
+    256,
+    0.01,
+    rows=2560,
+    steps=5,
+    images=False,
+)
+
+
+@dataclasses.dataclass
+class Task:
+    """A workload with its data: x uint8 or float32 (n, inputs), y ids (n,) or float32 rows (n, outputs)."""
+
+    workload: Workload
+    data: str
+    x: np.ndarray
+    y: np.ndarray
+
+    @property
+    def name(self) -> str:
+        return f"{self.workload.name}, {self.data}"
+
+    def floats(self) -> np.ndarray:
+        """x as the peers preload it: float32, scaled."""
+        return self.x.astype(np.float32) / np.float32(255) if self.workload.images else self.x
+
+    def batches(self, steps: int) -> np.ndarray:
+        """Row numbers (steps, batch): epochs of whole batches, each in an order of its own."""
+        rng, batch = np.random.default_rng(1), self.workload.batch
+        per_epoch = len(self.x) // batch
+        epochs = -(-steps // per_epoch)
+        orders = [rng.permutation(len(self.x))[: per_epoch * batch] for _ in range(epochs)]
+        return np.concatenate(orders).reshape(-1, batch)[:steps].astype(np.int64)
+
+
+def make_task(workload: Workload, data: str, mnist: Path = MNIST) -> Task:
+    """`data` is "dense" (random, no zeros), "MNIST" or "iris"."""
+    rng, rows, outputs = np.random.default_rng(0), workload.rows, workload.sizes[-1]
+    if data == "MNIST":
+        from nnc.datasets import load_mnist
+
+        (x, y), _ = load_mnist(mnist)
+        x = x.reshape(len(x), -1)
+    elif data == "iris":
+        from nnc.datasets import load_iris
+
+        x, y = load_iris()
+        x = x.astype(np.float32)
+    else:
+        shape = (rows, workload.sizes[0])
+        x = rng.integers(1, 256, shape, np.uint8) if workload.images else rng.random(shape, np.float32)
+        y = rng.integers(0, max(outputs, 2), rows)
+    y = y.astype(np.int32)
+    if workload.loss == "euclidean":
+        y = np.eye(outputs, dtype=np.float32)[y]
+    elif workload.loss == "mse":
+        y = rng.standard_normal((rows, outputs)).astype(np.float32)
+    return Task(workload, data, np.ascontiguousarray(x), y)
