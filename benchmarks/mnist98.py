@@ -7,23 +7,26 @@ The settings were chosen by --validate, which trains on the first 50,000 images 
 the accuracy on its last 10,000; the test set had no part in it.
 """
 
-import argparse
-from pathlib import Path
+import mnist98_settings as settings
+import numpy as np
 
 import nnc
 from nnc import layers
 
-DATA = Path(__file__).resolve().parents[1] / "examples" / "data" / "mnist"
-HIDDEN, BATCH, EPOCHS, RATE, MOMENTUM, RISE = 292, 128, 3, 0.3, 0.9, 0.2
+
+class RiseAndFall(nnc.schedules.Schedule):
+    """The schedule of mnist98_settings for a run of so many steps."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def rate(self, t):
+        parts = [settings.rate(step, self.steps) for step in np.atleast_1d(t).tolist()]
+        return settings.RATE * np.asarray(parts).reshape(np.shape(t))
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--data", type=Path, default=DATA)
+    parser = settings.parser(__doc__)
     parser.add_argument("--validate", action="store_true")
     options = parser.parse_args()
     nnc.set_num_threads(options.threads)
@@ -31,14 +34,14 @@ def main():
     (x, y), test = nnc.datasets.load_mnist(options.data)
     if options.validate:
         x, y, test = x[:50_000], y[:50_000], (x[50_000:], y[50_000:])
-    dense = [layers.Dense(HIDDEN, "relu", kernel_initializer="he_normal"), layers.Dense(10)]
+    dense = [layers.Dense(settings.HIDDEN, "relu", kernel_initializer="he_normal"), layers.Dense(10)]
     model = nnc.Sequential(
         [nnc.Input((28, 28)), layers.Flatten(), layers.Rescaling(1 / 255), *dense], seed=options.seed
     )
-    rate = nnc.schedules.OneCycle(RATE, EPOCHS * -(-len(x) // BATCH), pct_start=RISE)
+    rate = RiseAndFall(settings.EPOCHS * -(-len(x) // settings.BATCH))
     loss = nnc.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(nnc.optimizers.SGD(rate, momentum=MOMENTUM), loss, metrics=["accuracy"])
-    model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, verbose=0)
+    model.compile(nnc.optimizers.SGD(rate, momentum=settings.MOMENTUM), loss, metrics=["accuracy"])
+    model.fit(x, y, batch_size=settings.BATCH, epochs=settings.EPOCHS, verbose=0)
     _, accuracy = model.evaluate(*test, verbose=0)
     print(f"{'validation' if options.validate else 'test'} accuracy {accuracy:.4f}", flush=True)
 

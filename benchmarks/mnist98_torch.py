@@ -3,15 +3,11 @@
 python benchmarks/mnist98_torch.py [--seed N] [--threads N] [--data FOLDER]
 """
 
-import argparse
 import gzip
-from pathlib import Path
 
+import mnist98_settings as settings
 import numpy as np
 import torch
-
-DATA = Path(__file__).resolve().parents[1] / "examples" / "data" / "mnist"
-HIDDEN, BATCH, EPOCHS, RATE, MOMENTUM, RISE = 292, 128, 3, 0.3, 0.9, 0.2
 
 
 def read(folder, name, header):
@@ -25,24 +21,20 @@ def images_and_labels(folder, part):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--data", type=Path, default=DATA)
-    options = parser.parse_args()
+    options = settings.parser(__doc__).parse_args()
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(options.seed)
 
     x, y = images_and_labels(options.data, "train")
-    net = torch.nn.Sequential(torch.nn.Linear(784, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, 10))
-    optimizer = torch.optim.SGD(net.parameters(), lr=RATE, momentum=MOMENTUM, fused=True)
-    steps = EPOCHS * -(-len(x) // BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, RATE, total_steps=steps + 1, pct_start=RISE, cycle_momentum=False
+    net = torch.nn.Sequential(
+        torch.nn.Linear(784, settings.HIDDEN), torch.nn.ReLU(), torch.nn.Linear(settings.HIDDEN, 10)
     )
-    for _ in range(EPOCHS):
-        for rows in torch.randperm(len(x)).split(BATCH):
+    optimizer = torch.optim.SGD(net.parameters(), lr=settings.RATE, momentum=settings.MOMENTUM, fused=True)
+    steps = settings.EPOCHS * -(-len(x) // settings.BATCH)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: settings.rate(t, steps))
+    for _ in range(settings.EPOCHS):
+        for rows in torch.randperm(len(x)).split(settings.BATCH):
             loss = torch.nn.functional.cross_entropy(net(x[rows]), y[rows])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

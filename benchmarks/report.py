@@ -79,9 +79,9 @@ def summary(rows: list[tuple[Result, float]], threads: int) -> str:
     plural = "1 thread" if threads == 1 else f"{threads} threads"
     text = (
         f"With {plural} nnc is ahead of every peer in {len(rows) - len(lost)} of {len(rows)} cases; "
-        f"the fastest peer takes {min(leads):.2f} to {max(leads):.2f} times as long, "
-        f"{geometric_mean(leads):.2f} as a geometric mean."
+        f"the fastest peer takes {min(leads):.2f} to {max(leads):.2f} times as long"
     )
+    text += f", {geometric_mean(leads):.2f} as a geometric mean." if len(leads) > 1 else "."
     if not lost:
         return text + " No peer wins."
     wins = [f"{r.fastest_peer()} on {r.case} ({1 / value:.2f} times as fast)" for r, value in lost]
