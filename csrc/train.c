@@ -13,7 +13,8 @@
 #include "plan.h"
 
 enum {
-    FLOPS_PER_THREAD = 300000, /* below this a second thread costs more in barriers than it saves */
+    FLOPS_PER_THREAD = 300000, /* of a pass: below this a second thread costs more in barriers than it saves */
+    FLOPS_PER_TEAM = 4000000,  /* of a call: below this starting the team costs more than it saves */
     ROWS_AHEAD = 8,            /* rows of the gather that are asked for in advance */
 };
 
@@ -37,14 +38,17 @@ static size_t least(size_t a, size_t b) {
     return a < b ? a : b;
 }
 
-/* Threads worth having for passes over m rows. */
-static int threads_for(const struct nnc_plan *plan, size_t m, enum nnc_mode mode) {
+/* Threads worth having for a call over `rows` rows in passes of up to m: a pass must be worth its barriers, and a call of
+ * inference, which may be a single row, the waking of a team. */
+static int threads_for(const struct nnc_plan *plan, size_t rows, size_t m, enum nnc_mode mode) {
     double flops = 0;
     for (size_t l = 0; l < plan->n_layers; l++)
         if (plan->layers[l].spec.kind == NNC_DENSE) flops += 2.0 * (double)plan->layers[l].I * (double)plan->layers[l].O;
         else flops += 10.0 * (double)plan->layers[l].O;
-    double worth = 1 + flops * (double)m * (mode == TRAIN ? 3 : 1) / FLOPS_PER_THREAD;
-    int n = nnc_threads();
+    const double per_pass = flops * (double)least(m, rows) * (mode == TRAIN ? 3 : 1) / FLOPS_PER_THREAD;
+    const double per_call = mode == TRAIN ? per_pass : flops * (double)rows / FLOPS_PER_TEAM;
+    const double worth = 1 + (per_pass < per_call ? per_pass : per_call);
+    const int n = nnc_threads();
     return worth < n ? (int)worth : n;
 }
 
@@ -294,7 +298,7 @@ nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedu
     nnc_status status = prepare_update(plan);
     if (status) return status;
     struct training t = {plan, data, schedule, sums, seconds() + schedule->budget, false, false};
-    nnc_team_run(threads_for(plan, schedule->batch_size, TRAIN), train_body, &t);
+    nnc_team_run(threads_for(plan, schedule->batch_size, schedule->batch_size, TRAIN), train_body, &t);
     return t.not_finite ? NNC_NOT_FINITE : NNC_OK;
 }
 
@@ -329,7 +333,7 @@ nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start,
     clear(plan, sums);
     if (!plan->has_loss || start > stop || stop > data->n) return NNC_INVALID;
     struct inference t = {.plan = plan, .data = data, .start = start, .stop = stop, .sums = sums};
-    nnc_team_run(threads_for(plan, least(stop - start, plan->capacity), INFER), evaluate_body, &t);
+    nnc_team_run(threads_for(plan, stop - start, plan->capacity, INFER), evaluate_body, &t);
     return NNC_OK;
 }
 
@@ -355,7 +359,7 @@ static void forward_body(void *arg, struct nnc_worker *worker) {
 
 nnc_status nnc_plan_forward(nnc_plan *plan, const nnc_data *data, float *outputs) {
     struct inference t = {.plan = plan, .data = data, .stop = data->n, .outputs = outputs};
-    nnc_team_run(threads_for(plan, least(data->n, plan->capacity), INFER), forward_body, &t);
+    nnc_team_run(threads_for(plan, data->n, plan->capacity, INFER), forward_body, &t);
     return NNC_OK;
 }
 
@@ -387,7 +391,7 @@ nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool trainin
     if (status) return status;
     plan->apply = APPLY_STORE;
     struct batch t = {.plan = plan, .data = data, .pass = {data->n, TRAIN, training, epoch, step}, .loss = loss};
-    nnc_team_run(threads_for(plan, data->n, TRAIN), gradients_body, &t);
+    nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), gradients_body, &t);
     return NNC_OK;
 }
 
@@ -400,7 +404,7 @@ static void step_forward_body(void *arg, struct nnc_worker *worker) {
 nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, uint64_t epoch, uint64_t step, float *outputs) {
     if (plan->has_loss || data->n < 1 || data->n > plan->batch_size) return NNC_INVALID;
     struct batch t = {.plan = plan, .data = data, .pass = {data->n, TRAIN, true, epoch, step}, .outputs = outputs};
-    nnc_team_run(threads_for(plan, data->n, TRAIN), step_forward_body, &t);
+    nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), step_forward_body, &t);
     return NNC_OK;
 }
 
@@ -423,7 +427,7 @@ nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outpu
     if (status) return status;
     plan->hyper = nnc_hyper_of(&plan->optimizer, learning_rate, step);
     struct batch t = {.plan = plan, .pass = {n, TRAIN, true, 0, step}, .d_outputs = d_outputs};
-    nnc_team_run(threads_for(plan, n, TRAIN), step_backward_body, &t);
+    nnc_team_run(threads_for(plan, n, n, TRAIN), step_backward_body, &t);
     return NNC_OK;
 }
 

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 
@@ -146,25 +147,28 @@ cdef class _Rows:
         return rows
 
     cdef int set_x(self, x, size_t n_inputs) except -1:
-        cdef const float[:, :] floats
-        cdef const uint8_t[:, :] bytes_
-        if x.ndim != 2 or x.shape[1] != n_inputs:
-            raise ValueError(f"x has shape {x.shape}, this plan takes (n, {n_inputs})")
-        self.data.n = x.shape[0]
-        if self.data.n == 0:
-            return 0
-        if x.shape[1] > 1 and x.strides[1] != x.itemsize:
-            raise ValueError(f"x must have adjacent features, its strides are {x.strides}")
-        self.data.x_stride = x.strides[0]
-        self.data.x_is_u8 = x.dtype == np.uint8
-        if self.data.x_is_u8:
-            bytes_ = x
-            self.data.x = &bytes_[0, 0]
-        elif x.dtype == np.float32:
-            floats = x
-            self.data.x = &floats[0, 0]
-        else:
-            raise TypeError(f"x must be uint8 or float32, got {x.dtype}")
+        # The buffer protocol itself: a typed memoryview costs more than the forward pass of a tiny network. The array
+        # is kept alive by `arrays`, so its memory outlives the buffer.
+        cdef Py_buffer view
+        cdef const char *format
+        PyObject_GetBuffer(x, &view, PyBUF_STRIDES | PyBUF_FORMAT)
+        format = view.format
+        if format[0] == c"=":  # native byte order, not aligned: the kernels do not mind
+            format += 1
+        try:
+            if view.ndim != 2 or <size_t>view.shape[1] != n_inputs:
+                raise ValueError(f"x has shape {x.shape}, this plan takes (n, {n_inputs})")
+            self.data.n = view.shape[0]
+            if self.data.n == 0:
+                return 0
+            if view.shape[1] > 1 and view.strides[1] != view.itemsize:
+                raise ValueError(f"x must have adjacent features, its strides are {x.strides}")
+            self.data.x_is_u8 = format[0] == c"B"
+            if not (self.data.x_is_u8 or format[0] == c"f") or format[1] != 0:
+                raise TypeError(f"x must be uint8 or float32, got {x.dtype}")
+            self.data.x, self.data.x_stride = view.buf, view.strides[0]
+        finally:
+            PyBuffer_Release(&view)
         return 0
 
     cdef int set_targets(self, y, sample_weight, size_t n_outputs) except -1:
@@ -211,13 +215,18 @@ cdef _out(out, shape):
 
 
 cdef float *_pointer(array) except? NULL:
-    cdef float[::1] flat = array.reshape(-1)
-    return &flat[0] if flat.shape[0] else NULL
+    """Of a C-contiguous float32 array that is written to; NULL if it is empty."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(array, &view, PyBUF_WRITABLE)
+    PyBuffer_Release(&view)
+    return <float *>view.buf if view.len else NULL
 
 
 cdef const float *_read_pointer(array) except? NULL:
-    cdef const float[::1] flat = array.reshape(-1)
-    return &flat[0] if flat.shape[0] else NULL
+    cdef Py_buffer view
+    PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
+    PyBuffer_Release(&view)
+    return <const float *>view.buf if view.len else NULL
 
 
 # ---- plans ------------------------------------------------------------------------------------------------------------
@@ -403,14 +412,11 @@ cdef class Plan:
     def forward(self, x):
         """Outputs (n, n_outputs) of x (n, n_inputs) in inference mode."""
         cdef _Rows rows = _Rows.of(x, None, None, self.n_inputs, self.n_outputs)
-        cdef float[:, ::1] outputs
         cdef nnc_status status
         result = np.empty((rows.data.n, self.n_outputs), np.float32)
-        if rows.data.n == 0:
-            return result
-        outputs = result
+        cdef float *outputs = _pointer(result)
         with self._lock, nogil:
-            status = nnc_plan_forward(self._plan, &rows.data, &outputs[0, 0])
+            status = nnc_plan_forward(self._plan, &rows.data, outputs)
         _raise(status, "forward")
         return result
 
