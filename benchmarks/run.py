@@ -5,6 +5,8 @@
     python benchmarks/run.py --quick                          # does it work? the figures mean nothing
     python benchmarks/run.py --doc                            # docs/benchmarks.md too
     python benchmarks/run.py train --compare OTHER            # this nnc beside another, see below
+    NNC_ISA=avx2 python benchmarks/run.py train --peers       # nnc alone on AVX2, as a part of AVX2's peak
+    python benchmarks/run.py train --peers --threads 2 4      # more threads than CPUs
 
 nnc must be importable: installed, or built in place with PYTHONPATH at the checkout. The peers are optional
 (pip install torch jax scikit-learn onnxruntime onnx); one that is not installed is left out with a note.

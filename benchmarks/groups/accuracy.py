@@ -44,7 +44,7 @@ def run(context):
         if importlib.util.find_spec(package):
             sides[name] = script
         else:
-            context.notes.add(f"{name} is left out: {package} is not installed")
+            context.notes.add(f"{name} is left out: it is not installed")
     times = {name: [] for name in sides}
     accuracies = {name: [] for name in sides}
     for seed in range(1 if context.quick else 5):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import peers
 from timing import Result, check_close, interleave_calls
 
 TITLE = "Products"
@@ -81,7 +82,7 @@ def run(context):
                 try:
                     sides[name] = make(*arrays)
                 except ImportError as error:
-                    context.notes.add(f"{name} is left out: {error}")
+                    context.notes.add(f"{name} is left out: {peers.reason(error)}")
         for kind, products in (("forward", 1), ("backward", 2)):
             calls = {name: side[kind] for name, side in sides.items()}
             case = f"{batch} x {inputs} x {outputs}, {kind}"

@@ -34,6 +34,11 @@ class NotSupported(Exception):
     """A side cannot do this task; it is left out of the row."""
 
 
+def reason(error: ImportError) -> str:
+    """Why a side is left out."""
+    return "it is not installed" if isinstance(error, ModuleNotFoundError) else str(error)
+
+
 def load(table: dict[str, str], wanted: list[str] | None, notes: set[str]) -> Iterator[tuple[str, Any]]:
     """(name, class) of the sides wanted that are installed; nnc first, always."""
     for name, place in table.items():
@@ -45,4 +50,4 @@ def load(table: dict[str, str], wanted: list[str] | None, notes: set[str]) -> It
         except ImportError as error:
             if name == "nnc":
                 raise
-            notes.add(f"{name} is left out: {error}")
+            notes.add(f"{name} is left out: {reason(error)}")
