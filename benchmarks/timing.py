@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-PAUSE = 0.01  # seconds between two sides: the threads of the last one stop spinning
+PAUSE = 0.15  # seconds between two sides: idle threads of OpenBLAS, as NumPy has it, spin for up to 0.1
 
 
 @dataclasses.dataclass
