@@ -18,10 +18,6 @@ enum {
 
 static const float zeros[PANEL];
 
-static size_t least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
 /* z = b + x W for rows [i0, i1) and panels [p0, p1), then the activation. */
 static void forward_block(const struct nnc_layer *layer, const float *x, size_t ldx, size_t i0, size_t i1, size_t p0,
                           size_t p1, enum nnc_mode mode) {

@@ -8,10 +8,6 @@
 
 enum { KC = 512 }; /* depth of a packed panel: 64 KB on the stack */
 
-static size_t least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
 struct gemm_call {
     size_t M, N, K;
     const float *a;

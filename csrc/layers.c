@@ -70,7 +70,7 @@ void nnc_prelu_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *
     const float *x = nnc_input(plan, l, &ldx);
     nnc_share(worker, slope->n_tiles, &first, &last);
     for (size_t tile = first; tile < last; tile++) {
-        const size_t j = tile * PANEL, n = layer->O - j < PANEL ? layer->O - j : PANEL;
+        const size_t j = tile * PANEL, n = least(PANEL, layer->O - j);
         float g[PANEL] = {0};
         float *dx = layer->needs_dx ? plan->layers[l - 1].da + j : NULL;
         nnc_kernels->prelu_backward(pass->m, n, x + j, ldx, slope->w + j, layer->da + j, layer->ld, dx,

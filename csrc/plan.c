@@ -301,7 +301,7 @@ static float *array_of(const struct nnc_param *param, int what) {
 #define EACH_RUN(param, inside, outside, body)                                                                          \
     for (size_t k_ = 0; k_ < (param)->rows; k_++)                                                                       \
         for (size_t j_ = 0; j_ < (param)->cols; j_ += PANEL) {                                                          \
-            size_t bytes = ((param)->cols - j_ < PANEL ? (param)->cols - j_ : PANEL) * sizeof(float);                   \
+            size_t bytes = least((param)->cols - j_, PANEL) * sizeof(float);                                            \
             size_t inside = nnc_param_offset(param, k_, j_), outside = k_ * (param)->cols + j_;                         \
             body;                                                                                                       \
         }

@@ -85,6 +85,10 @@ static inline const struct nnc_layer *nnc_last_layer(const struct nnc_plan *plan
     return &plan->layers[plan->n_layers - 1];
 }
 
+static inline size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
 static inline size_t nnc_round_up(size_t n, size_t multiple) {
     return (n + multiple - 1) / multiple * multiple;
 }

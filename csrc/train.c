@@ -34,10 +34,6 @@ static double seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static size_t least(size_t a, size_t b) {
-    return a < b ? a : b;
-}
-
 /* Threads worth having for a call over `rows` rows in passes of up to m: a pass must be worth its barriers, and a call of
  * inference, which may be a single row, the waking of a team. */
 static int threads_for(const struct nnc_plan *plan, size_t rows, size_t m, enum nnc_mode mode) {
