@@ -18,42 +18,56 @@ enum {
 
 static const float zeros[PANEL];
 
+static bool skips_zeros(const struct nnc_plan *plan, size_t l, size_t m) {
+    return l == 0 && plan->zeros.groups && nnc_zeros_pay(plan, m);
+}
+
 /* z = b + x W for rows [i0, i1) and panels [p0, p1), then the activation. */
-static void forward_block(const struct nnc_layer *layer, const float *x, size_t ldx, size_t i0, size_t i1, size_t p0,
-                          size_t p1, enum nnc_mode mode) {
+static void forward_block(struct nnc_plan *plan, size_t l, size_t i0, size_t i1, size_t p0, size_t p1,
+                          const struct nnc_pass *pass) {
+    const struct nnc_layer *layer = &plan->layers[l];
     const struct nnc_param *W = layer->kernel;
-    const bool elementwise = layer->spec.activation < ACTIVATION_softmax;
-    for (size_t p = p0; p < p1; p++) {
-        size_t j = p * PANEL, n = least(PANEL, layer->O - j);
-        float *a = layer->a + i0 * layer->ld + j;
-        const float *init = layer->bias ? layer->bias->w + j : zeros;
-        size_t ldinit = 0;
-        for (size_t k = 0; k < layer->I; k += KC) {
-            nnc_kernels->gemm(i1 - i0, n, least(KC, layer->I - k), x + i0 * ldx + k, ldx, 1,
-                              W->w + nnc_param_offset(W, k, j), PANEL, init, ldinit, a, layer->ld);
-            init = a;
-            ldinit = layer->ld;
-        }
-        if (elementwise && layer->spec.activation != ACTIVATION_linear) {
-            float *d = mode == TRAIN && layer->d ? layer->d + i0 * layer->ld + j : NULL;
-            nnc_kernels->activation_forward[layer->spec.activation](i1 - i0, n, a, layer->ld, a, layer->ld, d, layer->ld,
+    const size_t j0 = p0 * PANEL, n = least(p1 * PANEL, layer->O) - j0, m = i1 - i0, stride = W->rows * PANEL;
+    const float *init = layer->bias ? layer->bias->w + j0 : NULL, *w = W->w + p0 * stride;
+    const size_t ld = layer->ld;
+    float *a = layer->a + i0 * ld + j0, *d = pass->mode == TRAIN && layer->d ? layer->d + i0 * ld + j0 : NULL;
+    size_t ldx;
+    const float *x = nnc_input(plan, l, &ldx);
+    x += i0 * ldx;
+    const bool sparse = skips_zeros(plan, l, pass->m);
+    if (sparse) {
+        const struct nnc_zeros *z = &plan->zeros;
+        const struct nnc_groups groups = {z->groups, z->blocks, z->of_row + i0 * z->groups, z->starts + i0 * (z->blocks + 1)};
+        nnc_kernels->gemm_rows(m, n, x, ldx, &groups, w, stride, init, a, ld);
+    } else if (m == 1) {
+        nnc_kernels->gemv(n, layer->I, x, w, stride, init, a);
+    }
+    for (size_t j = 0; j < n; j += PANEL, w += stride) {
+        const size_t width = least(PANEL, n - j);
+        for (size_t k = 0; k < layer->I && !sparse && m > 1; k += KC)
+            nnc_kernels->gemm(m, width, least(KC, layer->I - k), x + k, ldx, 1, w + k * PANEL, PANEL,
+                              k ? a + j : init ? init + j : zeros, k ? ld : 0, a + j, ld);
+        if (layer->spec.activation < ACTIVATION_softmax && layer->spec.activation != ACTIVATION_linear)
+            nnc_kernels->activation_forward[layer->spec.activation](m, width, a + j, ld, a + j, ld, d ? d + j : NULL, ld,
                                                                     layer->spec.alpha);
-        }
     }
 }
 
 void nnc_dense_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
-    size_t ldx, first, last;
-    const float *x = nnc_input(plan, l, &ldx);
+    size_t first, last;
     const size_t panels = (layer->O + PANEL - 1) / PANEL, n = (size_t)worker->n;
     /* By panels a core keeps its part of W in its own cache; by rows where the panels do not divide evenly. */
     if (panels % n == 0 || panels >= 4 * n) {
         nnc_share(worker, panels, &first, &last);
-        if (first < last) forward_block(layer, x, ldx, 0, pass->m, first, last, pass->mode);
+        if (first < last) forward_block(plan, l, 0, pass->m, first, last, pass);
     } else {
         nnc_share(worker, pass->m, &first, &last);
-        if (first < last) forward_block(layer, x, ldx, first, last, 0, panels, pass->mode);
+        if (first < last) forward_block(plan, l, first, last, 0, panels, pass);
+    }
+    if (pass->mode == TRAIN && skips_zeros(plan, l, pass->m)) {
+        nnc_share(worker, plan->zeros.groups, &first, &last);
+        nnc_list_groups(plan, pass->m, first, last);
     }
     if (layer->spec.activation == ACTIVATION_softmax) {
         nnc_team_barrier(worker);
@@ -86,13 +100,17 @@ static void input_gradient(struct nnc_plan *plan, size_t l, size_t m, size_t blo
 
 /* Gradient of tile t of W, used at once. */
 static void kernel_gradient(struct nnc_plan *plan, const struct nnc_layer *layer, const float *x, size_t ldx, size_t m,
-                            size_t tile) {
+                            bool sparse, size_t tile) {
     struct nnc_param *W = layer->kernel;
     const size_t k = tile % W->row_tiles * PANEL, j = tile / W->row_tiles * PANEL;
     const size_t rows = least(PANEL, layer->I - k), cols = least(PANEL, layer->O - j);
     _Alignas(64) float g[TILE];
     if (cols < PANEL) memset(g, 0, sizeof g); /* the padding of the weights stays 0 */
-    nnc_kernels->gemm(rows, cols, m, x + k, 1, ldx, layer->da + j, layer->ld, zeros, 0, g, PANEL);
+    for (size_t r = 0; r < rows && sparse; r += GROUP)
+        nnc_kernels->gemm_listed(cols, plan->zeros.counts[(k + r) / GROUP],
+                                 plan->zeros.of_group + (k + r) / GROUP * plan->capacity, x + k + r, ldx, layer->da + j,
+                                 layer->ld, g + r * PANEL, PANEL);
+    if (!sparse) nnc_kernels->gemm(rows, cols, m, x + k, 1, ldx, layer->da + j, layer->ld, zeros, 0, g, PANEL);
     nnc_apply_tile(plan, W, tile, g);
 }
 
@@ -102,6 +120,7 @@ void nnc_dense_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *
     size_t ldx, first, last;
     const float *x = nnc_input(plan, l, &ldx);
     const size_t m = pass->m;
+    const bool sparse = skips_zeros(plan, l, m);
     if (!layer->dz_done) {
         nnc_share(worker, m, &first, &last);
         nnc_activate_backward(layer->spec.activation, last - first, layer->O, layer->a + first * layer->ld,
@@ -114,11 +133,11 @@ void nnc_dense_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *
         nnc_share(worker, W->row_tiles, &first, &last);
         for (size_t block = first; block < last; block++) {
             input_gradient(plan, l, m, block);
-            for (size_t tile = block; tile < W->n_tiles; tile += W->row_tiles) kernel_gradient(plan, layer, x, ldx, m, tile);
+            for (size_t tile = block; tile < W->n_tiles; tile += W->row_tiles) kernel_gradient(plan, layer, x, ldx, m, sparse, tile);
         }
     } else {
         nnc_share(worker, W->n_tiles, &first, &last);
-        for (size_t tile = first; tile < last; tile++) kernel_gradient(plan, layer, x, ldx, m, tile);
+        for (size_t tile = first; tile < last; tile++) kernel_gradient(plan, layer, x, ldx, m, sparse, tile);
     }
     if (layer->bias) {
         nnc_share(worker, layer->bias->n_tiles, &first, &last);

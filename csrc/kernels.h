@@ -12,6 +12,8 @@
 enum {
     PANEL = 32,          /* columns of a packed panel, and rows of a gradient tile: a tile has at most 1024 floats */
     TILE = PANEL * PANEL,
+    GROUP = 4,           /* columns of x that are skipped together where they are 0 */
+    GROUP_BLOCK = 12,    /* groups whose rows of W, times 128 columns, stay in the L1 cache: 24 KB */
 };
 
 enum nnc_activation {
@@ -51,6 +53,13 @@ struct nnc_loss_block {
     size_t ldda;
 };
 
+/* Which groups of each row of x are not 0 throughout. */
+struct nnc_groups {
+    size_t groups, blocks;  /* of a row: groups, and blocks of GROUP_BLOCK of them */
+    const uint16_t *lists;  /* (m, groups) their numbers, ascending */
+    const uint16_t *starts; /* (m, blocks + 1) where in the list each block begins, and the list's end */
+};
+
 /* What an update needs beside the arrays; one for each step. */
 struct nnc_hyper {
     float learning_rate;
@@ -85,6 +94,15 @@ struct nnc_kernels {
      * element is one chain of fused multiply-adds in the order of p. */
     void (*gemm)(size_t m, size_t n, size_t k, const float *a, size_t rs, size_t cs, const float *b, size_t ldb,
                  const float *init, size_t ldinit, float *c, size_t ldc);
+    /* c (n) = init + x W for one row x (k), W (k, n) in panels `stride` floats apart. init (NULL: 0) and c
+     * have room for whole panels. */
+    void (*gemv)(size_t n, size_t k, const float *x, const float *w, size_t stride, const float *init, float *c);
+    /* The same for m rows of which only the groups in the lists are not 0. */
+    void (*gemm_rows)(size_t m, size_t n, const float *x, size_t ldx, const struct nnc_groups *groups, const float *w,
+                      size_t stride, const float *init, float *c, size_t ldc);
+    /* c (GROUP, n) = sum over the `count` listed rows p of x[p]^T dz[p], for a group of x and n <= PANEL columns of dz. */
+    void (*gemm_listed)(size_t n, size_t count, const uint16_t *list, const float *x, size_t ldx, const float *dz,
+                        size_t lddz, float *c, size_t ldc);
     /* y[j ldy + i] = x[i ldx + j] for i < m, j < n. */
     void (*transpose)(size_t m, size_t n, const float *x, size_t ldx, float *y, size_t ldy);
 

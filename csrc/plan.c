@@ -17,6 +17,7 @@ enum {
     LINE = 64,                 /* bytes of a cache line: every array begins on one */
     HUGE_PAGE = 2 << 20,
     INFER_ROWS = 128,          /* rows at a time in inference, at least */
+    LEAST_SPARSE = 128,        /* inputs from which on looking for zeros may pay */
 };
 static const size_t MOST_FLOATS = (size_t)1 << 38; /* products of sizes below this do not overflow */
 
@@ -99,6 +100,19 @@ static bool folds(const nnc_layer_spec *spec, const nnc_layer_spec *before) {
     return spec->kind == NNC_ACTIVATION && before->kind == NNC_DENSE && before->activation == ACTIVATION_linear;
 }
 
+/* Images have many zeros; a net's own activations hardly ever whole groups of them. */
+static struct nnc_zeros lay_out_zeros(struct arena *arena, size_t B, size_t n_inputs) {
+    struct nnc_zeros zeros = {.groups = n_inputs / GROUP};
+    zeros.blocks = (zeros.groups + GROUP_BLOCK - 1) / GROUP_BLOCK;
+    zeros.all = take(arena, zeros.groups, sizeof *zeros.all);
+    zeros.of_row = take(arena, B * zeros.groups, sizeof *zeros.of_row);
+    zeros.starts = take(arena, B * (zeros.blocks + 1), sizeof *zeros.starts);
+    zeros.of_group = take(arena, zeros.groups * B, sizeof *zeros.of_group);
+    zeros.counts = take(arena, zeros.groups, sizeof *zeros.counts);
+    for (size_t g = 0; arena->base && g < zeros.groups; g++) zeros.all[g] = (uint16_t)g;
+    return zeros;
+}
+
 static void lay_out(struct nnc_plan *plan, struct arena *arena, const nnc_plan_spec *spec) {
     nnc_layer_spec *specs = take(arena, spec->n_layers + 1, sizeof *specs);
     uint32_t *indices = take(arena, spec->n_layers + 1, sizeof *indices);
@@ -134,6 +148,8 @@ static void lay_out(struct nnc_plan *plan, struct arena *arena, const nnc_plan_s
     size_t width = spec->n_inputs;
     plan->ldx = leading_dimension(width);
     plan->x = take_floats(arena, B * plan->ldx);
+    if (width % GROUP == 0 && width >= LEAST_SPARSE && width / GROUP <= UINT16_MAX && B <= UINT16_MAX)
+        plan->zeros = lay_out_zeros(arena, B, width);
     for (size_t l = 0; l < n; l++) {
         const nnc_layer_spec *s = specs ? &specs[l] : l < spec->n_layers ? &spec->layers[l] : NULL;
         struct nnc_layer layer = {.I = width, .needs_dx = plan->n_params > 0};
@@ -249,6 +265,7 @@ nnc_status nnc_plan_create(nnc_plan **result, const nnc_plan_spec *spec, char me
     if (spec->n_metrics) memcpy(plan->metrics, spec->metrics, spec->n_metrics * sizeof *spec->metrics);
     if (spec->loss) plan->loss = *spec->loss;
     link_layers(plan);
+    if (plan->layers[0].spec.kind != NNC_DENSE) plan->zeros.groups = 0;
     if (plan->has_loss) plan->loss_kernel = nnc_loss_kernel(plan->loss.kind, plan->loss.from_logits);
     *result = plan;
     return NNC_OK;

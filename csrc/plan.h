@@ -34,6 +34,16 @@ struct nnc_layer {
     bool dz_done;     /* dense: whoever writes da turns it into dz at once */
 };
 
+/* Where the batch is 0: kept for a first dense layer. Lists hold at most 65,536 rows and groups. */
+struct nnc_zeros {
+    size_t groups, blocks;   /* of a row; 0 groups: not kept */
+    uint16_t *all;           /* (groups) 0, 1, 2, ...: the list of a row without zeros */
+    uint16_t *of_row;        /* (B, groups) see nnc_groups */
+    uint16_t *starts;        /* (B, blocks + 1) */
+    uint16_t *of_group;      /* (groups, B) the rows of a group that are not 0 throughout, ascending */
+    uint16_t *counts;        /* (groups) how many */
+};
+
 enum nnc_mode { INFER, TRAIN };
 
 /* What becomes of a tile's gradient. */
@@ -50,6 +60,7 @@ struct nnc_plan {
     struct nnc_param *params;
     float *x;                  /* (B, n_inputs) the gathered batch */
     size_t ldx;
+    struct nnc_zeros zeros;
     float x_scale, x_offset;   /* a first Rescaling layer is done in the gather */
 
     int output_activation;     /* fused with the loss, so left out of the last layer; else ACTIVATION_linear */
@@ -123,6 +134,11 @@ nnc_layer_fn nnc_activation_layer_forward, nnc_activation_layer_backward;
 nnc_layer_fn nnc_prelu_forward, nnc_prelu_backward;
 nnc_layer_fn nnc_dropout_forward, nnc_dropout_backward;
 nnc_layer_fn nnc_rescaling_forward, nnc_rescaling_backward;
+
+/* zeros.c: the lists of one row of the batch; those of groups [first, last); whether using them pays for m rows. */
+void nnc_list_row(struct nnc_plan *plan, size_t i);
+void nnc_list_groups(struct nnc_plan *plan, size_t m, size_t first, size_t last);
+bool nnc_zeros_pay(const struct nnc_plan *plan, size_t m);
 
 bool nnc_activation_keeps_d(int id); /* f' is told from d, not from a */
 /* a = f(z) in place, softmax included, on rows [0, m) from the given pointers. d as in kernels.h. */

