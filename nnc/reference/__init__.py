@@ -4,8 +4,9 @@ Read it in this order:
 
 1. `formulas`: every activation, loss and metric, one row of a table each;
 2. `optimizers`: every update rule;
-3. `layers`: a forward/backward pair for each kind of layer;
-4. `plan`: a network of them, trained batch by batch.
+3. `noise`: random numbers;
+4. `layers`: a forward/backward pair for each kind of layer;
+5. `plan`: a network of them, trained batch by batch.
 
 The names and arguments are those of the compiled core, but for its ``out=``.
 """
@@ -21,9 +22,10 @@ from .formulas import (
     sigmoid,
     softmax,
 )
-from .layers import LAYERS, dense, dense_backward, dropout_mask, philox4x32
+from .layers import dense, dense_backward
+from .noise import dropout_mask, philox4x32, random_words
 from .optimizers import OPTIMIZERS, slot_names, update
-from .plan import Plan
+from .plan import LAYERS, Plan
 
 __all__ = [
     "ACTIVATIONS",
@@ -40,6 +42,7 @@ __all__ = [
     "loss",
     "metric",
     "philox4x32",
+    "random_words",
     "sigmoid",
     "slot_names",
     "softmax",
