@@ -5,12 +5,22 @@ Read it in this order:
 1. `formulas`: every activation, loss and metric, one row of a table each;
 2. `optimizers`: every update rule;
 3. `noise`: random numbers;
-4. `layers`: a forward/backward pair for each kind of layer;
+4. `layers`: a forward/backward pair for each kind of layer; and those for maps, which are images and what
+   layers make of them: `convolution`;
 5. `plan`: a network of them, trained batch by batch.
 
 The names and arguments are those of the compiled core, but for its ``out=``.
 """
 
+from .convolution import (
+    average_pooling,
+    average_pooling_backward,
+    conv2d,
+    conv2d_backward,
+    max_pooling,
+    max_pooling_backward,
+    zero_padding,
+)
 from .formulas import (
     ACTIVATIONS,
     LOSSES,
@@ -36,10 +46,16 @@ __all__ = [
     "Plan",
     "activation",
     "activation_backward",
+    "average_pooling",
+    "average_pooling_backward",
+    "conv2d",
+    "conv2d_backward",
     "dense",
     "dense_backward",
     "dropout_mask",
     "loss",
+    "max_pooling",
+    "max_pooling_backward",
     "metric",
     "philox4x32",
     "random_words",
@@ -47,4 +63,5 @@ __all__ = [
     "slot_names",
     "softmax",
     "update",
+    "zero_padding",
 ]

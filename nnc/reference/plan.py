@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .convolution import AveragePooling, Conv2D, MaxPooling, ZeroPadding
 from .formulas import METRICS, Array, check_targets, look_up, loss, metric_rows
 from .layers import Activation, Dense, Dropout, Layer, PReLU, Rescaling, SpatialDropout
 from .optimizers import clip, move, slot_names
@@ -21,6 +22,10 @@ LAYERS = {
     "dropout": Dropout,
     "spatial_dropout": SpatialDropout,
     "rescaling": Rescaling,
+    "conv2d": Conv2D,
+    "max_pooling": MaxPooling,
+    "average_pooling": AveragePooling,
+    "zero_padding": ZeroPadding,
 }
 
 # A last activation and the loss that undoes it: the two together are worked on logits, which is exact where a
@@ -29,11 +34,11 @@ FUSED = {"softmax": "categorical_crossentropy", "sigmoid": "binary_crossentropy"
 
 
 def build_layers(rows: list[dict], n_inputs: int) -> list[Layer]:
-    """Make the layers of a plan's rows; a dense row with an activation becomes two layers."""
+    """Make the layers of a plan's rows; a dense or conv2d row with an activation becomes two layers."""
     layers: list[Layer] = []
     for index, row in enumerate(rows):
         kinds = [look_up(LAYERS, row["kind"], f"kind of layer {index}")]
-        if kinds == [Dense] and row["activation"] != "linear":
+        if kinds[0] in (Dense, Conv2D) and row["activation"] != "linear":
             kinds.append(Activation)
         if not kinds[0].differentiable and any(layer.shapes for layer in layers):
             raise ValueError(f"layer {index}: {row['kind']} must come before every layer with parameters")
