@@ -6,7 +6,7 @@ Read it in this order:
 2. `optimizers`: every update rule;
 3. `noise`: random numbers;
 4. `layers`: a forward/backward pair for each kind of layer; and those for maps, which are images and what
-   layers make of them: `convolution`;
+   layers make of them: `convolution`, `normalization`;
 5. `plan`: a network of them, trained batch by batch.
 
 The names and arguments are those of the compiled core, but for its ``out=``.
@@ -34,6 +34,12 @@ from .formulas import (
 )
 from .layers import dense, dense_backward
 from .noise import dropout_mask, philox4x32, random_words
+from .normalization import (
+    batch_normalization,
+    batch_normalization_backward,
+    layer_normalization,
+    layer_normalization_backward,
+)
 from .optimizers import OPTIMIZERS, slot_names, update
 from .plan import LAYERS, Plan
 
@@ -48,11 +54,15 @@ __all__ = [
     "activation_backward",
     "average_pooling",
     "average_pooling_backward",
+    "batch_normalization",
+    "batch_normalization_backward",
     "conv2d",
     "conv2d_backward",
     "dense",
     "dense_backward",
     "dropout_mask",
+    "layer_normalization",
+    "layer_normalization_backward",
     "loss",
     "max_pooling",
     "max_pooling_backward",

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from .convolution import AveragePooling, Conv2D, MaxPooling, ZeroPadding
 from .formulas import METRICS, Array, check_targets, look_up, loss, metric_rows
 from .layers import Activation, Dense, Dropout, Layer, PReLU, Rescaling, SpatialDropout
+from .normalization import BatchNormalization, LayerNormalization
 from .optimizers import clip, move, slot_names
 
 # The "kind" of a plan's row: its layer
@@ -26,6 +27,8 @@ LAYERS = {
     "max_pooling": MaxPooling,
     "average_pooling": AveragePooling,
     "zero_padding": ZeroPadding,
+    "batch_normalization": BatchNormalization,
+    "layer_normalization": LayerNormalization,
 }
 
 # A last activation and the loss that undoes it: the two together are worked on logits, which is exact where a
