@@ -6,12 +6,13 @@ Read it in this order:
 2. `optimizers`: every update rule;
 3. `noise`: random numbers;
 4. `layers`: a forward/backward pair for each kind of layer; and those for maps, which are images and what
-   layers make of them: `convolution`, `normalization`;
+   layers make of them: `convolution`, `normalization`, `augmentation`;
 5. `plan`: a network of them, trained batch by batch.
 
 The names and arguments are those of the compiled core, but for its ``out=``.
 """
 
+from .augmentation import affine_images
 from .convolution import (
     average_pooling,
     average_pooling_backward,
@@ -52,6 +53,7 @@ __all__ = [
     "Plan",
     "activation",
     "activation_backward",
+    "affine_images",
     "average_pooling",
     "average_pooling_backward",
     "batch_normalization",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .augmentation import RandomAffine
 from .convolution import AveragePooling, Conv2D, MaxPooling, ZeroPadding
 from .formulas import METRICS, Array, check_targets, look_up, loss, metric_rows
 from .layers import Activation, Dense, Dropout, Layer, PReLU, Rescaling, SpatialDropout
@@ -29,6 +30,7 @@ LAYERS = {
     "zero_padding": ZeroPadding,
     "batch_normalization": BatchNormalization,
     "layer_normalization": LayerNormalization,
+    "random_affine": RandomAffine,
 }
 
 # A last activation and the loss that undoes it: the two together are worked on logits, which is exact where a
