@@ -1,4 +1,4 @@
-"""Layers: one forward/backward pair for each kind, and the random numbers that dropout draws.
+"""Layers: what every kind has, and a forward/backward pair for those that know nothing of maps and images.
 
 Every layer has the same face:
 
@@ -6,70 +6,23 @@ Every layer has the same face:
     layer.n_outputs                        features of a row after the layer
     layer.shapes                           {name: shape} of its parameters
     layer.penalties                        [(l1, l2)] of its parameters
+    layer.trainable                        [bool] of its parameters: is each learned along its gradient?
     y, kept = layer.forward(x, parameters, noise)              x (B, n_inputs) -> y (B, n_outputs)
     dx, gradients = layer.backward(dy, parameters, kept)       dL/dy -> dL/dx, dL/d parameter for each
+    layer.new_state(parameters, kept)      new values of the parameters that are not trainable
 
 `kept` is what backward wants to see again. `noise` is None in inference, (seed, epoch, step) in training.
+Parameters that are not trainable are what a layer remembers of its batches: their gradients are zeros, and
+where a training step moves the others along their gradients, these take their new values.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .formulas import ACTIVATIONS, Array, activation, activation_backward, look_up
-
-Noise = tuple[int, int, int]  # seed, epoch, step
-
-
-def philox4x32(counter: tuple, key: tuple[int, int]) -> tuple[NDArray[np.uint64], ...]:
-    """Philox4x32-10: four 32-bit words of random bits, a function of the counter and the key alone.
-
-    Parameters
-    ----------
-    counter : sequence of 4 array_like of int
-        The counter's words, broadcast against each other.
-    key : sequence of 2 int
-        The key's words.
-
-    Returns
-    -------
-    tuple of 4 ndarray of uint64
-        Words below 2^32.
-
-    References
-    ----------
-    Salmon, Moraes, Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3".
-
-    Examples
-    --------
-    >>> [hex(word) for word in philox4x32((0, 0, 0, 0), (0, 0))]
-    ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
-    """
-    low, bits = np.uint64(0xFFFFFFFF), np.uint64(32)
-    c0, c1, c2, c3 = (np.asarray(word, np.uint64) for word in counter)
-    k0, k1 = key
-    for _ in range(10):
-        p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2  # 32 x 32 bits: 64 bits hold them
-        c0, c2 = (p1 >> bits) ^ c1 ^ np.uint64(k0), (p0 >> bits) ^ c3 ^ np.uint64(k1)
-        c1, c3 = p1 & low, p0 & low
-        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
-    return c0, c1, c2, c3
-
-
-def dropout_mask(shape: tuple[int, int], rate: float, index: int, noise: Noise) -> NDArray[np.bool_]:
-    """Return which elements of a (B, F) batch dropout keeps: each with probability 1 - rate, independently.
-
-    Element i = r F + f (row r, feature f) has word i mod 4 of Philox block i div 4 and is kept when that word
-    is at least rate 2^32. The key is the seed; the counter is (block, index, step, epoch), so no two layers,
-    steps or epochs share a number, and the mask does not depend on the order in which anybody computes it.
-    """
-    seed, epoch, step = noise
-    size = shape[0] * shape[1]
-    blocks = np.arange((size + 3) // 4)
-    key = (seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF)
-    words = philox4x32((blocks, index, step & 0xFFFFFFFF, epoch & 0xFFFFFFFF), key)
-    return np.stack(words, axis=1).reshape(-1)[:size].reshape(shape) >= np.uint64(rate * 2**32)
+from .noise import dropout_mask
 
 
 def dense(
@@ -150,12 +103,27 @@ def dense_backward(x: ArrayLike, w: ArrayLike, dz: ArrayLike) -> tuple[Array, Ar
 class Layer:
     """A layer without parameters whose output has the shape of its input."""
 
+    differentiable = True  # a layer that is not must come before every layer with parameters
+
     def __init__(self, row: dict, n_inputs: int, index: int):
         self.row = row
         self.index = index
-        self.n_outputs = n_inputs
+        self.n_inputs = self.n_outputs = n_inputs
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.penalties: list[tuple[float, float]] = []
+
+    @property
+    def trainable(self) -> list[bool]:
+        return [True] * len(self.shapes)
+
+    def new_state(self, parameters, kept) -> list[Array]:
+        return []
+
+    def check_group(self, n_inputs: int) -> None:
+        """Raise a ValueError unless the row's runs of `group` features make up the n_inputs features."""
+        group = self.row["group"]
+        if group < 1 or n_inputs % group:
+            raise ValueError(f"layer {self.index}: group {group} does not divide the {n_inputs} features")
 
 
 class Dense(Layer):
@@ -184,8 +152,7 @@ class Activation(Layer):
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)
         look_up(ACTIVATIONS, row["activation"], "activation")
-        if row["group"] < 1 or n_inputs % row["group"]:
-            raise ValueError(f"layer {index}: group {row['group']} does not divide the {n_inputs} features")
+        self.check_group(n_inputs)
 
     def forward(self, x, parameters, noise):
         z = x.reshape(-1, self.row["group"])
@@ -221,14 +188,35 @@ class Dropout(Layer):
             raise ValueError(f"layer {index}: dropout rate {row['rate']} must lie in [0, 1)")
         self.scale = float(np.float32(1.0 / (1.0 - row["rate"])))  # rounded as the compiled plan has it
 
+    def mask(self, shape, noise):
+        return dropout_mask(shape, self.row["rate"], self.index, noise)
+
     def forward(self, x, parameters, noise):
         if noise is None:
             return x, None
-        keep = dropout_mask(x.shape, self.row["rate"], self.index, noise)
+        keep = self.mask(x.shape, noise)
         return np.where(keep, x * self.scale, 0.0), keep
 
     def backward(self, dy, parameters, keep):
         return (dy if keep is None else np.where(keep, dy * self.scale, 0.0)), []
+
+
+class SpatialDropout(Dropout):
+    """Dropout of whole channels: one decision for each (row, channel), all positions of the map alike.
+
+    Tompson, Goroshin, Jain, LeCun and Bregler 2015, "Efficient object localization using convolutional
+    networks": neighbours in a map are so alike that dropping them one by one hides little.
+    """
+
+    def __init__(self, row, n_inputs, index):
+        super().__init__(row, n_inputs, index)
+        if row["channels"] < 1 or n_inputs % row["channels"]:
+            message = f"channels {row['channels']} do not divide the {n_inputs} features"
+            raise ValueError(f"layer {index}: {message}")
+
+    def mask(self, shape, noise):
+        channels = self.row["channels"]
+        return np.tile(super().mask((shape[0], channels), noise), shape[1] // channels)
 
 
 class Rescaling(Layer):
@@ -239,13 +227,3 @@ class Rescaling(Layer):
 
     def backward(self, dy, parameters, kept):
         return dy * self.row["scale"], []
-
-
-# The "kind" of a plan's row: its layer
-LAYERS = {
-    "dense": Dense,
-    "activation": Activation,
-    "prelu": PReLU,
-    "dropout": Dropout,
-    "rescaling": Rescaling,
-}

@@ -9,9 +9,29 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .augmentation import RandomAffine
+from .convolution import AveragePooling, Conv2D, MaxPooling, ZeroPadding
 from .formulas import METRICS, Array, check_targets, look_up, loss, metric_rows
-from .layers import LAYERS, Activation, Dense, Layer
+from .layers import Activation, Dense, Dropout, Layer, PReLU, Rescaling, SpatialDropout
+from .normalization import BatchNormalization, LayerNormalization
 from .optimizers import clip, move, slot_names
+
+# The "kind" of a plan's row: its layer
+LAYERS = {
+    "dense": Dense,
+    "activation": Activation,
+    "prelu": PReLU,
+    "dropout": Dropout,
+    "spatial_dropout": SpatialDropout,
+    "rescaling": Rescaling,
+    "conv2d": Conv2D,
+    "max_pooling": MaxPooling,
+    "average_pooling": AveragePooling,
+    "zero_padding": ZeroPadding,
+    "batch_normalization": BatchNormalization,
+    "layer_normalization": LayerNormalization,
+    "random_affine": RandomAffine,
+}
 
 # A last activation and the loss that undoes it: the two together are worked on logits, which is exact where a
 # probability rounds to 0 or 1, and cheaper backwards.
@@ -19,12 +39,14 @@ FUSED = {"softmax": "categorical_crossentropy", "sigmoid": "binary_crossentropy"
 
 
 def build_layers(rows: list[dict], n_inputs: int) -> list[Layer]:
-    """Make the layers of a plan's rows; a dense row with an activation becomes two layers."""
-    layers = []
+    """Make the layers of a plan's rows; a dense or conv2d row with an activation becomes two layers."""
+    layers: list[Layer] = []
     for index, row in enumerate(rows):
         kinds = [look_up(LAYERS, row["kind"], f"kind of layer {index}")]
-        if kinds == [Dense] and row["activation"] != "linear":
+        if kinds[0] in (Dense, Conv2D) and row["activation"] != "linear":
             kinds.append(Activation)
+        if not kinds[0].differentiable and any(layer.shapes for layer in layers):
+            raise ValueError(f"layer {index}: {row['kind']} must come before every layer with parameters")
         for kind in kinds:
             layers.append(kind(row, n_inputs, index))
             n_inputs = layers[-1].n_outputs
@@ -54,7 +76,7 @@ class Plan:
     batch_size : int
         The largest batch of `train`; `forward` and `evaluate` go through any number of rows in chunks of it.
     seed : int
-        Key of dropout's random numbers, 64 bits.
+        Key of the random numbers of dropout and random_affine, 64 bits.
 
     Raises
     ------
@@ -101,16 +123,17 @@ class Plan:
 
         self.parameter_names = [name for layer in self._layers for name in layer.shapes]
         self.parameter_shapes = [shape for layer in self._layers for shape in layer.shapes.values()]
+        self.parameter_trainable = [flag for layer in self._layers for flag in layer.trainable]
         self._penalties = [pair for layer in self._layers for pair in layer.penalties]
         self._parameters = [np.zeros(shape) for shape in self.parameter_shapes]
         self.n_slots = len(slot_names(optimizer)) if optimizer else 0
-        self._slots = [[np.zeros(shape) for _ in range(self.n_slots)] for shape in self.parameter_shapes]
+        self._slots = [[np.zeros(shape) for shape in shapes] for shapes in self._slot_shapes()]
         self._taped = None
 
     # -------------------------------------------------------------------------------------------------- state
 
     def get_parameters(self) -> list[Array]:
-        """Return copies of the parameters in layer order: dense kernel (I, O), bias (O,), alpha (F,)."""
+        """Return copies of the parameters in the order of `parameter_names`, layer after layer."""
         return [w.copy() for w in self._parameters]
 
     def set_parameters(self, parameters: Sequence[ArrayLike]) -> None:
@@ -118,15 +141,21 @@ class Plan:
         self._parameters = self._checked("parameters", parameters, self.parameter_shapes)
 
     def get_slots(self) -> list[list[Array]]:
-        """Return copies of what the optimizer remembers: for each parameter a list of n_slots arrays."""
+        """Return copies of what the optimizer remembers: a list of n_slots arrays for each parameter that is
+        trainable, an empty one for the others.
+        """
         return [[slot.copy() for slot in slots] for slots in self._slots]
 
     def set_slots(self, slots: Sequence[Sequence[ArrayLike]]) -> None:
         """Copy in what `get_slots` gave; ValueError when a number or a shape differs."""
         if len(slots) != len(self._slots):
             raise ValueError(f"slots of {len(slots)} parameters: this plan has {len(self._slots)} parameters")
-        pairs = zip(slots, self.parameter_shapes, strict=True)
-        self._slots = [self._checked("slots", arrays, [shape] * self.n_slots) for arrays, shape in pairs]
+        pairs = zip(slots, self._slot_shapes(), strict=True)
+        self._slots = [self._checked("slots", arrays, shapes) for arrays, shapes in pairs]
+
+    def _slot_shapes(self):
+        pairs = zip(self.parameter_shapes, self.parameter_trainable, strict=True)
+        return [[shape] * self.n_slots if trainable else [] for shape, trainable in pairs]
 
     @staticmethod
     def _checked(what, arrays, shapes):
@@ -167,14 +196,23 @@ class Plan:
         return float(sum(l1 * np.sum(np.abs(w)) + l2 * np.sum(w * w) for w, (l1, l2) in pairs))
 
     def _loss_and_gradients(self, x, y, sample_weight, noise):
+        """Return the loss, the outputs, the gradients, and the tape."""
         values, tape = self._run(x, noise)
         value, d = loss(self._loss, y, values[self._head], sample_weight)
-        return value + self.penalty(), values[-1], self._backward(d, tape[: self._head])
+        return value + self.penalty(), values[-1], self._backward(d, tape[: self._head]), tape
 
-    def _update(self, gradients, learning_rate, step):
-        everything = zip(self._parameters, clip(self._optimizer, gradients), self._slots, strict=True)
-        for w, g, slots in everything:
-            move(self._optimizer, w, g, slots, float(learning_rate), step)
+    def _update(self, gradients, tape, learning_rate, step):
+        """Apply a step: what is trainable moves along its gradient, the rest takes its layer's new values."""
+        new_state = []
+        for (layer, parameters), kept in zip(self._layer_parameters(), tape, strict=True):
+            new_state += layer.new_state(parameters, kept)
+        gradients, new_state = clip(self._optimizer, gradients), iter(new_state)
+        everything = zip(self._parameters, self.parameter_trainable, gradients, self._slots, strict=True)
+        for w, trainable, g, slots in everything:
+            if trainable:
+                move(self._optimizer, w, g, slots, float(learning_rate), step)
+            else:
+                w[...] = next(new_state)
 
     @np.errstate(all="ignore")
     def forward(self, x: NDArray) -> Array:
@@ -195,10 +233,13 @@ class Plan:
         epoch: int = 0,
         step: int = 0,
     ) -> tuple[float, list[Array]]:
-        """Return the loss of one batch of any size, and its gradient for every parameter; with penalties."""
+        """Return the loss of one batch of any size, and its gradient for every parameter; with penalties.
+
+        The plan does not change: moving statistics neither.
+        """
         self._check_rows(x, y, sample_weight)
         noise = (self.seed, epoch, step) if training else None
-        value, _, gradients = self._loss_and_gradients(x, y, sample_weight, noise)
+        value, _, gradients, _ = self._loss_and_gradients(x, y, sample_weight, noise)
         return value, gradients
 
     # ----------------------------------------------------------------------------------- training, evaluation
@@ -234,7 +275,7 @@ class Plan:
         batch_size : int
             Rows of a batch, at most the plan's; the last one may be shorter.
         epoch, step : int
-            Epochs and steps done before this call. Both key dropout; Adam's t is the step's number.
+            Epochs and steps done before this call. Both key random numbers; Adam's t is the step's number.
         budget : float
             Seconds after which no further step is begun. At least one step is done.
 
@@ -269,10 +310,10 @@ class Plan:
                 break
             weights = None if sample_weight is None else sample_weight[rows]
             noise = (self.seed, epoch, step + i)
-            value, outputs, gradients = self._loss_and_gradients(x[rows], y[rows], weights, noise)
+            value, outputs, gradients, tape = self._loss_and_gradients(x[rows], y[rows], weights, noise)
             if not math.isfinite(value):
                 return n_steps, n_rows, math.nan, metric_sums
-            self._update(gradients, learning_rate, step + i)
+            self._update(gradients, tape, learning_rate, step + i)
             n_steps, n_rows, loss_sum = n_steps + 1, n_rows + len(rows), loss_sum + value * len(rows)
             metric_sums += self._metric_sums(y[rows], outputs)
             if time.perf_counter() - began >= budget:
@@ -313,7 +354,8 @@ class Plan:
         if self._taped is None or self._optimizer is None:
             raise ValueError("step_backward needs an optimizer, and a step_forward before each call")
         tape, self._taped = self._taped, None
-        self._update(self._backward(np.asarray(d_outputs, np.float64), tape), learning_rate, step)
+        gradients = self._backward(np.asarray(d_outputs, np.float64), tape)
+        self._update(gradients, tape, learning_rate, step)
 
     def _metric_sums(self, y, outputs):
         return np.array([np.sum(metric_rows(spec, y, outputs)) for spec in self._metrics])
