@@ -1,0 +1,52 @@
+"""Layers that move values and compute nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from nnc import _config
+from nnc.layers.base import Layer, Shape
+
+
+class Flatten(Layer):
+    """The sample as one axis, the last of its axes running fastest.
+
+    Parameters
+    ----------
+    name : str, optional
+    **options
+        input_shape, for a model's first layer.
+    """
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (math.prod(input_shape),)
+
+
+class Reshape(Layer):
+    """The sample with other axes, in the same order.
+
+    Parameters
+    ----------
+    target_shape : tuple of int
+        One size may be -1, for what is left.
+    name : str, optional
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.Reshape((7, -1)).build((28, 28))
+    (7, 112)
+    """
+
+    def __init__(self, target_shape: Sequence[int], name: str | None = None, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.target_shape = _config.shape("target_shape", target_shape, wildcard=True)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        features, known = math.prod(input_shape), abs(math.prod(self.target_shape))
+        left = features // known if -1 in self.target_shape else 1
+        if known * left != features or left == 0:
+            raise ValueError(f"{self} cannot take input_shape {input_shape}: {features} features do not fit")
+        return tuple(left if size == -1 else size for size in self.target_shape)
