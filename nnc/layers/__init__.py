@@ -19,26 +19,55 @@ from typing import Any
 from nnc import _config
 from nnc.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from nnc.layers.base import Layer
+from nnc.layers.convolution import Conv2D, Convolution2D
 from nnc.layers.core import Dense, Input, InputLayer
-from nnc.layers.preprocessing import Rescaling
-from nnc.layers.regularization import Dropout
-from nnc.layers.reshaping import Flatten, Reshape
+from nnc.layers.normalization import BatchNormalization, LayerNormalization
+from nnc.layers.pooling import (
+    AveragePooling2D,
+    AvgPool2D,
+    GlobalAveragePooling2D,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    GlobalMaxPooling2D,
+    MaxPool2D,
+    MaxPooling2D,
+)
+from nnc.layers.preprocessing import RandomRotation, RandomTranslation, RandomZoom, Rescaling
+from nnc.layers.regularization import Dropout, SpatialDropout2D
+from nnc.layers.reshaping import Flatten, Reshape, ZeroPadding2D
 
 __all__ = [
     "ELU",
     "Activation",
+    "AveragePooling2D",
+    "AvgPool2D",
+    "BatchNormalization",
+    "Conv2D",
+    "Convolution2D",
     "Dense",
     "Dropout",
     "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling2D",
     "Input",
     "InputLayer",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
+    "MaxPool2D",
+    "MaxPooling2D",
     "PReLU",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Reshape",
     "Softmax",
+    "SpatialDropout2D",
+    "ZeroPadding2D",
     "get",
     "registry",
 ]

@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 
+# What Keras's layers take by keyword and nnc has not: the values that change nothing, and what to do.
+_ABSENT: dict[str, tuple[tuple[Any, ...], str]] = {
+    "activity_regularizer": (
+        (None,),
+        "None (penalties are on weights: kernel_regularizer, bias_regularizer)",
+    ),
+    "dtype": ((None, "float32"), "None or 'float32' (nnc computes in float32)"),
+    "rms_scaling": ((False,), "False (nnc normalizes by mean and variance)"),
+    "synchronized": ((False,), "False (nnc trains in one process)"),
+    "trainable": ((True,), "True (nnc trains every weight of a model)"),
+} | {
+    f"{weight}_constraint": ((None,), f"None (nnc has no constraints; {weight}_regularizer is a penalty)")
+    for weight in ("kernel", "bias", "gamma", "beta", "alpha")
+}
+
 
 class Layer(_config.Config):
     """Base of the layers: a name, shapes, weights, the rows of a plan.
@@ -28,19 +43,27 @@ class Layer(_config.Config):
         For a model's first layer, in place of an `Input`: the shape of one sample.
     input_dim : int, optional
         ``input_shape=(input_dim,)``.
-    activity_regularizer : None
-        nnc has no penalties on activations.
+    **absent
+        What Keras has and nnc has not (activity_regularizer, kernel_constraint, dtype, trainable, ...), with
+        the value that it has in Keras when it is left out; any other is refused.
 
     Attributes
     ----------
     input_shape, output_shape : tuple of int or None
         Shapes of one sample. output_shape is None until the layer is built; input_shape until then is what
         the constructor was given.
+    non_trainable : tuple of str
+        Of a class: the names of the weights that no gradient moves, such as moving averages; see
+        `trainable_flags`.
+    stops_gradient : bool
+        Of a class: whether no gradient flows through, so that no layer with weights may come before.
     """
 
     kind = "layer"
     saved = False
     auto_name = "layer"
+    non_trainable: tuple[str, ...] = ()
+    stops_gradient = False
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -52,15 +75,18 @@ class Layer(_config.Config):
         *,
         input_shape: Sequence[int] | None = None,
         input_dim: int | None = None,
-        activity_regularizer: None = None,
+        **absent: Any,
     ) -> None:
+        for argument, value in absent.items():
+            if argument not in _ABSENT:
+                raise TypeError(f"{type(self).__name__} has no argument {argument!r}")
+            same, must = _ABSENT[argument]
+            if not any(value is known or (isinstance(known, str) and value == known) for known in same):
+                raise _config.refusal(argument, must, value)
         if input_shape is not None and input_dim is not None:
             raise _config.refusal("input_dim", "None beside input_shape", input_dim)
         if input_dim is not None:
             input_shape = (_config.integer("input_dim", input_dim, 1, _config.MAX_FEATURES),)
-        if activity_regularizer is not None:
-            must = "None (penalties are on weights: kernel_regularizer, bias_regularizer)"
-            raise _config.refusal("activity_regularizer", must, activity_regularizer)
         self.name = _config.optional_name(name)
         self.input_shape = None if input_shape is None else _config.shape("input_shape", input_shape)
         self.output_shape: Shape | None = None
@@ -103,6 +129,11 @@ class Layer(_config.Config):
         """The weights' names."""
         return [name for name, _, _ in self._built().weights_spec()]
 
+    @property
+    def trainable_flags(self) -> list[bool]:
+        """Whether training moves each weight by its gradient, in the order of `weight_names`."""
+        return [name not in self.non_trainable for name in self.weight_names]
+
     def initialize(self, rng: Generator) -> list[NDArray[np.float32]]:
         """First values for the weights, drawn from `rng` in their order."""
         return [initializer(shape, rng) for _, shape, initializer in self._built().weights_spec()]
@@ -123,6 +154,14 @@ class Layer(_config.Config):
 
 def activation_fields(activation: activations.Activation) -> dict[str, Any]:
     return {"activation": activation.name, "alpha": activation.alpha}
+
+
+def unseeded(value: None) -> None:
+    """`value` as a layer's seed: None."""
+    if value is not None:
+        raise _config.refusal(
+            "seed", "None: random numbers come from the model's seed, nnc.set_random_seed", value
+        )
 
 
 def penalty_fields(weight: str, regularizer: regularizers.Regularizer | None) -> dict[str, float]:
