@@ -107,7 +107,7 @@ class Network:
         if shape is None and not self.layers:
             shape = layer.input_shape
         if shape is not None:
-            layer.build(shape)
+            _build(layer, shape, self.layers)
             self.input_shape = self.input_shape or shape
         self._forget_optimizer()
         if layer.name is None:
@@ -177,8 +177,8 @@ class Network:
             raise ValueError(f"the model takes samples of shape {self.input_shape}, got {shape}")
         if not self.built:
             self.input_shape, output = shape, shape
-            for layer in self.layers:
-                output = layer.build(output)
+            for index, layer in enumerate(self.layers):
+                output = _build(layer, output, self.layers[:index])
 
     # ------------------------------------------------------------------------------------------------ weights
 
@@ -195,7 +195,10 @@ class Network:
         return self._values
 
     def get_weights(self) -> list[np.ndarray]:
-        """Copies of all weights in layer order: kernel (I, O) and bias (O,) of a Dense, alpha of a PReLU."""
+        """Copies of all weights in layer order: kernel (I, O) and bias (O,) of a Dense, alpha of a PReLU, ...
+
+        The docstring of each layer says which it has.
+        """
         if self._plan is not None:
             return self._plan.get_parameters()
         return [w.copy() for values in self._all_values() for w in values]
@@ -408,6 +411,18 @@ class Network:
     ) -> Iterator[_inputs.Arrays]:
         for batch in source:
             yield self._arrays(*_inputs.unpack(batch, name), class_weight)
+
+
+def _build(layer: layers.Layer, shape: tuple[int, ...], before: Sequence[layers.Layer]) -> tuple[int, ...]:
+    """Build `layer` behind the layers `before`, which are built, and return its output's shape."""
+    if layer.stops_gradient:
+        first = next((other for other in before if other.weight_names), None)
+        if first is not None:
+            raise ValueError(
+                f"{layer} must come before every layer with weights, since no gradient flows through it, but "
+                f"{first} comes earlier"
+            )
+    return layer.build(shape)
 
 
 def _names(stem: str) -> Iterator[str]:

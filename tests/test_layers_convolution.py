@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nnc
 from nnc import initializers, layers, random, regularizers
 
 SIZE = {"height": 28, "width": 20, "channels": 3}
@@ -402,3 +403,82 @@ def test_windows_and_images_of_absurd_sizes_are_refused():
         layers.ZeroPadding2D(2**20).build((4, 4, 3))
     with pytest.raises(ValueError, match="output_shape must be"):
         layers.Conv2D(2**24, 1).build((4, 4, 3))
+
+
+# -------------------------------------------------------------------------------------------------- in models
+
+
+def image_model(**options):
+    return nnc.Sequential(
+        [
+            nnc.Input((6, 6, 1)),
+            layers.RandomTranslation(0.1, 0.1),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(2),
+        ],
+        seed=0,
+        **options,
+    )
+
+
+def test_names_are_those_of_keras():
+    assert [layer.name for layer in image_model().layers] == [
+        "random_translation",
+        "rescaling",
+        "conv2d",
+        "batch_normalization",
+        "max_pooling2d",
+        "flatten",
+        "dense",
+    ]
+
+
+def test_summary_counts_what_is_trained():
+    model = image_model()
+    lines = []
+    model.summary(print_fn=lines.append)
+    tail = "\n".join(lines).splitlines()[-3:]
+    assert model.count_params() == 40 + 16 + 34
+    assert [line.strip() for line in tail] == [
+        "Total params: 90 (0.35 KB)",
+        "Trainable params: 82 (0.32 KB)",
+        "Non-trainable params: 8 (0.03 KB)",
+    ]
+    assert "Non-trainable params: 8" in model._repr_html_()
+
+
+def test_random_layers_come_before_every_layer_with_weights():
+    model = nnc.Sequential([nnc.Input((6, 6, 1)), layers.Conv2D(4, 3, padding="same")])
+    message = r"RandomZoom\(0.1\) must come before every layer with weights.*but Conv2D\(4, .* comes earlier"
+    with pytest.raises(ValueError, match=message):
+        model.add(layers.RandomZoom(0.1))
+    assert len(model.layers) == 1
+    late = nnc.Sequential([layers.Conv2D(4, 3, padding="same"), layers.RandomZoom(0.1)])
+    with pytest.raises(ValueError, match=message):
+        late.build((None, 6, 6, 1))
+    fine = nnc.Sequential([layers.ZeroPadding2D(1), layers.RandomZoom(0.1), layers.Conv2D(4, 3)])
+    fine.build((None, 6, 6, 1))
+    assert fine.output_shape == (6, 6, 4)
+
+
+def test_a_model_file_has_no_slots_for_what_is_not_trained(tmp_path):
+    model = image_model(name="images")
+    model.compile(nnc.optimizers.SGD(0.1, momentum=0.9), loss="mse")
+    weights = [np.full(w.shape, i, np.float32) for i, w in enumerate(model.get_weights())]
+    model.set_weights(weights)
+    flags = [flag for layer in model.layers for flag in layer.trainable_flags]
+    model._slots = [[-w] if flag else [] for w, flag in zip(weights, flags, strict=True)]
+    model.save(tmp_path / "model")
+    loaded = nnc.load_model(tmp_path / "model")
+    assert repr(loaded) == repr(model)
+    assert loaded.summary(print_fn=str) is None
+    for a, b in zip(loaded.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert [len(slots) for slots in loaded._slots] == [1, 1, 1, 1, 0, 0, 1, 1] == [int(f) for f in flags]
+    np.testing.assert_array_equal(loaded._slots[0][0], -weights[0])
+    with pytest.raises(ValueError, match="gamma of layer 'batch_normalization' has shape"):
+        model.set_weights([w if i != 2 else w[:-1] for i, w in enumerate(weights)])
