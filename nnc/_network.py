@@ -347,6 +347,44 @@ class Network:
             seed=self.seed,
         )
 
+    def layer_output(self, x: ArrayLike, layer: layers.Layer | str | int) -> np.ndarray:
+        """What one of the layers gives for x, in inference mode.
+
+        Parameters
+        ----------
+        x : array-like (n, *input_shape)
+        layer : Layer, str or int
+            The layer, its name or its place in `layers`.
+
+        Returns
+        -------
+        ndarray (n, *layer.output_shape)
+            After the layer's activation.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> hidden = nnc.layers.Dense(2, "relu", kernel_initializer="ones")
+        >>> model = nnc.Sequential([nnc.Input((3,)), hidden, nnc.layers.Dense(1)])
+        >>> model.layer_output([[1.0, 2.0, 3.0]], hidden).tolist()
+        [[6.0, 6.0]]
+        """
+        if isinstance(layer, str):
+            layer = self.get_layer(layer)
+        elif isinstance(layer, int):
+            layer = self.get_layer(index=layer)
+        elif layer not in self.layers:
+            raise ValueError(f"layer must be one of the model, its name or its place, got {layer!r}")
+        rows = self._features(x)
+        first = self.layers[: self.layers.index(layer) + 1]
+        plan = _loops.backend(self.backend).Plan(
+            math.prod(self.input_shape),
+            [row for part in first for row in part.rows()],
+            batch_size=max(1, min(len(rows), _BATCH_SIZE)),
+        )
+        plan.set_parameters(self.get_weights()[: sum(len(part.weights_spec()) for part in first)])
+        return plan.forward(rows).reshape(len(rows), *layer.output_shape)
+
     def _drop_plan(self) -> None:
         """Take weights and the optimizer's memory out of the plan."""
         if self._plan is not None:
