@@ -272,7 +272,7 @@ def _key(name: str) -> str:
 def _plain(value: object) -> Any:
     if isinstance(value, Config):
         return serialize(value)
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _short(value: object) -> object:

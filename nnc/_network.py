@@ -107,7 +107,7 @@ class Network:
         if shape is None and not self.layers:
             shape = layer.input_shape
         if shape is not None:
-            layer.build(shape)
+            _build(layer, shape, self.layers)
             self.input_shape = self.input_shape or shape
         self._forget_optimizer()
         if layer.name is None:
@@ -177,8 +177,8 @@ class Network:
             raise ValueError(f"the model takes samples of shape {self.input_shape}, got {shape}")
         if not self.built:
             self.input_shape, output = shape, shape
-            for layer in self.layers:
-                output = layer.build(output)
+            for index, layer in enumerate(self.layers):
+                output = _build(layer, output, self.layers[:index])
 
     # ------------------------------------------------------------------------------------------------ weights
 
@@ -195,7 +195,10 @@ class Network:
         return self._values
 
     def get_weights(self) -> list[np.ndarray]:
-        """Copies of all weights in layer order: kernel (I, O) and bias (O,) of a Dense, alpha of a PReLU."""
+        """Copies of all weights in layer order: kernel (I, O) and bias (O,) of a Dense, alpha of a PReLU, ...
+
+        The docstring of each layer says which it has.
+        """
         if self._plan is not None:
             return self._plan.get_parameters()
         return [w.copy() for values in self._all_values() for w in values]
@@ -344,6 +347,44 @@ class Network:
             seed=self.seed,
         )
 
+    def layer_output(self, x: ArrayLike, layer: layers.Layer | str | int) -> np.ndarray:
+        """What one of the layers gives for x, in inference mode.
+
+        Parameters
+        ----------
+        x : array-like (n, *input_shape)
+        layer : Layer, str or int
+            The layer, its name or its place in `layers`.
+
+        Returns
+        -------
+        ndarray (n, *layer.output_shape)
+            After the layer's activation.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> hidden = nnc.layers.Dense(2, "relu", kernel_initializer="ones")
+        >>> model = nnc.Sequential([nnc.Input((3,)), hidden, nnc.layers.Dense(1)])
+        >>> model.layer_output([[1.0, 2.0, 3.0]], hidden).tolist()
+        [[6.0, 6.0]]
+        """
+        if isinstance(layer, str):
+            layer = self.get_layer(layer)
+        elif isinstance(layer, int):
+            layer = self.get_layer(index=layer)
+        elif layer not in self.layers:
+            raise ValueError(f"layer must be one of the model, its name or its place, got {layer!r}")
+        rows = self._features(x)
+        first = self.layers[: self.layers.index(layer) + 1]
+        plan = _loops.backend(self.backend).Plan(
+            math.prod(self.input_shape),
+            [row for part in first for row in part.rows()],
+            batch_size=max(1, min(len(rows), _BATCH_SIZE)),
+        )
+        plan.set_parameters(self.get_weights()[: sum(len(part.weights_spec()) for part in first)])
+        return plan.forward(rows).reshape(len(rows), *layer.output_shape)
+
     def _drop_plan(self) -> None:
         """Take weights and the optimizer's memory out of the plan."""
         if self._plan is not None:
@@ -408,6 +449,18 @@ class Network:
     ) -> Iterator[_inputs.Arrays]:
         for batch in source:
             yield self._arrays(*_inputs.unpack(batch, name), class_weight)
+
+
+def _build(layer: layers.Layer, shape: tuple[int, ...], before: Sequence[layers.Layer]) -> tuple[int, ...]:
+    """Build `layer` behind the layers `before`, which are built, and return its output's shape."""
+    if layer.stops_gradient:
+        first = next((other for other in before if other.weight_names), None)
+        if first is not None:
+            raise ValueError(
+                f"{layer} must come before every layer with weights, since no gradient flows through it, but "
+                f"{first} comes earlier"
+            )
+    return layer.build(shape)
 
 
 def _names(stem: str) -> Iterator[str]:

@@ -40,6 +40,48 @@ def matrices_of(source) -> dict[str, np.ndarray]:
     return arrays
 
 
+def units_of(name: str, w: np.ndarray, shape, known) -> np.ndarray:
+    """The weights of each unit as an image (units, height, width).
+
+    Of a kernel (height, width, inputs, units) an image has the inputs side by side, NaN between them.
+    """
+    if w.ndim == 4:
+        height, width, inputs, units = w.shape
+        if shape is not None and tuple(shape) != (height, width):
+            raise ValueError(f"shape must be None or {(height, width)} for {name} {w.shape}, got {shape}")
+        images = np.full((units, height, inputs, width + 1), np.nan)
+        images[..., :width] = w.transpose(3, 0, 2, 1)
+        return images.reshape(units, height, -1)[:, :, :-1]
+    if w.ndim == 2:
+        height, width = image_shape(w.shape[0], shape, known, "source")
+        return w.T.reshape(-1, height, width)
+    must = "(height width, units) or (height, width, inputs, units)"
+    raise ValueError(f"filters need weights of shape {must}, {name} has {w.shape}")
+
+
+def maps_of(model, x, layer) -> tuple[str, np.ndarray]:
+    """(name of the layer, its maps (channels, height, width) for the sample x)."""
+    x = np.asarray(x)
+    if model.input_shape is not None and x.shape == tuple(model.input_shape):
+        x = x[np.newaxis]
+    if x.ndim < 2 or len(x) != 1:
+        raise ValueError(f"x must be one sample of shape {model.input_shape}, got {x.shape}")
+    if layer is None:
+        known = [part for part in model.layers if part.built and part.weight_names]
+        layer = next((part for part in known if len(part.output_shape) == 3), None)
+        if layer is None:
+            raise ValueError(f"layer is None, but none with weights gives maps: {known}")
+    elif isinstance(layer, str):
+        layer = model.get_layer(layer)
+    elif isinstance(layer, int):
+        layer = model.get_layer(index=layer)
+    maps = model.layer_output(x, layer)[0]
+    if maps.ndim != 3:
+        must = "layer must be one that gives maps (height, width, channels)"
+        raise ValueError(f"{must}, {layer.name} gives {maps.shape}")
+    return layer.name, maps.transpose(2, 0, 1)
+
+
 def ids_of(y_true, y_pred, class_names) -> tuple[np.ndarray, np.ndarray, int]:
     """Class ids of both, and the number of classes."""
     classes, ids = 0 if class_names is None else len(class_names), []

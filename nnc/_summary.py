@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,10 +22,15 @@ def _rows(model: Sequential) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _total(model: Sequential) -> str:
+def _totals(model: Sequential) -> list[str]:
+    """The numbers of weights: all of them, those that training moves, the others."""
     if not model.built:
-        return "not built yet: it takes its shape from an Input layer, build((None, ...)) or the first data"
-    return f"Total params: {model.count_params():,} ({model.count_params() * 4 / 1024:,.2f} KB)"
+        return ["not built yet: it takes its shape from an Input layer, build((None, ...)) or the first data"]
+    counts = {"Total": model.count_params(), "Trainable": 0, "Non-trainable": 0}
+    for layer in model.layers:
+        for (_, shape, _), trainable in zip(layer.weights_spec(), layer.trainable_flags, strict=True):
+            counts["Trainable" if trainable else "Non-trainable"] += math.prod(shape)
+    return [f"{name} params: {n:,} ({n * 4 / 1024:,.2f} KB)" for name, n in counts.items()]
 
 
 def table(model: Sequential) -> str:
@@ -32,8 +38,9 @@ def table(model: Sequential) -> str:
     rows = [_HEAD, *_rows(model)]
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
     lines = [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in rows]
+    totals = [f"  {line}" for line in _totals(model)]
     rule = "  " + "-" * (sum(widths) + 4)
-    return "\n".join([f'Model: "{model.name}"', lines[0], rule, *lines[1:], rule, "  " + _total(model)])
+    return "\n".join([f'Model: "{model.name}"', lines[0], rule, *lines[1:], rule, *totals])
 
 
 def text(model: Sequential) -> str:
@@ -56,5 +63,7 @@ def html(model: Sequential) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
     body = "".join(row(cells, "td") for cells in _rows(model))
-    caption = f"<caption>Sequential <b>{escape(model.name)}</b> - {escape(_total(model))}</caption>"
+    caption = (
+        f"<caption>Sequential <b>{escape(model.name)}</b> - {escape('; '.join(_totals(model)))}</caption>"
+    )
     return f"<table>{caption}<thead>{row(_HEAD, 'th')}</thead><tbody>{body}</tbody></table>"

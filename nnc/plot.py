@@ -1,4 +1,4 @@
-"""Pictures of training and of what was learned: curves, weights, filters, confusion matrix, digits.
+"""Pictures of training and of what was learned: curves, weights, filters, maps, confusions, digits.
 
 Every function takes a model or plain arrays, draws into the Axes it is given or into a new figure, and
 returns the Axes, so that titles and limits can be changed afterwards. Nothing is shown and no setting of
@@ -16,7 +16,7 @@ import os
 
 import numpy as np
 
-from nnc._plot_inputs import count, curves_of, ids_of, image_shape, matrices_of
+from nnc._plot_inputs import count, curves_of, ids_of, image_shape, maps_of, matrices_of, units_of
 
 TRAINING, VALIDATION = "#2b6cb0", "#dd6b20"
 RIGHT, WRONG = "#2d3748", "#c53030"
@@ -168,9 +168,10 @@ def filters(source, shape: tuple[int, int] | None = None, n: int | None = None, 
     Parameters
     ----------
     source : Sequential, dict of arrays, list of arrays, or array
-        A model, or arrays of which the first with two axes is taken: (height width, units).
+        A model, or arrays of which the first with two axes or more is taken: (height width, units), or a
+        convolution's kernel (height, width, inputs, units).
     shape : (int, int), optional
-        Height and width of the images; None: the model's input shape, or a square.
+        Height and width of the images; None: the kernel's, the model's input shape, or a square.
     n : int, optional
         How many units, from the first; None: all.
     ax : Axes, optional
@@ -179,22 +180,50 @@ def filters(source, shape: tuple[int, int] | None = None, n: int | None = None, 
     Returns
     -------
     Axes
-        With the units in rows from left to right, one image in all.
+        With the units in rows from left to right, one image in all. A unit that has several inputs at each
+        place has an image for each, side by side.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import plot
+    >>> plot.filters(np.zeros((5, 5, 1, 16))).get_title()
+    'W: 16 units, 5 x 5 x 1 weights each'
     """
     name, w = next(iter(matrices_of(source).items()))
-    if w.ndim != 2:
-        raise ValueError(f"filters need weights of shape (height width, units), {name} has {w.shape}")
-    height, width = image_shape(w.shape[0], shape, getattr(source, "input_shape", None), "source")
-    n = count(n, w.shape[1])
-    mosaic, columns = _mosaic(w.T[:n].reshape(n, height, width), gap=(2, 2))
-    side = min(8.0, max(4.0, 0.7 * columns))
-    (axis,) = _axes(ax, 1, (side + 0.9, side * mosaic.shape[0] / mosaic.shape[1] + 0.4))
-    image = _heat_map(axis, mosaic, interpolation="nearest" if mosaic.shape[1] < 300 else "auto")
-    _bare(axis)
-    of = f"{n}" if n == w.shape[1] else f"the first {n} of {w.shape[1]}"
-    axis.set_title(f"{name}: {of} units, {height} x {width} weights each", fontsize=10)
-    _colour_bar(axis, image, mosaic, "weight")
-    return axis
+    images = units_of(name, w, shape, getattr(source, "input_shape", None))
+    n = count(n, len(images))
+    of = f"{n}" if n == len(images) else f"the first {n} of {len(images)}"
+    size = " x ".join(map(str, w.shape[:3] if w.ndim == 4 else images.shape[1:]))
+    return _tiles(images[:n], f"{name}: {of} units, {size} weights each", "weight", ax)
+
+
+def feature_maps(model, x, layer=None, n: int | None = None, ax=None):
+    """What a convolution makes of one image: a map for each of its filters, all with one scale of colours.
+
+    Parameters
+    ----------
+    model : Sequential
+    x : array-like of shape input_shape or (1, *input_shape)
+        The image, as `predict` takes it.
+    layer : Layer, str or int, optional
+        The layer, its name or its place in the model; its output must be (height, width, channels). None: the
+        first that has weights and gives such maps.
+    n : int, optional
+        How many maps, from the first; None: all.
+    ax : Axes, optional
+        None: a new figure.
+
+    Returns
+    -------
+    Axes
+        With the maps in rows from left to right, one image in all.
+    """
+    name, maps = maps_of(model, x, layer)
+    n = count(n, len(maps))
+    of = f"{n} maps" if n == len(maps) else f"the first {n} of {len(maps)} maps"
+    title = f"{name}: {of}, {maps.shape[1]} x {maps.shape[2]}"
+    return _tiles(maps[:n], title, "output", ax)
 
 
 def confusion_matrix(y_true, y_pred, class_names=None, ax=None):
@@ -385,6 +414,20 @@ def _axes(ax, n: int, size: tuple[float, float]) -> np.ndarray:
     return axes.ravel()[:n]
 
 
+def _tiles(images: np.ndarray, title: str, label: str, ax):
+    """Draw `images` (n, height, width) in rows, blue, white and red around zero, with a colour bar."""
+    height, width = images.shape[1:]
+    gap = (1, 1 + np.isnan(images).any()) if height < 10 else (2, 2)  # wider than one within an image
+    mosaic, columns = _mosaic(images, gap, math.ceil(math.sqrt(len(images) * height / width)))
+    side = min(8.0, max(4.0, 0.7 * columns * max(1.0, width / height)))
+    (axis,) = _axes(ax, 1, (side + 0.9, side * mosaic.shape[0] / mosaic.shape[1] + 0.4))
+    image = _heat_map(axis, mosaic, interpolation="nearest" if mosaic.shape[1] < 300 else "auto")
+    _bare(axis)
+    axis.set_title(title, fontsize=10)
+    _colour_bar(axis, image, mosaic, label)
+    return axis
+
+
 def _mosaic(images: np.ndarray, gap: tuple[int, int], widest: int | None = None) -> tuple[np.ndarray, int]:
     """`images` (n, height, width) in rows as one array, and the number of columns.
 
@@ -396,7 +439,7 @@ def _mosaic(images: np.ndarray, gap: tuple[int, int], widest: int | None = None)
     tiles = np.full((rows * columns, height + gap[0], width + gap[1]), np.nan)
     tiles[:n, gap[0] :, gap[1] :] = images
     mosaic = tiles.reshape(rows, columns, *tiles.shape[1:]).swapaxes(1, 2).reshape(rows * tiles.shape[1], -1)
-    return np.pad(mosaic, ((0, 2), (0, gap[1])), constant_values=np.nan), columns
+    return np.pad(mosaic, ((0, min(2, gap[0])), (0, gap[1])), constant_values=np.nan), columns
 
 
 def _heat_map(axis, w: np.ndarray, **options):

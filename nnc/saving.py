@@ -21,7 +21,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -81,10 +81,11 @@ def save_model(
     state = {} if weights_only else running.state() if running is not None else model._callback_state
     built = model.layers if model.built else []
     names = [f"{layer.name}/{weight}" for layer in built for weight in layer.weight_names]
+    trained = [flag for layer in built for flag in layer.trainable_flags]
     tensors = dict(zip(names, model.get_weights() if model.built else [], strict=True))
     slot_names = _slot_names(model.optimizer) if slots else None
     for s, slot in enumerate(slot_names or ()):
-        tensors |= {f"slots/{slot}/{name}": slots[i][s] for i, name in enumerate(names)}
+        tensors |= {f"slots/{slot}/{name}": slots[i][s] for i, name in enumerate(names) if trained[i]}
     logs = (
         {}
         if history is None
@@ -185,7 +186,8 @@ def load_model(filepath: str | os.PathLike, compile: bool = True) -> Sequential:
             history.history = {key: tensors[f"history/logs/{key}"].tolist() for key in config["history"]}
         if compile and model.optimizer is not None:
             model._slots = config["slots"] and [
-                [tensors[f"slots/{slot}/{name}"] for slot in config["slots"]] for name in file.weights
+                [tensors[f"slots/{slot}/{name}"] for slot in config["slots"]] if name in file.trained else []
+                for name in file.weights
             ]
             model._epoch, model._callback_state = config["epoch"], config["callbacks"]
             for key, values in model._callback_state.items():
@@ -234,7 +236,9 @@ class _File:
         built = self.model.layers if self.model.built else []
         shapes = {f"{layer.name}/{name}": shape for layer in built for name, shape, _ in layer.weights_spec()}
         self.weights = list(shapes)
-        self._compare(_expected(self.config, shapes))
+        flags = [flag for layer in built for flag in layer.trainable_flags]
+        self.trained = {name for name, flag in zip(shapes, flags, strict=True) if flag}
+        self._compare(_expected(self.config, shapes, self.trained))
 
     def _compare(self, expected: Mapping[str, tuple[str, tuple[int, ...] | None]]) -> None:
         """Whether the tensors are just those that the configuration implies; shape None is any vector."""
@@ -342,16 +346,18 @@ def _model(config: Mapping[str, Any]) -> Sequential:
 
 
 def _expected(
-    config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]
+    config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], trained: Set[str]
 ) -> dict[str, tuple[str, tuple[int, ...] | None]]:
-    """The tensors that a configuration implies: name: (dtype, shape)."""
+    """The tensors that a configuration implies: name: (dtype, shape); no slots for weights not `trained`."""
     dtype = "F32" if config["backend"] == "compiled" else "F64"
-    prefixes = [f"slots/{slot}/" for slot in config["slots"] or ()]
+    prefixes = [""]
     for key, values in config["callbacks"].items():
         prefixes += [f"callbacks/{key}/" for value in values.values() if value == "tensors"]
     expected: dict[str, tuple[str, tuple[int, ...] | None]] = {}
-    for prefix in ("", *prefixes):
+    for prefix in prefixes:
         expected |= {prefix + name: (dtype, shape) for name, shape in shapes.items()}
+    for slot in config["slots"] or ():
+        expected |= {f"slots/{slot}/{name}": (dtype, shapes[name]) for name in shapes if name in trained}
     if config["history"] is not None:
         expected["history/epoch"] = ("I64", None)
         expected |= {f"history/logs/{key}": ("F64", None) for key in config["history"]}

@@ -41,6 +41,11 @@ REQUIRED = {
     layers.Dropout: (0.5,),
     layers.Reshape: ((2, -1),),
     layers.Rescaling: (1 / 255,),
+    layers.Conv2D: (3, 2),
+    layers.SpatialDropout2D: (0.5,),
+    layers.RandomTranslation: (0.1, 0.2),
+    layers.RandomRotation: (0.1,),
+    layers.RandomZoom: (0.1,),
     schedules.ExponentialDecay: (0.1, 100, 0.5),
     schedules.InverseTimeDecay: (0.1, 100, 0.5),
     schedules.PiecewiseConstantDecay: ([10, 20], [0.1, 0.01, 0.001]),
@@ -68,6 +73,28 @@ OTHERS = [
     ),
     layers.PReLU(initializers.Constant(0.25), "l1"),
     layers.ReLU(negative_slope=0.1),
+    layers.Conv2D(
+        8,
+        [3, 5],
+        2,
+        "SAME",
+        "channels_last",
+        activation=activations.Activation("elu", 0.5),
+        use_bias=False,
+        kernel_initializer=initializers.HeNormal(truncated=False),
+        kernel_regularizer=regularizers.L1L2(0.1, 0.2),
+        name="images",
+    ),
+    layers.Conv2D(8, 3, dilation_rate=(1, 2)),
+    layers.AveragePooling2D((2, 3), strides=1, padding="same"),
+    layers.GlobalMaxPooling2D(keepdims=True),
+    layers.BatchNormalization(
+        3, momentum=0.9, scale=False, moving_mean_initializer="ones", gamma_regularizer="l1"
+    ),
+    layers.LayerNormalization([1, 2, 3], epsilon=1e-5, gamma_initializer=initializers.Constant(0.5)),
+    layers.ZeroPadding2D(((1, 2), 3)),
+    layers.RandomTranslation((0.2, -0.1), -0.3, "constant", fill_value=255),
+    layers.RandomZoom(0.1, (0, 0.1), interpolation="nearest"),
     losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1),
     losses.MarginHinge(margin=5),
     metrics.TopKCategoricalAccuracy(3, name="top 3"),
@@ -94,7 +121,7 @@ def test_registries_hold_what_the_modules_offer():
     assert {family.kind: len(family.registry) for family in FAMILIES} == {
         "activation": 1,
         "initializer": 14,
-        "layer": 12,
+        "layer": 24,
         "loss": 9,
         "metric": 7,
         "optimizer": 4,
@@ -384,6 +411,24 @@ def test_a_long_value_is_cut():
         (losses.Huber(), {"delta": 1.0}),
         (losses.CategoricalCrossentropy(), {"from_logits": False, "label_smoothing": 0.0}),
         (layers.Dense(3), {"use_bias": True, "kernel_regularizer": None, "bias_regularizer": None}),
+        (
+            layers.Conv2D(3, 2),
+            {"strides": [1, 1], "padding": "valid", "dilation_rate": [1, 1], "groups": 1, "use_bias": True},
+        ),
+        (layers.MaxPooling2D(), {"pool_size": [2, 2], "padding": "valid"}),
+        (layers.AveragePooling2D(), {"pool_size": [2, 2], "padding": "valid"}),
+        (layers.GlobalMaxPooling2D(), {"keepdims": False}),
+        (
+            layers.BatchNormalization(),
+            {"axis": -1, "momentum": 0.99, "epsilon": 1e-3, "center": True, "scale": True},
+        ),
+        (layers.LayerNormalization(), {"axis": -1, "epsilon": 1e-3, "center": True, "scale": True}),
+        (layers.ZeroPadding2D(), {"padding": [[1, 1], [1, 1]]}),
+        (
+            layers.RandomRotation(0.1),
+            {"fill_mode": "reflect", "interpolation": "bilinear", "fill_value": 0.0},
+        ),
+        (layers.RandomZoom(0.1), {"width_factor": None, "fill_mode": "reflect"}),
         (layers.LeakyReLU(), {"negative_slope": 0.3}),
         (activations.leaky_relu, {"alpha": 0.2}),
         (activations.elu, {"alpha": 1.0}),
@@ -411,6 +456,19 @@ def test_dense_defaults_are_those_of_keras():
     assert dense.kernel_initializer == initializers.GlorotUniform()
     assert dense.bias_initializer == initializers.Zeros()
     assert dense.activation == activations.linear
+
+
+def test_defaults_of_images_and_normalization_are_those_of_keras():
+    conv, norm = layers.Conv2D(3, 2), layers.BatchNormalization()
+    assert conv.kernel_initializer == initializers.GlorotUniform()
+    assert conv.bias_initializer == initializers.Zeros()
+    assert conv.activation == activations.linear
+    for layer in (norm, layers.LayerNormalization()):
+        assert layer.gamma_initializer == initializers.Ones()
+        assert layer.beta_initializer == initializers.Zeros()
+    assert norm.moving_mean_initializer == initializers.Zeros()
+    assert norm.moving_variance_initializer == initializers.Ones()
+    assert layers.MaxPooling2D().strides is None
 
 
 def test_names_of_a_keras_mnist_script():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -61,13 +63,22 @@ def test_shapes_and_rows(layer, given, expected, rows):
 
 
 def test_every_layer_is_in_the_table():
-    assert {type(row[0]) for row in TABLE} == set(layers.registry.values())
+    from test_layers_convolution import TABLE as IMAGES
+
+    assert {type(row[0]) for row in [*TABLE, *IMAGES]} == set(layers.registry.values())
 
 
 def test_auto_names_are_those_of_keras():
     assert {cls.auto_name for cls in layers.registry.values()} == {
         "input_layer",
         "dense",
+        "conv2d",
+        "max_pooling2d",
+        "average_pooling2d",
+        "global_max_pooling2d",
+        "global_average_pooling2d",
+        "batch_normalization",
+        "layer_normalization",
         "activation",
         "re_lu",
         "leaky_re_lu",
@@ -75,9 +86,14 @@ def test_auto_names_are_those_of_keras():
         "elu",
         "softmax",
         "dropout",
+        "spatial_dropout2d",
         "flatten",
         "reshape",
+        "zero_padding2d",
         "rescaling",
+        "random_translation",
+        "random_rotation",
+        "random_zoom",
     }
     assert layers.Dense(3).name is None
     assert layers.Dense(3, name="hidden").name == "hidden"
@@ -91,13 +107,21 @@ def test_a_first_layer_may_say_its_input_shape(cls):
         layers.Dropout: (0.5,),
         layers.Reshape: ((2, -1),),
         layers.Rescaling: (2.0,),
+        layers.Conv2D: (3, 2),
+        layers.SpatialDropout2D: (0.5,),
+        layers.RandomTranslation: (0.1, 0.1),
+        layers.RandomRotation: (0.1,),
+        layers.RandomZoom: (0.1,),
     }.get(cls, ())
-    layer = cls(*arguments, input_shape=[4])
-    assert (layer.input_shape, layer.built) == ((4,), False)
+    images = cls.__name__.endswith("2D") or cls.__name__.startswith("Random")
+    shape, other = ((4, 4, 1), (6, 6, 1)) if images else ((4,), (6,))
+    layer = cls(*arguments, input_shape=list(shape))
+    assert (layer.input_shape, layer.built) == (shape, False)
     assert "input_shape" not in layer.get_config()
-    with pytest.raises(ValueError, match=r"input_shape is \(4,\) already, got \(6,\)"):
-        layer.build((6,))
-    layer.build((4,))
+    message = f"input_shape is {re.escape(str(shape))} already, got {re.escape(str(other))}"
+    with pytest.raises(ValueError, match=message):
+        layer.build(other)
+    layer.build(shape)
     assert layer.built
     assert cls(*arguments, input_dim=4).input_shape == (4,)
 

@@ -924,6 +924,25 @@ def test_auto_is_a_bar_on_a_terminal(monkeypatch):
     assert _progress.resolve("auto") == 2
 
 
+def test_layer_output(backend):
+    model = Sequential([layers.Dense(6, "relu"), layers.Dropout(0.5), layers.Reshape((2, 3))], seed=0)
+    model.compile(backend=backend)
+    x = np.random.default_rng(0).standard_normal((300, 4)).astype(np.float32)
+    model.build((None, 4))
+    kernel, bias = model.get_weights()
+    hidden = np.maximum(x @ kernel + bias, 0)
+    for layer in ("dense", 0, model.layers[0], "dropout", -2):
+        found = model.layer_output(x, layer)
+        np.testing.assert_allclose(found, hidden, rtol=1e-5, atol=1e-6)
+    assert found.dtype == (np.float32 if backend == "compiled" else np.float64)
+    np.testing.assert_array_equal(model.layer_output(x, "reshape"), model.predict(x, verbose=0))
+    np.testing.assert_array_equal(model.layer_output(x[:1], 0)[0], model.layer_output(x, 0)[0])
+    with pytest.raises(ValueError, match=r"layer must be one of the model, .* got Dense\(6\)"):
+        model.layer_output(x, layers.Dense(6))
+    with pytest.raises(ValueError, match="no layer 'dense_1'"):
+        model.layer_output(x, "dense_1")
+
+
 def test_summary_and_reprs():
     model = Sequential([layers.Dense(3), layers.Dense(2, name="<out>")], name="tiny")
     assert "not built" in repr(model) and "not built" in model._repr_html_()

@@ -14,7 +14,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nnc import plot
+import nnc
+from nnc import layers, plot
 
 CURVES = {
     "loss": [2.0, 0.9, 0.4, 0.3],
@@ -202,6 +203,69 @@ def test_filters_take_their_shape_from_the_model_and_their_number():
         plot.filters(W1, n=0)
 
 
+@pytest.mark.parametrize("inputs", [1, 3])
+def test_filters_of_a_convolution(inputs):
+    kernel = np.random.default_rng(0).standard_normal((3, 5, inputs, 4))
+    ax = draw(plot.filters([kernel, W2]))
+    assert ax.get_title() == f"W1: 4 units, 3 x 5 x {inputs} weights each"
+    mosaic = np.asarray(ax.images[0].get_array().filled(np.nan))
+    columns = 2 if inputs == 1 else 1  # of 5 or 17 by 3 pixels
+    wide, gap = 6 * inputs - 1, 1 if inputs == 1 else 2
+    for k in range(4):
+        row, column = 1 + 4 * (k // columns), gap + (wide + gap) * (k % columns)
+        unit = mosaic[row : row + 3, column : column + wide]
+        for i in range(inputs):
+            np.testing.assert_array_equal(unit[:, 6 * i : 6 * i + 5], kernel[:, :, i, k])
+    assert np.isnan(mosaic).sum() == mosaic.size - kernel.size
+    assert plot.filters(kernel, n=3).get_title().startswith("W: the first 3 of 4 units, 3 x 5 x ")
+    with pytest.raises(ValueError, match=r"shape must be None or \(3, 5\) for W .*got \(5, 3\)"):
+        plot.filters(kernel, shape=(5, 3))
+    with pytest.raises(ValueError, match=r"filters need weights of shape .*, W has \(3, 5, 4\)"):
+        plot.filters(np.ones((3, 5, 4)))
+
+
+# ---- feature maps
+
+
+MAPS = nnc.Sequential(
+    [nnc.Input((6, 4)), layers.Flatten(), layers.Dense(60, "tanh", name="hidden"), layers.Reshape((5, 4, 3))],
+    seed=0,
+)
+SAMPLE = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize("layer", ["reshape", 2, -1, MAPS.layers[2]])
+@pytest.mark.parametrize("x", [SAMPLE, SAMPLE[None], SAMPLE.tolist()], ids=["sample", "batch", "list"])
+def test_feature_maps(layer, x):
+    ax = draw(plot.feature_maps(MAPS, x, layer))
+    assert ax.get_title() == "reshape: 3 maps, 5 x 4" and ax.images[0].colorbar.ax.get_ylabel() == "output"
+    mosaic = np.asarray(ax.images[0].get_array().filled(np.nan))
+    maps = MAPS.predict(SAMPLE[None], verbose=0)[0]
+    for k in range(3):  # two columns, gaps of one
+        row, column = 1 + 6 * (k // 2), 1 + 5 * (k % 2)
+        np.testing.assert_array_equal(mosaic[row : row + 5, column : column + 4], maps[:, :, k])
+    assert plot.feature_maps(MAPS, x, layer, n=2).get_title() == "reshape: the first 2 of 3 maps, 5 x 4"
+
+
+def test_feature_maps_are_those_of_the_first_convolution(monkeypatch):
+    model = nnc.Sequential([nnc.Input((6, 4, 1)), layers.ZeroPadding2D(), layers.Conv2D(2, 3, name="first")])
+    monkeypatch.setattr(model, "layer_output", lambda x, layer: np.ones((1, *layer.output_shape)))
+    assert plot.feature_maps(model, SAMPLE[:, :, None]).get_title() == "first: 2 maps, 6 x 4"
+
+
+def test_feature_maps_refuses():
+    with pytest.raises(ValueError, match=r"layer is None, but none with weights gives maps: \[Dense\(60, "):
+        plot.feature_maps(MAPS, SAMPLE)
+    with pytest.raises(ValueError, match=r"layer must be one that gives maps .*, hidden gives \(60,\)"):
+        plot.feature_maps(MAPS, SAMPLE, "hidden")
+    with pytest.raises(ValueError, match=r"x must be one sample of shape \(6, 4\), got \(2, 6, 4\)"):
+        plot.feature_maps(MAPS, [SAMPLE, SAMPLE], "reshape")
+    with pytest.raises(ValueError, match="no layer 'conv2d'; it has flatten, hidden, reshape"):
+        plot.feature_maps(MAPS, SAMPLE, "conv2d")
+    with pytest.raises(ValueError, match=r"layer must be one of the model, .*got Dense\(2\)"):
+        plot.feature_maps(MAPS, SAMPLE, layers.Dense(2))
+
+
 # ---- confusion matrix
 
 
@@ -296,6 +360,8 @@ PICTURES = {
     "weights": (2, lambda ax: plot.weights([W1, W2], ax=ax)),
     "singular_values": (1, lambda ax: plot.singular_values([W1, W2], ax=ax)),
     "filters": (1, lambda ax: plot.filters(W1, ax=ax)),
+    "kernels": (1, lambda ax: plot.filters(W1.reshape(7, 7, 16, 12), n=3, ax=ax)),
+    "feature_maps": (1, lambda ax: plot.feature_maps(MAPS, SAMPLE, "reshape", ax=ax)),
     "confusion_matrix": (1, lambda ax: plot.confusion_matrix([0, 1, 1], [0, 1, 0], ax=ax)),
     "digits": (1, lambda ax: plot.digits(IMAGES, ax=ax)),
 }

@@ -1,0 +1,80 @@
+"""Layers: configuration and shapes only; the arithmetic is in the C core and, in NumPy, in nnc.reference.
+
+    >>> from nnc import layers
+    >>> dense = layers.Dense(292, activation="relu")
+    >>> dense.build((784,)), dense.count_params()
+    ((292,), 229220)
+
+Shapes are those of one sample, without the batch axis, channels last. A layer is told its input's shape once,
+by `Layer.build`; then it knows its output's shape, its weights' shapes and the rows it takes in a plan. The
+weights themselves belong to the model. A new layer is one class here: `Layer.compute_output_shape`,
+`Layer.weights_spec` and `Layer.rows`, each of which has a default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nnc import _config
+from nnc.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from nnc.layers.base import Layer
+from nnc.layers.convolution import Conv2D, Convolution2D
+from nnc.layers.core import Dense, Input, InputLayer
+from nnc.layers.normalization import BatchNormalization, LayerNormalization
+from nnc.layers.pooling import (
+    AveragePooling2D,
+    AvgPool2D,
+    GlobalAveragePooling2D,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    GlobalMaxPooling2D,
+    MaxPool2D,
+    MaxPooling2D,
+)
+from nnc.layers.preprocessing import RandomRotation, RandomTranslation, RandomZoom, Rescaling
+from nnc.layers.regularization import Dropout, SpatialDropout2D
+from nnc.layers.reshaping import Flatten, Reshape, ZeroPadding2D
+
+__all__ = [
+    "ELU",
+    "Activation",
+    "AveragePooling2D",
+    "AvgPool2D",
+    "BatchNormalization",
+    "Conv2D",
+    "Convolution2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling2D",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "MaxPool2D",
+    "MaxPooling2D",
+    "PReLU",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
+    "ReLU",
+    "Rescaling",
+    "Reshape",
+    "Softmax",
+    "SpatialDropout2D",
+    "ZeroPadding2D",
+    "get",
+    "registry",
+]
+
+registry = _config.close(Layer, globals())
+
+
+def get(identifier: Layer | Mapping[str, Any]) -> Layer:
+    """The layer that `identifier` means: an object or its configuration."""
+    return Layer.get(identifier)

@@ -1,0 +1,161 @@
+"""Activations as layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from nnc import _config, activations, initializers, regularizers
+from nnc.layers.base import Layer, Shape, activation_fields, penalty_fields
+
+
+class Activation(Layer):
+    """a = f(z), element by element; softmax over the last axis.
+
+    Parameters
+    ----------
+    activation : str or Activation
+        f, a name of `nnc.activations`.
+    name : str, optional
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.Activation("tanh")
+    Activation('tanh')
+    """
+
+    def __init__(self, activation: Any, name: str | None = None, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.activation = activations.Activation.get(activation, "activation")
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [
+            {"kind": "activation", "group": self._built().input_shape[-1]}
+            | activation_fields(self.activation)
+        ]
+
+
+class ReLU(Activation):
+    """a = max(z, 0) + negative_slope min(z, 0).
+
+    Parameters
+    ----------
+    max_value, threshold : None, 0
+        nnc's ReLU has no upper limit and bends at 0.
+    negative_slope : float
+        At least 0.
+    name : str, optional
+    """
+
+    def __init__(
+        self,
+        max_value: None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        if max_value is not None:
+            raise _config.refusal("max_value", "None: nnc's ReLU has no upper limit", max_value)
+        self.max_value = None
+        self.negative_slope = _config.number("negative_slope", negative_slope, "[0, inf)")
+        self.threshold = _config.number("threshold", threshold)
+        if self.threshold != 0.0:
+            raise _config.refusal("threshold", "0: nnc's ReLU bends at 0", threshold)
+        leaky = activations.Activation("leaky_relu", self.negative_slope)
+        super().__init__(leaky if self.negative_slope > 0.0 else activations.relu, name, **options)
+
+
+class LeakyReLU(Activation):
+    """a = max(z, 0) + negative_slope min(z, 0).
+
+    Parameters
+    ----------
+    negative_slope : float
+        At least 0. (0.3 unless given, as in Keras, whose activation "leaky_relu" has 0.2; in PyTorch 0.01.)
+    name : str, optional
+
+    References
+    ----------
+    Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
+    """
+
+    def __init__(self, negative_slope: float = 0.3, name: str | None = None, **options: Any) -> None:
+        self.negative_slope = _config.number("negative_slope", negative_slope, "[0, inf)")
+        super().__init__(activations.Activation("leaky_relu", self.negative_slope), name, **options)
+
+
+class PReLU(Layer):
+    """a = max(z, 0) + alpha min(z, 0), with a slope for each feature that is learned.
+
+    Weights: alpha (F,), F the number of features of a sample.
+
+    Parameters
+    ----------
+    alpha_initializer : str or Initializer
+        First values of alpha. (PyTorch's PReLU has one slope for all, from 0.25.)
+    alpha_regularizer : str, Regularizer or None
+        Penalty on alpha.
+    name : str, optional
+
+    References
+    ----------
+    He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015.
+    """
+
+    def __init__(
+        self,
+        alpha_initializer: Any = "zeros",
+        alpha_regularizer: Any = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self.alpha_initializer = initializers.Initializer.get(alpha_initializer, "alpha_initializer")
+        self.alpha_regularizer = regularizers.Regularizer.get(alpha_regularizer, "alpha_regularizer")
+
+    def weights_spec(self) -> list[tuple[str, Shape, initializers.Initializer]]:
+        return [("alpha", (math.prod(self._built().input_shape),), self.alpha_initializer)]
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{"kind": "prelu"} | penalty_fields("alpha", self.alpha_regularizer)]
+
+
+class ELU(Activation):
+    """a = z if z > 0 else alpha (exp(z) - 1).
+
+    Parameters
+    ----------
+    alpha : float
+        Above 0.
+    name : str, optional
+
+    References
+    ----------
+    Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear
+    units", ICLR 2016.
+    """
+
+    def __init__(self, alpha: float = 1.0, name: str | None = None, **options: Any) -> None:
+        self.alpha = _config.number("alpha", alpha, "(0, inf)")
+        super().__init__(activations.Activation("elu", self.alpha), name, **options)
+
+
+class Softmax(Activation):
+    """a_j = exp(z_j) / sum_k exp(z_k) over the last axis.
+
+    Parameters
+    ----------
+    axis : int
+        -1, or the last axis by its number (the batch axis is 0).
+    name : str, optional
+    """
+
+    def __init__(self, axis: int = -1, name: str | None = None, **options: Any) -> None:
+        super().__init__(activations.softmax, name, **options)
+        self.axis = _config.integer("axis", axis, -1, 64)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        _config.choice("axis", self.axis, (-1, len(input_shape)))
+        return input_shape

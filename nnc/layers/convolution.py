@@ -1,0 +1,150 @@
+"""Convolutions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnc import _config, activations, initializers, regularizers
+from nnc.layers import geometry
+from nnc.layers.base import Layer, Shape, activation_fields, penalty_fields
+
+
+class Conv2D(Layer):
+    """a[y, x, o] = f(sum_ijc in[y s + i d - p, x s + j d - p, c] W[i, j, c, o] + b[o]), over an image.
+
+    Every filter o is a window of weights that slides over the image, the same at every place; strides s,
+    dilation d and padding p are those of the axis. Pixels outside the image count as 0. (As in every library
+    the window is not mirrored: what mathematics calls a correlation.)
+
+    Input (n, height, width, C), output (n, out_height, out_width, O); weights kernel W (kernel_height,
+    kernel_width, C, O) and bias b (O,). With padding="valid" out = floor((in - d (k - 1) - 1) / s) + 1 along
+    each axis, with "same" out = ceil(in / s).
+
+    Parameters
+    ----------
+    filters : int
+        O, at least 1.
+    kernel_size : int or (int, int)
+        Height and width of the window.
+    strides : int or (int, int)
+        Pixels from one place of the window to the next.
+    padding : {"valid", "same"}
+        "valid" keeps the window inside the image; "same" adds zeros around it, so that with strides 1 the
+        output has the image's size. An odd row or column of zeros is at the bottom or the right.
+    data_format : {None, "channels_last"}
+        nnc's images are (height, width, channels).
+    dilation_rate : int or (int, int)
+        Pixels from one weight of the window to the next; 1 where a stride is above 1.
+    groups : int
+        1: every filter sees every channel.
+    activation : str, Activation or None
+        f, a name of `nnc.activations`; None is linear. Softmax is over the O outputs of a place.
+    use_bias : bool
+        Whether there is a b.
+    kernel_initializer, bias_initializer : str or Initializer
+        First values of W and b. A kernel's fan is (kernel_height kernel_width C, kernel_height kernel_width
+        O).
+    kernel_regularizer, bias_regularizer : str, Regularizer or None
+        Penalties on W and b.
+    name : str, optional
+    **options
+        input_shape, for a model's first layer.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these; by `build`, if the samples are no images or the window does not fit.
+
+    References
+    ----------
+    LeCun, Boser, Denker, Henderson, Howard, Hubbard and Jackel, "Backpropagation applied to handwritten zip
+    code recognition", Neural Computation 1, 1989. Sizes: Dumoulin and Visin, "A guide to convolution
+    arithmetic for deep learning", arXiv:1603.07285, 2016. Dilation: Yu and Koltun, "Multi-scale context
+    aggregation by dilated convolutions", ICLR 2016.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> conv = layers.Conv2D(32, 3, activation="relu")
+    >>> conv.build((28, 28, 1)), conv.count_params()
+    ((26, 26, 32), 320)
+    >>> layers.Conv2D(32, 3, strides=2, padding="same").build((28, 28, 1))
+    (14, 14, 32)
+    >>> layers.Conv2D(32, 3).build((28, 28))
+    Traceback (most recent call last):
+    ...
+    ValueError: Conv2D(32, (3, 3)) takes samples (height, width, channels), got input_shape (28, 28): put \
+Reshape((28, 28, 1)) before it, or begin with Input((28, 28, 1))
+    """
+
+    aliases = ("Convolution2D",)
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = (1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | tuple[int, int] = (1, 1),
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self.filters = _config.integer("filters", filters, 1, _config.MAX_FEATURES)
+        self.kernel_size = geometry.pair("kernel_size", kernel_size)
+        self.strides = geometry.pair("strides", strides)
+        self.padding = geometry.padding_mode(padding)
+        self.data_format = geometry.channels_last(data_format)
+        self.dilation_rate = geometry.pair("dilation_rate", dilation_rate)
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            must = f"1, since strides={self.strides} are above 1 (one of the two at a time)"
+            raise _config.refusal("dilation_rate", must, dilation_rate)
+        self.groups = _config.integer("groups", groups, 1, _config.MAX_FEATURES)
+        if self.groups != 1:
+            raise _config.refusal("groups", "1: in nnc every filter sees every channel", groups)
+        self.activation = activations.Activation.get(activation, "activation")
+        self.use_bias = _config.boolean("use_bias", use_bias)
+        self.kernel_initializer = initializers.Initializer.get(kernel_initializer, "kernel_initializer")
+        self.bias_initializer = initializers.Initializer.get(bias_initializer, "bias_initializer")
+        self.kernel_regularizer = regularizers.Regularizer.get(kernel_regularizer, "kernel_regularizer")
+        self.bias_regularizer = regularizers.Regularizer.get(bias_regularizer, "bias_regularizer")
+
+    def _window(self, input_shape: Shape) -> dict[str, int]:
+        return geometry.window(
+            self,
+            input_shape,
+            self.kernel_size,
+            self.strides,
+            self.padding,
+            self.dilation_rate,
+            argument="kernel_size",
+        )
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        found = self._window(input_shape)
+        return (found["out_height"], found["out_width"], self.filters)
+
+    def weights_spec(self) -> list[tuple[str, Shape, initializers.Initializer]]:
+        shape = (*self.kernel_size, self._built().input_shape[-1], self.filters)
+        kernel = ("kernel", shape, self.kernel_initializer)
+        bias = ("bias", (self.filters,), self.bias_initializer)
+        return [kernel, bias] if self.use_bias else [kernel]
+
+    def rows(self) -> list[dict[str, Any]]:
+        row = {"kind": "conv2d"} | self._window(self._built().input_shape)
+        row |= {"filters": self.filters, "use_bias": self.use_bias, "group": self.filters}
+        kernel = penalty_fields("kernel", self.kernel_regularizer)
+        return [
+            row | activation_fields(self.activation) | kernel | penalty_fields("bias", self.bias_regularizer)
+        ]
+
+
+Convolution2D = Conv2D

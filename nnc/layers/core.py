@@ -1,0 +1,107 @@
+"""Input and Dense."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nnc import _config, activations, initializers, regularizers
+from nnc.layers.base import Layer, Shape, activation_fields, penalty_fields
+
+
+class InputLayer(Layer):
+    """The shape of a model's samples.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one sample, without the batch axis.
+    name : str, optional
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.Input((28, 28))
+    InputLayer((28, 28))
+    """
+
+    def __init__(self, shape: Sequence[int], name: str | None = None) -> None:
+        self.shape = _config.shape("shape", shape)
+        super().__init__(name, input_shape=self.shape)
+
+
+Input = InputLayer
+
+
+class Dense(Layer):
+    """a = f(x W + b), every output from every input.
+
+    Input (n, I), output (n, O); weights kernel W (I, O) and bias b (O,).
+
+    Parameters
+    ----------
+    units : int
+        O, at least 1.
+    activation : str, Activation or None
+        f, a name of `nnc.activations`; None is linear.
+    use_bias : bool
+        Whether there is a b.
+    kernel_initializer, bias_initializer : str or Initializer
+        First values of W and b.
+    kernel_regularizer, bias_regularizer : str, Regularizer or None
+        Penalties on W and b.
+    name : str, optional
+    **options
+        input_shape or input_dim, for a model's first layer.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.Dense(10, activation="softmax", kernel_initializer="he_normal")
+    Dense(10, activation='softmax', kernel_initializer='he_normal')
+    >>> layers.Dense(10).build((28, 28))
+    Traceback (most recent call last):
+    ...
+    ValueError: Dense(10) takes samples of one axis, got input_shape (28, 28): put a Flatten layer before it
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self.units = _config.integer("units", units, 1, _config.MAX_FEATURES)
+        self.activation = activations.Activation.get(activation, "activation")
+        self.use_bias = _config.boolean("use_bias", use_bias)
+        self.kernel_initializer = initializers.Initializer.get(kernel_initializer, "kernel_initializer")
+        self.bias_initializer = initializers.Initializer.get(bias_initializer, "bias_initializer")
+        self.kernel_regularizer = regularizers.Regularizer.get(kernel_regularizer, "kernel_regularizer")
+        self.bias_regularizer = regularizers.Regularizer.get(bias_regularizer, "bias_regularizer")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 1:
+            raise ValueError(
+                f"{self} takes samples of one axis, got input_shape {input_shape}: "
+                "put a Flatten layer before it"
+            )
+        return (self.units,)
+
+    def weights_spec(self) -> list[tuple[str, Shape, initializers.Initializer]]:
+        kernel = ("kernel", (*self._built().input_shape, self.units), self.kernel_initializer)
+        bias = ("bias", (self.units,), self.bias_initializer)
+        return [kernel, bias] if self.use_bias else [kernel]
+
+    def rows(self) -> list[dict[str, Any]]:
+        row = {"kind": "dense", "units": self.units, "use_bias": self.use_bias, "group": self.units}
+        penalties = penalty_fields("kernel", self.kernel_regularizer) | penalty_fields(
+            "bias", self.bias_regularizer
+        )
+        return [row | activation_fields(self.activation) | penalties]

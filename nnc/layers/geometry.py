@@ -1,0 +1,130 @@
+"""Images and the windows that slide over them: the arguments that describe them, sizes as in Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
+
+from nnc import _config
+from nnc.layers.base import Layer, Shape
+
+Pair = tuple[int, int]
+
+
+def pair(name: str, value: Any, low: int = 1) -> Pair:
+    """`value` as (vertical, horizontal): two integers from `low`, or one for both."""
+    if isinstance(value, Integral):
+        items: tuple[Any, ...] = (value, value)
+    else:
+        items = tuple(value) if _is_list(value) else ()
+    must = f"an integer or two of them, from {low} to {_config.MAX_FEATURES}"
+    if len(items) != 2:
+        raise _config.refusal(name, must, value, ValueError if _is_list(value) else TypeError)
+    try:
+        first, second = (_config.integer(name, item, low, _config.MAX_FEATURES) for item in items)
+    except (TypeError, ValueError) as error:
+        raise _config.refusal(name, must, value, type(error)) from None
+    return first, second
+
+
+def sides(name: str, value: Any) -> tuple[Pair, Pair]:
+    """`value` as ((top, bottom), (left, right)): one integer, one for each axis, or one for each side."""
+    must = "an integer from 0, (height, width), or ((top, bottom), (left, right))"
+    items = tuple(value) if _is_list(value) else (value, value)
+    if len(items) != 2:
+        raise _config.refusal(name, must, value)
+    try:
+        return pair(name, items[0], 0), pair(name, items[1], 0)
+    except (TypeError, ValueError) as error:
+        raise _config.refusal(name, must, value, type(error)) from None
+
+
+def channels_last(value: str | None) -> str | None:
+    """`value` as a data_format: "channels_last", or None for the same."""
+    if value not in (None, "channels_last"):
+        must = "None or 'channels_last' (images are (height, width, channels): move the axis of x)"
+        raise _config.refusal("data_format", must, value)
+    return value
+
+
+def padding_mode(value: str) -> str:
+    """`value` as "valid" or "same", in capitals or not."""
+    return _config.choice("padding", value.lower() if isinstance(value, str) else value, ("valid", "same"))
+
+
+def image(layer: Layer, shape: Shape) -> tuple[int, int, int]:
+    """`shape` as (height, width, channels), for a layer that takes images."""
+    if len(shape) != 3:
+        if len(shape) == 2:
+            new = (*shape, 1)
+            advice = f"put Reshape({new}) before it, or begin with Input({new})"
+        else:
+            advice = "put Reshape((height, width, channels)) before it"
+        raise ValueError(
+            f"{layer} takes samples (height, width, channels), got input_shape {shape}: {advice}"
+        )
+    height, width, channels = shape
+    return height, width, channels
+
+
+def window(
+    layer: Layer,
+    input_shape: Shape,
+    size: Pair,
+    strides: Pair,
+    padding: str,
+    dilation: Pair = (1, 1),
+    argument: str = "pool_size",
+) -> dict[str, int]:
+    """The geometry of a plan's row: the input, the window and its steps, the output.
+
+    The window spans d (k - 1) + 1 pixels of an axis. With "valid" it stays inside: out = floor((in - span) /
+    stride) + 1. With "same" out = ceil(in / stride) whatever the window, and the zeros that this takes are
+    halved between the two sides, the odd one at the bottom and at the right.
+
+    Raises
+    ------
+    ValueError
+        If the samples are no images, the window does not fit in them, or it has too many values.
+    """
+    height, width, channels = image(layer, input_shape)
+    spans = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
+    # The core's sizes stay within 2**48 while a window, like a sample, has at most MAX_FEATURES values.
+    if max(*spans, size[0] * size[1] * channels) > _config.MAX_FEATURES:
+        raise ValueError(
+            f"{layer} cannot take input_shape {input_shape}: a window has more than {_config.MAX_FEATURES} "
+            f"values; use a smaller {argument}"
+        )
+    out, before = [], []
+    for length, span, stride in zip((height, width), spans, strides, strict=True):
+        if padding == "same":
+            out.append(-(-length // stride))
+            before.append(max((out[-1] - 1) * stride + span - length, 0) // 2)
+        else:
+            out.append((length - span) // stride + 1)
+            before.append(0)
+    if min(out) < 1:
+        raise ValueError(
+            f"{layer} cannot take input_shape {input_shape}: its window spans {spans[0]} x {spans[1]} "
+            f"pixels, the image has {height} x {width}; use padding='same' or a smaller {argument}"
+        )
+    return {
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "kernel_height": size[0],
+        "kernel_width": size[1],
+        "stride_height": strides[0],
+        "stride_width": strides[1],
+        "dilation_height": dilation[0],
+        "dilation_width": dilation[1],
+        "pad_top": before[0],
+        "pad_left": before[1],
+        "out_height": out[0],
+        "out_width": out[1],
+    }
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict))

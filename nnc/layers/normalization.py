@@ -1,0 +1,260 @@
+"""Normalization: values brought to mean 0 and variance 1, then scaled and shifted by learned weights."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral
+from typing import Any
+
+from nnc import _config, initializers, regularizers
+from nnc.layers.base import Layer, Shape, penalty_fields
+
+
+class _Normalization(Layer):
+    """What the two have in common: gamma and beta, one of each for every feature of a group."""
+
+    def __init__(
+        self,
+        epsilon: Any,
+        center: Any,
+        scale: Any,
+        beta_initializer: Any,
+        gamma_initializer: Any,
+        beta_regularizer: Any,
+        gamma_regularizer: Any,
+        name: str | None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self.epsilon = _config.number("epsilon", epsilon, "[0, inf)")
+        self.center = _config.boolean("center", center)
+        self.scale = _config.boolean("scale", scale)
+        self.beta_initializer = initializers.Initializer.get(beta_initializer, "beta_initializer")
+        self.gamma_initializer = initializers.Initializer.get(gamma_initializer, "gamma_initializer")
+        self.beta_regularizer = regularizers.Regularizer.get(beta_regularizer, "beta_regularizer")
+        self.gamma_regularizer = regularizers.Regularizer.get(gamma_regularizer, "gamma_regularizer")
+
+    def _group(self) -> int:
+        """The row's group: the channels (batch), or how many features are normalized together (layer)."""
+        raise NotImplementedError
+
+    def weights_spec(self) -> list[tuple[str, Shape, initializers.Initializer]]:
+        shape = (self._group(),)
+        gamma, beta = ("gamma", shape, self.gamma_initializer), ("beta", shape, self.beta_initializer)
+        return [gamma] * self.scale + [beta] * self.center
+
+    def _row(self) -> dict[str, Any]:
+        row = {
+            "group": self._group(),
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+        }
+        gamma = penalty_fields("gamma", self.gamma_regularizer)
+        return row | gamma | penalty_fields("beta", self.beta_regularizer)
+
+
+class BatchNormalization(_Normalization):
+    """a = gamma (x - mean) / sqrt(variance + epsilon) + beta, for each channel by the batch's statistics.
+
+    While training, mean and (biased) variance are those of the channel over all samples of the batch and all
+    pixels, and moving averages follow them: moving = momentum moving + (1 - momentum) batch. Otherwise the
+    moving averages take their places.
+
+    Input and output (n, ..., C), C channels (or the features of samples of one axis). Weights gamma (C,) and
+    beta (C,); moving_mean (C,) and moving_variance (C,), which no gradient moves.
+
+    Parameters
+    ----------
+    axis : int
+        -1, or the last axis by its number (the batch axis is 0): the one that is kept.
+    momentum : float
+        In [0, 1]. (PyTorch's momentum is 1 - this.)
+    epsilon : float
+        At least 0.
+    center, scale : bool
+        Whether there is a beta, a gamma. A relu behind needs no gamma if a layer with a kernel follows it.
+    beta_initializer, gamma_initializer : str or Initializer
+        First values of beta and gamma.
+    moving_mean_initializer, moving_variance_initializer : str or Initializer
+        First values of the moving averages.
+    beta_regularizer, gamma_regularizer : str, Regularizer or None
+        Penalties on beta and gamma.
+    name : str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these; by `build`, if axis is not the last.
+
+    Notes
+    -----
+    The moving variance follows the biased variance, as in Keras 3; PyTorch's follows the unbiased one.
+
+    References
+    ----------
+    Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
+    shift", ICML 2015.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> norm = layers.BatchNormalization()
+    >>> norm.build((28, 28, 32)), norm.count_params()
+    ((28, 28, 32), 128)
+    >>> dict(zip(norm.weight_names, norm.trainable_flags))
+    {'gamma': True, 'beta': True, 'moving_mean': False, 'moving_variance': False}
+    """
+
+    non_trainable = ("moving_mean", "moving_variance")
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            name,
+            **options,
+        )
+        self.axis = _config.integer("axis", axis, -1, 64)
+        self.momentum = _config.number("momentum", momentum, "[0, 1]")
+        get = initializers.Initializer.get
+        self.moving_mean_initializer = get(moving_mean_initializer, "moving_mean_initializer")
+        self.moving_variance_initializer = get(moving_variance_initializer, "moving_variance_initializer")
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        _config.choice("axis", self.axis, (-1, len(input_shape)))
+        return input_shape
+
+    def _group(self) -> int:
+        return self._built().input_shape[-1]
+
+    def weights_spec(self) -> list[tuple[str, Shape, initializers.Initializer]]:
+        shape = (self._group(),)
+        return [
+            *super().weights_spec(),
+            ("moving_mean", shape, self.moving_mean_initializer),
+            ("moving_variance", shape, self.moving_variance_initializer),
+        ]
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{"kind": "batch_normalization", "momentum": self.momentum} | self._row()]
+
+
+class LayerNormalization(_Normalization):
+    """a = gamma (x - mean) / sqrt(variance + epsilon) + beta, for each sample by its own statistics.
+
+    Mean and (biased) variance are those of the values along the axes that are normalized; training and
+    prediction do the same.
+
+    Input and output (n, ...). Weights gamma (F,) and beta (F,), F the product of the normalized axes' sizes,
+    in their order. (Keras gives them those axes: gamma.reshape(shape) is its gamma.)
+
+    Parameters
+    ----------
+    axis : int or list of int
+        What is normalized: -1, the last axis, or a list of the last axes, such as [1, 2, 3] or [-3, -2, -1]
+        for a whole image (the batch axis is 0).
+    epsilon : float
+        At least 0.
+    center, scale : bool
+        Whether there is a beta, a gamma.
+    beta_initializer, gamma_initializer : str or Initializer
+        First values of beta and gamma.
+    beta_regularizer, gamma_regularizer : str, Regularizer or None
+        Penalties on beta and gamma.
+    name : str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these; by `build`, if the axes are not the last.
+
+    References
+    ----------
+    Ba, Kiros and Hinton, "Layer normalization", arXiv:1607.06450, 2016.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> pixelwise, whole = layers.LayerNormalization(), layers.LayerNormalization([1, 2, 3])
+    >>> pixelwise.build((7, 7, 64)), pixelwise.count_params()
+    ((7, 7, 64), 128)
+    >>> whole.build((7, 7, 64)), whole.count_params()
+    ((7, 7, 64), 6272)
+    """
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            name,
+            **options,
+        )
+        self.axis = _axes(axis)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        last = len(input_shape)
+        given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        # Axis 0 is the batch: of a sample's `last` axes, -1 is number `last`.
+        found = sorted(axis + last + 1 if axis < 0 else axis for axis in given)
+        if found[0] < 1 or found != list(range(last - len(found) + 1, last + 1)):
+            lists = [list(range(first, last + 1)) for first in range(last - 1, 0, -1)]
+            must = " or ".join(map(str, (-1, last, *lists)))
+            raise _config.refusal("axis", f"{must} for input_shape {input_shape}", self.axis)
+        return input_shape
+
+    def _group(self) -> int:
+        n_axes = len(self.axis) if isinstance(self.axis, tuple) else 1
+        return math.prod(self._built().input_shape[-n_axes:])
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{"kind": "layer_normalization"} | self._row()]
+
+
+def _axes(value: Any) -> int | tuple[int, ...]:
+    """`value` as an axis, or as a tuple of some."""
+    if isinstance(value, Integral):
+        return _config.integer("axis", value, -64, 64)
+    if not isinstance(value, (list, tuple)) or not value:
+        raise _config.refusal("axis", "an integer or a list of them", value, TypeError)
+    try:
+        return tuple(_config.integer("axis", axis, -64, 64) for axis in value)
+    except (TypeError, ValueError) as error:
+        raise _config.refusal("axis", "an integer or a list of them", value, type(error)) from None
