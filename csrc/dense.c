@@ -84,7 +84,7 @@ static void input_gradient(struct nnc_plan *plan, size_t l, size_t m, size_t blo
     const size_t k0 = block * PANEL, width = least(PANEL, layer->I - k0);
     float packed[NC * PANEL]; /* (O, 32): 32 rows of W, transposed */
     float *dx = before->da + k0;
-    if (width < PANEL) memset(packed, 0, sizeof packed);
+    if (width < PANEL) memset(packed, 0, least(NC, layer->O) * PANEL * sizeof *packed);
     for (size_t n0 = 0; n0 < layer->O; n0 += NC) {
         size_t depth = least(NC, layer->O - n0);
         for (size_t j = 0; j < depth; j += PANEL)
@@ -105,7 +105,7 @@ static void kernel_gradient(struct nnc_plan *plan, const struct nnc_layer *layer
     const size_t k = tile % W->row_tiles * PANEL, j = tile / W->row_tiles * PANEL;
     const size_t rows = least(PANEL, layer->I - k), cols = least(PANEL, layer->O - j);
     _Alignas(64) float g[TILE];
-    if (cols < PANEL) memset(g, 0, sizeof g); /* the padding of the weights stays 0 */
+    if (cols < PANEL) memset(g, 0, rows * PANEL * sizeof *g); /* the padding of the weights stays 0 */
     for (size_t r = 0; r < rows && sparse; r += GROUP)
         nnc_kernels->gemm_listed(cols, plan->zeros.counts[(k + r) / GROUP],
                                  plan->zeros.of_group + (k + r) / GROUP * plan->capacity, x + k + r, ldx, layer->da + j,

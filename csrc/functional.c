@@ -26,6 +26,7 @@ static void gemm_body(void *arg, struct nnc_worker *worker) {
     (void)worker;
     for (size_t j = 0; j < t->N; j += PANEL) {
         const size_t n = least(PANEL, t->N - j);
+        if (n < PANEL) memset(panel, 0, sizeof panel); /* the columns that fill it up */
         const float *init = t->init ? t->init + j : zeros;
         size_t ldinit = 0, p = 0;
         float row[PANEL] = {0};
@@ -33,9 +34,9 @@ static void gemm_body(void *arg, struct nnc_worker *worker) {
         init = row;
         do { /* once even for K = 0: c is init then */
             const size_t k = least(KC, t->K - p);
-            for (size_t q = 0; q < k; q++)
-                for (size_t r = 0; r < PANEL; r++)
-                    panel[q * PANEL + r] = r < n ? t->b[(p + q) * t->brs + (j + r) * t->bcs] : 0.0f;
+            const float *b = t->b + p * t->brs + j * t->bcs;
+            if (t->bcs == 1) nnc_copy_rows(k, n, b, t->brs, panel, PANEL);
+            else nnc_kernels->transpose(n, k, b, t->bcs, panel, PANEL);
             nnc_kernels->gemm(t->M, n, k, t->a + p * t->acs, t->ars, t->acs, panel, PANEL, init, ldinit, t->c + j, t->ldc);
             init = t->c + j, ldinit = t->ldc, p += k;
         } while (p < t->K);
@@ -44,7 +45,7 @@ static void gemm_body(void *arg, struct nnc_worker *worker) {
 
 nnc_status nnc_gemm(size_t M, size_t N, size_t K, const float *a, size_t ars, size_t acs, const float *b, size_t brs,
                     size_t bcs, const float *init, float *c, size_t ldc) {
-    if (ars != 1 && acs != 1) return NNC_INVALID;
+    if ((ars != 1 && acs != 1) || (brs != 1 && bcs != 1)) return NNC_INVALID;
     struct gemm_call t = {M, N, K, a, ars, acs, b, brs, bcs, init, c, ldc};
     nnc_team_run(1, gemm_body, &t);
     return NNC_OK;

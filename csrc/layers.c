@@ -26,7 +26,7 @@ void nnc_activate_backward(int activation, size_t m, size_t n, const float *a, c
         for (size_t j = 0; j < n; j += group) nnc_kernels->softmax_backward(group, a + i * ld + j, da + i * ld + j);
 }
 
-static void copy_rows(size_t m, size_t n, const float *x, size_t ldx, float *y, size_t ldy) {
+void nnc_copy_rows(size_t m, size_t n, const float *x, size_t ldx, float *y, size_t ldy) {
     for (size_t i = 0; i < m; i++) memcpy(y + i * ldy, x + i * ldx, n * sizeof *y);
 }
 
@@ -36,7 +36,7 @@ void nnc_activation_layer_forward(struct nnc_plan *plan, size_t l, const struct 
     const float *x = nnc_input(plan, l, &ldx);
     nnc_share(worker, pass->m, &i0, &i1);
     float *a = layer->a + i0 * layer->ld, *d = layer->d ? layer->d + i0 * layer->ld : NULL;
-    copy_rows(i1 - i0, layer->O, x + i0 * ldx, ldx, a, layer->ld);
+    nnc_copy_rows(i1 - i0, layer->O, x + i0 * ldx, ldx, a, layer->ld);
     nnc_activate(layer->spec.activation, i1 - i0, layer->O, a, layer->ld, pass->mode == TRAIN ? d : NULL, layer->spec.alpha,
                  layer->spec.group);
 }
@@ -52,7 +52,7 @@ void nnc_activation_layer_backward(struct nnc_plan *plan, size_t l, const struct
         nnc_activate_backward(layer->spec.activation, i1 - i0, layer->O, layer->a + i0 * layer->ld,
                               layer->d ? layer->d + i0 * layer->ld : NULL, da, layer->ld, layer->spec.alpha,
                               layer->spec.group);
-    copy_rows(i1 - i0, layer->O, da, layer->ld, before->da + i0 * before->ld, before->ld);
+    nnc_copy_rows(i1 - i0, layer->O, da, layer->ld, before->da + i0 * before->ld, before->ld);
 }
 
 void nnc_prelu_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {

@@ -177,7 +177,7 @@ double nnc_plan_penalty(nnc_plan *plan);
 /* ---- single kernels over the caller's buffers --------------------------------------------------------------------- */
 
 /* c (M, N) = init + a b, with a (M, K) at a[m ars + k acs], b (K, N) at b[k brs + n bcs]; init is NULL for 0, or one row
- * (N) that every row starts from. One of ars, acs must be 1. Needs scratch for one packed panel. */
+ * (N) that every row starts from. One of ars, acs and one of brs, bcs must be 1. */
 nnc_status nnc_gemm(size_t M, size_t N, size_t K, const float *a, size_t ars, size_t acs, const float *b, size_t brs,
                     size_t bcs, const float *init, float *c, size_t ldc);
 

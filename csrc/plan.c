@@ -104,12 +104,11 @@ static bool folds(const nnc_layer_spec *spec, const nnc_layer_spec *before) {
 static struct nnc_zeros lay_out_zeros(struct arena *arena, size_t B, size_t n_inputs) {
     struct nnc_zeros zeros = {.groups = n_inputs / GROUP};
     zeros.blocks = (zeros.groups + GROUP_BLOCK - 1) / GROUP_BLOCK;
-    zeros.all = take(arena, zeros.groups, sizeof *zeros.all);
+    zeros.dense = take(arena, B, sizeof *zeros.dense);
     zeros.of_row = take(arena, B * zeros.groups, sizeof *zeros.of_row);
     zeros.starts = take(arena, B * (zeros.blocks + 1), sizeof *zeros.starts);
     zeros.of_group = take(arena, zeros.groups * B, sizeof *zeros.of_group);
     zeros.counts = take(arena, zeros.groups, sizeof *zeros.counts);
-    for (size_t g = 0; arena->base && g < zeros.groups; g++) zeros.all[g] = (uint16_t)g;
     return zeros;
 }
 

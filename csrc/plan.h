@@ -37,7 +37,7 @@ struct nnc_layer {
 /* Where the batch is 0: kept for a first dense layer. Lists hold at most 65,536 rows and groups. */
 struct nnc_zeros {
     size_t groups, blocks;   /* of a row; 0 groups: not kept */
-    uint16_t *all;           /* (groups) 0, 1, 2, ...: the list of a row without zeros */
+    bool *dense;             /* (B) a row that has few zeros and no list */
     uint16_t *of_row;        /* (B, groups) see nnc_groups */
     uint16_t *starts;        /* (B, blocks + 1) */
     uint16_t *of_group;      /* (groups, B) the rows of a group that are not 0 throughout, ascending */
@@ -141,6 +141,8 @@ void nnc_list_groups(struct nnc_plan *plan, size_t m, size_t first, size_t last)
 bool nnc_zeros_pay(const struct nnc_plan *plan, size_t m);
 
 bool nnc_activation_keeps_d(int id); /* f' is told from d, not from a */
+/* y = x, row by row. */
+void nnc_copy_rows(size_t m, size_t n, const float *x, size_t ldx, float *y, size_t ldy);
 /* a = f(z) in place, softmax included, on rows [0, m) from the given pointers. d as in kernels.h. */
 void nnc_activate(int activation, size_t m, size_t n, float *a, size_t ld, float *d, float alpha, size_t group);
 /* da *= f' likewise. */

@@ -204,6 +204,15 @@ cdef _as_float(array, int ndim=-1):
     return array
 
 
+cdef _as_matrix(array):
+    """(C-contiguous base, row stride, column stride) of a matrix; a transposed one is taken as it lies."""
+    array = np.asarray(array, dtype=np.float32)
+    if array.ndim == 2 and array.flags.f_contiguous and not array.flags.c_contiguous:
+        return array.T, 1, array.shape[0]
+    array = _as_float(array, 2)
+    return array, array.shape[1], 1
+
+
 cdef _out(out, shape):
     if out is None:
         return np.empty(shape, np.float32)
@@ -506,17 +515,19 @@ cdef int _gemm(size_t M, size_t N, size_t K, a, size_t ars, size_t acs, b, size_
 
 
 def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
-    """a = f(x w + b): x (B, I), w (I, O), b (O,) -> (B, O)."""
-    x, w = _as_float(x, 2), _as_float(w, 2)
-    B, I, O = x.shape[0], x.shape[1], w.shape[1]
-    if w.shape[0] != I:
-        raise ValueError(f"x {x.shape} and w {w.shape} do not fit: x (B, I), w (I, O)")
+    """a = f(x w + b): x (B, I), w (I, O), b (O,) -> (B, O). x.T and w.T of C-contiguous arrays are read as they lie."""
+    x_base, xrs, xcs = _as_matrix(x)
+    w_base, wrs, wcs = _as_matrix(w)
+    B, I = np.shape(x)
+    O = np.shape(w)[1]
+    if np.shape(w)[0] != I:
+        raise ValueError(f"x {np.shape(x)} and w {np.shape(w)} do not fit: x (B, I), w (I, O)")
     if b is not None:
         b = _as_float(b, 1)
         if b.shape[0] != O:
-            raise ValueError(f"b has shape {b.shape}, w {w.shape} wants ({O},)")
+            raise ValueError(f"b has shape {b.shape}, w {np.shape(w)} wants ({O},)")
     out = _out(out, (B, O))
-    _gemm(B, O, I, x, I, 1, w, O, 1, b, out)
+    _gemm(B, O, I, x_base, xrs, xcs, w_base, wrs, wcs, b, out)
     cdef int id_ = _id(nnc_activation_id, activation, "activation")
     cdef float *a = _pointer(out)
     cdef size_t M = B, N = O

@@ -90,6 +90,7 @@ class Epochs:
 
     def __init__(self, model: Sequential, callbacks: CallbackList, interrupts: Interrupts) -> None:
         self.model, self.callbacks, self.interrupts = model, callbacks, interrupts
+        self.orders = random.Streams(model.seed, _SHUFFLE)
         self.watched = callbacks.per_batch or callbacks.has("on_steps")
 
     def over_arrays(
@@ -103,7 +104,7 @@ class Epochs:
         """One epoch over (x, y, sample_weight), in an order that is a function of model seed and epoch."""
         self._begin(epoch)
         rows = len(arrays[0])
-        order = random.generator(self.model.seed, _SHUFFLE, epoch).permutation(rows) if shuffle else None
+        order = self.orders.at(epoch).permutation(rows) if shuffle else None
         while self.batch < n_steps and not self.model.stop_training:
             self._slice(arrays, order, self.batch * batch_size, n_steps - self.batch, batch_size)
         return self.means.logs()

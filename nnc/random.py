@@ -77,6 +77,38 @@ def generator(*key: int) -> Generator:
     return np.random.Generator(np.random.Philox(_sequence(*key)))
 
 
+class Streams:
+    """Streams of numbers that are told apart by a number, such as an epoch's: `at` begins one.
+
+    Parameters
+    ----------
+    *key : int
+        As `generator` has it; each stream is a function of `key` and its number alone. Moving to one costs a
+        microsecond, where a new generator takes twenty.
+
+    Examples
+    --------
+    >>> from nnc import random
+    >>> orders = random.Streams(0, 1)
+    >>> first = orders.at(3).permutation(5)
+    >>> bool((orders.at(4).permutation(5) == first).all()), bool((orders.at(3).permutation(5) == first).all())
+    (False, True)
+    """
+
+    def __init__(self, *key: int) -> None:
+        self._bits = np.random.Philox(_sequence(*key))
+        self._state = self._bits.state
+        self._generator = np.random.Generator(self._bits)
+
+    def at(self, number: int) -> Generator:
+        """The generator, at the beginning of stream `number` (0 to 2**64 - 1); it leaves the one it was in."""
+        self._state["state"]["counter"][3] = (
+            number  # no stream is 2^192 blocks long, so none runs into another
+        )
+        self._bits.state = self._state
+        return self._generator
+
+
 def _sequence(*key: int) -> np.random.SeedSequence:
     # SeedSequence pads with zeros and splits long integers, so (1,) and (1, 0) would be one key: give it the
     # length and two words for each.

@@ -53,6 +53,19 @@ def test_products_of_integers_are_exact(isa, inner):
             np.testing.assert_array_equal(compiled, expected, err_msg=str((batch, outer)))
 
 
+@pytest.mark.parametrize("inner", [1, 3, 33, 600])
+def test_products_of_transposed_arrays(isa, inner):
+    """Either side as it lies or transposed, down to slices that are neither."""
+    rng = rng_of(inner, 2)
+    for batch, outer in [(1, 1), (5, 31), (17, 33), (64, 70)]:
+        x = rng.integers(-3, 4, (batch, inner)).astype(np.float32)
+        w = rng.integers(-3, 4, (inner, outer)).astype(np.float32)
+        expected = x @ w
+        for left in (x, np.asfortranarray(x), np.repeat(x, 2, axis=1)[:, ::2]):
+            for right in (w, np.asfortranarray(w), np.repeat(w, 2, axis=0)[::2]):
+                np.testing.assert_array_equal(_core.dense(left, right), expected)
+
+
 @pytest.mark.parametrize("inner", [1, 3, 32, 67, 292, 784, 3000])
 def test_products_of_reals_are_within_the_bound(isa, inner):
     """|C - C64| <= r u |A| |B| elementwise with r = 16 for K <= 32, max(16, 2 sqrt K) above."""

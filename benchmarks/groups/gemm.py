@@ -8,10 +8,10 @@ from timing import Result, check_close, interleave_calls
 
 TITLE = "Products"
 ABOUT = (
-    "Batch x inputs x outputs. Forward is x W + b (`nnc.functional.dense`), backward is dX, dW and db "
-    "(`dense_backward`, which makes all three in one call); PyTorch is `addmm`, `mm` and `sum` into given "
-    "arrays, NumPy is `matmul` likewise. These functions of nnc run on one thread and pack their operands "
-    "on every call, which a model does not: its speed is in the training table."
+    "Batch x inputs x outputs: forward x W + b, dX = dZ W^T, dW = X^T dZ, each by `nnc.functional.dense`, "
+    "which reads a transposed array as it lies; PyTorch is `addmm` and `mm` into given arrays, NumPy "
+    "`matmul` likewise. nnc's function packs its right side on every call, which a model does not: its speed "
+    "is in the training table."
 )
 ONE_THREAD = True
 SHAPES = [  # of the four workloads, and of wide nets
@@ -27,45 +27,36 @@ SHAPES = [  # of the four workloads, and of wide nets
 ]
 
 
-def nnc_side(x, w, b, dz):
+def nnc_side(x, w, b, dz, outs):
     from nnc import functional
 
-    batch, inputs, outputs = *x.shape, w.shape[1]
-    out = np.empty((batch, outputs), np.float32)
-    grads = tuple(np.empty(shape, np.float32) for shape in ((batch, inputs), (inputs, outputs), (outputs,)))
+    y, dx, dw = outs
     return {
-        "forward": lambda: functional.dense(x, w, b, out=out),
-        "backward": lambda: functional.dense_backward(x, w, dz, out=grads),
+        "forward": lambda: functional.dense(x, w, b, out=y),
+        "dX": lambda: functional.dense(dz, w.T, out=dx),
+        "dW": lambda: functional.dense(x.T, dz, out=dw),
     }
 
 
-def numpy_side(x, w, b, dz):
-    batch, inputs, outputs = *x.shape, w.shape[1]
-    out = np.empty((batch, outputs), np.float32)
-    dx, dw, db = (np.empty(shape, np.float32) for shape in ((batch, inputs), (inputs, outputs), (outputs,)))
-
-    def forward():
-        return np.add(np.matmul(x, w, out=out), b, out=out)
-
-    def backward():
-        return np.matmul(dz, w.T, out=dx), np.matmul(x.T, dz, out=dw), np.sum(dz, axis=0, out=db)
-
-    return {"forward": forward, "backward": backward}
+def numpy_side(x, w, b, dz, outs):
+    y, dx, dw = outs
+    return {
+        "forward": lambda: np.add(np.matmul(x, w, out=y), b, out=y),
+        "dX": lambda: np.matmul(dz, w.T, out=dx),
+        "dW": lambda: np.matmul(x.T, dz, out=dw),
+    }
 
 
-def torch_side(x, w, b, dz):
+def torch_side(x, w, b, dz, outs):
     import torch
 
     torch.set_num_threads(1)
-    x, w, b, dz = (torch.from_numpy(array) for array in (x, w, b, dz))
-    out, dx, dw, db = (torch.empty_like(t) for t in (dz, x, w, b))
-
-    def backward():
-        torch.mm(dz, w.T, out=dx)
-        torch.mm(x.T, dz, out=dw)
-        return dx, dw, torch.sum(dz, 0, out=db)
-
-    return {"forward": lambda: torch.addmm(b, x, w, out=out), "backward": backward}
+    x, w, b, dz, y, dx, dw = (torch.from_numpy(array) for array in (x, w, b, dz, *outs))
+    return {
+        "forward": lambda: torch.addmm(b, x, w, out=y),
+        "dX": lambda: torch.mm(dz, w.T, out=dx),
+        "dW": lambda: torch.mm(x.T, dz, out=dw),
+    }
 
 
 SIDES = {"nnc": nnc_side, "PyTorch": torch_side, "NumPy": numpy_side}
@@ -80,16 +71,14 @@ def run(context):
         for name, make in SIDES.items():
             if name == "nnc" or context.wants(name):
                 try:
-                    sides[name] = make(*arrays)
+                    outs = [np.empty(shapes[i], np.float32) for i in (3, 0, 1)]
+                    sides[name] = make(*arrays, outs)
                 except ImportError as error:
                     context.notes.add(f"{name} is left out: {peers.reason(error)}")
-        for kind, products in (("forward", 1), ("backward", 2)):
+        for kind in ("forward", "dX", "dW"):
             calls = {name: side[kind] for name, side in sides.items()}
             case = f"{batch} x {inputs} x {outputs}, {kind}"
-            for i in range(3 if kind == "backward" else 1):
-                pick = (lambda a, i=i: a[i]) if kind == "backward" else (lambda a: a)
-                values = {name: np.array(pick(call())) for name, call in calls.items()}
-                check_close(case, values, 1e-4, 1e-3)
+            check_close(case, {name: np.array(call()) for name, call in calls.items()}, 1e-4, 1e-3)
             times, peaks = interleave_calls(calls, context.rounds, context.seconds, probe)
-            flops = products * 2.0 * batch * inputs * outputs
+            flops = 2.0 * batch * inputs * outputs
             yield Result(case, 1, times, flops=flops, size=flops, peak=peaks)
