@@ -4,7 +4,7 @@
     python benchmarks/mnist98.py --validate
 
 The settings were chosen by --validate, which trains on the first 50,000 images of the training set and prints
-the accuracy on its last 10,000; the test set had no part in it.
+the accuracy on its last 10,000.
 """
 
 import mnist98_settings as settings

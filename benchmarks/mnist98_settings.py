@@ -2,14 +2,15 @@
 
 The learning rate rises in a straight line over the first tenth of the steps and falls in one to 0. Chosen by
 the accuracy on the last 10,000 images of the training set (mnist98.py --validate) among rates of 0.15 to 0.5,
-momentum 0.85 and 0.9, rises of a tenth and a fifth, this and the one-cycle schedule, 256 and 292 units.
+momentum 0.85 and 0.9, rises of a tenth and a fifth, this and the one-cycle schedule, 256 and 292 units; 3, 4
+and 5 epochs gave 0.9802, 0.9811 and 0.9816 there as means of 5 seeds: 4 leave room in the time.
 """
 
 import argparse
 from pathlib import Path
 
 DATA = Path(__file__).resolve().parents[1] / "examples" / "data" / "mnist"
-HIDDEN, BATCH, EPOCHS, RATE, MOMENTUM, RISE = 292, 128, 3, 0.3, 0.9, 0.1
+HIDDEN, BATCH, EPOCHS, RATE, MOMENTUM, RISE = 292, 128, 4, 0.3, 0.9, 0.1
 
 
 def rate(t, steps):

@@ -124,6 +124,33 @@ def markdown(record: dict, level: str = "##") -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def short_table(record: dict) -> str:
+    """Training and inference at the most threads, nnc beside the fastest peer of each case."""
+    results = [r for name in ("train", "inference") for r in of_group(record, name)]
+    most = max((r.threads for r in results), default=0)
+    lines = [f"| {most} threads | nnc | fastest peer | ratio |", "|---|--:|--:|--:|"]
+    for r in results:
+        peer = r.fastest_peer()
+        if r.threads == most and peer:
+            ours, theirs = (f"{number(r.median(side))} {r.unit}" for side in ("nnc", peer))
+            lines.append(f"| {r.case} | {ours} | {theirs}, {peer} | {lead(r):.2f} |")
+    m = record["machine"]
+    return (
+        f"Written by `{m['command']}` on {m['cpu']}, {m['cpus']} CPUs, {m['date']}; "
+        "training is a whole step.\n\n" + "\n".join(lines)
+    )
+
+
+def put_into(readme: str, text: str) -> str:
+    """`readme` with `text` between its two marks."""
+    begin, end = "<!-- benchmarks: written by benchmarks/run.py --doc -->\n", "<!-- end of benchmarks -->"
+    before, _, rest = readme.partition(begin)
+    _, mark, after = rest.partition(end)
+    if not mark:
+        raise ValueError(f"README.md has no {begin.strip()} with {end} behind it")
+    return f"{before}{begin}\n{text}\n\n{end}{after}"
+
+
 def document(record: dict) -> str:
     """docs/benchmarks.md."""
     m = record["machine"]

@@ -3,7 +3,7 @@
     python benchmarks/run.py                                  # all groups, 1 and 2 threads
     python benchmarks/run.py train inference --threads 2
     python benchmarks/run.py --quick                          # does it work? the figures mean nothing
-    python benchmarks/run.py --doc                            # docs/benchmarks.md too
+    python benchmarks/run.py --doc                            # docs/benchmarks.md and README's table too
     python benchmarks/run.py train --compare OTHER            # this nnc beside another, see below
     NNC_ISA=avx2 python benchmarks/run.py train --peers       # nnc alone on AVX2, as a part of AVX2's peak
     python benchmarks/run.py train --peers --threads 2 4      # more threads than CPUs
@@ -144,6 +144,8 @@ def main() -> None:
     (options.out / "results.md").write_text("# Benchmarks\n\n" + text)
     if options.doc and not options.compare:
         (ROOT / "docs" / "benchmarks.md").write_text(report.document(record))
+        readme = ROOT / "README.md"
+        readme.write_text(report.put_into(readme.read_text(), report.short_table(record)))
 
 
 if __name__ == "__main__":

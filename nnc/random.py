@@ -101,7 +101,7 @@ class Streams:
         self._generator = np.random.Generator(self._bits)
 
     def at(self, number: int) -> Generator:
-        """The generator, at the beginning of stream `number` (0 to 2**64 - 1); it leaves the one it was in."""
+        """The generator, moved to the beginning of stream `number`, 0 to 2**64 - 1."""
         self._state["state"]["counter"][3] = (
             number  # no stream is 2^192 blocks long, so none runs into another
         )
