@@ -60,6 +60,32 @@ WIDE = Workload(
     images=False,
 )
 
+# A convolutional net on MNIST: (filters, padding) of a 3 x 3 convolution with batch normalization and ReLU,
+# POOL for the maximum of 2 x 2, then dense layers of so many units with ReLU between them. SGD with momentum.
+POOL = (0, 0)
+CONVOLUTIONS = [(16, 0), (16, 0), POOL, (64, 0), (64, 0), (64, 1), POOL]
+DENSE = [128, 128, 10]
+CONV_BATCH, CONV_RATE, CONV_MOMENTUM, BN_EPSILON = 64, 0.01, 0.9, 1e-5
+
+
+def convnet_flops() -> float:
+    """Of the products for one image: forward."""
+    side, channels, total = 28, 1, 0.0
+    for filters, padding in CONVOLUTIONS:
+        if filters:
+            side += 2 * padding - 2
+            total += 2.0 * side * side * filters * channels * 9
+            channels = filters
+        else:
+            side //= 2
+    sizes = [side * side * channels, *DENSE]
+    return total + sum(2.0 * i * o for i, o in pairwise(sizes))
+
+
+def convnet_step_flops() -> float:
+    """Of the products for one image: forward, dW, and dX but for the first layer, padding counted as work."""
+    return 3 * convnet_flops() - 2.0 * 26 * 26 * 16 * 9
+
 
 @dataclasses.dataclass
 class Task:

@@ -1,0 +1,123 @@
+"""Train a convolutional network on MNIST, look inside, save it, and test what was saved.
+
+Five convolutions with batch normalization, two poolings and three dense layers, 43 million operations an
+image. In training the images are shifted and turned a little, anew in each epoch, and the learning rate rises
+and falls once; --plain trains on the images as they are. What is tested is the net after its last epoch.
+
+    python examples/mnist_cnn.py
+    python examples/mnist_cnn.py --plain --epochs 20
+    python examples/mnist_cnn.py --test results/mnist_cnn/model.safetensors
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nnc
+from nnc import layers
+
+DATA = Path(__file__).parent / "data" / "mnist"
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add = parser.add_argument
+    add("--epochs", type=int, default=12, help="times through the training set")
+    add("--batch", type=int, default=64, help="images of a step")
+    add("--learning-rate", type=float, default=0.003, help="of Adam, the highest")
+    add("--plain", action="store_true", help="no shifts and turns, a constant learning rate of a third")
+    add("--shift", type=float, default=0.08, help="the most, as a part of the image")
+    add("--turn", type=float, default=0.03, help="the most, as a part of a full turn")
+    add("--dropout", type=float, default=0.2, help="before each of the last two layers")
+    add("--train", type=int, default=60_000, help="images of the training set to use")
+    add("--seed", type=int, default=0, help="of the weights, the shuffles, the shifts and turns")
+    add("--threads", type=int, help="None: as many as the process may use")
+    add("--output", type=Path, default="results/mnist_cnn", help="folder for what is written")
+    add("--test", type=Path, metavar="FILE", help="only load this model and test it")
+    return parser.parse_args()
+
+
+def convolution(filters, padding="valid"):
+    """Batch normalization has a shift of its own, so the convolution needs no bias."""
+    return [
+        layers.Conv2D(filters, 3, padding=padding, use_bias=False, kernel_initializer="he_normal"),
+        layers.BatchNormalization(momentum=0.9, epsilon=1e-5),
+        layers.Activation("relu"),
+    ]
+
+
+def build(options):
+    model = nnc.Sequential([nnc.Input((28, 28)), layers.Rescaling(1 / 255), layers.Reshape((28, 28, 1))])
+    if not options.plain:
+        model.add(layers.RandomRotation(options.turn, fill_mode="constant"))
+        model.add(layers.RandomTranslation(options.shift, options.shift, fill_mode="constant"))
+    blocks = [
+        *[*convolution(16), *convolution(16), layers.MaxPooling2D()],
+        *[*convolution(64), *convolution(64), *convolution(64, "same"), layers.MaxPooling2D()],
+        layers.Flatten(),
+    ]
+    for layer in blocks:
+        model.add(layer)
+    for _ in range(2):
+        model.add(layers.Dense(128, "relu", kernel_initializer="he_normal"))
+        if not options.plain:
+            model.add(layers.Dropout(options.dropout))
+    model.add(layers.Dense(10))
+    steps = options.epochs * -(-options.train // options.batch)
+    highest = options.learning_rate
+    rate = highest / 3 if options.plain else nnc.schedules.OneCycle(highest, steps)
+    loss = nnc.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(nnc.optimizers.Adam(rate), loss, metrics=["accuracy"])
+    return model
+
+
+def result(model, name, images):
+    loss, accuracy = model.evaluate(*images)
+    return f"{name} loss {loss:.6f}, {name} accuracy {accuracy:.4f}"
+
+
+def draw(model, x, y, folder):
+    predicted = model.predict(x)
+    wrong = predicted.argmax(axis=1) != y
+    nnc.plot.save(nnc.plot.history(model), folder / "curves")
+    nnc.plot.save(nnc.plot.confusion_matrix(y, predicted), folder / "confusion_matrix")
+    nnc.plot.save(nnc.plot.digits(x[wrong], y[wrong], predicted[wrong]), folder / "mistakes")
+    nnc.plot.save(nnc.plot.filters(model), folder / "filters")
+    nnc.plot.save(nnc.plot.feature_maps(model, x[0]), folder / "feature_maps")
+
+
+def main():
+    options = parse_arguments()
+    nnc.set_num_threads(options.threads)
+    nnc.set_random_seed(options.seed)
+    train, test = nnc.datasets.load_mnist(DATA)
+    if options.test:
+        return print(result(nnc.load_model(options.test), "test", test))
+
+    print("\n".join(f"{name:14}{value}" for name, value in vars(options).items()))
+    train = train[0][: options.train], train[1][: options.train]
+    model = build(options)
+    model.summary()
+    options.output.mkdir(parents=True, exist_ok=True)
+    log = nnc.callbacks.CSVLogger(options.output / "history.csv")
+    start = time.perf_counter()
+    model.fit(*train, options.batch, options.epochs, validation_data=test, callbacks=[log])
+    seconds = time.perf_counter() - start
+    print(f"\n{seconds:.2f} s, {options.epochs * len(train[0]) / seconds:,.0f} samples/s, tests included")
+
+    file = options.output / "model.safetensors"
+    model.save(file)
+    here = result(model, "test", test)
+    command = [sys.executable, __file__, "--test", file]
+    there = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    print(f"{here}\n{there} (of the saved model, in a new process)")
+    if there != here:
+        sys.exit("the loaded model is not the one that was saved")
+    draw(model, *test, options.output)
+    print(f"\nThe model, history.csv and the figures are in {options.output}")
+
+
+if __name__ == "__main__":
+    main()
