@@ -13,6 +13,7 @@
 
 enum {
     KC = 1024, /* depth of the forward product per pass over x: 128 KB of a panel stay in L2 */
+    ROWS_TO_SHARE = 16, /* of each worker, from which on inference shares rows */
     NC = 512,  /* depth of the dx product: 64 KB of packed W^T on the stack */
 };
 
@@ -33,6 +34,7 @@ static void forward_block(struct nnc_plan *plan, size_t l, size_t i0, size_t i1,
     float *a = layer->a + i0 * ld + j0, *d = pass->mode == TRAIN && layer->d ? layer->d + i0 * ld + j0 : NULL;
     size_t ldx;
     const float *x = nnc_input(plan, l, &ldx);
+    if (l == 0 && pass->x) x = pass->x, ldx = pass->ldx;
     x += i0 * ldx;
     const bool sparse = skips_zeros(plan, l, pass->m);
     if (sparse) {
@@ -57,8 +59,9 @@ void nnc_dense_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *p
     const struct nnc_layer *layer = &plan->layers[l];
     size_t first, last;
     const size_t panels = (layer->O + PANEL - 1) / PANEL, n = (size_t)worker->n;
-    /* By panels a core keeps its part of W in its own cache; by rows where the panels do not divide evenly. */
-    if (panels % n == 0 || panels >= 4 * n) {
+    /* In training by panels, so that a core keeps its part of W, which it updates too, in its own cache; by rows where the
+     * panels do not divide evenly. In inference by rows, so that a core meets no other core's rows; by panels if they are few. */
+    if (pass->mode == INFER ? pass->m < ROWS_TO_SHARE * n : panels % n == 0 || panels >= 4 * n) {
         nnc_share(worker, panels, &first, &last);
         if (first < last) forward_block(plan, l, 0, pass->m, first, last, pass);
     } else {

@@ -123,6 +123,8 @@ struct nnc_pass {
     enum nnc_mode mode;   /* TRAIN: f'(z) is kept for the way back */
     bool drops;           /* dropout acts */
     uint64_t epoch, step; /* key dropout */
+    const float *x;       /* INFER: the rows where the caller has them, for a first dense layer; NULL: in plan->x */
+    size_t ldx;
 };
 
 typedef void nnc_layer_fn(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker);
@@ -135,8 +137,8 @@ nnc_layer_fn nnc_prelu_forward, nnc_prelu_backward;
 nnc_layer_fn nnc_dropout_forward, nnc_dropout_backward;
 nnc_layer_fn nnc_rescaling_forward, nnc_rescaling_backward;
 
-/* zeros.c: the lists of one row of the batch; those of groups [first, last); whether using them pays for m rows. */
-void nnc_list_row(struct nnc_plan *plan, size_t i);
+/* zeros.c: the lists of row i of the batch, x; those of groups [first, last); whether using them pays for m rows. */
+void nnc_list_row(struct nnc_plan *plan, size_t i, const float *x);
 void nnc_list_groups(struct nnc_plan *plan, size_t m, size_t first, size_t last);
 bool nnc_zeros_pay(const struct nnc_plan *plan, size_t m);
 

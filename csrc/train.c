@@ -59,22 +59,35 @@ static void prefetch(const void *row, size_t bytes) {
     for (size_t b = 0; b < bytes; b += 64) __builtin_prefetch((const char *)row + b);
 }
 
+/* A pass of inference over rows [first, first + m). A dense layer reads float rows where they lie: on their way from memory
+ * the products go on, where a copy would have to wait. */
+static struct nnc_pass inference_pass(const struct nnc_plan *plan, const nnc_data *data, size_t first, size_t m) {
+    struct nnc_pass pass = {.m = m, .mode = INFER};
+    if (!data->x_is_u8 && plan->x_scale == 1 && plan->x_offset == 0 && plan->layers[0].spec.kind == NNC_DENSE &&
+        data->x_stride >= 0 && (size_t)data->x_stride % sizeof(float) == 0) {
+        pass.x = row_of(data, NULL, first);
+        pass.ldx = (size_t)data->x_stride / sizeof(float);
+    }
+    return pass;
+}
+
 /* Rows [i0, i1) of the batch that begins at `first` in the order: inputs as float32, rescaled, and targets. */
 static void gather(struct nnc_plan *plan, const nnc_data *data, const int64_t *order, size_t first, size_t i0, size_t i1,
-                   bool targets) {
+                   bool targets, const struct nnc_pass *pass) {
     const bool spread = targets && data->ids && !nnc_loss_takes_ids(&plan->loss);
     const size_t n = plan->n_inputs, N = plan->n_outputs;
     const size_t bytes = n * (data->x_is_u8 ? 1 : sizeof(float));
-    for (size_t i = i0; i < least(i0 + ROWS_AHEAD, i1); i++) prefetch(row_of(data, order, first + i), bytes);
+    for (size_t i = i0; i < least(i0 + ROWS_AHEAD, i1) && !pass->x; i++) prefetch(row_of(data, order, first + i), bytes);
     for (size_t i = i0; i < i1; i++) {
         const size_t row = order ? (size_t)order[first + i] : first + i;
         const void *x = row_of(data, order, first + i);
-        if (i + ROWS_AHEAD < i1) prefetch(row_of(data, order, first + i + ROWS_AHEAD), bytes);
+        if (i + ROWS_AHEAD < i1 && !pass->x) prefetch(row_of(data, order, first + i + ROWS_AHEAD), bytes);
         float *out = plan->x + i * plan->ldx;
-        if (data->x_is_u8) nnc_kernels->rescale_u8(n, x, plan->x_scale, plan->x_offset, out);
+        if (pass->x) out = NULL;
+        else if (data->x_is_u8) nnc_kernels->rescale_u8(n, x, plan->x_scale, plan->x_offset, out);
         else if (plan->x_scale == 1 && plan->x_offset == 0) memcpy(out, x, n * sizeof *out);
         else nnc_kernels->rescale(n, x, plan->x_scale, plan->x_offset, out);
-        nnc_list_row(plan, i);
+        nnc_list_row(plan, i, out ? out : x);
         if (!targets) continue;
         float *y = plan->y + i * plan->ldy;
         if (data->ids) plan->ids[i] = data->ids[row];
@@ -91,7 +104,7 @@ static void forward_pass(struct nnc_plan *plan, const nnc_data *data, const int6
                          const struct nnc_pass *pass, struct nnc_worker *worker) {
     size_t i0, i1;
     nnc_share(worker, pass->m, &i0, &i1);
-    gather(plan, data, order, first, i0, i1, targets);
+    gather(plan, data, order, first, i0, i1, targets, pass);
     nnc_team_barrier(worker);
     for (size_t l = 0; l < plan->n_layers; l++) {
         layer_kinds[plan->layers[l].spec.kind].forward(plan, l, pass, worker);
@@ -256,7 +269,7 @@ static void train_body(void *arg, struct nnc_worker *worker) {
     const nnc_schedule *s = t->schedule;
     size_t first = s->start;
     for (size_t step = 0; step < s->n_steps && first < s->stop && !t->stop; step++) {
-        struct nnc_pass pass = {least(s->batch_size, s->stop - first), TRAIN, true, s->epoch, s->step + step};
+        struct nnc_pass pass = {least(s->batch_size, s->stop - first), TRAIN, true, s->epoch, s->step + step, NULL, 0};
         forward_pass(plan, t->data, s->order, first, true, &pass, worker);
         loss_phase(plan, t->data, &pass, &t->not_finite, worker);
         if (worker->id == 0) plan->hyper = nnc_hyper_of(&plan->optimizer, s->learning_rates[step], s->step + step);
@@ -313,7 +326,8 @@ struct inference {
 static void evaluate_body(void *arg, struct nnc_worker *worker) {
     struct inference *t = arg;
     for (size_t first = t->start; first < t->stop; first += t->plan->capacity) {
-        struct nnc_pass pass = {least(t->plan->capacity, t->stop - first), INFER, false, 0, 0};
+        const struct nnc_pass pass =
+            inference_pass(t->plan, t->data, first, least(t->plan->capacity, t->stop - first));
         forward_pass(t->plan, t->data, NULL, first, true, &pass, worker);
         loss_phase(t->plan, t->data, &pass, &t->not_finite, worker);
         nnc_team_barrier(worker);
@@ -347,7 +361,8 @@ static void deliver(struct nnc_plan *plan, size_t m, float *outputs, struct nnc_
 static void forward_body(void *arg, struct nnc_worker *worker) {
     struct inference *t = arg;
     for (size_t first = 0; first < t->stop; first += t->plan->capacity) {
-        struct nnc_pass pass = {least(t->plan->capacity, t->stop - first), INFER, false, 0, 0};
+        const struct nnc_pass pass =
+            inference_pass(t->plan, t->data, first, least(t->plan->capacity, t->stop - first));
         forward_pass(t->plan, t->data, NULL, first, false, &pass, worker);
         deliver(t->plan, pass.m, t->outputs + first * t->plan->n_outputs, worker);
         nnc_team_barrier(worker);
@@ -387,7 +402,7 @@ nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool trainin
     nnc_status status = nnc_plan_keep_gradients(plan);
     if (status) return status;
     plan->apply = APPLY_STORE;
-    struct batch t = {.plan = plan, .data = data, .pass = {data->n, TRAIN, training, epoch, step}, .loss = loss};
+    struct batch t = {.plan = plan, .data = data, .pass = {data->n, TRAIN, training, epoch, step, NULL, 0}, .loss = loss};
     nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), gradients_body, &t);
     return NNC_OK;
 }
@@ -400,7 +415,7 @@ static void step_forward_body(void *arg, struct nnc_worker *worker) {
 
 nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, uint64_t epoch, uint64_t step, float *outputs) {
     if (plan->has_loss || data->n < 1 || data->n > plan->batch_size) return NNC_INVALID;
-    struct batch t = {.plan = plan, .data = data, .pass = {data->n, TRAIN, true, epoch, step}, .outputs = outputs};
+    struct batch t = {.plan = plan, .data = data, .pass = {data->n, TRAIN, true, epoch, step, NULL, 0}, .outputs = outputs};
     nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), step_forward_body, &t);
     return NNC_OK;
 }
@@ -423,7 +438,7 @@ nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outpu
     nnc_status status = prepare_update(plan);
     if (status) return status;
     plan->hyper = nnc_hyper_of(&plan->optimizer, learning_rate, step);
-    struct batch t = {.plan = plan, .pass = {n, TRAIN, true, 0, step}, .d_outputs = d_outputs};
+    struct batch t = {.plan = plan, .pass = {n, TRAIN, true, 0, step, NULL, 0}, .d_outputs = d_outputs};
     nnc_team_run(threads_for(plan, n, n, TRAIN), step_backward_body, &t);
     return NNC_OK;
 }

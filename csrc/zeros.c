@@ -22,10 +22,9 @@ static bool looks_dense(const float *x, size_t groups) {
     return 4 * found > 3 * looks;
 }
 
-void nnc_list_row(struct nnc_plan *plan, size_t i) {
+void nnc_list_row(struct nnc_plan *plan, size_t i, const float *x) {
     const struct nnc_zeros *z = &plan->zeros;
     if (z->groups == 0) return;
-    const float *x = plan->x + i * plan->ldx;
     uint16_t *list = z->of_row + i * z->groups, *starts = z->starts + i * (z->blocks + 1);
     z->dense[i] = looks_dense(x, z->groups);
     if (z->dense[i]) return;

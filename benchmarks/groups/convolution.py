@@ -14,7 +14,8 @@ ABOUT = (
     "momentum) has 64 images; all sides start from the same weights and see the same batches, their first "
     "losses are compared (to 0.5 %, bfloat16 to 3 %). PyTorch: fused SGD, denormals flushed, images "
     "preloaded as float32; channels last, compiled, and autocast to bfloat16 as named. Inference: float32 "
-    "images from NumPy, outputs compared first. % of peak counts the products only, taps in the padding as work."
+    "images from NumPy, outputs compared first. % of peak counts the products only, taps in the padding as "
+    "work."
 )
 ONE_THREAD = False
 TRAINERS = {
