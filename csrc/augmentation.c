@@ -87,6 +87,7 @@ static const float *pixel(const struct nnc_layer *layer, const float *x, ptrdiff
 static void draw_row(const struct nnc_layer *layer, const struct view *view, const float *x, size_t oy, float *y) {
     const nnc_geometry *g = &layer->spec.geometry;
     const double v = (double)oy - view->center[0] - view->shift[0];
+    const ptrdiff_t last_row = (ptrdiff_t)g->height - 1, last_column = (ptrdiff_t)g->width - 1;
     for (size_t ox = 0; ox < g->width; ox++, y += g->channels) {
         const double u = (double)ox - view->center[1] - view->shift[1];
         const double iy = view->center[0] + view->zoom[0] * (view->cos * v + view->sin * u);
@@ -96,13 +97,15 @@ static void draw_row(const struct nnc_layer *layer, const struct view *view, con
             continue;
         }
         const ptrdiff_t row = floor_of(iy), column = floor_of(ix);
-        const double down = iy - (double)row, right = ix - (double)column;
-        const float weights[4] = {(float)((1 - down) * (1 - right)), (float)((1 - down) * right),
-                                  (float)(down * (1 - right)), (float)(down * right)};
-        const float *corners[4] = {pixel(layer, x, row, column), pixel(layer, x, row, column + 1),
-                                   pixel(layer, x, row + 1, column), pixel(layer, x, row + 1, column + 1)};
+        const float down = (float)(iy - (double)row), right = (float)(ix - (double)column);
+        const float up = 1 - down, left = 1 - right;
+        const bool inside = row >= 0 && row < last_row && column >= 0 && column < last_column;
+        const float *p = inside ? x + ((size_t)row * g->width + (size_t)column) * g->channels : pixel(layer, x, row, column);
+        const float *q = inside ? p + g->channels : pixel(layer, x, row, column + 1);
+        const float *r = inside ? p + g->width * g->channels : pixel(layer, x, row + 1, column);
+        const float *s = inside ? r + g->channels : pixel(layer, x, row + 1, column + 1);
         for (size_t c = 0; c < g->channels; c++)
-            y[c] = weights[0] * corners[0][c] + weights[1] * corners[1][c] + weights[2] * corners[2][c] + weights[3] * corners[3][c];
+            y[c] = up * left * p[c] + up * right * q[c] + down * left * r[c] + down * right * s[c];
     }
 }
 

@@ -16,7 +16,8 @@
 
 enum {
     PART_FLOATS = 8192, /* of a part, about: 32 KB */
-    FEW_CHANNELS = 128, /* below this, runs are put side by side */
+    SMALL_MAP = 2048,   /* up to this a whole sample is a row of batch normalization's blocks */
+    FEW_CHANNELS = 128, /* of a larger one, runs are put side by side below this */
 };
 
 /* Coefficients of batch normalization, each (width). */
@@ -28,15 +29,16 @@ void nnc_normalization_lay_out(struct nnc_layer *layer, size_t B, struct nnc_are
     const bool batch = layer->spec.kind == NNC_BATCH_NORMALIZATION;
     z->positions = layer->O / group;
     z->repeat = 1;
-    while (batch && group < FEW_CHANNELS && group * z->repeat % PANEL && 2 * z->repeat <= z->positions) z->repeat *= 2;
-    z->width = nnc_round_up(z->repeat * group, PANEL);
-    if (z->positions == 1) {
-        z->per_part = group < PART_FLOATS ? PART_FLOATS / group : 1;
+    if (z->positions == 1 || (batch && layer->O <= SMALL_MAP)) {
+        z->repeat = z->positions;
+        z->per_part = layer->O < PART_FLOATS ? PART_FLOATS / layer->O : 1;
     } else {
         const size_t blocks = (layer->O + PART_FLOATS - 1) / PART_FLOATS;
+        while (batch && group < FEW_CHANNELS && group * z->repeat % PANEL) z->repeat *= 2;
         z->per_part = nnc_round_up((z->positions + blocks - 1) / blocks, z->repeat);
         z->blocks = (z->positions + z->per_part - 1) / z->per_part;
     }
+    z->width = nnc_round_up(z->repeat * group, PANEL);
     const size_t parts = z->blocks ? B * z->blocks : (B + z->per_part - 1) / z->per_part;
     z->partials = nnc_take(arena, parts * 3 * z->width, sizeof(float));
     if (batch) {
@@ -59,7 +61,7 @@ struct block {
     size_t m, n, ld, offset;
 };
 
-/* A part is one block whose rows are `repeat` runs, and one of the runs that are left over. */
+/* A part is one block whose rows are `repeat` runs side by side, and one of the runs that are left over. */
 struct part {
     size_t runs, first; /* first: number of its first run in the batch */
     struct block blocks[2];
@@ -68,22 +70,15 @@ struct part {
 
 static struct part part_of(const struct nnc_layer *layer, size_t m, size_t index) {
     const struct nnc_normalization *z = &layer->normalization;
-    const size_t group = layer->spec.group;
-    struct part p;
-    size_t offset, stride; /* stride: from one run to the next */
-    if (z->blocks) {
-        const size_t row = index / z->blocks, first = index % z->blocks * z->per_part;
-        p.runs = least(z->per_part, z->positions - first), p.first = row * z->positions + first;
-        offset = row * layer->ld + first * group, stride = group;
-    } else {
-        p.first = index * z->per_part, p.runs = least(z->per_part, m - p.first);
-        offset = p.first * layer->ld, stride = layer->ld;
+    const size_t group = layer->spec.group, length = z->repeat * group;
+    if (!z->blocks) {
+        const size_t row = index * z->per_part, rows = least(z->per_part, m - row);
+        return (struct part){rows * z->positions, row * z->positions, {{rows, length, layer->ld, row * layer->ld}}, 1};
     }
-    const size_t rows = p.runs / z->repeat, rest = p.runs % z->repeat;
-    p.blocks[0] = (struct block){rows, z->repeat * group, z->repeat * stride, offset};
-    p.blocks[1] = (struct block){1, rest * group, 0, offset + rows * z->repeat * stride};
-    p.n_blocks = rest ? 2 : 1;
-    return p;
+    const size_t row = index / z->blocks, first = index % z->blocks * z->per_part, offset = row * layer->ld + first * group;
+    const size_t runs = least(z->per_part, z->positions - first), rows = runs / z->repeat, rest = runs % z->repeat;
+    return (struct part){runs, row * z->positions + first,
+                         {{rows, length, length, offset}, {1, rest * group, 0, offset + rows * length}}, rest ? 2 : 1};
 }
 
 static float *partial(const struct nnc_layer *layer, size_t part, size_t which) {
@@ -94,8 +89,11 @@ static float *partial(const struct nnc_layer *layer, size_t part, size_t which) 
 /* The sums of runs side by side into those of the first. */
 static void fold(const struct nnc_layer *layer, float *sums) {
     const size_t group = layer->spec.group;
-    for (size_t r = 1; r < layer->normalization.repeat; r++)
-        for (size_t c = 0; c < group; c++) sums[c] += sums[r * group + c];
+    for (size_t left = layer->normalization.repeat; left > 1;) { /* by halves */
+        const size_t half = (left + 1) / 2;
+        for (size_t c = 0; c < (left - half) * group; c++) sums[c] += sums[half * group + c];
+        left = half;
+    }
 }
 
 /* The numbers of the first run to the runs beside it. */

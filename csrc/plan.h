@@ -22,11 +22,12 @@ struct nnc_param {
     double *tile_sums;         /* (n_tiles) penalty, or squared norm of the gradient */
 };
 
-/* How a normalization cuts a batch: rows of `positions` runs of `group` features each into parts of up to `per_part` runs,
- * whose sums are made apart and added in their order. */
+/* How a normalization cuts a batch, samples of `positions` runs of `group` features each, into parts, whose sums are made
+ * apart and added in their order. */
 struct nnc_normalization {
-    size_t positions, per_part;
-    size_t blocks;        /* parts of a row; 0: rows are single runs, a part is several rows */
+    size_t positions;
+    size_t blocks;        /* parts of a sample; 0: a part is several samples */
+    size_t per_part;      /* runs of a part, at most; or samples */
     size_t repeat;        /* runs side by side that a kernel takes as one row, so that few channels fill its vectors */
     size_t width;         /* repeat group, rounded up to panels */
     float *partials;      /* (parts, 3, width) */

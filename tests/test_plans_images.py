@@ -1,5 +1,5 @@
-"""Layers for images in whole plans, compiled against reference: pooling, padding, normalization, augmentation;
-with convolutions in nets of the usual kind. Odd shapes, every instruction set, and the promise of equal bits."""
+"""Layers for images in whole plans, compiled against reference: pooling, padding, normalization and
+augmentation; with convolutions in nets of the usual kind. Odd shapes, every instruction set, equal bits."""
 
 import itertools
 
@@ -171,7 +171,7 @@ def test_normalization_of_many_parts(isa, threads, kind):
 
 
 def test_a_variance_far_from_zero(isa):
-    """Values around 1000 of deviation 0.1: float32 has 3 digits of each deviation, and the variance keeps them."""
+    """Values around 1000 of deviation 0.1: float32 has 3 digits of it, and the variance keeps them."""
     x = (1000 + 0.1 * rng_of(2).normal(size=(40, 49 * 3))).astype(np.float32)
     for kind, group in [("batch", 3), ("layer", 147)]:
         row = normalization(kind, group, epsilon=0.0)
@@ -224,7 +224,7 @@ def test_random_affine(threads, fill, interpolation):
 def test_whole_quarters_are_exact():
     """The four turns of a square image, to the bit."""
     image = rng_of(1).normal(size=(1, 25)).astype(np.float32)
-    still = dict.fromkeys(["zoom_height", "shift_height", "shift_width"], [0.0, 0.0])
+    still = {key: [0.0, 0.0] for key in ["zoom_height", "shift_height", "shift_width"]}
     for quarters in range(-3, 4):
         row = affine((5, 5, 1), **still, rotation=[quarters / 4, quarters / 4])
         compiled = _core.Plan(25, [row])
