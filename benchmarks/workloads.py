@@ -68,23 +68,40 @@ DENSE = [128, 128, 10]
 CONV_BATCH, CONV_RATE, CONV_MOMENTUM, BN_EPSILON = 64, 0.01, 0.9, 1e-5
 
 
-def convnet_flops() -> float:
-    """Of the products for one image: forward."""
-    side, channels, total = 28, 1, 0.0
+def convnet_products() -> dict[str, float]:
+    """Of each product's layer, by its name in nnc, the operations for one image: forward."""
+    side, channels, found = 28, 1, {}
     for filters, padding in CONVOLUTIONS:
         if filters:
             side += 2 * padding - 2
-            total += 2.0 * side * side * filters * channels * 9
+            name = "_".join(["conv2d", *([str(len(found))] if found else [])])
+            found[name] = 2.0 * side * side * filters * channels * 9
             channels = filters
         else:
             side //= 2
     sizes = [side * side * channels, *DENSE]
-    return total + sum(2.0 * i * o for i, o in pairwise(sizes))
+    for i, (inputs, units) in enumerate(pairwise(sizes)):
+        found["_".join(["dense", *([str(i)] if i else [])])] = 2.0 * inputs * units
+    return found
+
+
+def convnet_flops() -> float:
+    """Of the products for one image: forward."""
+    return sum(convnet_products().values())
+
+
+def convnet_phase_flops() -> dict[str, float]:
+    """The same for each way of each layer: backward is dW, and dX but for the first; padding counts as work."""
+    found = {}
+    for i, (name, flops) in enumerate(convnet_products().items()):
+        found[f"{name}, forward"] = flops
+        found[f"{name}, backward"] = 2 * flops if i else flops
+    return found
 
 
 def convnet_step_flops() -> float:
-    """Of the products for one image: forward, dW, and dX but for the first layer, padding counted as work."""
-    return 3 * convnet_flops() - 2.0 * 26 * 26 * 16 * 9
+    """Of the products for one image: forward and backward."""
+    return sum(convnet_phase_flops().values())
 
 
 @dataclasses.dataclass

@@ -199,6 +199,8 @@ typedef struct nnc_schedule {
     size_t n_steps;
     uint64_t epoch, step;       /* of the first step: keys of random numbers, t of Adam */
     double budget;              /* seconds after which no further step is begun */
+    double *seconds;            /* (n_layers of the spec + 1, 2) to add the time of each layer's way forward and back to, and
+                                   in the last row of the gather and of all the rest; NULL: no clock is read */
 } nnc_schedule;
 
 /* Train: up to n_steps steps, each gather -> forward -> loss -> backward -> update. At least one step is done. */

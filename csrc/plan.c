@@ -462,6 +462,7 @@ nnc_status nnc_plan_create(nnc_plan **result, const nnc_plan_spec *spec, char me
                       .indices = calloc(spec->n_layers + 1, sizeof *net.indices)};
     if (plan && net.layers && net.indices) {
         plan->n_inputs = spec->n_inputs;
+    plan->n_specs = spec->n_layers;
         plan->batch_size = spec->batch_size;
         plan->seed = spec->seed;
         plan->n_metrics = spec->n_metrics;

@@ -78,6 +78,7 @@ struct nnc_plan {
     uint64_t seed;
 
     size_t n_inputs, n_outputs, n_layers, n_params;
+    size_t n_specs;            /* layers as they were given; n_layers are left of them */
     struct nnc_layer *layers;
     struct nnc_param *params;
     float *x;                  /* (B, n_inputs) the gathered batch */
@@ -146,6 +147,11 @@ void nnc_apply_tile(struct nnc_plan *plan, struct nnc_param *param, size_t tile,
 /* Where tile t begins and its number of floats. */
 size_t nnc_tile(const struct nnc_param *param, size_t tile, size_t *n);
 
+/* Where the time since the last reading goes: see nnc_schedule. */
+struct nnc_clock {
+    double last, *seconds;
+};
+
 /* A pass over one batch. */
 struct nnc_pass {
     size_t m;             /* rows */
@@ -155,6 +161,7 @@ struct nnc_pass {
     uint64_t epoch, step; /* key random numbers */
     const float *x;       /* INFER: the rows where the caller has them; NULL: in plan->x */
     size_t ldx;
+    struct nnc_clock *clock; /* TRAIN: to be read by worker 0 after each phase, or NULL */
 };
 
 /* In inference the layers that act in training only are passed over: their outputs are those of the layer before. The last

@@ -111,16 +111,25 @@ static void gather(struct nnc_plan *plan, const nnc_data *data, const int64_t *o
     }
 }
 
+/* The end of a phase: a barrier, and the time since the last one to `row` of the clock. */
+static void end_phase(const struct nnc_pass *pass, size_t row, bool backward, struct nnc_worker *worker) {
+    nnc_team_barrier(worker);
+    if (!pass->clock || worker->id != 0) return;
+    const double now = seconds();
+    pass->clock->seconds[2 * row + backward] += now - pass->clock->last;
+    pass->clock->last = now;
+}
+
 static void forward_pass(struct nnc_plan *plan, const nnc_data *data, const int64_t *order, size_t first, bool targets,
                          const struct nnc_pass *pass, struct nnc_worker *worker) {
     size_t i0, i1;
     nnc_share(worker, pass->m, &i0, &i1);
     gather(plan, data, order, first, i0, i1, targets, pass);
-    nnc_team_barrier(worker);
+    end_phase(pass, plan->n_specs, false, worker);
     for (size_t l = 0; l < plan->n_layers; l++) {
         if (nnc_is_idle(plan, l, pass)) continue;
         layer_kinds[plan->layers[l].spec.kind].forward(plan, l, pass, worker);
-        nnc_team_barrier(worker);
+        end_phase(pass, plan->layers[l].index, false, worker);
     }
 }
 
@@ -182,7 +191,7 @@ static void add_metrics(const struct nnc_plan *plan, size_t m, double *metrics) 
 static void backward_pass(struct nnc_plan *plan, const struct nnc_pass *pass, struct nnc_worker *worker) {
     for (size_t l = plan->n_layers; l-- > 0;) {
         layer_kinds[plan->layers[l].spec.kind].backward(plan, l, pass, worker);
-        nnc_team_barrier(worker);
+        end_phase(pass, plan->layers[l].index, true, worker);
     }
 }
 
@@ -281,13 +290,14 @@ static void train_body(void *arg, struct nnc_worker *worker) {
     struct nnc_plan *plan = t->plan;
     const nnc_schedule *s = t->schedule;
     size_t first = s->start;
+    struct nnc_clock clock = {seconds(), s->seconds};
     for (size_t step = 0; step < s->n_steps && first < s->stop && !t->stop; step++) {
         struct nnc_pass pass = {.m = least(s->batch_size, s->stop - first), .mode = TRAIN, .training = true, .applied = true,
-                                .epoch = s->epoch, .step = s->step + step};
+                                .epoch = s->epoch, .step = s->step + step, .clock = s->seconds ? &clock : NULL};
         forward_pass(plan, t->data, s->order, first, true, &pass, worker);
         loss_phase(plan, t->data, &pass, &t->not_finite, worker);
         if (worker->id == 0) plan->hyper = nnc_hyper_of(&plan->optimizer, s->learning_rates[step], s->step + step);
-        nnc_team_barrier(worker);
+        end_phase(&pass, plan->n_specs, true, worker);
         if (atomic_load_explicit(&t->not_finite, memory_order_relaxed)) break;
         backward_pass(plan, &pass, worker);
         if (worker->id == 0) {
@@ -297,7 +307,7 @@ static void train_body(void *arg, struct nnc_worker *worker) {
             add_metrics(plan, pass.m, t->sums->metrics);
             t->stop = seconds() > t->deadline;
         }
-        nnc_team_barrier(worker);
+        end_phase(&pass, plan->n_specs, true, worker);
         if (plan->separate_update) separate_update(plan, worker);
         first += pass.m;
     }

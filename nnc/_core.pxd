@@ -108,6 +108,7 @@ cdef extern from "nnc.h" nogil:
         size_t n_steps
         uint64_t epoch, step
         double budget
+        double *seconds
 
     nnc_status nnc_choose_isa(const char *name, char *message)
     const char *nnc_isa_name()

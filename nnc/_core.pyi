@@ -49,6 +49,7 @@ class Plan:
         epoch: int,
         step: int,
         budget: float,
+        seconds: NDArray[np.float64] | None = None,
     ) -> tuple[int, int, float, NDArray[np.float64]]: ...
     def release(self) -> None: ...
     def evaluate(

@@ -302,6 +302,7 @@ cdef class Plan:
     cdef nnc_plan *_plan
     cdef object _lock, _checked_order, _checked_rows
     cdef double[::1] _metric_sums
+    cdef Py_ssize_t _n_layers
     cdef readonly object n_inputs, n_outputs, batch_size, seed, n_slots
     cdef readonly object parameter_names, parameter_shapes, parameter_trainable
 
@@ -326,7 +327,8 @@ cdef class Plan:
             for i, row in enumerate(metrics):
                 c_metrics[i] = _metric_spec(row)
             spec.n_inputs, spec.batch_size, spec.seed = n_inputs, batch_size, seed
-            spec.n_layers, spec.layers = len(layers), c_layers
+            self._n_layers = len(layers)
+            spec.n_layers, spec.layers = self._n_layers, c_layers
             spec.n_metrics, spec.metrics = len(metrics), c_metrics
             spec.loss, spec.optimizer = NULL, NULL
             if loss is not None:
@@ -423,8 +425,13 @@ cdef class Plan:
         return 0
 
     def train(self, x, y, sample_weight, order, size_t start, learning_rates, size_t batch_size, uint64_t epoch,
-              uint64_t step, double budget):
-        """Train for up to len(learning_rates) steps; gives (n_steps, rows, loss_sum, metric_sums)."""
+              uint64_t step, double budget, seconds=None):
+        """Train for up to len(learning_rates) steps; gives (n_steps, rows, loss_sum, metric_sums).
+
+        seconds: float64 (n_layers + 1, 2), to which the time of each layer's way forward and back is added, and
+        in the last row that of gathering the batch and of all the rest.
+        """
+        cdef double[:, ::1] c_seconds
         cdef _Rows rows
         cdef nnc_schedule schedule
         cdef nnc_sums sums
@@ -446,6 +453,12 @@ cdef class Plan:
             schedule.batch_size, schedule.n_steps = batch_size, rates.shape[0]
             schedule.learning_rates = &rates[0] if schedule.n_steps else NULL
             schedule.epoch, schedule.step, schedule.budget = epoch, step, budget
+            schedule.seconds = NULL
+            if seconds is not None:
+                c_seconds = seconds
+                if c_seconds.shape[0] != self._n_layers + 1 or c_seconds.shape[1] != 2:
+                    raise ValueError(f"seconds must have the shape ({self._n_layers + 1}, 2), got {seconds.shape}")
+                schedule.seconds = &c_seconds[0, 0]
             sums.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
             with nogil:
                 status = nnc_plan_train(self._plan, &rows.data, &schedule, &sums)

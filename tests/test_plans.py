@@ -407,3 +407,19 @@ def test_float_state_is_left_as_found(threads):
     trained_bits("deep", BASE | {"name": "sgd"})
     assert np.float32(1e-40) * np.float32(1.0) != 0
     assert np.nextafter(np.float32(0), np.float32(1)) > 0
+
+
+def test_seconds_of_each_phase():
+    """They are added to what is there, for every layer that is run, and change nothing else."""
+    layers = [DROPOUT, dense(300, "relu"), dense(300, "relu"), dense(3)]
+    plan, _ = make_plans(200, layers, optimizer=BASE | {"name": "sgd"})
+    x, rows, _, _ = make_data(64, 200, 3)
+    seconds = np.zeros((len(layers) + 1, 2))
+    rates = np.full(1, 0.01, np.float32)
+    plan.train(x, rows, None, None, 0, rates, 64, 0, 0, 10.0, seconds=seconds)
+    assert (seconds > 0).all() and seconds.sum() < 10
+    before = seconds.copy()
+    plan.train(x, rows, None, None, 0, rates, 64, 0, 1, 10.0, seconds=seconds)
+    assert (seconds > before).all()
+    with pytest.raises(ValueError, match=r"\(5, 2\), got \(4, 2\)"):
+        plan.train(x, rows, None, None, 0, rates, 64, 0, 2, 10.0, seconds=seconds[1:])

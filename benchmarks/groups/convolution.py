@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import peers
 from timing import Result, check_close, interleave, interleave_calls
-from workloads import CONV_BATCH, convnet_flops, convnet_step_flops
+from workloads import CONV_BATCH, convnet_flops, convnet_phase_flops, convnet_step_flops
 
 TITLE = "Convolutional net"
 ABOUT = (
@@ -15,7 +15,7 @@ ABOUT = (
     "losses are compared (to 0.5 %, bfloat16 to 3 %). PyTorch: fused SGD, denormals flushed, images "
     "preloaded as float32; channels last, compiled, and autocast to bfloat16 as named. Inference: float32 "
     "images from NumPy, outputs compared first. % of peak counts the products only, taps in the padding as "
-    "work."
+    "work. The rows of single layers are read by nnc's own clock, backward dX, dW and the update together."
 )
 ONE_THREAD = False
 TRAINERS = {
@@ -79,6 +79,13 @@ def training(context, x, y):
     if halves:
         half = {name: times[name] for name in ("nnc", *sorted(halves))}
         yield Result(f"{case}, beside bfloat16", context.threads, half, flops=flops, size=flops, peak=peaks)
+    rounds = [sides["nnc"].phases(batches) for _ in range(context.rounds)]
+    top = [probe() for _ in rounds] if probe else []
+    products = convnet_phase_flops()
+    for name in rounds[0]:
+        values = {"nnc": [found[name] for found in rounds]}
+        flops = CONV_BATCH * products.get(name, 0.0)
+        yield Result(f"nnc's {name}", context.threads, values, flops=flops, peak=top)
     return weights
 
 
