@@ -91,7 +91,7 @@ def convnet_flops() -> float:
 
 
 def convnet_phase_flops() -> dict[str, float]:
-    """The same for each way of each layer: backward is dW, and dX but for the first; padding counts as work."""
+    """The same for each way of a layer: backward is dW, and dX but for the first; padding counts as work."""
     found = {}
     for i, (name, flops) in enumerate(convnet_products().items()):
         found[f"{name}, forward"] = flops
