@@ -29,10 +29,11 @@ static void forward_block(struct nnc_plan *plan, size_t l, size_t i0, size_t i1,
     const struct nnc_param *W = layer->kernel;
     const size_t j0 = p0 * PANEL, n = least(p1 * PANEL, layer->O) - j0, m = i1 - i0, stride = W->rows * PANEL;
     const float *init = layer->bias ? layer->bias->w + j0 : NULL, *w = W->w + p0 * stride;
-    const size_t ld = layer->ld;
-    float *a = layer->a + i0 * ld + j0, *d = pass->mode == TRAIN && layer->d ? layer->d + i0 * ld + j0 : NULL;
+    const struct nnc_layer *target = nnc_product_target(plan, l, pass);
+    const size_t ld = target->ld;
+    float *a = target->a + i0 * ld + j0, *d = pass->mode == TRAIN && target->d ? target->d + i0 * ld + j0 : NULL;
     size_t ldx;
-    const float *x = nnc_input(plan, l, &ldx);
+    const float *x = nnc_input(plan, l, pass, &ldx);
     x += i0 * ldx;
     const bool sparse = skips_zeros(plan, l, pass->m);
     if (sparse) {
@@ -49,9 +50,7 @@ static void forward_block(struct nnc_plan *plan, size_t l, size_t i0, size_t i1,
                                                 .cs = 1, .ldb = PANEL, .ldinit = k ? ld : 0, .ldc = ld};
             nnc_kernels->gemm(&product, x + k, w + k * PANEL, k ? a + j : init ? init + j : zeros, a + j);
         }
-        if (layer->spec.activation < ACTIVATION_softmax && layer->spec.activation != ACTIVATION_linear)
-            nnc_kernels->activation_forward[layer->spec.activation](m, width, a + j, ld, a + j, ld, d ? d + j : NULL, ld,
-                                                                    layer->spec.alpha);
+        nnc_finish_product(plan, l, pass, m, j0 + j, width, a + j, d ? d + j : NULL, ld);
     }
 }
 
@@ -123,7 +122,7 @@ void nnc_dense_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *
     const struct nnc_layer *layer = &plan->layers[l];
     struct nnc_param *W = layer->kernel;
     size_t ldx, first, last;
-    const float *x = nnc_input(plan, l, &ldx);
+    const float *x = nnc_input(plan, l, pass, &ldx);
     const size_t m = pass->m;
     const bool sparse = skips_zeros(plan, l, m);
     if (!layer->dz_done) {

@@ -26,6 +26,14 @@ void nnc_activate_backward(int activation, size_t m, size_t n, const float *a, c
         for (size_t j = 0; j < n; j += group) nnc_kernels->softmax_backward(group, a + i * ld + j, da + i * ld + j);
 }
 
+void nnc_finish_product(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, size_t m, size_t j, size_t n,
+                        float *a, float *d, size_t ld) {
+    const nnc_layer_spec *spec = &nnc_product_target(plan, l, pass)->spec;
+    (void)j; /* a normalization taken in will want it */
+    if (spec->activation != ACTIVATION_linear && spec->activation != ACTIVATION_softmax)
+        nnc_kernels->activation_forward[spec->activation](m, n, a, ld, a, ld, d, ld, spec->alpha);
+}
+
 static void copy_rows(size_t m, size_t n, const float *x, size_t ldx, float *y, size_t ldy) {
     for (size_t i = 0; i < m; i++) memcpy(y + i * ldy, x + i * ldx, n * sizeof *y);
 }
@@ -33,7 +41,7 @@ static void copy_rows(size_t m, size_t n, const float *x, size_t ldx, float *y, 
 void nnc_activation_layer_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
     size_t ldx, i0, i1;
-    const float *x = nnc_input(plan, l, &ldx);
+    const float *x = nnc_input(plan, l, pass, &ldx);
     nnc_share(worker, pass->m, &i0, &i1);
     float *a = layer->a + i0 * layer->ld, *d = layer->d ? layer->d + i0 * layer->ld : NULL;
     copy_rows(i1 - i0, layer->O, x + i0 * ldx, ldx, a, layer->ld);
@@ -58,7 +66,7 @@ void nnc_activation_layer_backward(struct nnc_plan *plan, size_t l, const struct
 void nnc_prelu_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
     size_t ldx, i0, i1;
-    const float *x = nnc_input(plan, l, &ldx);
+    const float *x = nnc_input(plan, l, pass, &ldx);
     nnc_share(worker, pass->m, &i0, &i1);
     nnc_kernels->prelu_forward(i1 - i0, layer->O, x + i0 * ldx, ldx, layer->kernel->w, layer->a + i0 * layer->ld, layer->ld);
 }
@@ -67,7 +75,7 @@ void nnc_prelu_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *
     const struct nnc_layer *layer = &plan->layers[l];
     struct nnc_param *slope = layer->kernel;
     size_t ldx, first, last;
-    const float *x = nnc_input(plan, l, &ldx);
+    const float *x = nnc_input(plan, l, pass, &ldx);
     nnc_share(worker, slope->n_tiles, &first, &last);
     for (size_t tile = first; tile < last; tile++) {
         const size_t j = tile * PANEL, n = least(PANEL, layer->O - j);
@@ -88,11 +96,11 @@ void nnc_dropout_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass 
     const uint32_t threshold = (uint32_t)floor((double)layer->spec.rate * 4294967296.0);
     const float scale = (float)(1.0 / (1.0 - (double)layer->spec.rate));
     size_t ldx, i0, i1;
-    const float *x = nnc_input(plan, l, &ldx);
+    const float *x = nnc_input(plan, l, pass, &ldx);
     nnc_share(worker, pass->m, &i0, &i1);
     for (size_t i = i0; i < i1; i++) {
         float *a = layer->a + i * layer->ld, *d = layer->d + i * layer->ld;
-        if (pass->drops) {
+        if (pass->training) {
             nnc_kernels->dropout_mask(key, counter, i * layer->O, layer->O, threshold, scale, d);
             nnc_kernels->multiply(layer->O, x + i * ldx, d, a);
         } else {
@@ -115,7 +123,7 @@ void nnc_dropout_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass
 void nnc_rescaling_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
     size_t ldx, i0, i1;
-    const float *x = nnc_input(plan, l, &ldx);
+    const float *x = nnc_input(plan, l, pass, &ldx);
     nnc_share(worker, pass->m, &i0, &i1);
     for (size_t i = i0; i < i1; i++)
         nnc_kernels->rescale(layer->O, x + i * ldx, layer->spec.scale, layer->spec.offset, layer->a + i * layer->ld);

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NNC_MAX_SLOTS = 3, NNC_MESSAGE = 256 };
+enum { NNC_MAX_SLOTS = 3, NNC_MAX_AXES = 4, NNC_MESSAGE = 256 };
 
 typedef enum nnc_status {
     NNC_OK = 0,
@@ -44,18 +44,60 @@ const char *nnc_compiler(void);
 
 /* ---- what a plan is made of ------------------------------------------------------------------------------------- */
 
-typedef enum nnc_layer_kind { NNC_DENSE, NNC_ACTIVATION, NNC_PRELU, NNC_DROPOUT, NNC_RESCALING } nnc_layer_kind;
+typedef enum nnc_layer_kind {
+    NNC_DENSE,
+    NNC_ACTIVATION,
+    NNC_PRELU,
+    NNC_DROPOUT,
+    NNC_RESCALING,
+    NNC_CONV2D,
+    NNC_MAX_POOLING,
+    NNC_AVERAGE_POOLING,
+    NNC_ZERO_PADDING,
+    NNC_BATCH_NORMALIZATION,
+    NNC_LAYER_NORMALIZATION,
+    NNC_SPATIAL_DROPOUT,
+    NNC_RANDOM_AFFINE,
+    NNC_LAYER_KINDS /* how many there are */
+} nnc_layer_kind;
+
+/* Windows on a map (height, width, channels), which is a row of height width channels features. Output pixel (oy, ox)
+ * sees through tap (ky, kx) of its window the input pixel
+ *     (oy stride_height + ky dilation_height - pad_top, ox stride_width + kx dilation_width - pad_left).
+ * Taps outside the input are dropped: a convolution takes them as 0, pooling leaves them out. A convolution's window may
+ * lie outside altogether, one of pooling may not. */
+typedef struct nnc_geometry {
+    size_t height, width, channels; /* of the input */
+    size_t kernel_height, kernel_width, stride_height, stride_width, dilation_height, dilation_width;
+    ptrdiff_t pad_top, pad_left;
+    size_t out_height, out_width;
+} nnc_geometry;
+
+/* Ranges [lo, hi] of random_affine. rotation in turns, counter-clockwise; zoom: the content becomes 1 / (1 + zoom) times as
+ * large; shift: down and to the right, as parts of the map. [0] of the height, [1] of the width. */
+typedef struct nnc_affine {
+    double rotation[2], zoom[2][2], shift[2][2];
+    bool one_zoom;      /* the width takes the number that was drawn for the height */
+    int fill;           /* an id from nnc_fill_id: what is seen beyond the edge */
+    float fill_value;
+    bool bilinear;      /* else the nearest pixel */
+} nnc_affine;
 
 typedef struct nnc_layer_spec {
     nnc_layer_kind kind;
-    size_t units;     /* dense: O */
-    bool use_bias;    /* dense */
-    int activation;   /* dense, activation: an id from nnc_activation_id */
+    size_t units;     /* dense: O; conv2d: filters */
+    bool use_bias;    /* dense, conv2d; normalizations: is there a beta? */
+    bool use_scale;   /* normalizations: is there a gamma? */
+    int activation;   /* dense, conv2d, activation: an id from nnc_activation_id */
     float alpha;      /* the activation's parameter */
-    size_t group;     /* softmax acts on runs of `group` features */
-    float rate;       /* dropout: part that is dropped, 0 <= rate < 1 */
+    size_t group;     /* softmax acts on runs of `group` features; batch normalization's channels; layer normalization's run */
+    float rate;       /* dropouts: part that is dropped, 0 <= rate < 1 */
     float scale, offset;              /* rescaling: a = x scale + offset */
-    float l1[2], l2[2];               /* penalties l1 sum|w| + l2 sum w^2: [0] kernel or slope, [1] bias */
+    double momentum, epsilon;         /* normalizations: moving = moving momentum + batch (1 - momentum); 1 / sqrt(var + epsilon) */
+    float l1[2], l2[2];               /* penalties l1 sum|w| + l2 sum w^2: [0] kernel, slope or gamma, [1] bias or beta */
+    nnc_geometry geometry;            /* conv2d, poolings; zero_padding: its pads and sizes; height, width and channels also of
+                                       * random_affine, channels of spatial_dropout */
+    nnc_affine affine;                /* random_affine */
 } nnc_layer_spec;
 
 typedef struct nnc_loss_spec {
@@ -84,6 +126,7 @@ typedef struct nnc_optimizer_spec {
 
 /* Ids by name; -1 if there is none. The tables are in activations.def, losses.c, metrics.c and optimizers.c. */
 int nnc_activation_id(const char *name);
+int nnc_fill_id(const char *name); /* "constant", "nearest", "reflect" or "wrap" */
 int nnc_loss_id(const char *name);
 int nnc_metric_id(const char *name);
 int nnc_optimizer_id(const char *name);
@@ -104,7 +147,7 @@ typedef struct nnc_plan_spec {
     const nnc_metric_spec *metrics;     /* (n_metrics) */
     const nnc_optimizer_spec *optimizer; /* NULL: none */
     size_t batch_size;                  /* the largest batch of a training step */
-    uint64_t seed;                      /* keys dropout */
+    uint64_t seed;                      /* keys random numbers */
 } nnc_plan_spec;
 
 nnc_status nnc_plan_create(nnc_plan **plan, const nnc_plan_spec *spec, char message[NNC_MESSAGE]);
@@ -114,11 +157,17 @@ size_t nnc_plan_outputs(const nnc_plan *plan);
 size_t nnc_plan_bytes(const nnc_plan *plan);       /* size of the one allocation */
 size_t nnc_plan_parameters(const nnc_plan *plan);  /* number of parameter arrays */
 
-/* Parameter i: "kernel", "bias" or "alpha", (rows, cols); a vector has rows = 1. */
-const char *nnc_plan_parameter(const nnc_plan *plan, size_t i, size_t *rows, size_t *cols);
+/* Parameter i of the layers in their order. One that is not trainable is a layer's memory of its batches: it has no slots,
+ * and its gradient is 0. */
+typedef struct nnc_parameter {
+    const char *name;           /* "kernel", "bias", "alpha", "gamma", "beta", "moving_mean", "moving_variance" */
+    size_t n_axes, shape[NNC_MAX_AXES];
+    bool trainable;
+} nnc_parameter;
+nnc_parameter nnc_plan_parameter(const nnc_plan *plan, size_t i);
 
 /* Copy a parameter, slot s of it (0 <= s < slots) or its gradient between the private layout and row-major `values`
- * (rows, cols). what: NNC_WEIGHT, NNC_GRADIENT or a slot number. */
+ * (shape). what: NNC_WEIGHT, NNC_GRADIENT or a slot number. */
 enum { NNC_GRADIENT = -2, NNC_WEIGHT = -1 };
 void nnc_plan_read(const nnc_plan *plan, size_t i, int what, float *values);
 void nnc_plan_write(nnc_plan *plan, size_t i, int what, const float *values);
@@ -148,7 +197,7 @@ typedef struct nnc_schedule {
     size_t batch_size;          /* at most the plan's */
     const float *learning_rates; /* (n_steps) one for each step */
     size_t n_steps;
-    uint64_t epoch, step;       /* of the first step: keys of dropout, t of Adam */
+    uint64_t epoch, step;       /* of the first step: keys of random numbers, t of Adam */
     double budget;              /* seconds after which no further step is begun */
 } nnc_schedule;
 
@@ -161,8 +210,9 @@ nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start,
 /* Outputs (n, n_outputs) in inference mode. */
 nnc_status nnc_plan_forward(nnc_plan *plan, const nnc_data *data, float *outputs);
 
-/* Loss and gradient of one batch, at most batch_size rows; read the gradients with nnc_plan_read. Dropout acts only if
- * `training`. */
+/* Loss and gradient of one batch, at most batch_size rows; read the gradients with nnc_plan_read. Only if `training` do
+ * dropout and random_affine act and is a batch normalized by its own statistics. The parameters do not change, moving
+ * statistics neither. */
 nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool training, uint64_t epoch, uint64_t step,
                               double *loss);
 

@@ -8,16 +8,17 @@
 #include "kernels.h"
 #include "team.h"
 
-/* A matrix (rows, cols) of parameters in panels (see kernels.h); a vector is a matrix of one row. All arrays have `size`
- * floats. It is updated in tiles of up to 32 rows of a panel: the gradient of a tile is made, used and forgotten. */
+/* A matrix (rows, cols) of parameters in panels (see kernels.h): cols is the last axis of its shape, rows all others. All
+ * arrays have `size` floats. It is updated in tiles of up to 32 rows of a panel: the gradient of a tile is made, used and
+ * forgotten. */
 struct nnc_param {
-    const char *name;
+    nnc_parameter info;
     size_t rows, cols, size;
     size_t row_tiles, n_tiles; /* tile t: panel t / row_tiles, rows from (t % row_tiles) 32 on */
     float l1, l2;
     float *w;
     float *g;                  /* only where the gradient is kept: clipping by norm, nnc_plan_gradients */
-    float *slots[NNC_MAX_SLOTS];
+    float *slots[NNC_MAX_SLOTS]; /* of trainable ones */
     double *tile_sums;         /* (n_tiles) penalty, or squared norm of the gradient */
 };
 
@@ -25,13 +26,19 @@ struct nnc_layer {
     nnc_layer_spec spec;
     uint32_t index;   /* in the list that the caller gave: keys dropout */
     size_t I, O;
-    struct nnc_param *kernel, *bias; /* dense: (I, O), (1, O) or NULL; prelu: kernel = slope (1, O) */
+    struct nnc_param *kernel; /* dense (I, O); conv2d (kernel_height kernel_width channels, units); slope, gamma: (1, ...) */
+    struct nnc_param *bias;   /* dense, conv2d (1, units); beta (1, group); NULL: none, as for gamma */
+    struct nnc_param *moving_mean, *moving_variance; /* batch normalization (1, group) */
     float *a;         /* (B, O) */
     float *d;         /* (B, O): f'(z), or dropout's mask; NULL if a says all */
-    float *da;        /* (B, O): gradient wrt a, turned into dz in place */
+    float *da;        /* (B, O): gradient wrt a, turned into dz in place; NULL where nobody asks for it */
     size_t ld;        /* of a, d and da */
     bool needs_dx;    /* there are parameters before this layer */
-    bool dz_done;     /* dense: whoever writes da turns it into dz at once */
+    bool dz_done;     /* has an activation: whoever writes da turns it into dz at once */
+    struct {
+        float *turned;     /* W as the way back wants it */
+        float *kernel_parts, *bias_parts; /* gradients of shards of the batch, as the parameters lie */
+    } conv;
 };
 
 /* Where the batch is 0: kept for a first dense layer. Lists hold at most 65,536 rows and groups. */
@@ -45,6 +52,8 @@ struct nnc_zeros {
 };
 
 enum nnc_mode { INFER, TRAIN };
+
+enum nnc_fill { FILL_CONSTANT, FILL_NEAREST, FILL_REFLECT, FILL_WRAP, N_FILLS }; /* named in augmentation.c */
 
 /* What becomes of a tile's gradient. */
 enum nnc_apply { APPLY_UPDATE, APPLY_STORE };
@@ -86,12 +95,6 @@ struct nnc_plan {
     struct nnc_hyper hyper;
 };
 
-/* The output of layer l - 1, or the batch. */
-static inline const float *nnc_input(const struct nnc_plan *plan, size_t l, size_t *ld) {
-    *ld = l ? plan->layers[l - 1].ld : plan->ldx;
-    return l ? plan->layers[l - 1].a : plan->x;
-}
-
 static inline const struct nnc_layer *nnc_last_layer(const struct nnc_plan *plan) {
     return &plan->layers[plan->n_layers - 1];
 }
@@ -109,6 +112,17 @@ static inline size_t nnc_param_offset(const struct nnc_param *p, size_t k, size_
     return (j / PANEL * p->rows + k) * PANEL + j % PANEL;
 }
 
+/* Memory that is handed out in order; base is NULL while its size is counted. */
+struct nnc_arena {
+    char *base;
+    size_t used;
+};
+/* `count` things of `size` bytes, from a new cache line on. */
+void *nnc_take(struct nnc_arena *arena, size_t count, size_t size);
+
+/* What a convolution over up to B rows needs beside its parameters and outputs. */
+void nnc_conv_lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena);
+
 /* Room for the gradients: clipping by norm and nnc_plan_gradients keep them. */
 nnc_status nnc_plan_keep_gradients(struct nnc_plan *plan);
 
@@ -120,10 +134,26 @@ size_t nnc_tile(const struct nnc_param *param, size_t tile, size_t *n);
 /* A pass over one batch. */
 struct nnc_pass {
     size_t m;             /* rows */
-    enum nnc_mode mode;   /* TRAIN: f'(z) is kept for the way back */
-    bool drops;           /* dropout acts */
-    uint64_t epoch, step; /* key dropout */
+    enum nnc_mode mode;   /* TRAIN: what the way back needs is kept */
+    bool training;        /* random layers act, a batch is normalized by its own statistics */
+    bool applied;         /* the way back changes the parameters: moving statistics move */
+    uint64_t epoch, step; /* key random numbers */
 };
+
+/* In inference the layers that act in training only are passed over: their outputs are those of the layer before. The last
+ * layer is not, since its outputs are delivered. */
+static inline bool nnc_is_idle(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass) {
+    const nnc_layer_kind kind = plan->layers[l].spec.kind;
+    return pass->mode == INFER && l + 1 < plan->n_layers &&
+           (kind == NNC_DROPOUT || kind == NNC_SPATIAL_DROPOUT || kind == NNC_RANDOM_AFFINE);
+}
+
+/* What layer l reads: the output of the layer before, or the batch. */
+static inline const float *nnc_input(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, size_t *ld) {
+    while (l && nnc_is_idle(plan, l - 1, pass)) l--;
+    *ld = l ? plan->layers[l - 1].ld : plan->ldx;
+    return l ? plan->layers[l - 1].a : plan->x;
+}
 
 typedef void nnc_layer_fn(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker);
 
@@ -134,6 +164,14 @@ nnc_layer_fn nnc_activation_layer_forward, nnc_activation_layer_backward;
 nnc_layer_fn nnc_prelu_forward, nnc_prelu_backward;
 nnc_layer_fn nnc_dropout_forward, nnc_dropout_backward;
 nnc_layer_fn nnc_rescaling_forward, nnc_rescaling_backward;
+nnc_layer_fn nnc_conv_forward, nnc_conv_backward;
+nnc_layer_fn nnc_max_pooling_forward, nnc_max_pooling_backward;
+nnc_layer_fn nnc_average_pooling_forward, nnc_average_pooling_backward;
+nnc_layer_fn nnc_zero_padding_forward, nnc_zero_padding_backward;
+nnc_layer_fn nnc_batch_normalization_forward, nnc_batch_normalization_backward;
+nnc_layer_fn nnc_layer_normalization_forward, nnc_layer_normalization_backward;
+nnc_layer_fn nnc_spatial_dropout_forward, nnc_spatial_dropout_backward;
+nnc_layer_fn nnc_random_affine_forward, nnc_random_affine_backward;
 
 /* zeros.c: the lists of one row of the batch; those of groups [first, last); whether using them pays for m rows. */
 void nnc_list_row(struct nnc_plan *plan, size_t i);
@@ -141,6 +179,17 @@ void nnc_list_groups(struct nnc_plan *plan, size_t m, size_t first, size_t last)
 bool nnc_zeros_pay(const struct nnc_plan *plan, size_t m);
 
 bool nnc_activation_keeps_d(int id); /* f' is told from d, not from a */
+
+/* Where a product of layer l (dense, conv2d) puts its rows. */
+static inline const struct nnc_layer *nnc_product_target(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass) {
+    (void)pass;
+    return &plan->layers[l];
+}
+/* What comes after the product, in place while the block is hot: columns [j, j + n) of m rows a (ld from one to the next),
+ * d beside them or NULL; the elementwise activation. Softmax is left to the caller, when whole rows are there. */
+void nnc_finish_product(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, size_t m, size_t j, size_t n,
+                        float *a, float *d, size_t ld);
+
 /* a = f(z) in place, softmax included, on rows [0, m) from the given pointers. d as in kernels.h. */
 void nnc_activate(int activation, size_t m, size_t n, float *a, size_t ld, float *d, float alpha, size_t group);
 /* da *= f' likewise. */

@@ -26,6 +26,14 @@ static const struct {
     [NNC_PRELU] = {nnc_prelu_forward, nnc_prelu_backward},
     [NNC_DROPOUT] = {nnc_dropout_forward, nnc_dropout_backward},
     [NNC_RESCALING] = {nnc_rescaling_forward, nnc_rescaling_backward},
+    [NNC_CONV2D] = {nnc_conv_forward, nnc_conv_backward},
+    [NNC_MAX_POOLING] = {nnc_max_pooling_forward, nnc_max_pooling_backward},
+    [NNC_AVERAGE_POOLING] = {nnc_average_pooling_forward, nnc_average_pooling_backward},
+    [NNC_ZERO_PADDING] = {nnc_zero_padding_forward, nnc_zero_padding_backward},
+    [NNC_BATCH_NORMALIZATION] = {nnc_batch_normalization_forward, nnc_batch_normalization_backward},
+    [NNC_LAYER_NORMALIZATION] = {nnc_layer_normalization_forward, nnc_layer_normalization_backward},
+    [NNC_SPATIAL_DROPOUT] = {nnc_spatial_dropout_forward, nnc_spatial_dropout_backward},
+    [NNC_RANDOM_AFFINE] = {nnc_random_affine_forward, nnc_random_affine_backward},
 };
 
 static double seconds(void) {
@@ -38,9 +46,11 @@ static double seconds(void) {
  * inference, which may be a single row, the waking of a team. */
 static int threads_for(const struct nnc_plan *plan, size_t rows, size_t m, enum nnc_mode mode) {
     double flops = 0;
-    for (size_t l = 0; l < plan->n_layers; l++)
-        if (plan->layers[l].spec.kind == NNC_DENSE) flops += 2.0 * (double)plan->layers[l].I * (double)plan->layers[l].O;
-        else flops += 10.0 * (double)plan->layers[l].O;
+    for (size_t l = 0; l < plan->n_layers; l++) {
+        const struct nnc_layer *layer = &plan->layers[l];
+        const bool product = layer->spec.kind == NNC_DENSE || layer->spec.kind == NNC_CONV2D;
+        flops += (product ? 2.0 * (double)layer->kernel->rows : 10.0) * (double)layer->O;
+    }
     const double per_pass = flops * (double)least(m, rows) * (mode == TRAIN ? 3 : 1) / FLOPS_PER_THREAD;
     const double per_call = mode == TRAIN ? per_pass : flops * (double)rows / FLOPS_PER_TEAM;
     const double worth = 1 + (per_pass < per_call ? per_pass : per_call);
@@ -94,6 +104,7 @@ static void forward_pass(struct nnc_plan *plan, const nnc_data *data, const int6
     gather(plan, data, order, first, i0, i1, targets);
     nnc_team_barrier(worker);
     for (size_t l = 0; l < plan->n_layers; l++) {
+        if (nnc_is_idle(plan, l, pass)) continue;
         layer_kinds[plan->layers[l].spec.kind].forward(plan, l, pass, worker);
         nnc_team_barrier(worker);
     }
@@ -102,7 +113,6 @@ static void forward_pass(struct nnc_plan *plan, const nnc_data *data, const int6
 /* The last layer's activation on its own rows, where da is wrt the outputs. */
 static void last_dz(struct nnc_plan *plan, size_t i0, size_t i1) {
     const struct nnc_layer *last = nnc_last_layer(plan);
-    if (last->spec.kind != NNC_DENSE && last->spec.kind != NNC_ACTIVATION) return;
     nnc_activate_backward(last->spec.activation, i1 - i0, last->O, last->a + i0 * last->ld,
                           last->d ? last->d + i0 * last->ld : NULL, last->da + i0 * last->ld, last->ld, last->spec.alpha,
                           last->spec.group);
@@ -214,6 +224,7 @@ static void separate_update(struct nnc_plan *plan, struct nnc_worker *worker) {
     size_t t0, t1, n;
     for (size_t i = 0; i < plan->n_params; i++) {
         struct nnc_param *param = &plan->params[i];
+        if (!param->info.trainable) continue;
         nnc_share(worker, param->n_tiles, &t0, &t1);
         for (size_t t = t0; t < t1; t++) {
             size_t first = nnc_tile(param, t, &n);
@@ -226,6 +237,7 @@ static void separate_update(struct nnc_plan *plan, struct nnc_worker *worker) {
     for (size_t i = 0; i < plan->n_params; i++) all += sum_tiles(&plan->params[i]);
     for (size_t i = 0; i < plan->n_params; i++) {
         struct nnc_param *param = &plan->params[i];
+        if (!param->info.trainable) continue;
         hyper.gradient_scale = plan->optimizer.clipnorm != 0
                                    ? nnc_clip_scale(plan->optimizer.clipnorm, sum_tiles(param))
                                    : nnc_clip_scale(plan->optimizer.global_clipnorm, all);
@@ -256,7 +268,7 @@ static void train_body(void *arg, struct nnc_worker *worker) {
     const nnc_schedule *s = t->schedule;
     size_t first = s->start;
     for (size_t step = 0; step < s->n_steps && first < s->stop && !t->stop; step++) {
-        struct nnc_pass pass = {least(s->batch_size, s->stop - first), TRAIN, true, s->epoch, s->step + step};
+        struct nnc_pass pass = {least(s->batch_size, s->stop - first), TRAIN, true, true, s->epoch, s->step + step};
         forward_pass(plan, t->data, s->order, first, true, &pass, worker);
         loss_phase(plan, t->data, &pass, &t->not_finite, worker);
         if (worker->id == 0) plan->hyper = nnc_hyper_of(&plan->optimizer, s->learning_rates[step], s->step + step);
@@ -313,7 +325,7 @@ struct inference {
 static void evaluate_body(void *arg, struct nnc_worker *worker) {
     struct inference *t = arg;
     for (size_t first = t->start; first < t->stop; first += t->plan->capacity) {
-        struct nnc_pass pass = {least(t->plan->capacity, t->stop - first), INFER, false, 0, 0};
+        struct nnc_pass pass = {least(t->plan->capacity, t->stop - first), INFER, false, false, 0, 0};
         forward_pass(t->plan, t->data, NULL, first, true, &pass, worker);
         loss_phase(t->plan, t->data, &pass, &t->not_finite, worker);
         nnc_team_barrier(worker);
@@ -347,7 +359,7 @@ static void deliver(struct nnc_plan *plan, size_t m, float *outputs, struct nnc_
 static void forward_body(void *arg, struct nnc_worker *worker) {
     struct inference *t = arg;
     for (size_t first = 0; first < t->stop; first += t->plan->capacity) {
-        struct nnc_pass pass = {least(t->plan->capacity, t->stop - first), INFER, false, 0, 0};
+        struct nnc_pass pass = {least(t->plan->capacity, t->stop - first), INFER, false, false, 0, 0};
         forward_pass(t->plan, t->data, NULL, first, false, &pass, worker);
         deliver(t->plan, pass.m, t->outputs + first * t->plan->n_outputs, worker);
         nnc_team_barrier(worker);
@@ -387,7 +399,7 @@ nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool trainin
     nnc_status status = nnc_plan_keep_gradients(plan);
     if (status) return status;
     plan->apply = APPLY_STORE;
-    struct batch t = {.plan = plan, .data = data, .pass = {data->n, TRAIN, training, epoch, step}, .loss = loss};
+    struct batch t = {.plan = plan, .data = data, .pass = {data->n, TRAIN, training, false, epoch, step}, .loss = loss};
     nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), gradients_body, &t);
     return NNC_OK;
 }
@@ -400,7 +412,7 @@ static void step_forward_body(void *arg, struct nnc_worker *worker) {
 
 nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, uint64_t epoch, uint64_t step, float *outputs) {
     if (plan->has_loss || data->n < 1 || data->n > plan->batch_size) return NNC_INVALID;
-    struct batch t = {.plan = plan, .data = data, .pass = {data->n, TRAIN, true, epoch, step}, .outputs = outputs};
+    struct batch t = {.plan = plan, .data = data, .pass = {data->n, TRAIN, true, true, epoch, step}, .outputs = outputs};
     nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), step_forward_body, &t);
     return NNC_OK;
 }
@@ -423,7 +435,7 @@ nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outpu
     nnc_status status = prepare_update(plan);
     if (status) return status;
     plan->hyper = nnc_hyper_of(&plan->optimizer, learning_rate, step);
-    struct batch t = {.plan = plan, .pass = {n, TRAIN, true, 0, step}, .d_outputs = d_outputs};
+    struct batch t = {.plan = plan, .pass = {n, TRAIN, true, true, 0, step}, .d_outputs = d_outputs};
     nnc_team_run(threads_for(plan, n, n, TRAIN), step_backward_body, &t);
     return NNC_OK;
 }

@@ -20,17 +20,41 @@ cdef extern from "nnc.h" nogil:
         NNC_PRELU
         NNC_DROPOUT
         NNC_RESCALING
+        NNC_CONV2D
+        NNC_MAX_POOLING
+        NNC_AVERAGE_POOLING
+        NNC_ZERO_PADDING
+        NNC_BATCH_NORMALIZATION
+        NNC_LAYER_NORMALIZATION
+        NNC_SPATIAL_DROPOUT
+        NNC_RANDOM_AFFINE
+    ctypedef struct nnc_geometry:
+        size_t height, width, channels
+        size_t kernel_height, kernel_width, stride_height, stride_width, dilation_height, dilation_width
+        ptrdiff_t pad_top, pad_left
+        size_t out_height, out_width
+    ctypedef struct nnc_affine:
+        double rotation[2]
+        double zoom[2][2]
+        double shift[2][2]
+        c_bool one_zoom
+        int fill
+        float fill_value
+        c_bool bilinear
     ctypedef struct nnc_layer_spec:
         nnc_layer_kind kind
         size_t units
-        c_bool use_bias
+        c_bool use_bias, use_scale
         int activation
         float alpha
         size_t group
         float rate
         float scale, offset
+        double momentum, epsilon
         float l1[2]
         float l2[2]
+        nnc_geometry geometry
+        nnc_affine affine
     ctypedef struct nnc_loss_spec:
         int kind
         c_bool from_logits
@@ -60,6 +84,11 @@ cdef extern from "nnc.h" nogil:
         uint64_t seed
     ctypedef struct nnc_plan:
         pass
+    ctypedef struct nnc_parameter:
+        const char *name
+        size_t n_axes
+        size_t shape[4]
+        c_bool trainable
     ctypedef struct nnc_data:
         const void *x
         c_bool x_is_u8
@@ -91,6 +120,7 @@ cdef extern from "nnc.h" nogil:
     c_bool nnc_has_openmp()
     const char *nnc_compiler()
     int nnc_activation_id(const char *name)
+    int nnc_fill_id(const char *name)
     int nnc_loss_id(const char *name)
     int nnc_metric_id(const char *name)
     int nnc_optimizer_id(const char *name)
@@ -100,7 +130,7 @@ cdef extern from "nnc.h" nogil:
     size_t nnc_plan_outputs(const nnc_plan *plan)
     size_t nnc_plan_bytes(const nnc_plan *plan)
     size_t nnc_plan_parameters(const nnc_plan *plan)
-    const char *nnc_plan_parameter(const nnc_plan *plan, size_t i, size_t *rows, size_t *cols)
+    nnc_parameter nnc_plan_parameter(const nnc_plan *plan, size_t i)
     void nnc_plan_read(const nnc_plan *plan, size_t i, int what, float *values)
     void nnc_plan_write(nnc_plan *plan, size_t i, int what, const float *values)
     nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedule *schedule, nnc_sums *sums)

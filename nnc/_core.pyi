@@ -19,6 +19,7 @@ class Plan:
     n_slots: int
     parameter_names: list[str]
     parameter_shapes: list[tuple[int, ...]]
+    parameter_trainable: list[bool]
     def __init__(
         self,
         n_inputs: int,

@@ -12,6 +12,7 @@ import numpy as np
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 
 # ---- machine --------------------------------------------------------------------------------------------------------
@@ -66,21 +67,57 @@ cdef int _id(int (*look_up)(const char *) noexcept nogil, name, what) except -1:
 
 cdef nnc_layer_spec _layer_spec(dict row) except *:
     cdef nnc_layer_spec spec
+    memset(&spec, 0, sizeof(spec))
     kind = row["kind"]
     if kind not in _LAYER_KINDS:
         raise ValueError(f"unknown layer kind {kind!r}; there are: {', '.join(_LAYER_KINDS)}")
     spec.kind = <nnc_layer_kind><int>_LAYER_KINDS[kind]
-    spec.units = row.get("units", 0)
-    spec.use_bias = row.get("use_bias", False)
+    spec.units = row.get("units", row.get("filters", 0))
+    spec.use_bias = row.get("use_bias", row.get("center", False))
     spec.activation = _id(nnc_activation_id, row.get("activation", "linear"), "activation")
     spec.alpha = row.get("alpha", 0.0)
     spec.group = row.get("group", 1)
     spec.rate = row.get("rate", 0.0)
-    spec.scale, spec.offset = row.get("scale", 1.0), row.get("offset", 0.0)
-    first = "alpha" if kind == "prelu" else "kernel"
-    spec.l1[0], spec.l2[0] = row.get(first + "_l1", 0.0), row.get(first + "_l2", 0.0)
-    spec.l1[1], spec.l2[1] = row.get("bias_l1", 0.0), row.get("bias_l2", 0.0)
+    spec.scale, spec.offset = 1.0, 0.0
+    if kind == "rescaling":
+        spec.scale, spec.offset = row["scale"], row["offset"]
+    spec.momentum, spec.epsilon = row.get("momentum", 0.0), row.get("epsilon", 0.0)
+    names = _PENALIZED.get(kind, ("kernel", "bias"))
+    if kind in ("batch_normalization", "layer_normalization"):
+        spec.use_scale = row["scale"]
+    for i, name in enumerate(names):
+        spec.l1[i], spec.l2[i] = row.get(f"{name}_l1", 0.0), row.get(f"{name}_l2", 0.0)
+    spec.geometry = _geometry(row)
+    if kind == "random_affine":
+        spec.affine = _affine(row)
     return spec
+
+
+cdef nnc_geometry _geometry(dict row) except *:
+    cdef nnc_geometry g
+    g.height, g.width, g.channels = row.get("height", 0), row.get("width", 0), row.get("channels", 0)
+    g.kernel_height, g.kernel_width = row.get("kernel_height", 1), row.get("kernel_width", 1)
+    g.stride_height, g.stride_width = row.get("stride_height", 1), row.get("stride_width", 1)
+    g.dilation_height, g.dilation_width = row.get("dilation_height", 1), row.get("dilation_width", 1)
+    g.pad_top, g.pad_left = row.get("pad_top", 0), row.get("pad_left", 0)
+    g.out_height, g.out_width = row.get("out_height", 0), row.get("out_width", 0)
+    return g
+
+
+cdef nnc_affine _affine(dict row) except *:
+    cdef nnc_affine affine
+    affine.one_zoom = row["zoom_width"] is None
+    zoom_width = row["zoom_height" if affine.one_zoom else "zoom_width"]
+    for i in range(2):
+        affine.rotation[i] = row["rotation"][i]
+        affine.zoom[0][i], affine.zoom[1][i] = row["zoom_height"][i], zoom_width[i]
+        affine.shift[0][i], affine.shift[1][i] = row["shift_height"][i], row["shift_width"][i]
+    affine.fill = _id(nnc_fill_id, row["fill"], "fill")
+    affine.fill_value = row["fill_value"]
+    if row["interpolation"] not in ("bilinear", "nearest"):
+        raise ValueError(f"unknown interpolation {row['interpolation']!r}")
+    affine.bilinear = row["interpolation"] == "bilinear"
+    return affine
 
 
 _LAYER_KINDS = {
@@ -89,6 +126,21 @@ _LAYER_KINDS = {
     "prelu": NNC_PRELU,
     "dropout": NNC_DROPOUT,
     "rescaling": NNC_RESCALING,
+    "conv2d": NNC_CONV2D,
+    "max_pooling": NNC_MAX_POOLING,
+    "average_pooling": NNC_AVERAGE_POOLING,
+    "zero_padding": NNC_ZERO_PADDING,
+    "batch_normalization": NNC_BATCH_NORMALIZATION,
+    "layer_normalization": NNC_LAYER_NORMALIZATION,
+    "spatial_dropout": NNC_SPATIAL_DROPOUT,
+    "random_affine": NNC_RANDOM_AFFINE,
+}
+
+# The parameters of a kind that have penalties, where they are not a kernel and a bias.
+_PENALIZED = {
+    "prelu": ("alpha",),
+    "batch_normalization": ("gamma", "beta"),
+    "layer_normalization": ("gamma", "beta"),
 }
 
 
@@ -241,14 +293,16 @@ cdef class Plan:
     cdef nnc_plan *_plan
     cdef object _lock, _checked_order, _checked_rows
     cdef double[::1] _metric_sums
-    cdef readonly object n_inputs, n_outputs, batch_size, seed, n_slots, parameter_names, parameter_shapes
+    cdef readonly object n_inputs, n_outputs, batch_size, seed, n_slots
+    cdef readonly object parameter_names, parameter_shapes, parameter_trainable
 
     def __init__(self, n_inputs, layers, *, loss=None, metrics=(), optimizer=None, batch_size=32, seed=0):
         cdef nnc_plan_spec spec
         cdef nnc_loss_spec loss_spec
         cdef nnc_optimizer_spec optimizer_spec
         cdef char message[256]
-        cdef size_t rows, cols, i
+        cdef size_t i
+        cdef nnc_parameter parameter
         cdef nnc_status status
         message[0] = 0
         if self._plan is not NULL:
@@ -282,13 +336,12 @@ cdef class Plan:
         self.n_inputs, self.batch_size, self.seed = n_inputs, batch_size, seed
         self.n_outputs = nnc_plan_outputs(self._plan)
         self.n_slots = nnc_optimizer_slots(&optimizer_spec) if optimizer is not None else 0
-        names, shapes = [], []
+        self.parameter_names, self.parameter_shapes, self.parameter_trainable = [], [], []
         for i in range(nnc_plan_parameters(self._plan)):
-            name = nnc_plan_parameter(self._plan, i, &rows, &cols).decode()
-            names.append(name)
-            shape = (<object>rows, <object>cols)
-            shapes.append(shape if name == "kernel" else shape[1:])
-        self.parameter_names, self.parameter_shapes = names, shapes
+            parameter = nnc_plan_parameter(self._plan, i)
+            self.parameter_names.append(parameter.name.decode())
+            self.parameter_shapes.append(tuple([parameter.shape[axis] for axis in range(parameter.n_axes)]))
+            self.parameter_trainable.append(bool(parameter.trainable))
 
     def __dealloc__(self):
         nnc_plan_free(self._plan)
@@ -313,7 +366,7 @@ cdef class Plan:
         return 0
 
     def get_parameters(self):
-        """Copies of the parameters in layer order: dense kernel (I, O), bias (O,), alpha (F,)."""
+        """Copies of the parameters in layer order, of `parameter_shapes`."""
         with self._lock:
             return [self._read(i, NNC_WEIGHT) for i in range(len(self.parameter_shapes))]
 
@@ -326,14 +379,18 @@ cdef class Plan:
                 self._write(i, NNC_WEIGHT, array, "parameter")
 
     def get_slots(self):
-        """Copies of what the optimizer remembers: for each parameter a list of n_slots arrays."""
+        """Copies of what the optimizer remembers: for each parameter a list of n_slots arrays, an empty one where it
+        is not trainable."""
         with self._lock:
-            return [[self._read(i, s) for s in range(self.n_slots)] for i in range(len(self.parameter_shapes))]
+            return [[self._read(i, s) for s in range(n)] for i, n in enumerate(self._slot_counts())]
+
+    def _slot_counts(self):
+        return [self.n_slots if trainable else 0 for trainable in self.parameter_trainable]
 
     def set_slots(self, slots):
         """Copy in what `get_slots` gave."""
-        if len(slots) != len(self.parameter_shapes) or any(len(arrays) != self.n_slots for arrays in slots):
-            raise ValueError(f"slots must be {len(self.parameter_shapes)} lists of {self.n_slots} arrays")
+        if [len(arrays) for arrays in slots] != self._slot_counts():
+            raise ValueError(f"slots must be lists of so many arrays: {self._slot_counts()}, one for each parameter")
         with self._lock:
             for i, arrays in enumerate(slots):
                 for s, array in enumerate(arrays):

@@ -129,10 +129,10 @@ static double train(int threads, float *weights) {
         for (int f = 0; f < INPUTS; f++) x[i * INPUTS + f] = 0.3f * small_integer() + (f % CLASSES == ids[i] ? 1.0f : 0.0f);
     }
     for (size_t i = 0; i < nnc_plan_parameters(plan); i++) {
-        size_t rows, cols;
         float values[INPUTS * 130];
-        nnc_plan_parameter(plan, i, &rows, &cols);
-        for (size_t q = 0; q < rows * cols; q++) values[q] = rows > 1 ? 0.05f * small_integer() : 0.0f;
+        const nnc_parameter p = nnc_plan_parameter(plan, i);
+        const size_t size = p.shape[0] * (p.n_axes > 1 ? p.shape[1] : 1);
+        for (size_t q = 0; q < size; q++) values[q] = p.n_axes > 1 ? 0.05f * small_integer() : 0.0f;
         nnc_plan_write(plan, i, NNC_WEIGHT, values);
     }
     const nnc_data data = {.x = x, .x_stride = INPUTS * sizeof(float), .ids = ids, .n = N};
