@@ -18,7 +18,7 @@ enum {
     BLOCK_FLOATS = 1 << 17, /* of the samples that are worked on together: 512 KB stay in an L2 cache */
     LEAST_ITEMS = 16,       /* parts of a gradient, for up to as many workers */
     MOST_TILES = 4,         /* tiles of a gradient made together, while the samples are hot: 16 KB */
-    LEAST_CHAIN = 256,      /* pixels after which a chain of additions may end */
+    LEAST_CHAIN = 512,      /* pixels after which a chain of additions may end */
     WIDE_RUN = 16,          /* channels from which on the rows of one tap fill a tile */
 };
 
@@ -143,20 +143,17 @@ static void correlate_region(const struct correlation *s, struct run y, struct r
         const size_t first = ways[0].n, other = ways[i].n;
         if (other * ((first + mr - 1) / mr) > first * ((other + mr - 1) / mr)) way = ways[0], ways[0] = ways[i], ways[i] = way;
     }
-    struct nnc_product product = {.m = ways[0].n, .n = n, .k = ntx * C, .segments = nty, .rs = ways[0].in, .cs = 1,
-                                  .a_seg = s->y.dilation * row, .ldb = PANEL, .b_seg = s->x.taps * C * PANEL, .ldc = ways[0].out};
-    const bool apart = s->x.dilation > 1 && ntx > 1; /* the taps of a row are no run of memory: segments of their own */
-    if (apart) product.k = C, product.segments = ntx, product.a_seg = s->x.dilation * C, product.b_seg = C * PANEL;
+    struct nnc_product product = {.m = ways[0].n, .n = n, .k = ntx * C, .segments = nty, .blocks = 1, .rs = ways[0].in,
+                                  .cs = 1, .a_segment = s->y.dilation * row, .ldb = PANEL,
+                                  .b_segment = s->x.taps * C * PANEL, .ldc = ways[0].out};
+    if (s->x.dilation > 1 && ntx > 1) { /* the taps of a row are no run of memory */
+        product.k = C, product.segments = ntx, product.blocks = nty;
+        product.a_block = product.a_segment, product.b_block = product.b_segment;
+        product.a_segment = s->x.dilation * C, product.b_segment = C * PANEL;
+    }
     for (size_t i = 0; i < ways[2].n; i++)
-        for (size_t q = 0; q < ways[1].n; q++) {
-            const float *a = in + i * ways[2].in + q * ways[1].in;
-            float *c = out + i * ways[2].out + q * ways[1].out;
-            product.ldinit = 0;
-            nnc_kernels->gemm(&product, a, w, init, c);
-            product.ldinit = product.ldc;
-            for (size_t t = 1; apart && t < nty; t++)
-                nnc_kernels->gemm(&product, a + t * s->y.dilation * row, w + t * s->x.taps * C * PANEL, c, c);
-        }
+        for (size_t q = 0; q < ways[1].n; q++)
+            nnc_kernels->gemm(&product, in + i * ways[2].in + q * ways[1].in, w, init, out + i * ways[2].out + q * ways[1].out);
 }
 
 /* Rows of sums [y0, y1) of `samples` samples. */
@@ -339,17 +336,19 @@ static void add_kernel_gradient(const struct nnc_layer *layer, const float *x, s
             const size_t f1 = least(r1, ky * window_row + q.t1 * C);
             const size_t y0 = first_sum(&ys, ky, 0), y1 = least(first_sum(&ys, ky, ys.in), ys.out);
             if (f0 >= f1 || y0 >= y1) continue;
-            struct nnc_product product = {.m = f1 - f0, .n = n, .k = q.q1 - q.q0, .segments = y1 - y0, .rs = 1,
-                                          .cs = xs.stride * C, .a_seg = ys.stride * row, .ldb = F, .b_seg = xs.out * F,
-                                          .ldinit = PANEL, .ldc = PANEL};
+            struct nnc_product product = {.m = f1 - f0, .n = n, .k = q.q1 - q.q0, .segments = y1 - y0, .blocks = i1 - i0,
+                                          .rs = 1, .cs = xs.stride * C, .a_segment = ys.stride * row, .a_block = ldx,
+                                          .ldb = F, .b_segment = xs.out * F, .b_block = layer->ld, .ldinit = PANEL,
+                                          .ldc = PANEL};
             if (product.k < product.segments) { /* down the columns */
                 product.k = y1 - y0, product.cs = ys.stride * row, product.ldb = xs.out * F;
-                product.segments = q.q1 - q.q0, product.a_seg = xs.stride * C, product.b_seg = F;
+                product.segments = q.q1 - q.q0, product.a_segment = xs.stride * C, product.b_segment = F;
             }
-            const float *a = x + pixel_seen(&ys, y0, ky) * row + pixel_seen(&xs, q.q0, q.t0) * C + (f0 - ky * window_row - q.t0 * C);
-            const float *dz = layer->da + (y0 * xs.out + q.q0) * F + j;
+            const float *a = x + i0 * ldx + pixel_seen(&ys, y0, ky) * row + pixel_seen(&xs, q.q0, q.t0) * C +
+                             (f0 - ky * window_row - q.t0 * C);
+            const float *dz = layer->da + i0 * layer->ld + (y0 * xs.out + q.q0) * F + j;
             float *c = tile + (f0 - r0) * PANEL;
-            for (size_t i = i0; i < i1; i++) nnc_kernels->gemm(&product, a + i * ldx, dz + i * layer->ld, c, c);
+            nnc_kernels->gemm(&product, a, dz, c, c);
         }
     }
 }
@@ -366,10 +365,6 @@ static struct division divide(size_t rows, size_t cols, size_t m) {
     d.blocks = d.blocks_of_panel * ((cols + PANEL - 1) / PANEL);
     d.shards = least(m, (LEAST_ITEMS + d.blocks - 1) / d.blocks);
     return d;
-}
-
-static void add(size_t n, const float *x, float *y) {
-    for (size_t i = 0; i < n; i++) y[i] += x[i];
 }
 
 /* Gradient of one block of tiles from one shard: used at once if that is all, else left for sum_shards. The first block of
@@ -391,12 +386,12 @@ static void gradient_item(struct nnc_plan *plan, const struct nnc_layer *layer, 
             const size_t r0 = t * PANEL, r1 = least(r0 + PANEL, W->rows);
             memset(tile, 0, sizeof tile);
             add_kernel_gradient(layer, x, ldx, i, i1, r0, r1, j, n, tile);
-            add((r1 - r0) * PANEL, tile, sums + (t - t0) * TILE);
+            nnc_kernels->add((r1 - r0) * PANEL, tile, sums + (t - t0) * TILE);
         }
         for (size_t q = i; q < i1 && t0 == 0 && b; q++) {
             float sum[PANEL] = {0};
             nnc_kernels->column_sums(pixels, n, layer->da + q * layer->ld + j, W->cols, sum);
-            add(PANEL, sum, bias_sum);
+            nnc_kernels->add(PANEL, sum, bias_sum);
         }
     }
     for (size_t t = t0; t < t1; t++) {
@@ -417,7 +412,7 @@ static void sum_shards(struct nnc_plan *plan, struct nnc_param *param, float *pa
     nnc_share(worker, param->n_tiles, &first, &last);
     for (size_t tile = first; tile < last; tile++) {
         size_t n, at = nnc_tile(param, tile, &n);
-        for (size_t shard = 1; shard < shards; shard++) add(n, parts + shard * param->size + at, parts + at);
+        for (size_t shard = 1; shard < shards; shard++) nnc_kernels->add(n, parts + shard * param->size + at, parts + at);
         nnc_apply_tile(plan, param, tile, parts + at);
     }
 }

@@ -53,16 +53,17 @@ struct nnc_loss_block {
     size_t ldda;
 };
 
-/* The shape of a product c (m, n) = init (m, n) + sum over `segments` and k of a b, n <= PANEL.
+/* The shape of a product c (m, n) = init (m, n) + a b, n <= PANEL, where the sum has up to three levels: `blocks` of
+ * `segments` of k terms.
  *
- * Element (i, p) of segment s of a is at a[i rs + p cs + s a_seg], with rs = 1 or cs = 1; row p of segment s of b is
- * at b[p ldb + s b_seg], PANEL readable floats; rows of init are ldinit apart (0: one row for all), those of c ldc. Each
- * element of c is one chain of fused multiply-adds in the order of (s, p). A matrix product has one segment; a
- * convolution sums over the rows of its window, each a run of memory. */
+ * Element (i, p) of segment s of block q of a is at a[i rs + p cs + s a_segment + q a_block], with rs = 1 or cs = 1; row p
+ * of b there is at b[p ldb + s b_segment + q b_block], PANEL readable floats; rows of init are ldinit apart (0: one row for
+ * all), those of c ldc. Each element of c is one chain of fused multiply-adds in the order of (q, s, p). A product of
+ * matrices has one segment; a convolution sums over the rows of a window, each a run of memory. */
 struct nnc_product {
-    size_t m, n, k, segments;
-    size_t rs, cs, a_seg;
-    size_t ldb, b_seg;
+    size_t m, n, k, segments, blocks;
+    size_t rs, cs, a_segment, a_block;
+    size_t ldb, b_segment, b_block;
     size_t ldinit, ldc;
 };
 
@@ -121,6 +122,8 @@ struct nnc_kernels {
     void (*rescale)(size_t n, const float *x, float scale, float offset, float *y);
     /* y = x d. */
     void (*multiply)(size_t n, const float *x, const float *d, float *y);
+    /* y += x. */
+    void (*add)(size_t n, const float *x, float *y);
     /* y (n) = sum over the m rows of x. */
     void (*column_sums)(size_t m, size_t n, const float *x, size_t ldx, float *y);
     double (*sum_squares)(size_t n, const float *x);

@@ -70,9 +70,9 @@ static void test_gemm_stays_inside(void) {
                     const bool at_end = variant & 1, by_rows = variant & 2;
                     struct guarded a = guard(segments * m * k, at_end), b = guard(segments * k * PANEL, at_end);
                     struct guarded c = guard(m * n, at_end);
-                    const struct nnc_product product = {.m = m, .n = n, .k = k, .segments = segments, .rs = by_rows ? k : 1,
-                                                        .cs = by_rows ? 1 : m, .a_seg = m * k, .ldb = PANEL,
-                                                        .b_seg = k * PANEL, .ldc = n};
+                    const struct nnc_product product = {.m = m, .n = n, .k = k, .segments = segments, .blocks = 1, .rs = by_rows ? k : 1,
+                                                        .cs = by_rows ? 1 : m, .a_segment = m * k, .ldb = PANEL,
+                                                        .b_segment = k * PANEL, .ldc = n};
                     nnc_kernels->gemm(&product, a.floats, b.floats, zeros, c.floats);
                     bool right = true;
                     for (size_t r = 0; r < m; r++)
