@@ -146,6 +146,40 @@ struct nnc_kernels {
     void (*dropout_mask)(const uint32_t key[2], const uint32_t counter[3], size_t first, size_t n, uint32_t threshold,
                          float scale, float *mask);
 
+    /* Words first, ..., first + n - 1 of the same stream. */
+    void (*random_words)(const uint32_t key[2], const uint32_t counter[3], size_t first, size_t n, uint32_t *words);
+
+    /* Output row oy (out_width, channels) of pooling over the map x (height, width, channels). winner, if it is wanted:
+     * the pixel of each maximum, int32 in the place of floats. */
+    void (*max_pooling)(const nnc_geometry *g, size_t oy, const float *x, float *y, float *winner);
+    void (*average_pooling)(const nnc_geometry *g, size_t oy, const float *x, float *y);
+    /* Input row iy dx (width, channels) of their gradients, from dy and winner (out_height, out_width, channels). */
+    void (*max_pooling_backward)(const nnc_geometry *g, size_t iy, const float *winner, const float *dy, float *dx);
+    void (*average_pooling_backward)(const nnc_geometry *g, size_t iy, const float *dy, float *dx);
+
+    /* Batch normalization, each on a block (m, n) with numbers of its own for every column.
+     * y (n) += sum over the rows of x, of (x - center)^2. */
+    void (*add_sums)(size_t m, size_t n, const float *x, size_t ldx, float *y);
+    void (*add_squares)(size_t m, size_t n, const float *x, size_t ldx, const float *center, float *y);
+    /* y = (x - mean) scale + shift; y may be x. */
+    void (*normalize)(size_t m, size_t n, const float *x, size_t ldx, const float *mean, const float *scale,
+                      const float *shift, float *y, size_t ldy);
+    /* sum (n) += sum over the rows of dy, product (n) += that of dy (x - mean). */
+    void (*add_gradient_sums)(size_t m, size_t n, const float *x, size_t ldx, const float *mean, const float *dy,
+                              size_t lddy, float *sum, float *product);
+    /* dx = (dy - sum - (x - mean) product) scale. */
+    void (*normalize_backward)(size_t m, size_t n, const float *x, size_t ldx, const float *mean, const float *scale,
+                               const float *sum, const float *product, const float *dy, size_t lddy, float *dx,
+                               size_t lddx);
+    /* Layer normalization: y = gamma (x - mean) / sqrt(variance + epsilon) + beta, each of the m rows by its own statistics:
+     * mean and 1 / sqrt(variance + epsilon) (m, 2). gamma, beta: NULL for 1, for 0. */
+    void (*normalize_rows)(size_t m, size_t n, const float *x, size_t ldx, const float *gamma, const float *beta,
+                           float epsilon, float *y, size_t ldy, float *statistics);
+    /* dx (NULL: not wanted), and dbeta (n) += sum over the rows of dy, dgamma (n) += that of dy z. */
+    void (*normalize_rows_backward)(size_t m, size_t n, const float *x, size_t ldx, const float *gamma,
+                                    const float *statistics, const float *dy, size_t lddy, float *dx, size_t lddx,
+                                    float *dbeta, float *dgamma);
+
     void (*loss[N_LOSSES])(const struct nnc_loss_block *block);
     void (*update[N_OPTIMIZERS])(const struct nnc_run *run, const struct nnc_hyper *h);
     /* g += l1 sign(w) + 2 l2 w. */

@@ -1,10 +1,12 @@
-/* layers.c -- the layers that work element by element: activation, PReLU, dropout, rescaling. Rows are shared among the
+/* layers.c -- the layers that work element by element: activation, PReLU, dropouts, rescaling. Rows are shared among the
  * workers, but for PReLU's backward, whose sums over the batch go by panels of columns. */
 
 #include <math.h>
 #include <string.h>
 
 #include "plan.h"
+
+enum { SPATIAL_MASK = 256 }; /* floats of a mask that is laid along a map, at least */
 
 void nnc_activate(int activation, size_t m, size_t n, float *a, size_t ld, float *d, float alpha, size_t group) {
     if (activation != ACTIVATION_softmax) {
@@ -28,8 +30,12 @@ void nnc_activate_backward(int activation, size_t m, size_t n, const float *a, c
 
 void nnc_finish_product(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, size_t m, size_t j, size_t n,
                         float *a, float *d, size_t ld) {
-    const nnc_layer_spec *spec = &nnc_product_target(plan, l, pass)->spec;
-    (void)j; /* a normalization taken in will want it */
+    const struct nnc_layer *target = nnc_product_target(plan, l, pass);
+    const nnc_layer_spec *spec = &target->spec;
+    const struct nnc_normalization *z = &target->normalization;
+    if (target != &plan->layers[l])
+        nnc_kernels->normalize(m, n, a, ld, z->coefficients + j, z->coefficients + z->width + j,
+                               z->coefficients + 2 * z->width + j, a, ld);
     if (spec->activation != ACTIVATION_linear && spec->activation != ACTIVATION_softmax)
         nnc_kernels->activation_forward[spec->activation](m, n, a, ld, a, ld, d, ld, spec->alpha);
 }
@@ -87,21 +93,25 @@ void nnc_prelu_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *
     }
 }
 
+/* mask[j] = 0 or 1 / (1 - rate), by word first + j of the stream. */
+static void draw_mask(const struct nnc_layer *layer, const struct nnc_stream *stream, size_t first, size_t n, float *mask) {
+    const double rate = (double)layer->spec.rate;
+    nnc_kernels->dropout_mask(stream->key, stream->counter, first, n, (uint32_t)floor(rate * 4294967296.0),
+                              (float)(1.0 / (1.0 - rate)), mask);
+}
+
 /* The mask is kept in d: 0 or 1 / (1 - rate), from the random stream of (seed, layer, step, epoch), one word for each
  * element of the batch in row-major order. */
 void nnc_dropout_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
-    const uint32_t key[2] = {(uint32_t)plan->seed, (uint32_t)(plan->seed >> 32)};
-    const uint32_t counter[3] = {layer->index, (uint32_t)pass->step, (uint32_t)pass->epoch};
-    const uint32_t threshold = (uint32_t)floor((double)layer->spec.rate * 4294967296.0);
-    const float scale = (float)(1.0 / (1.0 - (double)layer->spec.rate));
+    const struct nnc_stream stream = nnc_stream_of(plan, l, pass);
     size_t ldx, i0, i1;
     const float *x = nnc_input(plan, l, pass, &ldx);
     nnc_share(worker, pass->m, &i0, &i1);
     for (size_t i = i0; i < i1; i++) {
         float *a = layer->a + i * layer->ld, *d = layer->d + i * layer->ld;
         if (pass->training) {
-            nnc_kernels->dropout_mask(key, counter, i * layer->O, layer->O, threshold, scale, d);
+            draw_mask(layer, &stream, i * layer->O, layer->O, d);
             nnc_kernels->multiply(layer->O, x + i * ldx, d, a);
         } else {
             for (size_t j = 0; j < layer->O; j++) d[j] = 1;
@@ -118,6 +128,45 @@ void nnc_dropout_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass
     nnc_share(worker, pass->m, &i0, &i1);
     for (size_t i = i0; i < i1; i++)
         nnc_kernels->multiply(layer->O, layer->da + i * layer->ld, layer->d + i * layer->ld, before->da + i * before->ld);
+}
+
+/* One word for each (row, channel). The mask of a row is as long as a few pixels and is laid along the map. */
+static size_t mask_length(const struct nnc_layer *layer) {
+    const size_t channels = layer->spec.geometry.channels, pixels = (SPATIAL_MASK + channels - 1) / channels;
+    return least(layer->O, pixels * channels);
+}
+
+static void multiply_by_mask(const struct nnc_layer *layer, const float *x, const float *mask, float *y) {
+    const size_t length = mask_length(layer);
+    for (size_t j = 0; j < layer->O; j += length) nnc_kernels->multiply(least(length, layer->O - j), x + j, mask, y + j);
+}
+
+void nnc_spatial_dropout_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    const struct nnc_stream stream = nnc_stream_of(plan, l, pass);
+    const size_t channels = layer->spec.geometry.channels;
+    size_t ldx, i0, i1;
+    const float *x = nnc_input(plan, l, pass, &ldx);
+    nnc_share(worker, pass->m, &i0, &i1);
+    if (!pass->training) copy_rows(i1 - i0, layer->O, x + i0 * ldx, ldx, layer->a + i0 * layer->ld, layer->ld);
+    for (size_t i = i0; i < i1 && pass->training; i++) {
+        float *mask = layer->d + i * layer->ld;
+        draw_mask(layer, &stream, i * channels, channels, mask);
+        for (size_t j = channels; j < mask_length(layer); j++) mask[j] = mask[j - channels];
+        multiply_by_mask(layer, x + i * ldx, mask, layer->a + i * layer->ld);
+    }
+}
+
+void nnc_spatial_dropout_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    if (!layer->needs_dx) return;
+    const struct nnc_layer *before = &plan->layers[l - 1];
+    size_t i0, i1;
+    nnc_share(worker, pass->m, &i0, &i1);
+    const float *da = layer->da + i0 * layer->ld;
+    if (!pass->training) copy_rows(i1 - i0, layer->O, da, layer->ld, before->da + i0 * before->ld, before->ld);
+    for (size_t i = i0; i < i1 && pass->training; i++)
+        multiply_by_mask(layer, layer->da + i * layer->ld, layer->d + i * layer->ld, before->da + i * before->ld);
 }
 
 void nnc_rescaling_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {

@@ -86,15 +86,22 @@ struct net {
     float x_scale, x_offset;
 };
 
+static bool is_product(nnc_layer_kind kind) {
+    return kind == NNC_DENSE || kind == NNC_CONV2D;
+}
+
+static bool is_normalization(nnc_layer_kind kind) {
+    return kind == NNC_BATCH_NORMALIZATION || kind == NNC_LAYER_NORMALIZATION;
+}
+
 static bool has_activation(nnc_layer_kind kind) {
-    return kind == NNC_DENSE || kind == NNC_CONV2D || kind == NNC_ACTIVATION || kind == NNC_BATCH_NORMALIZATION;
+    return is_product(kind) || kind == NNC_ACTIVATION || kind == NNC_BATCH_NORMALIZATION;
 }
 
 /* A plain activation after a layer that can do it itself, in the pass that makes its outputs. */
 static bool folds(const nnc_layer_spec *spec, const nnc_layer_spec *before) {
-    const bool product = before->kind == NNC_DENSE || before->kind == NNC_CONV2D;
     const bool normalization = before->kind == NNC_BATCH_NORMALIZATION && spec->activation != ACTIVATION_softmax;
-    return spec->kind == NNC_ACTIVATION && before->activation == ACTIVATION_linear && (product || normalization);
+    return spec->kind == NNC_ACTIVATION && before->activation == ACTIVATION_linear && (is_product(before->kind) || normalization);
 }
 
 /* Zeros around a map before a convolution are taps outside the map: nothing, if nothing of the map is cut off. */
@@ -234,6 +241,11 @@ static void lay_out(struct nnc_plan *plan, struct nnc_arena *arena, const nnc_pl
         if (keeps_d(&layer.spec)) layer.d = take_floats(arena, B * layer.ld);
         if (plan->n_params || l + 1 == net->n) layer.da = take_floats(arena, B * layer.ld);
         if (layer.spec.kind == NNC_CONV2D) nnc_conv_lay_out(&layer, B, arena);
+        if (is_normalization(layer.spec.kind)) nnc_normalization_lay_out(&layer, B, arena);
+        if (layer.spec.kind == NNC_RANDOM_AFFINE) {
+            layer.beyond = take_floats(arena, layer.spec.geometry.channels);
+            for (size_t c = 0; arena->base && c < layer.spec.geometry.channels; c++) layer.beyond[c] = layer.spec.affine.fill_value;
+        }
         if (plan->layers) plan->layers[l] = layer;
     }
     plan->n_outputs = width;
@@ -245,7 +257,7 @@ static void lay_out(struct nnc_plan *plan, struct nnc_arena *arena, const nnc_pl
     plan->metric_values = nnc_take(arena, B * spec->n_metrics, sizeof *plan->metric_values);
 }
 
-/* Where dz is made, and whether the last activation is left to the loss. */
+/* Where dz is made, what a product does of the layer after it, and whether the last activation is left to the loss. */
 static void link_layers(struct nnc_plan *plan) {
     struct nnc_layer *last = &plan->layers[plan->n_layers - 1];
     plan->output_activation = ACTIVATION_linear;
@@ -260,10 +272,12 @@ static void link_layers(struct nnc_plan *plan) {
     for (size_t l = 0; l < plan->n_layers; l++) {
         struct nnc_layer *layer = &plan->layers[l];
         const bool is_last = l + 1 == plan->n_layers;
-        const bool to_product = !is_last && (layer[1].spec.kind == NNC_DENSE || layer[1].spec.kind == NNC_CONV2D);
+        const bool to_product = !is_last && is_product(layer[1].spec.kind);
         /* The loss works on whole rows and can do any activation; a product on blocks of columns only elementwise ones. */
         layer->dz_done = is_last || (to_product && has_activation(layer->spec.kind) && layer->spec.kind != NNC_ACTIVATION &&
                                      layer->spec.activation != ACTIVATION_softmax);
+        layer->takes_next = !is_last && is_product(layer->spec.kind) && layer->spec.activation == ACTIVATION_linear &&
+                            layer[1].spec.kind == NNC_BATCH_NORMALIZATION && layer[1].spec.group == layer->spec.units;
     }
 }
 
@@ -300,6 +314,7 @@ static struct fault check_geometry(const nnc_layer_spec *spec, size_t width) {
     const bool conv = spec->kind == NNC_CONV2D, pooling = spec->kind == NNC_MAX_POOLING || spec->kind == NNC_AVERAGE_POOLING;
     if ((double)g->height * (double)g->width * (double)g->channels != (double)width || width == 0)
         return (struct fault){"height, width and channels must make up the features", width};
+    if (!in_map(g->height) || !in_map(g->width)) return (struct fault){"sizes of maps must be from 1 to 2^30", g->height};
     if (spec->kind == NNC_RANDOM_AFFINE) return (struct fault){0};
     if (!in_map(g->out_height) || !in_map(g->out_width) || !pad_in_map(g->pad_top) || !pad_in_map(g->pad_left))
         return (struct fault){"sizes of maps must be from 1 to 2^30", g->out_height};
@@ -308,6 +323,8 @@ static struct fault check_geometry(const nnc_layer_spec *spec, size_t width) {
         if (!in_map(steps[i])) return (struct fault){"kernels, strides and dilations must be from 1 to 2^30", steps[i]};
     if (pooling && (g->dilation_height != 1 || g->dilation_width != 1))
         return (struct fault){"pooling has no dilation", g->dilation_height};
+    if (spec->kind == NNC_MAX_POOLING && (double)g->height * (double)g->width > INT32_MAX)
+        return (struct fault){"max_pooling's map must have fewer than 2^31 pixels, of height", g->height};
     if (pooling && !meets(g->height, g->kernel_height, g->stride_height, g->pad_top, g->out_height))
         return (struct fault){"a window lies wholly above or below the map, of height", g->height};
     if (pooling && !meets(g->width, g->kernel_width, g->stride_width, g->pad_left, g->out_width))
@@ -321,14 +338,14 @@ static struct fault check_geometry(const nnc_layer_spec *spec, size_t width) {
 }
 
 static bool is_range(const double range[2], double low) {
-    const double high = 1e6; /* coordinates stay integers */
+    const double high = 1000; /* places on a map, times zoom, stay whole numbers in float64 */
     return range[0] > low && range[0] <= range[1] && range[1] < high;
 }
 
 static struct fault check_affine(const nnc_affine *a) {
-    if (!is_range(a->rotation, -1e6) || !is_range(a->zoom[0], -1) || !is_range(a->zoom[1], -1) ||
-        !is_range(a->shift[0], -1e6) || !is_range(a->shift[1], -1e6))
-        return (struct fault){"random_affine's ranges must rise, below a million, with zooms above -1", 0};
+    if (!is_range(a->rotation, -1000) || !is_range(a->zoom[0], -1) || !is_range(a->zoom[1], -1) ||
+        !is_range(a->shift[0], -1000) || !is_range(a->shift[1], -1000))
+        return (struct fault){"random_affine's ranges must rise, below 1000, with zooms above -1", 0};
     if (a->fill < 0 || a->fill >= N_FILLS) return (struct fault){"unknown fill", (size_t)a->fill};
     return (struct fault){0};
 }
@@ -470,6 +487,7 @@ nnc_status nnc_plan_create(nnc_plan **result, const nnc_plan_spec *spec, char me
     if (spec->n_metrics) memcpy(plan->metrics, spec->metrics, spec->n_metrics * sizeof *spec->metrics);
     if (spec->loss) plan->loss = *spec->loss;
     link_layers(plan);
+    plan->moments_moved = true;
     if (plan->has_loss) plan->loss_kernel = nnc_loss_kernel(plan->loss.kind, plan->loss.from_logits);
     *result = plan;
     return NNC_OK;
@@ -532,5 +550,6 @@ void nnc_plan_read(const nnc_plan *plan, size_t i, int what, float *values) {
 
 void nnc_plan_write(nnc_plan *plan, size_t i, int what, const float *values) {
     float *packed = array_of(&plan->params[i], what);
+    plan->moments_moved = true;
     EACH_RUN(&plan->params[i], in, out, memcpy(packed + in, values + out, bytes))
 }

@@ -22,6 +22,20 @@ struct nnc_param {
     double *tile_sums;         /* (n_tiles) penalty, or squared norm of the gradient */
 };
 
+/* How a normalization cuts a batch, samples of `positions` runs of `group` features each, into parts, whose sums are made
+ * apart and added in their order. */
+struct nnc_normalization {
+    size_t positions;
+    size_t blocks;        /* parts of a sample; 0: a part is several samples */
+    size_t per_part;      /* runs of a part, at most; or samples */
+    size_t repeat;        /* runs side by side that a kernel takes as one row, so that few channels fill its vectors */
+    size_t width;         /* repeat group, rounded up to panels */
+    float *partials;      /* (parts, 3, width) */
+    float *coefficients;  /* batch normalization (5, width): mean, scale, shift; sum, product: see kernels.h */
+    double *moments;      /* batch normalization (2, group): mean, variance in use */
+    float *statistics;    /* layer normalization (B positions, 2): mean, 1 / sqrt(variance + epsilon) */
+};
+
 struct nnc_layer {
     nnc_layer_spec spec;
     uint32_t index;   /* in the list that the caller gave: keys dropout */
@@ -29,12 +43,15 @@ struct nnc_layer {
     struct nnc_param *kernel; /* dense (I, O); conv2d (kernel_height kernel_width channels, units); slope, gamma: (1, ...) */
     struct nnc_param *bias;   /* dense, conv2d (1, units); beta (1, group); NULL: none, as for gamma */
     struct nnc_param *moving_mean, *moving_variance; /* batch normalization (1, group) */
+    struct nnc_normalization normalization;
+    float *beyond;    /* random_affine (channels): the pixel beyond the edge */
     float *a;         /* (B, O) */
     float *d;         /* (B, O): f'(z), or dropout's mask; NULL if a says all */
     float *da;        /* (B, O): gradient wrt a, turned into dz in place; NULL where nobody asks for it */
     size_t ld;        /* of a, d and da */
     bool needs_dx;    /* there are parameters before this layer */
     bool dz_done;     /* has an activation: whoever writes da turns it into dz at once */
+    bool takes_next;  /* dense, conv2d: in inference it does the batch normalization after it, too */
     struct {
         float *turned;     /* W as the way back wants it */
         float *kernel_parts, *bias_parts; /* gradients of shards of the batch, as the parameters lie */
@@ -92,6 +109,7 @@ struct nnc_plan {
     int n_slots;
     bool separate_update;      /* the norm of the gradient is needed before the update */
     enum nnc_apply apply;
+    bool moments_moved;        /* batch normalizations' coefficients are not those of their moving statistics */
     struct nnc_hyper hyper;
 };
 
@@ -122,6 +140,7 @@ void *nnc_take(struct nnc_arena *arena, size_t count, size_t size);
 
 /* What a convolution over up to B rows needs beside its parameters and outputs. */
 void nnc_conv_lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena);
+void nnc_normalization_lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena);
 
 /* Room for the gradients: clipping by norm and nnc_plan_gradients keep them. */
 nnc_status nnc_plan_keep_gradients(struct nnc_plan *plan);
@@ -178,15 +197,28 @@ void nnc_list_row(struct nnc_plan *plan, size_t i);
 void nnc_list_groups(struct nnc_plan *plan, size_t m, size_t first, size_t last);
 bool nnc_zeros_pay(const struct nnc_plan *plan, size_t m);
 
+/* Random numbers of a layer in one step: see kernels.h. */
+struct nnc_stream {
+    uint32_t key[2], counter[3];
+};
+static inline struct nnc_stream nnc_stream_of(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass) {
+    return (struct nnc_stream){{(uint32_t)plan->seed, (uint32_t)(plan->seed >> 32)},
+                               {plan->layers[l].index, (uint32_t)pass->step, (uint32_t)pass->epoch}};
+}
+
+/* Before a pass with `training`: coefficients of batch normalizations from their moving statistics, where these have
+ * changed, or the coefficients. Called by one thread. */
+void nnc_use_moving_statistics(struct nnc_plan *plan, bool training);
+
 bool nnc_activation_keeps_d(int id); /* f' is told from d, not from a */
 
 /* Where a product of layer l (dense, conv2d) puts its rows. */
 static inline const struct nnc_layer *nnc_product_target(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass) {
-    (void)pass;
-    return &plan->layers[l];
+    return &plan->layers[pass->mode == INFER && plan->layers[l].takes_next ? l + 1 : l];
 }
 /* What comes after the product, in place while the block is hot: columns [j, j + n) of m rows a (ld from one to the next),
- * d beside them or NULL; the elementwise activation. Softmax is left to the caller, when whole rows are there. */
+ * d beside them or NULL; in inference the normalization that was taken, and the elementwise activation. Softmax is left
+ * to the caller, when whole rows are there. */
 void nnc_finish_product(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, size_t m, size_t j, size_t n,
                         float *a, float *d, size_t ld);
 

@@ -306,6 +306,7 @@ nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedu
         return NNC_INVALID;
     nnc_status status = prepare_update(plan);
     if (status) return status;
+    nnc_use_moving_statistics(plan, true);
     struct training t = {plan, data, schedule, sums, seconds() + schedule->budget, false, false};
     nnc_team_run(threads_for(plan, schedule->batch_size, schedule->batch_size, TRAIN), train_body, &t);
     return t.not_finite ? NNC_NOT_FINITE : NNC_OK;
@@ -341,6 +342,7 @@ static void evaluate_body(void *arg, struct nnc_worker *worker) {
 nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start, size_t stop, nnc_sums *sums) {
     clear(plan, sums);
     if (!plan->has_loss || start > stop || stop > data->n) return NNC_INVALID;
+    nnc_use_moving_statistics(plan, false);
     struct inference t = {.plan = plan, .data = data, .start = start, .stop = stop, .sums = sums};
     nnc_team_run(threads_for(plan, stop - start, plan->capacity, INFER), evaluate_body, &t);
     return NNC_OK;
@@ -367,6 +369,7 @@ static void forward_body(void *arg, struct nnc_worker *worker) {
 }
 
 nnc_status nnc_plan_forward(nnc_plan *plan, const nnc_data *data, float *outputs) {
+    nnc_use_moving_statistics(plan, false);
     struct inference t = {.plan = plan, .data = data, .stop = data->n, .outputs = outputs};
     nnc_team_run(threads_for(plan, data->n, plan->capacity, INFER), forward_body, &t);
     return NNC_OK;
@@ -399,6 +402,7 @@ nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool trainin
     nnc_status status = nnc_plan_keep_gradients(plan);
     if (status) return status;
     plan->apply = APPLY_STORE;
+    nnc_use_moving_statistics(plan, training);
     struct batch t = {.plan = plan, .data = data, .pass = {data->n, TRAIN, training, false, epoch, step}, .loss = loss};
     nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), gradients_body, &t);
     return NNC_OK;
@@ -412,6 +416,7 @@ static void step_forward_body(void *arg, struct nnc_worker *worker) {
 
 nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, uint64_t epoch, uint64_t step, float *outputs) {
     if (plan->has_loss || data->n < 1 || data->n > plan->batch_size) return NNC_INVALID;
+    nnc_use_moving_statistics(plan, true);
     struct batch t = {.plan = plan, .data = data, .pass = {data->n, TRAIN, true, true, epoch, step}, .outputs = outputs};
     nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), step_forward_body, &t);
     return NNC_OK;

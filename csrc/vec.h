@@ -205,12 +205,14 @@ NNC_INLINE v16 v16_load(const float *p, size_t n, float fill) {
     return s;
 }
 
+typedef float v4 __attribute__((vector_size(16)));
+
+/* By halves: lanes 0 to 7 and 8 to 15, then 0 to 3 and 4 to 7, ... */
 NNC_INLINE float v16_sum(v16 s) {
-    float lanes[LANES];
-    for (int j = 0; j < LANES / VL; j++) v_store(lanes + j * VL, s.part[j]);
-    for (int half = LANES / 2; half; half /= 2)
-        for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
-    return lanes[0];
+    v4 quarters[4];
+    memcpy(quarters, s.part, sizeof quarters);
+    const v4 sum = (quarters[0] + quarters[2]) + (quarters[1] + quarters[3]);
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
 
 #endif

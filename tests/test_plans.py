@@ -73,9 +73,10 @@ def make_plans(
     }
     compiled, expected = (module.Plan(n_inputs, layers, **settings) for module in (_core, reference))
     rng = rng_of(n_inputs, len(layers))
-    parameters = [
-        (rng.normal(size=s) / max(1, s[0]) ** 0.5).astype(np.float32) for s in expected.parameter_shapes
-    ]
+    parameters = []
+    for name, shape in zip(expected.parameter_names, expected.parameter_shapes, strict=True):
+        values = rng.normal(size=shape) / np.prod(shape[:-1] or shape) ** 0.5
+        parameters.append((np.abs(values) if name == "moving_variance" else values).astype(np.float32))
     for plan in (compiled, expected):
         plan.set_parameters(parameters)
     return compiled, expected

@@ -164,6 +164,106 @@ static void test_training(void) {
     }
 }
 
+/* Pooling and normalization read and write maps that end where they end. */
+static void test_maps_stay_inside(void) {
+    for (size_t channels = 1; channels < 36; channels++)
+        for (int at_end = 0; at_end < 2; at_end++) {
+            const nnc_geometry g = {5, 4, channels, 3, 2, 2, 1, 1, 1, 1, 1, 3, 5};
+            const size_t in = g.height * g.width * channels, out = g.out_height * g.out_width * channels;
+            struct guarded x = guard(in, at_end), y = guard(out, at_end), winner = guard(out, at_end), dx = guard(in, at_end);
+            struct guarded numbers = guard(4 * in, at_end), statistics = guard(2 * g.height, at_end);
+            for (size_t oy = 0; oy < g.out_height; oy++) {
+                const size_t row = oy * g.out_width * channels;
+                nnc_kernels->max_pooling(&g, oy, x.floats, y.floats + row, winner.floats + row);
+                nnc_kernels->average_pooling(&g, oy, x.floats, y.floats + row);
+            }
+            for (size_t iy = 0; iy < g.height; iy++) {
+                const size_t row = iy * g.width * channels;
+                nnc_kernels->max_pooling_backward(&g, iy, winner.floats, y.floats, dx.floats + row);
+                nnc_kernels->average_pooling_backward(&g, iy, y.floats, dx.floats + row);
+            }
+            const size_t m = g.height, n = in / m; /* blocks of five rows */
+            float *a = numbers.floats, *b = a + n, *c = b + n, *d = c + n;
+            nnc_kernels->add_sums(m, n, x.floats, n, d);
+            nnc_kernels->add_squares(m, n, x.floats, n, a, d);
+            nnc_kernels->normalize(m, n, x.floats, n, a, b, c, dx.floats, n);
+            nnc_kernels->add_gradient_sums(m, n, x.floats, n, a, dx.floats, n, c, d);
+            nnc_kernels->normalize_backward(m, n, x.floats, n, a, b, c, d, dx.floats, n, dx.floats, n);
+            nnc_kernels->normalize_rows(m, n, x.floats, n, a, b, 1, dx.floats, n, statistics.floats);
+            nnc_kernels->normalize_rows_backward(m, n, x.floats, n, a, statistics.floats, dx.floats, n, dx.floats, n, c, d);
+            bool finite = true;
+            for (size_t i = 0; i < in; i++) finite = finite && isfinite(dx.floats[i]);
+            CHECK(finite, "%s %zu channels", nnc_isa_name(), channels);
+            unguard(&x), unguard(&y), unguard(&winner), unguard(&dx), unguard(&numbers), unguard(&statistics);
+        }
+}
+
+/* A few steps of a net of maps with every kind of layer; gives the loss and the moving statistics. */
+static double train_maps(int threads, float statistics[6]) {
+    enum { SIDE = 7, SAMPLE = SIDE * SIDE, SAMPLES = 23 };
+    static float x[SAMPLES * SAMPLE];
+    static int32_t ids[SAMPLES];
+    const int relu = nnc_activation_id("relu"), softmax = nnc_activation_id("softmax");
+    const nnc_affine shake = {.rotation = {-0.1, 0.1}, .zoom = {{-0.2, 0.2}, {-0.2, 0.2}}, .shift = {{-0.2, 0.2}, {-0.1, 0.1}},
+                              .one_zoom = true, .fill = nnc_fill_id("constant"), .bilinear = true};
+    const nnc_layer_spec layers[] = {
+        {.kind = NNC_RANDOM_AFFINE, .affine = shake, .geometry = {.height = SIDE, .width = SIDE, .channels = 1}},
+        {.kind = NNC_ZERO_PADDING, .geometry = {SIDE, SIDE, 1, 0, 0, 0, 0, 0, 0, 1, 1, 9, 9}},
+        {.kind = NNC_CONV2D, .units = 3, .use_bias = true, .geometry = {9, 9, 1, 3, 3, 1, 1, 1, 1, 0, 0, 7, 7}},
+        {.kind = NNC_BATCH_NORMALIZATION, .group = 3, .use_bias = true, .use_scale = true, .momentum = 0.9, .epsilon = 1e-3},
+        {.kind = NNC_ACTIVATION, .activation = relu},
+        {.kind = NNC_MAX_POOLING, .geometry = {7, 7, 3, 2, 2, 2, 2, 1, 1, 0, 0, 4, 4}},
+        {.kind = NNC_ZERO_PADDING, .geometry = {4, 4, 3, 0, 0, 0, 0, 0, 0, -1, 1, 3, 6}},
+        {.kind = NNC_SPATIAL_DROPOUT, .rate = 0.2f, .geometry = {.channels = 3}},
+        {.kind = NNC_LAYER_NORMALIZATION, .group = 3, .use_bias = true, .epsilon = 1e-3},
+        {.kind = NNC_AVERAGE_POOLING, .geometry = {3, 6, 3, 2, 2, 1, 1, 1, 1, 0, 0, 3, 6}},
+        {.kind = NNC_DENSE, .units = CLASSES, .use_bias = true, .activation = softmax, .group = CLASSES},
+    };
+    const nnc_loss_spec loss = {.kind = nnc_loss_id("categorical_crossentropy")};
+    const nnc_optimizer_spec sgd = {.kind = nnc_optimizer_id("sgd"), .momentum = 0.9};
+    const nnc_plan_spec spec = {.n_inputs = SAMPLE, .n_layers = sizeof layers / sizeof *layers, .layers = layers,
+                                .loss = &loss, .optimizer = &sgd, .batch_size = 10, .seed = 5};
+    char message[NNC_MESSAGE] = "";
+    nnc_plan *plan = NULL;
+    nnc_set_threads(threads);
+    CHECK(nnc_plan_create(&plan, &spec, message) == NNC_OK, "%s", message);
+    state = 7;
+    for (int i = 0; i < SAMPLES; i++) {
+        ids[i] = i % CLASSES;
+        for (int f = 0; f < SAMPLE; f++) x[i * SAMPLE + f] = 0.1f * small_integer() + (f % CLASSES == ids[i] ? 1.0f : 0.0f);
+    }
+    for (size_t i = 0; i < nnc_plan_parameters(plan); i++) {
+        float values[256];
+        const nnc_parameter p = nnc_plan_parameter(plan, i);
+        size_t size = 1;
+        for (size_t axis = 0; axis < p.n_axes; axis++) size *= p.shape[axis];
+        for (size_t q = 0; q < size; q++) values[q] = 0.2f * small_integer() + 1;
+        nnc_plan_write(plan, i, NNC_WEIGHT, values);
+    }
+    const nnc_data data = {.x = x, .x_stride = SAMPLE * sizeof(float), .ids = ids, .n = SAMPLES};
+    float rates[] = {0.05f, 0.05f, 0.05f};
+    nnc_sums sums = {0};
+    const nnc_schedule schedule = {.stop = SAMPLES, .batch_size = 10, .learning_rates = rates, .n_steps = 3, .budget = 10};
+    CHECK(nnc_plan_train(plan, &data, &schedule, &sums) == NNC_OK && sums.steps == 3, "%zu steps", sums.steps);
+    CHECK(nnc_plan_evaluate(plan, &data, 0, SAMPLES, &sums) == NNC_OK && isfinite(sums.loss), "loss %g", sums.loss);
+    size_t found = 0;
+    for (size_t i = 0; i < nnc_plan_parameters(plan); i++)
+        if (!nnc_plan_parameter(plan, i).trainable) nnc_plan_read(plan, i, NNC_WEIGHT, statistics + 3 * found++);
+    CHECK(found == 2, "%zu moving statistics", found);
+    nnc_plan_free(plan);
+    nnc_set_threads(0);
+    return sums.loss;
+}
+
+static void test_training_of_maps(void) {
+    float one[6], many[6];
+    const double loss = train_maps(1, one);
+    for (int threads = 2; threads < 6; threads++) {
+        const double again = train_maps(threads, many);
+        CHECK(again == loss && !memcmp(one, many, sizeof one), "%d threads: loss %.17g and %.17g", threads, again, loss);
+    }
+}
+
 static void test_refusals(void) {
     char message[NNC_MESSAGE] = "";
     nnc_plan *plan;
@@ -186,6 +286,8 @@ int main(void) {
         test_gemm_stays_inside();
         test_elementwise_stays_inside();
         test_training();
+        test_maps_stay_inside();
+        test_training_of_maps();
         printf("%s: %s\n", nnc_isa_name(), failures == before ? "ok" : "failed");
     }
     test_refusals();
