@@ -53,6 +53,20 @@ struct nnc_loss_block {
     size_t ldda;
 };
 
+/* The shape of a product c (m, n) = init (m, n) + a b, n <= PANEL, where the sum has up to three levels: `blocks` of
+ * `segments` of k terms.
+ *
+ * Element (i, p) of segment s of block q of a is at a[i rs + p cs + s a_segment + q a_block], with rs = 1 or cs = 1; row p
+ * of b there is at b[p ldb + s b_segment + q b_block], PANEL readable floats; rows of init are ldinit apart (0: one row for
+ * all), those of c ldc. Each element of c is one chain of fused multiply-adds in the order of (q, s, p). A product of
+ * matrices has one segment; a convolution sums over the rows of a window, each a run of memory. */
+struct nnc_product {
+    size_t m, n, k, segments, blocks;
+    size_t rs, cs, a_segment, a_block;
+    size_t ldb, b_segment, b_block;
+    size_t ldinit, ldc;
+};
+
 /* Which groups of each row of x are not 0 throughout. */
 struct nnc_groups {
     size_t groups, blocks;  /* of a row: groups, and blocks of GROUP_BLOCK of them */
@@ -89,11 +103,8 @@ struct nnc_kernels {
     const char *isa;
     int mr;             /* rows of a register tile of gemm */
 
-    /* c (m, n) = init + a b for n <= PANEL. a (m, k) is at a[i rs + p cs] with rs = 1 or cs = 1; b (k, PANEL) has rows of
-     * PANEL readable floats at b[p ldb]; init (m, n) at init[i ldinit] (ldinit = 0: one row for all) may be c. Each
-     * element is one chain of fused multiply-adds in the order of p. */
-    void (*gemm)(size_t m, size_t n, size_t k, const float *a, size_t rs, size_t cs, const float *b, size_t ldb,
-                 const float *init, size_t ldinit, float *c, size_t ldc);
+    /* c (m, n) = init + a b for n <= PANEL, summed over segments: see struct nnc_product. c may be init. */
+    void (*gemm)(const struct nnc_product *product, const float *a, const float *b, const float *init, float *c);
     /* c (n) = init + x W for one row x (k), W (k, n) in panels `stride` floats apart. init (NULL: 0) and c
      * have room for whole panels. */
     void (*gemv)(size_t n, size_t k, const float *x, const float *w, size_t stride, const float *init, float *c);
@@ -111,6 +122,8 @@ struct nnc_kernels {
     void (*rescale)(size_t n, const float *x, float scale, float offset, float *y);
     /* y = x d. */
     void (*multiply)(size_t n, const float *x, const float *d, float *y);
+    /* y += x. */
+    void (*add)(size_t n, const float *x, float *y);
     /* y (n) = sum over the m rows of x. */
     void (*column_sums)(size_t m, size_t n, const float *x, size_t ldx, float *y);
     double (*sum_squares)(size_t n, const float *x);

@@ -52,6 +52,10 @@ struct nnc_layer {
     bool needs_dx;    /* there are parameters before this layer */
     bool dz_done;     /* has an activation: whoever writes da turns it into dz at once */
     bool takes_next;  /* dense, conv2d: in inference it does the batch normalization after it, too */
+    struct {
+        float *turned;     /* W as the way back wants it */
+        float *kernel_parts, *bias_parts; /* gradients of shards of the batch, as the parameters lie */
+    } conv;
 };
 
 /* Where the batch is 0: kept for a first dense layer. Lists hold at most 65,536 rows and groups. */

@@ -26,14 +26,15 @@ def functions():
 
 
 def hot_loops(instructions):
-    """Bodies of the backward jumps that hold a fused multiply-add of whole vectors."""
-    for address, text in instructions:
-        jump = JUMP.match(text)
-        if jump and int(jump[1], 16) < address:
-            body = [line for at, line in instructions if int(jump[1], 16) <= at <= address]
-            returns = any(line.startswith("ret") for line in body)  # then it is no loop, but code put apart
-            if any(line.startswith("vfmadd") for line in body) and not returns:
-                yield body
+    """Bodies of the innermost backward jumps that hold a fused multiply-add of whole vectors."""
+    jumps = ((JUMP.match(text), address) for address, text in instructions)
+    loops = [(int(jump[1], 16), address) for jump, address in jumps if jump and int(jump[1], 16) < address]
+    for start, stop in loops:
+        body = [line for at, line in instructions if start <= at <= stop]
+        returns = any(line.startswith("ret") for line in body)  # then it is no loop, but code put apart
+        outer = any(start <= s and e <= stop and (s, e) != (start, stop) for s, e in loops)
+        if any(line.startswith("vfmadd") for line in body) and not returns and not outer:
+            yield body
 
 
 @pytest.mark.skipif(shutil.which("objdump") is None, reason="no objdump")

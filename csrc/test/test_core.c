@@ -55,7 +55,8 @@ static void unguard(struct guarded *g) {
     munmap(g->pages, g->bytes);
 }
 
-/* gemm's contract: a (m, k) and c (m, n) end where they end; b's rows have PANEL floats. */
+/* gemm's contract: a (m, k) and c (m, n) end where they end; b's rows have PANEL floats. With segments, the arrays hold
+ * one after the other. */
 static void test_gemm_stays_inside(void) {
     const int mr = nnc_isa_tile_rows();
     const size_t sizes[] = {1, 2, 3, (size_t)mr - 1, (size_t)mr, (size_t)mr + 1, (size_t)(4 * mr) + 1};
@@ -64,17 +65,23 @@ static void test_gemm_stays_inside(void) {
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (size_t j = 0; j < sizeof widths / sizeof *widths; j++)
             for (size_t k = 1; k < 20; k += 6)
-                for (int variant = 0; variant < 4; variant++) {
-                    const size_t m = sizes[i], n = widths[j];
+                for (int variant = 0; variant < 8; variant++) {
+                    const size_t m = sizes[i], n = widths[j], segments = variant & 4 ? 3 : 1;
                     const bool at_end = variant & 1, by_rows = variant & 2;
-                    struct guarded a = guard(m * k, at_end), b = guard(k * PANEL, at_end), c = guard(m * n, at_end);
-                    const size_t rs = by_rows ? k : 1, cs = by_rows ? 1 : m;
-                    nnc_kernels->gemm(m, n, k, a.floats, rs, cs, b.floats, PANEL, zeros, 0, c.floats, n);
+                    struct guarded a = guard(segments * m * k, at_end), b = guard(segments * k * PANEL, at_end);
+                    struct guarded c = guard(m * n, at_end);
+                    const struct nnc_product product = {.m = m, .n = n, .k = k, .segments = segments, .blocks = 1, .rs = by_rows ? k : 1,
+                                                        .cs = by_rows ? 1 : m, .a_segment = m * k, .ldb = PANEL,
+                                                        .b_segment = k * PANEL, .ldc = n};
+                    nnc_kernels->gemm(&product, a.floats, b.floats, zeros, c.floats);
                     bool right = true;
                     for (size_t r = 0; r < m; r++)
                         for (size_t q = 0; q < n; q++) {
                             float sum = 0;
-                            for (size_t p = 0; p < k; p++) sum += a.floats[r * rs + p * cs] * b.floats[p * PANEL + q];
+                            for (size_t s = 0; s < segments; s++)
+                                for (size_t p = 0; p < k; p++)
+                                    sum += a.floats[s * m * k + r * product.rs + p * product.cs] *
+                                           b.floats[(s * k + p) * PANEL + q];
                             right = right && c.floats[r * n + q] == sum;
                         }
                     CHECK(right, "%s m %zu n %zu k %zu variant %d", nnc_isa_name(), m, n, k, variant);
