@@ -24,7 +24,7 @@ from nnc import (
     utils,
 )
 from nnc._core import get_num_threads, set_num_threads
-from nnc._machine import show_config
+from nnc._machine import show_config, threads
 from nnc._version import __version__
 from nnc.errors import DivergenceError, FormatError
 from nnc.layers import Input
@@ -58,5 +58,6 @@ __all__ = [
     "set_num_threads",
     "set_random_seed",
     "show_config",
+    "threads",
     "utils",
 ]
