@@ -21,6 +21,7 @@ from nnc import (
     regularizers,
     saving,
     schedules,
+    search,
     utils,
 )
 from nnc._core import get_num_threads, set_num_threads
@@ -55,6 +56,7 @@ __all__ = [
     "regularizers",
     "saving",
     "schedules",
+    "search",
     "set_num_threads",
     "set_random_seed",
     "show_config",

@@ -85,7 +85,10 @@ def test_threads_of_one_python_thread(threads):
         assert nnc.get_num_threads() == 2 and _core.cpu_info()["threads_source"] == "nnc.threads"
     assert nnc.get_num_threads() == 3
     for wrong in (0, True, 2.5, 10**6):
-        with pytest.raises((TypeError, ValueError), match="n must be an integer from 1 to 1024"), nnc.threads(wrong):
+        with (
+            pytest.raises((TypeError, ValueError), match="n must be an integer from 1 to 1024"),
+            nnc.threads(wrong),
+        ):
             pass
 
 
