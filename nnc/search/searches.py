@@ -365,9 +365,11 @@ class RandomSearch(Search):
     >>> import nnc
     >>> from nnc import search
     >>> def build(params):
-    ...     model = nnc.Sequential([nnc.layers.Dense(params["units"], "relu"), nnc.layers.Dense(3,
-    "softmax")]) ...     model.compile(nnc.optimizers.Adam(params["rate"]), "sparse_categorical_crossentropy",
-    metrics=["accuracy"]) ...     return model
+    ...     units, classes = nnc.layers.Dense(params["units"], "relu"), nnc.layers.Dense(3, "softmax")
+    ...     model = nnc.Sequential([units, classes])
+    ...     optimizer = nnc.optimizers.Adam(params["rate"])
+    ...     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    ...     return model
     >>> space = {"units": search.integers(4, 33), "rate": search.loguniform(1e-3, 0.1), "batch_size": [8, 16]}
     >>> randomly = search.RandomSearch(build, space, 8, metric="val_accuracy", folds=3, epochs=20, verbose=0)
     >>> result = randomly.run(*nnc.datasets.load_iris())

@@ -26,7 +26,7 @@ _TRIAL = 13  # purpose in the generator's key
 
 
 class SearchError(ValueError):
-    """The search itself is wrong, so that it ends: a metric that no trial has, a build that returns no model."""
+    """The search itself is wrong, so it ends: a metric that no trial has, a build that returns no model."""
 
 
 @dataclasses.dataclass(frozen=True)
