@@ -72,13 +72,13 @@ def main():
     options = parse_arguments()
     (x, y), _ = nnc.datasets.load_mnist(DATA)
     x, y = x[: options.images], y[: options.images]
+    here = None if options.scheduler else timed("threads", options, x, y)
     cluster = options.scheduler or LocalCluster(n_workers=2, threads_per_worker=1, processes=True)
     with Client(cluster), joblib.parallel_config("dask"):
         result = timed("cluster", options, x, y)
-    if not options.scheduler:
+    if here is not None:
         cluster.close()
-        threads = timed("threads", options, x, y)
-        print("the tables are the same" if threads.table == result.table else "the tables DIFFER")
+        print("the tables are the same" if here.table == result.table else "the tables DIFFER")
     options.output.mkdir(parents=True, exist_ok=True)
     result.to_csv(options.output / "trials.csv")
     nnc.plot.save(search.plots.parallel(result), options.output / "parallel")

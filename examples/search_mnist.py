@@ -65,7 +65,7 @@ def find(options, x, y):
         validation_split=0.2,
         seed=options.seed,
         n_jobs=options.jobs,
-        journal=options.output / "journal.jsonl",
+        journal=options.output / f"{len(x)}-images-{options.epochs}-epochs-seed-{options.seed}.jsonl",
         epochs=options.epochs,
         batch_size=BATCH,
     )
@@ -73,9 +73,8 @@ def find(options, x, y):
     result = random_search.run(x, y)
     seconds = time.perf_counter() - start
     steps = sum(trial.epochs for trial in result.trials) * -(-int(0.8 * len(x)) // BATCH)
-    print(
-        f"\n{len(result.trials)} trials in {seconds:.1f} s, {steps / seconds:,.0f} steps/s (report: 80 to 110)"
-    )
+    rate = f"{steps / seconds:,.0f} steps/s (report: 80 to 110)"
+    print(f"\n{len(result.trials)} trials in {seconds:.1f} s, {rate}")
     return result
 
 
@@ -84,9 +83,8 @@ def show(result, folder):
     print("rank trial hidden learning_rate         l2 val_accuracy")
     for rank, trial in enumerate(result.trials[:10], 1):
         p = trial.params
-        print(
-            f"{rank:4} {trial.number:5} {p['hidden']:6} {p['learning_rate']:13.5f} {p['l2']:10.3e} {trial.score:12.4f}"
-        )
+        settings = f"{p['hidden']:6} {p['learning_rate']:13.5f} {p['l2']:10.3e}"
+        print(f"{rank:4} {trial.number:5} {settings} {trial.score:12.4f}")
     print(f"val_accuracy {result.trials[-1].score:.4f} to {result.best_score:.4f} (report: 0.9773 to 0.9813)")
     for name in ("parameters", "parallel", "curves"):
         nnc.plot.save(getattr(search.plots, name)(result), folder / f"trials_{name}")
@@ -97,11 +95,10 @@ def train(params, options, training, test):
     log = nnc.callbacks.CSVLogger(options.output / "history.csv")
     start = time.perf_counter()
     model.fit(*training, BATCH, options.epochs, validation_data=test, callbacks=[log], verbose=0)
+    seconds = time.perf_counter() - start
     loss, accuracy = model.evaluate(*test)
-    print(
-        f"\n{params}, {options.epochs} epochs on {len(training[0]):,} images in {time.perf_counter() - start:.1f} s\n"
-        f"test loss {loss:.4f}, test accuracy {accuracy:.4f} (report: 0.0641 at best, 0.9808 to 0.9819)"
-    )
+    print(f"\n{params}\n{options.epochs} epochs on {len(training[0]):,} images in {seconds:.1f} s")
+    print(f"test loss {loss:.4f}, test accuracy {accuracy:.4f} (report: 0.0641 at best, 0.9808 to 0.9819)")
     model.save(options.output / "model.safetensors")
     later = min(1, options.epochs - 1)
     nnc.plot.save(nnc.plot.history(model, first=later), options.output / "curves")

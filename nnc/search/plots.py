@@ -87,9 +87,10 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
     for at, scale in enumerate([*scales, scores]):
         axis.axvline(at, color=FRAME, linewidth=0.8)
         for height, text in scale.ends():
-            axis.annotate(
-                text, (at, height), xytext=(3, 0), textcoords="offset points", fontsize=7, va="center"
+            label = axis.annotate(
+                text, (at, height), (3, 0), textcoords="offset points", fontsize=7, va="center"
             )
+            label.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5})
     axis.set(xlim=(-0.1, len(names) + 0.35), ylim=(-0.05, 1.05), yticks=[])
     axis.set_xticks(range(len(names) + 1), [*names, result.metric])
     axis.spines[:].set_visible(False)
