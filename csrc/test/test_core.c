@@ -262,6 +262,13 @@ static void test_training_of_maps(void) {
         const double again = train_maps(threads, many);
         CHECK(again == loss && !memcmp(one, many, sizeof one), "%d threads: loss %.17g and %.17g", threads, again, loss);
     }
+
+static void test_threads_here(void) {
+    if (!nnc_has_openmp()) return;
+    nnc_set_threads(3);
+    CHECK(nnc_set_threads_here(2) == 0 && nnc_threads() == 2, "%d", nnc_threads());
+    CHECK(nnc_set_threads_here(0) == 2 && nnc_threads() == 3, "%d", nnc_threads());
+    nnc_set_threads(0);
 }
 
 static void test_refusals(void) {
@@ -290,6 +297,7 @@ int main(void) {
         test_training_of_maps();
         printf("%s: %s\n", nnc_isa_name(), failures == before ? "ok" : "failed");
     }
+    test_threads_here();
     test_refusals();
     printf("%d passed, %d failed\n", checks - failures, failures);
     return failures != 0;

@@ -1,0 +1,124 @@
+"""Search the hyper-parameters of a network on MNIST, then train the best of them on all of the training set.
+
+784-h-10, ReLU, softmax cross-entropy, plain SGD, batch 128, as in experiment C of the course: 50 random
+trials of 50 epochs on 48,000 images, compared by their accuracy on the other 12,000. Its report had 0.9773 to
+0.9813 for them and 0.9808 to 0.9819 on the test set, after 160 minutes. The tables, the model and the figures
+go to the output folder. A search that was interrupted goes on from its journal.
+
+    python examples/search_mnist.py
+    python examples/search_mnist.py --quick
+    python examples/search_mnist.py --trials 20 --epochs 10 --jobs 1
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import nnc
+from nnc import layers, search
+
+DATA = Path(__file__).parent / "data" / "mnist"
+BATCH = 128
+SPACE = {
+    "learning_rate": search.uniform(0.15, 0.25),
+    "l2": search.loguniform(1e-7, 1e-4),
+    "hidden": search.integers(200, 300),
+}
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add = parser.add_argument
+    add("--trials", type=int, default=50, help="networks to try")
+    add("--epochs", type=int, default=50, help="of each trial, and of the final run")
+    add("--jobs", type=int, default=-1, help="networks at once; -1: as suits the CPUs")
+    add("--seed", type=int, default=0, help="of the search")
+    add("--quick", action="store_true", help="4 trials of 2 epochs on 6,000 images, to see that all runs")
+    add("--output", type=Path, default="results/search_mnist", help="folder for what is written")
+    return parser.parse_args()
+
+
+def build(params):
+    he, l2 = nnc.initializers.HeNormal(truncated=False), nnc.regularizers.L2(params["l2"] / 2)
+    arguments = {"kernel_initializer": he, "kernel_regularizer": l2}
+    model = nnc.Sequential(
+        [
+            nnc.Input((28, 28)),
+            layers.Flatten(),
+            layers.Rescaling(1 / 255),
+            layers.Dense(params["hidden"], "relu", **arguments),
+            layers.Dense(10, **arguments),
+        ]
+    )
+    loss = nnc.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(nnc.optimizers.SGD(params["learning_rate"]), loss, metrics=["accuracy"])
+    return model
+
+
+def find(options, x, y):
+    """The result of the search on the training set (x, y)."""
+    random_search = search.RandomSearch(
+        build,
+        SPACE,
+        options.trials,
+        metric="val_accuracy",
+        validation_split=0.2,
+        seed=options.seed,
+        n_jobs=options.jobs,
+        journal=options.output / f"{len(x)}-images-{options.epochs}-epochs-seed-{options.seed}.jsonl",
+        epochs=options.epochs,
+        batch_size=BATCH,
+    )
+    start = time.perf_counter()
+    result = random_search.run(x, y)
+    seconds = time.perf_counter() - start
+    steps = sum(trial.epochs for trial in result.trials) * -(-int(0.8 * len(x)) // BATCH)
+    rate = f"{steps / seconds:,.0f} steps/s (report: 80 to 110)"
+    print(f"\n{len(result.trials)} trials in {seconds:.1f} s, {rate}")
+    return result
+
+
+def show(result, folder):
+    result.to_csv(folder / "trials.csv")
+    print("rank trial hidden learning_rate         l2 val_accuracy")
+    for rank, trial in enumerate(result.trials[:10], 1):
+        p = trial.params
+        settings = f"{p['hidden']:6} {p['learning_rate']:13.5f} {p['l2']:10.3e}"
+        print(f"{rank:4} {trial.number:5} {settings} {trial.score:12.4f}")
+    print(f"val_accuracy {result.trials[-1].score:.4f} to {result.best_score:.4f} (report: 0.9773 to 0.9813)")
+    for name in ("parameters", "parallel", "curves"):
+        nnc.plot.save(getattr(search.plots, name)(result), folder / f"trials_{name}")
+
+
+def train(params, options, training, test):
+    model = build(params)
+    log = nnc.callbacks.CSVLogger(options.output / "history.csv")
+    start = time.perf_counter()
+    model.fit(*training, BATCH, options.epochs, validation_data=test, callbacks=[log], verbose=0)
+    seconds = time.perf_counter() - start
+    loss, accuracy = model.evaluate(*test)
+    print(f"\n{params}\n{options.epochs} epochs on {len(training[0]):,} images in {seconds:.1f} s")
+    print(f"test loss {loss:.4f}, test accuracy {accuracy:.4f} (report: 0.0641 at best, 0.9808 to 0.9819)")
+    model.save(options.output / "model.safetensors")
+    later = min(1, options.epochs - 1)
+    nnc.plot.save(nnc.plot.history(model, first=later), options.output / "curves")
+    nnc.plot.save(nnc.plot.weights(model), options.output / "weights")
+
+
+def main():
+    options = parse_arguments()
+    training, test = nnc.datasets.load_mnist(DATA)
+    if options.quick:
+        options.trials, options.epochs = 4, 2
+        training = training[0][:6000], training[1][:6000]
+    options.output.mkdir(parents=True, exist_ok=True)
+    nnc.set_random_seed(options.seed)
+    result = find(options, *training)
+    show(result, options.output)
+    if not result.interrupted:
+        train(result.best_params, options, training, test)
+    print(f"\ntrials.csv, history.csv, the model and the figures are in {options.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Search with Optuna: a TPE sampler that learns from the trials before, and a Hyperband pruner that ends poor
+ones.
+
+The study is in a file, so that several processes, or machines that share a file system or a database, search
+together: start this script as often as there are workers, with the same --storage.
+
+    pip install "nnc[search]"
+    python examples/search_optuna.py
+    python examples/search_optuna.py --storage sqlite:///study.db --trials 100
+"""
+
+import argparse
+from pathlib import Path
+
+import optuna
+
+import nnc
+from nnc import layers, search
+
+DATA = Path(__file__).parent / "data" / "mnist"
+SPACE = {
+    "hidden": search.several(search.integers(32, 257), length=search.integers(1, 3)),
+    "activation": ["relu", "tanh", "gelu"],
+    "learning_rate": search.loguniform(1e-3, 1.0),
+    "momentum": search.uniform(0.0, 0.95),
+}
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add = parser.add_argument
+    add("--trials", type=int, default=20, help="of this process")
+    add("--epochs", type=int, default=9, help="of a trial that is not pruned")
+    add("--images", type=int, default=12_000, help="of the training set")
+    add("--storage", metavar="URL", help="a database of Optuna, such as sqlite:///study.db; None: memory")
+    add("--study", default="nnc-mnist", help="the name of the study in the storage")
+    add("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def build(params):
+    model = nnc.Sequential([nnc.Input((28, 28)), layers.Flatten(), layers.Rescaling(1 / 255)])
+    for units in params["hidden"]:
+        model.add(layers.Dense(units, params["activation"]))
+    model.add(layers.Dense(10, "softmax"))
+    optimizer = nnc.optimizers.SGD(params["learning_rate"], params["momentum"])
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def main():
+    options = parse_arguments()
+    nnc.set_random_seed(options.seed)
+    (x, y), _ = nnc.datasets.load_mnist(DATA)
+    x, y = x[: options.images], y[: options.images]
+
+    def objective(trial):
+        report = search.OptunaCallback(trial, "val_accuracy")
+        model = build(search.suggest(trial, SPACE))
+        history = model.fit(
+            x, y, 64, options.epochs, validation_split=0.2, callbacks=[report], verbose=0
+        ).history
+        return history["val_accuracy"][-1]
+
+    study = optuna.create_study(
+        storage=options.storage,
+        study_name=options.study,
+        load_if_exists=True,
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=options.seed),
+        pruner=optuna.pruners.HyperbandPruner(min_resource=1, max_resource=options.epochs),
+    )
+    study.optimize(objective, n_trials=options.trials, catch=(nnc.DivergenceError,))
+    states = [trial.state.name.lower() for trial in study.trials]
+    print(", ".join(f"{states.count(state)} {state}" for state in sorted(set(states))))
+    print(f"best: val_accuracy {study.best_value:.4f} with {study.best_params}")
+
+
+if __name__ == "__main__":
+    main()
