@@ -21,6 +21,7 @@ from nnc import (
     regularizers,
     saving,
     schedules,
+    tables,
     utils,
 )
 from nnc._core import get_num_threads, set_num_threads
@@ -58,5 +59,6 @@ __all__ = [
     "set_num_threads",
     "set_random_seed",
     "show_config",
+    "tables",
     "utils",
 ]
