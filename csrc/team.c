@@ -127,6 +127,7 @@ void nnc_team_run(int n, void (*body)(void *arg, struct nnc_worker *worker), voi
 /* ---- how many threads: the least of affinity, the container's quota and the environment -------------------------------- */
 
 static int threads_set;
+static _Thread_local int threads_here; /* of the calls that this thread makes */
 static int threads_found;
 static char threads_source[64];
 
@@ -206,6 +207,7 @@ static void find_threads(void) {
 int nnc_threads(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (!nnc_has_openmp()) return 1;
+    if (threads_here) return threads_here;
     if (threads_set) return threads_set;
     pthread_once(&once, find_threads);
     return threads_found;
@@ -215,10 +217,16 @@ void nnc_set_threads(int n) {
     threads_set = n;
 }
 
+int nnc_set_threads_here(int n) {
+    const int before = threads_here;
+    threads_here = n;
+    return before;
+}
+
 const char *nnc_threads_source(void) {
     if (!nnc_has_openmp()) return "built without OpenMP";
     nnc_threads();
-    return threads_set ? "set_num_threads" : threads_source;
+    return threads_here ? "nnc.threads" : threads_set ? "set_num_threads" : threads_source;
 }
 
 bool nnc_has_openmp(void) {

@@ -21,11 +21,12 @@ from nnc import (
     regularizers,
     saving,
     schedules,
+    search,
     tables,
     utils,
 )
 from nnc._core import get_num_threads, set_num_threads
-from nnc._machine import show_config
+from nnc._machine import show_config, threads
 from nnc._version import __version__
 from nnc.errors import DivergenceError, FormatError
 from nnc.layers import Input
@@ -56,9 +57,11 @@ __all__ = [
     "regularizers",
     "saving",
     "schedules",
+    "search",
     "set_num_threads",
     "set_random_seed",
     "show_config",
     "tables",
+    "threads",
     "utils",
 ]

@@ -87,6 +87,7 @@ cdef extern from "nnc.h" nogil:
     int nnc_isa_tile_rows()
     int nnc_threads()
     void nnc_set_threads(int n)
+    int nnc_set_threads_here(int n)
     const char *nnc_threads_source()
     c_bool nnc_has_openmp()
     const char *nnc_compiler()

@@ -35,6 +35,11 @@ def set_num_threads(n):
     nnc_set_threads(0 if n is None else n)
 
 
+def set_threads_here(int n):
+    """Threads of the calls that this thread makes, 0: as for all; gives what it was. See `nnc.threads`."""
+    return nnc_set_threads_here(n)
+
+
 def get_num_threads():
     """Threads that a call may use."""
     return nnc_threads()

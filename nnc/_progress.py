@@ -48,7 +48,7 @@ class ProgressBar(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         title = f"Epoch {epoch + 1}/{self.params['epochs']}"
-        self._bar = _bar(self.params["steps"], title, "step")
+        self._bar = bar(self.params["steps"], title, "step")
 
     def on_steps(self, steps: int, logs: Logs | None = None) -> None:
         self._bar.set_postfix_str(text(logs or {}), refresh=False)
@@ -76,7 +76,7 @@ class RowsBar:
     """A bar over rows for `evaluate` and `predict`; nothing unless verbose is 1."""
 
     def __init__(self, total: int | None, title: str, verbose: int) -> None:
-        self._bar = _bar(total, title, "row") if verbose == 1 else None
+        self._bar = bar(total, title, "row") if verbose == 1 else None
         self.tick: Callable[[int], Any] = self._bar.update if self._bar else _nothing
 
     def __enter__(self) -> Callable[[int], Any]:
@@ -91,7 +91,7 @@ def _nothing(rows: int) -> None:
     pass
 
 
-def _bar(total: int | None, title: str, unit: str) -> Any:
+def bar(total: int | None, title: str, unit: str) -> Any:
     from tqdm import tqdm
 
     return tqdm(total=total, desc=title, unit=unit, file=sys.stdout, dynamic_ncols=True)

@@ -124,13 +124,17 @@ def read_tensors(path: str | os.PathLike, names: Iterable[str], header: Header) 
 
 
 def write(path: str | os.PathLike, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file by `write_bytes`."""
+    from safetensors.numpy import save
+
+    write_bytes(path, save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, dict(metadata)))
+
+
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
     """Write a file at once: whatever happens, there is the old file or the new one, whole.
 
     Nothing else stays behind, but for a temporary file if the process is killed.
     """
-    from safetensors.numpy import save
-
-    data = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, dict(metadata))
     target = os.path.realpath(path)  # through a symbolic link, which stays
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}.tmp")

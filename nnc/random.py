@@ -8,6 +8,9 @@ make it so.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,11 +23,15 @@ if TYPE_CHECKING:
 _WORD = 2**64 - 1
 
 
-class _Global:
-    """The global seed and how many seeds have been drawn from it."""
+class _Sequence:
+    """A seed and how many seeds have been drawn from it."""
 
-    seed = 0
-    drawn = 0
+    def __init__(self, seed: int) -> None:
+        self.seed, self.drawn = seed, 0
+
+
+_global = _Sequence(0)
+_here: ContextVar[_Sequence | None] = ContextVar("nnc_seeds", default=None)
 
 
 def set_random_seed(seed: int | None) -> None:
@@ -46,14 +53,47 @@ def set_random_seed(seed: int | None) -> None:
     """
     if seed is None:
         seed = int.from_bytes(os.urandom(8), "little")
-    _Global.seed = _config.integer("seed", seed, 0, _WORD)
-    _Global.drawn = 0
+    _global.seed = _config.integer("seed", seed, 0, _WORD)
+    _global.drawn = 0
 
 
 def next_seed() -> int:
     """The next seed of the global sequence, 64 bits: a function of the global seed and the calls so far."""
-    _Global.drawn += 1
-    return int(_sequence(_Global.seed, _Global.drawn).generate_state(1, np.uint64)[0])
+    sequence = _here.get() or _global
+    sequence.drawn += 1
+    return derived_seed(sequence.seed, sequence.drawn)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Inside ``with``, and in this thread alone, the sequence of `next_seed` is that of `seed`.
+
+    So models that are made in several threads at once have seeds that do not depend on who came first.
+
+    Parameters
+    ----------
+    seed : int
+        From 0 to 2**64 - 1.
+
+    Examples
+    --------
+    >>> from nnc import random
+    >>> with random.seeded(5):
+    ...     first = random.next_seed()
+    >>> with random.seeded(5):
+    ...     random.next_seed() == first
+    True
+    """
+    token = _here.set(_Sequence(_config.integer("seed", seed, 0, _WORD)))
+    try:
+        yield
+    finally:
+        _here.reset(token)
+
+
+def derived_seed(*key: int) -> int:
+    """A seed of 64 bits that is a function of `key` alone; each part is from 0 to 2**64 - 1."""
+    return int(_sequence(*key).generate_state(1, np.uint64)[0])
 
 
 def generator(*key: int) -> Generator:

@@ -73,6 +73,25 @@ def test_set_num_threads(threads):
             nnc.set_num_threads(wrong)
 
 
+def test_threads_of_one_python_thread(threads):
+    if not _core.cpu_info()["openmp"]:
+        pytest.skip("built without OpenMP")
+    threads(3)
+    with nnc.threads(2):
+        assert nnc.get_num_threads() == 2
+        with nnc.threads(5), ThreadPoolExecutor(1) as pool:
+            assert nnc.get_num_threads() == 5
+            assert pool.submit(nnc.get_num_threads).result() == 3
+        assert nnc.get_num_threads() == 2 and _core.cpu_info()["threads_source"] == "nnc.threads"
+    assert nnc.get_num_threads() == 3
+    for wrong in (0, True, 2.5, 10**6):
+        with (
+            pytest.raises((TypeError, ValueError), match="n must be an integer from 1 to 1024"),
+            nnc.threads(wrong),
+        ):
+            pass
+
+
 def test_show_config(capsys):
     nnc.show_config()
     shown = capsys.readouterr().out

@@ -157,6 +157,14 @@ static void test_training(void) {
     }
 }
 
+static void test_threads_here(void) {
+    if (!nnc_has_openmp()) return;
+    nnc_set_threads(3);
+    CHECK(nnc_set_threads_here(2) == 0 && nnc_threads() == 2, "%d", nnc_threads());
+    CHECK(nnc_set_threads_here(0) == 2 && nnc_threads() == 3, "%d", nnc_threads());
+    nnc_set_threads(0);
+}
+
 static void test_refusals(void) {
     char message[NNC_MESSAGE] = "";
     nnc_plan *plan;
@@ -181,6 +189,7 @@ int main(void) {
         test_training();
         printf("%s: %s\n", nnc_isa_name(), failures == before ? "ok" : "failed");
     }
+    test_threads_here();
     test_refusals();
     printf("%d passed, %d failed\n", checks - failures, failures);
     return failures != 0;

@@ -1,0 +1,44 @@
+"""Hyper-parameter search: many models at once, on one machine or wherever joblib sends them.
+
+    from nnc import search
+
+    space = {"units": search.integers(200, 300), "rate": search.uniform(0.15, 0.25)}
+    result = search.RandomSearch(build, space, 50, metric="val_accuracy", epochs=50,
+    validation_split=0.2).run(x, y) result.best_params, result.to_csv("trials.csv")
+
+``build(params)`` returns a compiled `Sequential`. Trials run in threads of this process that share the data;
+inside ``joblib.parallel_config(...)`` they run where that says. The table is the same for any number of
+workers: the parameters and the seed of a trial are functions of the search's seed and its number.
+
+Modules: `space` says what parameters may be, `searches` which trials there are, `trials` what happens in one,
+`workers` where, `planner` how many at once, `journal` keeps them, `result` and `plots` show them, `optuna`
+joins Optuna.
+"""
+
+from __future__ import annotations
+
+from nnc.search import plots
+from nnc.search.optuna import OptunaCallback, suggest
+from nnc.search.result import SearchResult, Trial
+from nnc.search.searches import GridSearch, HalvingSearch, RandomSearch
+from nnc.search.space import Space, branch, choice, integers, loguniform, several, uniform
+from nnc.search.trials import SearchError
+
+__all__ = [
+    "GridSearch",
+    "HalvingSearch",
+    "OptunaCallback",
+    "RandomSearch",
+    "SearchError",
+    "SearchResult",
+    "Space",
+    "Trial",
+    "branch",
+    "choice",
+    "integers",
+    "loguniform",
+    "plots",
+    "several",
+    "suggest",
+    "uniform",
+]

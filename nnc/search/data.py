@@ -1,0 +1,133 @@
+"""The rows of a search: training and validation parts, the same arrays for every trial and every thread.
+
+The parts are views of the caller's arrays where that can be (a validation split, given validation data).
+Folds are copied once in a process.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import zlib
+from typing import Any
+
+import numpy as np
+
+from nnc import _config, _inputs, random
+
+Rows = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]  # x, y, sample_weight
+Part = tuple[Rows, Rows]  # to train on, to compare trials by
+
+_FOLDS = 12  # purpose in the generator's key
+_lock = threading.Lock()
+_cut: dict[str, list[Part]] = {}  # parts by token: those of the last data only
+
+
+class Data:
+    """What the trials of a search are trained and compared on.
+
+    Parameters
+    ----------
+    arrays : (x, y, sample_weight)
+    validation_data : (x, y) or (x, y, sample_weight), optional
+    validation_split : float
+        The last part of the rows, as they are given.
+    folds : int, optional
+        Every row is held out once; classes are shared evenly among the folds.
+    seed : int
+        Of the folds.
+    convert : bool
+        Whether to turn the arrays into what a plan takes, once, instead of in every trial.
+    """
+
+    def __init__(
+        self,
+        arrays: Rows,
+        validation_data: Any,
+        validation_split: float,
+        folds: int | None,
+        seed: int,
+        convert: bool,
+    ) -> None:
+        ways = {"validation_data": validation_data is not None, "folds": folds is not None}
+        ways["validation_split"] = bool(validation_split)
+        if sum(ways.values()) != 1:
+            given = [name for name, there in ways.items() if there] or "none"
+            raise ValueError(f"trials need one of {', '.join(ways)} to be compared by, got {given}")
+        self.arrays = _prepared(arrays, ("x", "y", "sample_weight"), convert)
+        self.validation = None
+        if validation_data is not None:
+            names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
+            self.validation = _prepared(_inputs.unpack(validation_data, "validation_data"), names, convert)
+        self.validation_split = validation_split
+        self.folds = None if folds is None else _config.integer("folds", folds, 2, len(self.arrays[0]))
+        self.seed = seed
+        self.token = secrets.token_hex(8)
+
+    def parts(self) -> list[Part]:
+        """(training, validation) rows: one pair, or one for each fold."""
+        with _lock:
+            if self.token not in _cut:
+                _cut.clear()
+                _cut[self.token] = self._parts()
+            return _cut[self.token]
+
+    def _parts(self) -> list[Part]:
+        if self.validation is not None:
+            return [(self.arrays, self.validation)]
+        if self.folds is None:
+            train, held_out = _inputs.split(self.validation_split, self.arrays)
+            return [(tuple(train), tuple(held_out))]
+        fold = _fold_of_row(self.arrays[0], self.arrays[1], self.folds, self.seed)
+        return [
+            tuple(
+                tuple(None if a is None else np.ascontiguousarray(a[rows]) for a in self.arrays)
+                for rows in (fold != k, fold == k)
+            )
+            for k in range(self.folds)
+        ]
+
+    def forget(self) -> None:
+        """Let go of the parts."""
+        with _lock:
+            _cut.pop(self.token, None)
+
+    def fingerprint(self) -> list[Any]:
+        """What tells these rows from others: shapes, types, a checksum of the contents, how they are cut."""
+        found: list[Any] = []
+        for a in (*self.arrays, *(self.validation or ())):
+            if a is not None:
+                plain = np.ascontiguousarray(a)
+                checksum = zlib.crc32(plain.view(np.uint8).reshape(-1).data if plain.size else b"")
+                found.append([list(a.shape), a.dtype.str, checksum])
+        return [*found, self.validation_split, self.folds]
+
+    def __sizeof__(self) -> int:
+        """Bytes of the arrays: Dask looks at it to send a large argument once, not with each task."""
+        return sum(a.nbytes for a in (*self.arrays, *(self.validation or ())) if a is not None)
+
+
+def _prepared(arrays: Any, names: tuple[str, ...], convert: bool) -> Rows:
+    """The arrays as ndarrays of as many rows; with `convert` in the types that need no copy in `fit`."""
+    found = [None if a is None else _inputs.as_numbers(a, n) for a, n in zip(arrays, names, strict=True)]
+    if convert:
+        x, y, weight = found
+        if x.dtype != np.uint8:
+            x = np.ascontiguousarray(_inputs.to_float32(x, names[0]))
+        if y is not None and y.dtype.kind in "iu" and y.size and y.min() >= 0 and y.max() < 2**31:
+            y = np.ascontiguousarray(y, np.int32)
+        elif y is not None and y.dtype.kind == "f":
+            y = np.ascontiguousarray(_inputs.to_float32(y, names[1]))
+        found = [x, y, weight]
+    _inputs.same_rows(**{name: a for name, a in zip(names, found, strict=True)})
+    return tuple(found)
+
+
+def _fold_of_row(x: np.ndarray, y: np.ndarray | None, folds: int, seed: int) -> np.ndarray:
+    """The fold (n,) of each row: a function of the seed, with every class dealt out evenly."""
+    order = random.generator(seed, _FOLDS).permutation(len(x))
+    if y is not None and y.ndim == 1 and y.dtype.kind in "iu":
+        order = order[np.argsort(y[order], kind="stable")]
+    fold = np.empty(len(x), np.int64)
+    fold[order] = np.arange(len(x)) % folds
+    return fold

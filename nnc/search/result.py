@@ -1,0 +1,198 @@
+"""What a search found: its trials, best first, as a table, as histories, as the best model."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import os
+from typing import Any
+
+import numpy as np
+
+from nnc import _tensorfile
+from nnc.search.planner import Plan
+from nnc.search.space import Params, flattened
+from nnc.search.trials import Outcome
+
+
+@dataclasses.dataclass
+class Trial:
+    """One trial of a search.
+
+    Attributes
+    ----------
+    number : int
+        From 0, in the order in which the search made them.
+    params : dict
+    seed : int
+        Of its models.
+    status : {"done", "stopped", "failed"}
+        "stopped": a halving did not let it go on.
+    score : float
+        NaN if it failed.
+    scores : list of float
+        Of each fold; just one without folds.
+    epochs : int
+        Epochs trained.
+    histories : list of dict
+        The logs of each fold by epoch; empty for estimators.
+    reason : str
+        Why it failed.
+    seconds : float
+        Not in the table, which is the same for every run.
+    """
+
+    number: int
+    params: Params
+    seed: int
+    status: str
+    score: float
+    scores: list[float]
+    epochs: int
+    histories: list[dict[str, list[float]]]
+    reason: str
+    seconds: float
+    rung: int = 0
+
+    @classmethod
+    def of(cls, params: Params, seed: int, outcome: Outcome, status: str) -> Trial:
+        """The trial with these parameters that went so."""
+        return cls(**{**_fields(outcome), "params": params, "seed": seed, "status": status})
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """The logs by epoch; with folds their means, for as many epochs as every fold had."""
+        if len(self.histories) < 2:
+            return self.histories[0] if self.histories else {}
+        found = {}
+        for name in self.histories[0]:
+            curves = [h[name] for h in self.histories if name in h]
+            found[name] = np.mean([c[: min(map(len, curves))] for c in curves], axis=0).tolist()
+        return found
+
+
+def _fields(outcome: Outcome) -> dict[str, Any]:
+    return {f.name: getattr(outcome, f.name) for f in dataclasses.fields(outcome) if f.name != "stopped"}
+
+
+class SearchResult:
+    """What a search found.
+
+    Attributes
+    ----------
+    trials : list of Trial
+        Best first; those that a halving stopped behind those that it let go on, failed ones last.
+    metric : str
+        What the score is.
+    direction : {"max", "min"}
+    plan : Plan
+        Models at once and threads for each, with the reason.
+    interrupted : bool
+        Whether Ctrl-C ended it.
+    best_model : Sequential or estimator or None
+        Trained anew on all rows with the best parameters, if the search was asked to (``refit=True``).
+    """
+
+    def __init__(
+        self, trials: list[Trial], metric: str, direction: str, plan: Plan, interrupted: bool
+    ) -> None:
+        sign = -1.0 if direction == "max" else 1.0
+
+        def place(trial: Trial) -> tuple:
+            failed = trial.status == "failed"
+            return failed, -trial.rung, 0.0 if failed else sign * trial.score, trial.number
+
+        self.trials = sorted(trials, key=place)
+        self.metric, self.direction, self.plan, self.interrupted = metric, direction, plan, interrupted
+        self.best_model: Any = None
+
+    @property
+    def best_trial(self) -> Trial:
+        """The first of `trials`.
+
+        Raises
+        ------
+        ValueError
+            If no trial was finished.
+        """
+        if not self.trials or self.trials[0].status == "failed":
+            why = f"; the first failed with {self.trials[0].reason}" if self.trials else ""
+            raise ValueError(f"no trial has a score{why}")
+        return self.trials[0]
+
+    @property
+    def best_params(self) -> Params:
+        """The parameters of the best trial."""
+        return self.best_trial.params
+
+    @property
+    def best_score(self) -> float:
+        """The score of the best trial."""
+        return self.best_trial.score
+
+    @property
+    def histories(self) -> dict[int, dict[str, list[float]]]:
+        """The logs of every trial by its number; with folds their means."""
+        return {trial.number: trial.history for trial in self.trials}
+
+    @property
+    def param_names(self) -> list[str]:
+        """The names of the parameters of all trials, those of nested ones joined by dots."""
+        by_number = sorted(self.trials, key=lambda trial: trial.number)
+        return list(dict.fromkeys(name for trial in by_number for name in flattened(trial.params)))
+
+    @property
+    def table(self) -> list[dict[str, Any]]:
+        """A dict for each trial, best first: trial, score, status, epochs, its parameters, reason."""
+        names = self.param_names
+        rows = []
+        for trial in self.trials:
+            params = flattened(trial.params)
+            row = {
+                "trial": trial.number,
+                self.metric: trial.score,
+                "status": trial.status,
+                "epochs": trial.epochs,
+            }
+            if len(trial.scores) > 1 or any(len(t.scores) > 1 for t in self.trials):
+                row["std"] = float(np.std(trial.scores)) if trial.scores else math.nan
+            row |= {f"param:{n}" if n in row else n: params.get(n) for n in names}
+            rows.append(row | {"reason": trial.reason})
+        return rows
+
+    def to_csv(self, path: str | os.PathLike) -> None:
+        """Write the table to a CSV file, numbers with all their digits; the file is whole or not there."""
+        _tensorfile.write_bytes(path, self._csv().encode())
+
+    def _csv(self) -> str:
+        text = io.StringIO(newline="")
+        rows = self.table
+        writer = csv.writer(text, lineterminator="\n")
+        if rows:
+            writer.writerow(rows[0])
+            writer.writerows([_cell(value) for value in row.values()] for row in rows)
+        return text.getvalue()
+
+    def to_dataframe(self) -> Any:
+        """The table as a pandas DataFrame; pandas must be installed."""
+        import pandas
+
+        return pandas.DataFrame(self.table)
+
+    def __repr__(self) -> str:
+        failed = sum(trial.status == "failed" for trial in self.trials)
+        best = f", best {self.metric} {self.best_score:.6g}" if len(self.trials) > failed else ""
+        ended = ", interrupted" * self.interrupted
+        return f"SearchResult({len(self.trials)} trials, {failed} failed{best}{ended})"
+
+
+def _cell(value: Any) -> Any:
+    """A value as CSV has it: numbers as Python writes them, lists as JSON."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float):
+        return repr(value)
+    return json.dumps(value, default=repr) if isinstance(value, (list, tuple, dict)) else value

@@ -1,0 +1,282 @@
+"""One trial: a model is built from its parameters, trained, and scored. What happens in a worker.
+
+`Job` is what all trials of a search have in common, `Request` says which one, `Outcome` is what comes back.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nnc import random
+from nnc.models import Sequential
+from nnc.search.data import Data, Part
+from nnc.search.space import Params
+
+FIT_ARGUMENTS = frozenset(inspect.signature(Sequential.fit).parameters) - {
+    "self", "x", "y", "verbose", "initial_epoch", "validation_data", "validation_split", "sample_weight",
+}  # fmt: skip
+
+_TRIAL = 13  # purpose in the generator's key
+
+
+class SearchError(ValueError):
+    """The search itself is wrong, so it ends: a metric that no trial has, a build that returns no model."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """Which trial to train, and up to which epochs: `milestones` are the rungs of a halving, else empty.
+
+    A trial that stands behind a rung is trained to it as the others were, rung by rung, so that callbacks
+    which act at the end of a run have acted as often.
+    """
+
+    number: int
+    params: Params
+    seed: int
+    rung: int = 0
+    milestones: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass
+class Outcome:
+    """How a trial went.
+
+    Attributes
+    ----------
+    number, rung : int
+        Which trial; how far a halving let it come.
+    status : {"done", "failed"}
+    score : float
+        The mean of `scores`; NaN if it failed.
+    scores : list of float
+        One for each fold, or just one.
+    epochs : int
+        Epochs trained.
+    histories : list of dict
+        The logs of each fold by epoch, as `History.history`; empty for an estimator.
+    reason : str
+        Why it failed.
+    seconds : float
+    stopped : bool
+        A callback has ended the training, so a further rung has nothing to add.
+    """
+
+    number: int
+    rung: int
+    status: str
+    score: float = math.nan
+    scores: list[float] = dataclasses.field(default_factory=list)
+    epochs: int = 0
+    histories: list[dict[str, list[float]]] = dataclasses.field(default_factory=list)
+    reason: str = ""
+    seconds: float = 0.0
+    stopped: bool = False
+
+
+def seed_of(search_seed: int, number: int) -> int:
+    """The seed of a trial's models: a function of the search's seed and the trial's number."""
+    return random.derived_seed(search_seed, _TRIAL, number)
+
+
+class Models:
+    """The models of one trial while they are trained: one, or one for each fold."""
+
+    def __init__(self, job: Job, request: Request, parts: list[Part]) -> None:
+        self.models: list[Sequential] = []
+        self.arguments: list[dict[str, Any]] = []
+        self.histories: list[dict[str, list[float]]] = [{} for _ in parts]
+        self.epochs = [0] * len(parts)
+        self.stopped = [False] * len(parts)
+        for _ in parts:
+            with random.seeded(request.seed):
+                model, arguments = job.built(request.params)
+            self.models.append(model)
+            self.arguments.append(arguments)
+
+    def train(self, epochs: int | None, parts: list[Part]) -> None:
+        """Go on to epoch `epochs`, or to the end of what the arguments say."""
+        for i, (model, (train, held_out)) in enumerate(zip(self.models, parts, strict=True)):
+            arguments = self.arguments[i] | ({} if epochs is None else {"epochs": epochs})
+            if self.stopped[i]:
+                continue
+            x, y, weight = train
+            history = model.fit(
+                x,
+                y,
+                sample_weight=weight,
+                validation_data=held_out,
+                initial_epoch=self.epochs[i],
+                verbose=0,
+                **arguments,
+            )
+            for name, values in history.history.items():
+                self.histories[i].setdefault(name, []).extend(values)
+            self.epochs[i] += len(history.epoch)
+            self.stopped[i] = model.stop_training
+
+    def halt(self) -> None:
+        """End the training as soon as may be; from another thread."""
+        for model in self.models:
+            model.stop_training = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What all trials of a search have in common.
+
+    Attributes
+    ----------
+    target : callable or estimator
+        ``build(params)``, or an object with `fit` and `score`.
+    fit_arguments : dict
+        For `Sequential.fit`; a trial's parameters of these names go first, what `build` returns before those.
+    metric : str
+        Key of the logs.
+    sign : int
+        1 if large scores are good, -1 if small ones are.
+    take : {"last", "best"}
+        Which epoch's number is the score.
+    """
+
+    target: Any
+    fit_arguments: Mapping[str, Any]
+    metric: str
+    sign: int
+    take: str
+
+    @property
+    def builds(self) -> bool:
+        """Whether the target is a function that builds models, rather than an estimator."""
+        return not hasattr(self.target, "score")
+
+    def built(self, params: Params) -> tuple[Sequential, dict[str, Any]]:
+        """A compiled model for these parameters, and the arguments of its `fit`."""
+        arguments = dict(self.fit_arguments) | {name: params[name] for name in FIT_ARGUMENTS & params.keys()}
+        if arguments.get("callbacks") is not None:
+            arguments["callbacks"] = copy.deepcopy(
+                arguments["callbacks"]
+            )  # they count, each trial for itself
+        model = self.target(copy.deepcopy(params))
+        if isinstance(model, tuple) and len(model) == 2:
+            model, own = model
+            if not isinstance(own, Mapping) or own.keys() - FIT_ARGUMENTS:
+                raise SearchError(
+                    "build must return a model, or a model with arguments of fit "
+                    f"(of {', '.join(sorted(FIT_ARGUMENTS))}), got {own!r}"
+                )
+            arguments |= own
+        if not isinstance(model, Sequential):
+            raise SearchError(f"build must return a compiled nnc.Sequential, got {model!r}")
+        if model.loss is None:
+            raise SearchError(
+                "build must return a compiled model: call model.compile(optimizer, loss=...) in it"
+            )
+        return model, arguments
+
+    def scores_of(self, histories: list[dict[str, list[float]]]) -> list[float]:
+        """The score of each fold from its logs."""
+        found = []
+        for history in histories:
+            if self.metric not in history:
+                raise SearchError(
+                    f"metric is {self.metric!r}, but the logs have {', '.join(history) or 'nothing'}"
+                )
+            curve = history[self.metric]
+            best = max if self.sign > 0 else min
+            found.append(float(curve[-1] if self.take == "last" else best(curve)))
+        return found
+
+    def run(
+        self,
+        data: Data,
+        request: Request,
+        models: Models | None = None,
+        watch: Callable[[Models], Any] | None = None,
+    ) -> tuple[Outcome, Models | None]:
+        """Train one trial.
+
+        Parameters
+        ----------
+        data : Data
+        request : Request
+        models : Models, optional
+            Of the rung before, to go on from.
+        watch : callable, optional
+            Is given the models before they are trained.
+
+        Returns
+        -------
+        Outcome
+        Models or None
+            To go on from in the next rung.
+        """
+        began = time.perf_counter()
+        outcome = Outcome(request.number, request.rung, "done")
+        try:
+            if self.builds:
+                models = self._train_models(data, request, models, watch, outcome)
+            else:
+                models = self._fit_estimator(data, request, outcome)
+            if not all(map(math.isfinite, outcome.scores)):
+                raise ArithmeticError(f"the score {self.metric} is not finite")
+            outcome.score = math.fsum(outcome.scores) / len(outcome.scores)
+        except SearchError:
+            raise
+        except Exception as error:  # one trial's failure, whatever it is, must not lose the others
+            outcome.status, outcome.score, models = "failed", math.nan, None
+            outcome.reason = f"{type(error).__name__}: {error}"
+        outcome.seconds = time.perf_counter() - began
+        return outcome, models
+
+    def _train_models(
+        self, data: Data, request: Request, models: Models | None, watch: Callable | None, outcome: Outcome
+    ) -> Models:
+        parts = data.parts()
+        milestones = request.milestones[-1:]
+        if models is None:
+            models = Models(self, request, parts)
+            milestones = request.milestones
+        if watch is not None:
+            watch(models)
+        try:
+            for epochs in milestones or (None,):
+                models.train(epochs, parts)
+        finally:
+            outcome.histories = copy.deepcopy(models.histories)
+            outcome.epochs = max(models.epochs)
+        outcome.scores = self.scores_of(models.histories)
+        outcome.stopped = all(models.stopped)
+        return models
+
+    def _fit_estimator(self, data: Data, request: Request, outcome: Outcome) -> None:
+        for train, held_out in data.parts():
+            with random.seeded(request.seed):
+                estimator = estimator_of(self.target, request.params, request.seed)
+                _fit(estimator, train, self.fit_arguments)
+            outcome.scores.append(float(estimator.score(*held_out[:2])))
+
+
+def estimator_of(target: Any, params: Params, seed: int) -> Any:
+    """A copy of the estimator with these parameters; a `random_state` that is None is settled by the seed."""
+    estimator = copy.deepcopy(target)
+    known = estimator.get_params() if hasattr(estimator, "get_params") else {}
+    chosen = copy.deepcopy(params)
+    if "random_state" in known and known["random_state"] is None and "random_state" not in chosen:
+        chosen["random_state"] = seed % 2**32
+    if hasattr(estimator, "set_params"):
+        return estimator.set_params(**chosen) or estimator
+    for name, value in chosen.items():
+        setattr(estimator, name, value)
+    return estimator
+
+
+def _fit(estimator: Any, rows: Any, arguments: Mapping[str, Any]) -> None:
+    x, y, weight = rows
+    estimator.fit(x, y, **arguments, **({} if weight is None else {"sample_weight": weight}))
