@@ -119,7 +119,8 @@ def compare(histories, names: Sequence[str] | None = None, first: int = 0, ax=No
             if len(curves.get(name, ())):
                 x, y = _points(curves[name], epochs, first)
                 style = ("-", "--", ":")[i // len(palette) % 3]
-                axis.plot(x, y, style, color=palette[i % len(palette)], label=label, linewidth=1.4)
+                color, size = palette[i % len(palette)], 3 if len(x) < 30 else 0
+                axis.plot(x, y, style, color=color, label=label, linewidth=1.4, marker="o", markersize=size)
         axis.set(xlabel="epoch", ylabel=name, title=name)
         axis.title.set_fontsize(10)
         _frame(axis, fontsize=8)

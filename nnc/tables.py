@@ -19,7 +19,7 @@ from numbers import Integral, Real
 from typing import Any
 
 
-def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+def markdown(rows: Sequence[Mapping[str, Any]], digits: int = 4) -> str:
     """The table in Markdown, readable as plain text too.
 
     Parameters
@@ -27,12 +27,14 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     rows : sequence of dict
         Of str, int, float, bool or None by column; None and missing values are left blank. The columns come
         in the order in which the rows first name them.
+    digits : int
+        Significant digits of a column's largest fraction. The others have as many behind the point; where
+        that would hide the smallest, each has so many significant digits of its own.
 
     Returns
     -------
     str
-        Without a newline at the end. The fractions of a column have one number of digits behind the point:
-        four significant ones of the largest; where that would hide the smallest, each has four of its own.
+        Without a newline at the end.
     """
     columns = _columns(rows)
     if not columns:
@@ -42,7 +44,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         values = [row.get(name) for row in rows]
         known = [value for value in values if value is not None]
         right.append(bool(known) and all(isinstance(v, Real) and not isinstance(v, bool) for v in known))
-        column = [_escape(name), *_texts(values)]
+        column = [_escape(name), *_texts(values, digits)]
         width = max(3, *map(len, column))
         cells.append([text.rjust(width) if right[-1] else text.ljust(width) for text in column])
     rules = ["-" * (len(column[0]) + 1) + ("-:"[r]) for column, r in zip(cells, right, strict=True)]
@@ -51,7 +53,10 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def save(
-    rows: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], formats: tuple[str, ...] = ("csv", "md")
+    rows: Sequence[Mapping[str, Any]],
+    path: str | os.PathLike[str],
+    formats: tuple[str, ...] = ("csv", "md"),
+    digits: int = 4,
 ) -> list[str]:
     """Write the table in each of the formats, and name the files.
 
@@ -64,6 +69,8 @@ def save(
         Missing folders are made.
     formats : tuple of str
         Any of "csv", "md".
+    digits : int
+        As for `markdown`; a CSV file has them all.
 
     Returns
     -------
@@ -80,7 +87,7 @@ def save(
         written.append(f"{path}.{name}")
         with open(written[-1], "w", encoding="utf-8", newline="") as file:
             if name == "md":
-                file.write(markdown(rows) + "\n")
+                file.write(markdown(rows, digits) + "\n")
             else:
                 writer = csv.DictWriter(file, _columns(rows), restval="", lineterminator="\n")
                 writer.writeheader()
@@ -92,13 +99,16 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
-def _texts(values: list[Any]) -> list[str]:
+def _texts(values: list[Any], digits: int) -> list[str]:
     """What stands in the cells of a column."""
-    fractions = [abs(v) for v in values if isinstance(v, Real) and not isinstance(v, Integral)]
-    fractions = [float(v) for v in fractions if math.isfinite(v) and v != 0.0]
-    largest, smallest = max(fractions, default=0.0), min(fractions, default=0.0)
-    decimals = max(0, 4 - len(str(int(largest)))) if largest > 1.0 else 4
-    style = f",.{decimals}f" if smallest >= 0.5 * 10.0**-decimals else ".4g"
+    fractions = [float(v) for v in values if isinstance(v, Real) and not isinstance(v, Integral)]
+    fractions = [abs(v) for v in fractions if math.isfinite(v) and v != 0.0]
+    style = ".1f"
+    if fractions:
+        decimals = max(0, digits - 1 - math.floor(math.log10(max(fractions))))
+        while decimals > 1 and all(f"{v:.{decimals}f}".endswith("0") for v in fractions):
+            decimals -= 1
+        style = f",.{decimals}f" if min(fractions) >= 0.5 * 10.0**-decimals else f".{digits}g"
 
     def text(value: Any) -> str:
         if value is None:

@@ -11,10 +11,17 @@ from nnc import tables
 def test_numbers_of_a_column_have_the_same_digits():
     rows = [{"a": 0.976, "s": 12.3456, "rate": 0.1}, {"a": 1.0, "s": 3.0, "rate": 1e-5}]
     header, rule, first, second = tables.markdown(rows).splitlines()
-    assert first.split("|")[1:4] == [" 0.9760 ", " 12.35 ", "   0.1 "]
-    assert second.split("|")[1:4] == [" 1.0000 ", "  3.00 ", " 1e-05 "]
-    assert rule == "|-------:|------:|------:|"
+    assert first.split("|")[1:4] == [" 0.976 ", " 12.35 ", "   0.1 "]
+    assert second.split("|")[1:4] == [" 1.000 ", "  3.00 ", " 1e-05 "]
+    assert rule == "|------:|------:|------:|"
     assert len({len(line) for line in (header, rule, first, second)}) == 1
+
+
+def test_digits():
+    rows = [{"rate": 0.00075, "decay": 0.0, "x": 12345.678}, {"rate": 0.001, "decay": 0.2, "x": 1.0}]
+    assert tables.markdown(rows).splitlines()[2] == "| 0.00075 |   0.0 | 12,346 |"
+    assert tables.markdown([{"x": 1.43263}], digits=6).splitlines()[2] == "| 1.43263 |"
+    assert tables.markdown([{"x": 0.0}, {"x": -0.5}]).splitlines()[2:] == ["|  0.0 |", "| -0.5 |"]
 
 
 def test_any_values():
