@@ -83,19 +83,14 @@ def train_all(options, x, y, test):
             for part in ("", "val_"):  # without the penalty; of ten outputs, half the sum is 5 times the mean
                 run[f"{part}loss"] = [5 * value for value in run.pop(f"{part}mse")]
             row = {"net": name, "learning rate": rule, "epochs": options.epochs, "seconds": seconds}
-            row |= {
-                "test loss": run["val_loss"][-1],
-                "test accuracy": run["val_accuracy"][-1],
-            }
+            row |= {"test loss": run["val_loss"][-1], "test accuracy": run["val_accuracy"][-1]}
             row["best epoch's accuracy"] = max(run["val_accuracy"])
             if rule == next(iter(RULES)):
                 keep(model, test, run, options.output / name)
                 row |= {"report's loss": REPORT[name][0], "report's accuracy": REPORT[name][1]}
             rows.append(row)
             runs[f"{name}, {rule}"] = run
-    axes = nnc.plot.compare(
-        runs, ["val_half squared distance", "val_accuracy"], first=min(1, options.epochs - 1)
-    )
+    axes = nnc.plot.compare(runs, ["val_loss", "val_accuracy"], first=min(1, options.epochs - 1))
     nnc.plot.save(axes, options.output / "rules")
     return rows
 
