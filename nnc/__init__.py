@@ -22,6 +22,7 @@ from nnc import (
     saving,
     schedules,
     search,
+    tables,
     utils,
 )
 from nnc._core import get_num_threads, set_num_threads
@@ -60,6 +61,7 @@ __all__ = [
     "set_num_threads",
     "set_random_seed",
     "show_config",
+    "tables",
     "threads",
     "utils",
 ]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -51,8 +52,6 @@ def history(history, first: int = 0, ax=None):
     >>> axes[0].get_ylabel(), axes[0].lines[0].get_xdata().tolist()
     ('loss', [2, 3])
     """
-    from matplotlib.ticker import MaxNLocator
-
     curves, epochs = curves_of(history)
     names = [name for name in curves if name.removeprefix("val_") == name and name != "learning_rate"]
     if not names:
@@ -64,19 +63,67 @@ def history(history, first: int = 0, ax=None):
         last = []
         for key, label, color in ((name, "training", TRAINING), ("val_" + name, "validation", VALIDATION)):
             if len(curves.get(key, ())):
-                y = np.asarray(curves[key], dtype=np.float64)
-                every = len(epochs) // len(y)  # validation_freq: a shorter curve skips epochs
-                x = epochs[every - 1 :: every][: len(y)]
-                x, y = x[x >= epochs[first]], y[x >= epochs[first]]
+                x, y = _points(curves[key], epochs, first)
                 size = 3 if len(x) < 30 else 0
                 axis.plot(x, y, color=color, label=label, linewidth=1.6, marker="o", markersize=size)
                 last += [f"{label} {value:.4g}" for value in y[-1:]]
         axis.set(xlabel="epoch", ylabel=name, title=f"{name}, at the end: {', '.join(last)}")
         axis.title.set_fontsize(10)
-        axis.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-        axis.grid(color=FRAME, alpha=0.35, linewidth=0.6)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.legend(frameon=False)
+        _frame(axis)
+    return axes
+
+
+def compare(histories, names: Sequence[str] | None = None, first: int = 0, ax=None):
+    """The same curve of several runs in one picture.
+
+    Parameters
+    ----------
+    histories : dict of str to History, Sequential or dict
+        The runs by their labels; of a run what `history` takes.
+    names : sequence of str, optional
+        Which curves: "loss", "val_loss", "accuracy", ...; None: all that the first run has.
+    first : int
+        How many epochs to leave out at the start.
+    ax : Axes or array of Axes, optional
+        One for each name; None: a new figure.
+
+    Returns
+    -------
+    ndarray of Axes
+        One for each name, with a line for each run that has it, in one colour over all of them.
+
+    Examples
+    --------
+    >>> from nnc import plot
+    >>> axes = plot.compare({"relu": {"loss": [0.9, 0.4]}, "tanh": {"loss": [0.8, 0.6]}})
+    >>> [line.get_label() for line in axes[0].lines]
+    ['relu', 'tanh']
+    """
+    from matplotlib import colormaps
+
+    runs = {label: curves_of(run) for label, run in histories.items()}
+    if not runs:
+        raise ValueError("histories is empty")
+    if names is None:
+        names = [name for name in next(iter(runs.values()))[0] if name != "learning_rate"]
+    for name in names:
+        if not any(len(curves.get(name, ())) for curves, _ in runs.values()):
+            raise ValueError(f"names: no run has the curve {name!r}")
+    shortest = min(len(epochs) for _, epochs in runs.values())
+    if not 0 <= first < shortest:
+        raise ValueError(f"first must be from 0 to {shortest - 1}, one less than the epochs, got {first}")
+    axes = _axes(ax, len(names), (5.2, 3.6))
+    palette = [color for color in colormaps["tab10"].colors if color[0] != color[1]]  # without its grey
+    for axis, name in zip(axes, names, strict=True):
+        for i, (label, (curves, epochs)) in enumerate(runs.items()):
+            if len(curves.get(name, ())):
+                x, y = _points(curves[name], epochs, first)
+                style = ("-", "--", ":")[i // len(palette) % 3]
+                color, size = palette[i % len(palette)], 3 if len(x) < 30 else 0
+                axis.plot(x, y, style, color=color, label=label, linewidth=1.4, marker="o", markersize=size)
+        axis.set(xlabel="epoch", ylabel=name, title=name)
+        axis.title.set_fontsize(10)
+        _frame(axis, fontsize=8)
     return axes
 
 
@@ -144,8 +191,6 @@ def singular_values(source, ax=None):
     >>> ax.lines[0].get_ydata().round(6).tolist()
     [3.0, 2.0, 1.0]
     """
-    from matplotlib.ticker import MaxNLocator
-
     (axis,) = _axes(ax, 1, (5.2, 3.6))
     for name, w in matrices_of(source).items():
         w = w.reshape(-1, w.shape[-1])
@@ -155,10 +200,7 @@ def singular_values(source, ax=None):
         axis.plot(k, values, marker=marker, markersize=3, label=f"{name} {w.shape}")
     axis.set(xlabel="k", ylabel="k-th singular value", title="Singular values of the weights")
     axis.set_ylim(bottom=0)
-    axis.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-    axis.grid(color=FRAME, alpha=0.35, linewidth=0.6)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False)
+    _frame(axis)
     return axis
 
 
@@ -414,6 +456,14 @@ def _axes(ax, n: int, size: tuple[float, float]) -> np.ndarray:
     return axes.ravel()[:n]
 
 
+def _points(curve, epochs: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """(epochs, values) of a curve, without the first epochs."""
+    y = np.asarray(curve, dtype=np.float64)
+    every = len(epochs) // len(y)  # validation_freq: a shorter curve skips epochs
+    x = epochs[every - 1 :: every][: len(y)]
+    return x[x >= epochs[first]], y[x >= epochs[first]]
+
+
 def _tiles(images: np.ndarray, title: str, label: str, ax):
     """Draw `images` (n, height, width) in rows, blue, white and red around zero, with a colour bar."""
     height, width = images.shape[1:]
@@ -464,6 +514,16 @@ def _colour_bar(axis, image, w: np.ndarray, label: str) -> None:
     bar = axis.figure.colorbar(image, ax=axis, extend=extend, fraction=0.05, pad=0.03, aspect=35)
     bar.set_label(label)
     bar.outline.set_edgecolor(FRAME)
+
+
+def _frame(axis, **legend) -> None:
+    """What the pictures of curves have in common: whole numbers below, a faint grid, a legend."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+    axis.grid(color=FRAME, alpha=0.35, linewidth=0.6)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, **legend)
 
 
 def _bare(axis) -> None:

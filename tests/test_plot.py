@@ -102,6 +102,27 @@ def test_history_with_validation_every_second_epoch():
     assert ax.lines[1].get_ydata().tolist() == [2.5]
 
 
+def test_compare():
+    runs = {"a": CURVES, "b": {"loss": [3.0, 2.0], "extra": [1.0, 2.0]}}
+    axes = draw(plot.compare(runs, first=1))
+    assert [axis.get_title() for axis in axes] == ["loss", "accuracy", "val_loss", "val_accuracy"]
+    assert [len(axis.lines) for axis in axes] == [2, 1, 1, 1]
+    assert axes[0].lines[0].get_color() != axes[0].lines[1].get_color()
+    np.testing.assert_array_equal(axes[0].lines[0].get_xdata(), [2, 3, 4])
+    np.testing.assert_array_equal(axes[0].lines[1].get_ydata(), [2.0])
+    (axis,) = plot.compare(runs, ["extra"], ax=plt.subplots()[1])
+    assert [line.get_label() for line in axis.lines] == ["b"]
+
+
+def test_compare_refuses():
+    with pytest.raises(ValueError, match="histories is empty"):
+        plot.compare({})
+    with pytest.raises(ValueError, match="'acc'"):
+        plot.compare({"a": CURVES}, ["acc"])
+    with pytest.raises(ValueError, match=r"first must be from 0 to 3.*got 4"):
+        plot.compare({"a": CURVES}, first=4)
+
+
 @pytest.mark.parametrize("first", [-1, 4])
 def test_history_refuses_to_leave_out_everything(first):
     with pytest.raises(ValueError, match=f"first must be from 0 to 3.*got {first}"):

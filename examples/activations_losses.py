@@ -1,0 +1,138 @@
+"""MNIST with three activations, three losses and two depths; then what four hyper-parameters do.
+
+784-128-10 and 784-256-128-10 with sigmoid, ReLU and GELU, with half the squared distance, softmax
+cross-entropy and the hinge with margin 5: 18 nets, all else the same but the hinge's learning rate. Then one
+hidden layer with GELU and cross-entropy while learning rate, batch, momentum and weight decay are changed one
+at a time; once more with the images in one order in every epoch. Each net is trained on all training images
+for a given number of epochs and tested after the last.
+
+    python examples/activations_losses.py
+    python examples/activations_losses.py --quick
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from tqdm import tqdm
+
+import nnc
+from nnc import layers
+
+DATA = Path(__file__).parent / "data" / "mnist"
+BASE = {"learning rate": 0.01, "batch": 100, "momentum": 0.9, "weight decay": 2e-4}
+LOSSES = {  # and what is not as in BASE; the hinge's 1e-4 is for the sum over the batch, here for the mean
+    "euclidean": (nnc.losses.EuclideanLoss(), {"learning rate": 0.1}),
+    "cross-entropy": (nnc.losses.SparseCategoricalCrossentropy(from_logits=True), {"learning rate": 0.1}),
+    "hinge": (nnc.losses.MarginHinge(5.0), {"learning rate": 100 * 1e-4, "weight decay": 2e-4 / 100}),
+}
+REPORT = {  # test accuracy for the losses in their order
+    ("128", "sigmoid"): (0.9602, 0.9778, 0.9625),
+    ("128", "relu"): (0.9519, 0.9733, 0.9715),
+    ("128", "gelu"): (0.9739, 0.9751, 0.9739),
+    ("256 128", "sigmoid"): (0.9654, 0.9752, 0.9685),
+    ("256 128", "relu"): (0.9804, 0.9758, 0.9783),
+    ("256 128", "gelu"): (0.9815, 0.9678, 0.9802),
+}
+SWEEPS = {  # and the report's test accuracy
+    "learning rate": {0.1: 0.9690, 0.01: 0.9760, 0.001: 0.9492, 0.0001: 0.8957},
+    "batch": {10: 0.9731, 50: 0.9747, 100: 0.9760, 200: 0.9734},
+    "momentum": {0.0: 0.9496, 0.5: 0.9655, 0.9: 0.9760, 0.99: 0.9583},
+    "weight decay": {0.0: 0.9761, 2e-4: 0.9760, 2e-3: 0.9693, 2e-2: 0.9107},
+}
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    add = parser.add_argument
+    add("--epochs", type=int, default=100, help="of each of the 18 nets")
+    add("--sweep-epochs", type=int, default=50, help="of each net of the sweeps")
+    add("--seed", type=int, default=42, help="of the first weights and the shuffles")
+    add("--threads", type=int, help="None: as many as the process may use")
+    add("--quick", action="store_true", help="2 epochs on 3,000 images")
+    add("--output", type=Path, default="results/activations_losses", help="folder for what is written")
+    options = parser.parse_args()
+    options.epochs, options.sweep_epochs = (2, 2) if options.quick else (options.epochs, options.sweep_epochs)
+    return options
+
+
+def train(hidden, activation, loss, settings, epochs, data, shuffle=True):
+    """(the curves, seconds of an epoch with its test) of one net."""
+    normal, l2 = nnc.initializers.RandomNormal(stddev=0.01), nnc.regularizers.L2(settings["weight decay"] / 2)
+    shared = {"kernel_initializer": normal, "kernel_regularizer": l2}
+    first = [nnc.Input((28, 28)), layers.Flatten(), layers.Rescaling(1 / 255)]
+    model = nnc.Sequential(first, seed=data["seed"])
+    for units in map(int, hidden.split()):
+        model.add(layers.Dense(units, activation, **shared))
+    model.add(layers.Dense(10, **shared))
+    sgd = nnc.optimizers.SGD(settings["learning rate"], settings["momentum"])
+    model.compile(sgd, loss, metrics=["accuracy"])
+    count = nnc.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: data["bar"].update())
+    start, options = time.perf_counter(), {"validation_data": data["test"], "shuffle": shuffle}
+    model.fit(*data["train"], settings["batch"], epochs, 0, count, **options)
+    return model.history.history, (time.perf_counter() - start) / epochs
+
+
+def draw(runs, names, axes, title):
+    nnc.plot.compare(runs, names, ax=axes)
+    lowest = (
+        min(run["val_accuracy"][-1] for run in runs.values()) - 0.02
+    )  # the way up from chance is left out
+    np.ravel(axes)[0].set(title=title, ylim=(lowest, None))
+
+
+def combinations(options, data):
+    rows = []
+    for hidden in dict.fromkeys(hidden for hidden, _ in REPORT):
+        figure, axes = plt.subplots(2, 3, figsize=(15, 7), layout="constrained")
+        for place, (name, (loss, changed)) in enumerate(LOSSES.items()):
+            runs = {}
+            for activation in ("sigmoid", "relu", "gelu"):
+                run, seconds = train(hidden, activation, loss, BASE | changed, options.epochs, data)
+                test, report = run["val_accuracy"], REPORT[hidden, activation][place]
+                row = {"hidden": hidden, "loss": name, "activation": activation, "test accuracy": test[-1]}
+                row |= {"best epoch's": max(test), "spread of the last 10": float(np.std(test[-10:]))}
+                row |= {"report": report, "difference": test[-1] - report, "seconds an epoch": seconds}
+                rows, runs[activation] = [*rows, row], run
+            draw(runs, ["val_accuracy", "val_loss"], axes[:, place], f"{name}: test accuracy")
+            axes[1, place].set_title("test loss, penalty included", fontsize=10)
+        nnc.plot.save(figure, options.output / f"hidden_{hidden.replace(' ', '_')}")
+    return rows
+
+
+def sweeps(options, data):
+    figure, axes = plt.subplots(1, 4, figsize=(18, 3.8), layout="constrained")
+    loss, rows = LOSSES["cross-entropy"][0], []
+    for axis, (name, reports) in zip(axes, SWEEPS.items(), strict=True):
+        runs = {}
+        for value, report in reports.items():
+            settings = ("128", "gelu", loss, BASE | {name: value}, options.sweep_epochs, data)
+            (run, seconds), (fixed, _) = train(*settings), train(*settings, shuffle=False)
+            row = {"sweep": name, "value": f"{value:g}", "test accuracy": run["val_accuracy"][-1]}
+            row |= {"best epoch's": max(run["val_accuracy"]), "in one order": fixed["val_accuracy"][-1]}
+            rows.append(row | {"report": report, "seconds an epoch": seconds})
+            runs[f"{value:g}"] = run
+        draw(runs, ["val_accuracy"], axis, f"test accuracy by {name}")
+    nnc.plot.save(figure, options.output / "sweeps")
+    return rows
+
+
+def main():
+    options = parse_arguments()
+    nnc.set_num_threads(options.threads)
+    (x, y), test = nnc.datasets.load_mnist(DATA)
+    few = slice(3_000 if options.quick else None)
+    data = {"train": (x[few], y[few]), "test": test, "seed": options.seed}
+    data["bar"] = tqdm(total=18 * options.epochs + 32 * options.sweep_epochs, unit="epoch")
+    tables = {"combinations": combinations(options, data), "sweeps": sweeps(options, data)}
+    data["bar"].close()
+    for name, rows in tables.items():
+        nnc.tables.save(rows, options.output / name)
+        print(f"\n{nnc.tables.markdown(rows)}")
+    print(f"\nTables and figures are in {options.output}")
+
+
+if __name__ == "__main__":
+    main()
