@@ -262,6 +262,7 @@ static void test_training_of_maps(void) {
         const double again = train_maps(threads, many);
         CHECK(again == loss && !memcmp(one, many, sizeof one), "%d threads: loss %.17g and %.17g", threads, again, loss);
     }
+}
 
 static void test_threads_here(void) {
     if (!nnc_has_openmp()) return;
