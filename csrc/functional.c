@@ -36,8 +36,8 @@ static void gemm_body(void *arg, struct nnc_worker *worker) {
             for (size_t q = 0; q < k; q++)
                 for (size_t r = 0; r < PANEL; r++)
                     panel[q * PANEL + r] = r < n ? t->b[(p + q) * t->brs + (j + r) * t->bcs] : 0.0f;
-            const struct nnc_product product = {.m = t->M, .n = n, .k = k, .segments = 1, .blocks = 1, .rs = t->ars, .cs = t->acs,
-                                                .ldb = PANEL, .ldinit = ldinit, .ldc = t->ldc};
+            const struct nnc_product product = {.m = t->M, .n = n, .k = k, .segments = 1, .blocks = 1, .rs = t->ars,
+                                                .cs = t->acs, .ldb = PANEL, .ldinit = ldinit, .ldc = t->ldc};
             nnc_kernels->gemm(&product, t->a + p * t->acs, panel, init, t->c + j);
             init = t->c + j, ldinit = t->ldc, p += k;
         } while (p < t->K);
