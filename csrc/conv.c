@@ -1,13 +1,13 @@
 /* conv.c -- convolutional layers: a = f(bias + sums over windows of x) and back. Maps are (height, width, channels).
  *
- * There is no im2col and no kernel for a special shape. Channels last, what a window sees of one row of a map is a run of
- * memory, (kx, ci), and W's rows are (ky, kx, ci); so gemm sums over segments ky and k = (kx, ci), and the m rows of its
- * tile are pixels at any constant distance: along a row of the map, down a column, or the same pixel of many samples.
+ * There is no im2col and no kernel for a special shape. Channels last, what a window sees of one row of a map is a run
+ * of memory, (kx, ci), and the rows of W are (ky, kx, ci); so gemm sums over segments ky of k = (kx, ci), and the m rows
+ * of its tile are pixels at any constant distance: along a row of the map, down a column, or one pixel of many samples.
  *     z  (pixels, F) = bias + windows of x times W
- *     dx (pixels, C) = windows of dz times W turned round: flipped taps, (ty, tx, f) by c. A stride s cuts dx into s x s
- *                      residues of its pixels, each of which sees its own part of the taps without a stride
- *     dW (taps C, F) = pixels of x times pixels of dz: the rows are (kx, ci) of one ky, k runs along a row of dz and the
- *                      segments down its rows
+ *     dx (pixels, C) = windows of dz times W turned round: flipped taps, (ty, tx, f) by c. A stride s cuts dx into
+ *                      s x s residues of its pixels, each of which sees its own part of the taps without a stride
+ *     dW (taps C, F) = pixels of x times pixels of dz: the rows are (kx, ci) of one ky, and the sum goes along a row of
+ *                      dz, down its rows and over samples
  * A tap outside the map is left out, not multiplied by 0: maps are cut into regions whose windows see the same taps. */
 
 #include <string.h>
@@ -24,7 +24,7 @@ enum {
 
 static const float zeros[PANEL];
 
-/* ---- one axis of the maps ---------------------------------------------------------------------------------------------- */
+/* ---- one axis of the maps ---------------------------------------------------------------------------------------- */
 
 /* Sum q sees through tap t input pixel q stride + t dilation - pad, and is written to output pixel first + q step. */
 struct axis {
@@ -68,21 +68,23 @@ static size_t pixel_seen(const struct axis *x, size_t q, size_t t) {
 
 /* How many sums are written before `pixel`. */
 static size_t sums_before(const struct axis *x, size_t pixel) {
-    return least(steps((ptrdiff_t)pixel - (ptrdiff_t)x->first, x->step), steps((ptrdiff_t)x->out - (ptrdiff_t)x->first, x->step));
+    return steps((ptrdiff_t)least(pixel, x->out) - (ptrdiff_t)x->first, x->step);
 }
 
 static struct axis y_axis(const nnc_geometry *g) {
-    return (struct axis){g->height, g->out_height, g->kernel_height, g->stride_height, g->dilation_height, g->pad_top, 0, 1};
+    return (struct axis){.in = g->height, .out = g->out_height, .taps = g->kernel_height, .stride = g->stride_height,
+                         .dilation = g->dilation_height, .pad = g->pad_top, .step = 1};
 }
 
 static struct axis x_axis(const nnc_geometry *g) {
-    return (struct axis){g->width, g->out_width, g->kernel_width, g->stride_width, g->dilation_width, g->pad_left, 0, 1};
+    return (struct axis){.in = g->width, .out = g->out_width, .taps = g->kernel_width, .stride = g->stride_width,
+                         .dilation = g->dilation_width, .pad = g->pad_left, .step = 1};
 }
 
-/* ---- the way back along an axis ---------------------------------------------------------------------------------------- */
+/* ---- the way back along an axis ---------------------------------------------------------------------------------- */
 
-/* Input pixels residue + q stride, q = 0, 1, ..., see output pixels (residue + q stride + pad - t dilation) / stride through
- * the taps t for which that is whole: t = t0, t0 + t_step, ... These, last first, are the taps of `axis`. */
+/* Input pixels residue + q stride, q = 0, 1, ..., see output pixels (residue + q stride + pad - t dilation) / stride
+ * through the taps t for which that is whole: t = t0, t0 + t_step, ... These, last first, are the taps of `axis`. */
 struct residue {
     struct axis axis;
     size_t t0, t_step;
@@ -94,8 +96,9 @@ static size_t common_divisor(size_t a, size_t b) {
 
 static struct residue residue_of(const struct axis *x, size_t residue) {
     const size_t divisor = common_divisor(x->stride, x->dilation);
-    struct residue r = {{.in = x->out, .out = x->in, .stride = 1, .dilation = x->dilation / divisor, .first = residue,
-                         .step = x->stride}, 0, x->stride / divisor};
+    struct residue r = {.t_step = x->stride / divisor};
+    r.axis = (struct axis){.in = x->out, .out = x->in, .stride = 1, .dilation = x->dilation / divisor};
+    r.axis.first = residue, r.axis.step = x->stride;
     const ptrdiff_t stride = (ptrdiff_t)x->stride, at = (ptrdiff_t)residue + x->pad;
     while (r.t0 < r.t_step && (at - (ptrdiff_t)(r.t0 * x->dilation)) % stride) r.t0++;
     if (r.t0 == r.t_step || r.t0 >= x->taps) return r;
@@ -109,7 +112,7 @@ static size_t forward_tap(const struct residue *r, size_t t) {
     return r->t0 + (r->axis.taps - 1 - t) * r->t_step;
 }
 
-/* ---- sums over windows --------------------------------------------------------------------------------------------------- */
+/* ---- sums over windows ------------------------------------------------------------------------------------------- */
 
 /* out = bias + windows of `in` times w, whose panels have rows (ty, tx, channel) and columns of filters. */
 struct correlation {
@@ -124,7 +127,8 @@ struct correlation {
 };
 
 /* The pixels that see through the same taps, for `n` filters from j on. */
-static void correlate_region(const struct correlation *s, struct run y, struct run x, size_t samples, size_t j, size_t n) {
+static void correlate_region(const struct correlation *s, struct run y, struct run x, size_t samples, size_t j,
+                             size_t n) {
     const size_t C = s->channels, F = s->filters, row = s->x.in * C;
     const size_t nty = y.t1 - y.t0, ntx = nty ? x.t1 - x.t0 : 0;
     const float *init = s->bias ? s->bias + j : zeros;
@@ -141,7 +145,8 @@ static void correlate_region(const struct correlation *s, struct run y, struct r
     const size_t mr = (size_t)nnc_kernels->mr;
     for (size_t i = 1; i < 3; i++) {
         const size_t first = ways[0].n, other = ways[i].n;
-        if (other * ((first + mr - 1) / mr) > first * ((other + mr - 1) / mr)) way = ways[0], ways[0] = ways[i], ways[i] = way;
+        if (other * ((first + mr - 1) / mr) <= first * ((other + mr - 1) / mr)) continue;
+        way = ways[0], ways[0] = ways[i], ways[i] = way;
     }
     struct nnc_product product = {.m = ways[0].n, .n = n, .k = ntx * C, .segments = nty, .blocks = 1, .rs = ways[0].in,
                                   .cs = 1, .a_segment = s->y.dilation * row, .ldb = PANEL,
@@ -152,8 +157,10 @@ static void correlate_region(const struct correlation *s, struct run y, struct r
         product.a_segment = s->x.dilation * C, product.b_segment = C * PANEL;
     }
     for (size_t i = 0; i < ways[2].n; i++)
-        for (size_t q = 0; q < ways[1].n; q++)
-            nnc_kernels->gemm(&product, in + i * ways[2].in + q * ways[1].in, w, init, out + i * ways[2].out + q * ways[1].out);
+        for (size_t q = 0; q < ways[1].n; q++) {
+            const float *a = in + i * ways[2].in + q * ways[1].in;
+            nnc_kernels->gemm(&product, a, w, init, out + i * ways[2].out + q * ways[1].out);
+        }
 }
 
 /* Rows of sums [y0, y1) of `samples` samples. */
@@ -171,7 +178,7 @@ static void correlate(const struct correlation *s, size_t samples, size_t y0, si
         }
 }
 
-/* ---- sharing by samples, and by rows of the map where samples are few ------------------------------------------------- */
+/* ---- sharing by samples, and by rows of the map where samples are few -------------------------------------------- */
 
 /* Samples [i0, i0 + n), rows [y0, y1) of their maps. */
 struct part {
@@ -179,7 +186,8 @@ struct part {
 };
 
 /* This worker's next part, beginning at *at, of m samples of `height` rows; false: no more. At most `most` samples. */
-static bool next_part(const struct nnc_worker *worker, size_t m, size_t height, size_t most, size_t *at, struct part *part) {
+static bool next_part(const struct nnc_worker *worker, size_t m, size_t height, size_t most, size_t *at,
+                      struct part *part) {
     size_t first, last;
     if (m >= 4 * (size_t)worker->n || m % (size_t)worker->n == 0) {
         nnc_share(worker, m, &first, &last);
@@ -207,7 +215,7 @@ static size_t samples_together(const struct nnc_layer *layer) {
     return n ? n : 1;
 }
 
-/* ---- forward --------------------------------------------------------------------------------------------------------------- */
+/* ---- forward ----------------------------------------------------------------------------------------------------- */
 
 void nnc_conv_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l], *target = nnc_product_target(plan, l, pass);
@@ -238,7 +246,7 @@ void nnc_conv_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pa
     }
 }
 
-/* ---- backward: dx ------------------------------------------------------------------------------------------------------------ */
+/* ---- backward: dx ------------------------------------------------------------------------------------------------ */
 
 /* The way back of W for each pair of residues, one after the other: panels of 32 channels with rows (ty, tx, f). */
 struct turned {
@@ -283,7 +291,8 @@ static void turn_weights(const struct nnc_layer *layer, const struct nnc_worker 
                     for (size_t f = 0; f < F; f += PANEL)
                         if (block++ % (size_t)worker->n == (size_t)worker->id)
                             nnc_kernels->transpose(least(PANEL, C - c), least(PANEL, F - f),
-                                                   W->w + nnc_param_offset(W, tap * C + c, f), PANEL, panel + f * PANEL, PANEL);
+                                                   W->w + nnc_param_offset(W, tap * C + c, f), PANEL,
+                                                   panel + f * PANEL, PANEL);
                 }
     while (next_turned(layer, &t));
 }
@@ -296,8 +305,9 @@ static void input_gradient(struct nnc_plan *plan, size_t l, size_t m, const stru
     size_t at = 0;
     struct part part;
     while (next_part(worker, m, g->height, samples_together(layer), &at, &part)) {
-        struct correlation dx = {.channels = layer->spec.units, .filters = g->channels, .in = layer->da + part.i * layer->ld,
-                                 .ld_in = layer->ld, .out = before->da + part.i * before->ld, .ld_out = before->ld};
+        struct correlation dx = {.channels = layer->spec.units, .filters = g->channels, .ld_in = layer->ld,
+                                 .in = layer->da + part.i * layer->ld, .out = before->da + part.i * before->ld,
+                                 .ld_out = before->ld};
         struct turned t = first_turned(layer);
         do {
             dx.y = t.y.axis, dx.x = t.x.axis, dx.w = t.w;
@@ -312,16 +322,16 @@ static void input_gradient(struct nnc_plan *plan, size_t l, size_t m, const stru
     }
 }
 
-/* ---- backward: dW, db ------------------------------------------------------------------------------------------------------- */
+/* ---- backward: dW, db -------------------------------------------------------------------------------------------- */
 
 /* g += the part of tile rows [r0, r1), columns [j, j + n) of dW that samples [i0, i1) give. */
-static void add_kernel_gradient(const struct nnc_layer *layer, const float *x, size_t ldx, size_t i0, size_t i1, size_t r0,
-                                size_t r1, size_t j, size_t n, float *tile) {
+static void add_kernel_gradient(const struct nnc_layer *layer, const float *x, size_t ldx, size_t i0, size_t i1,
+                                size_t r0, size_t r1, size_t j, size_t n, float *tile) {
     const nnc_geometry *g = &layer->spec.geometry;
     const struct axis ys = y_axis(g), xs = x_axis(g);
     const size_t C = g->channels, F = layer->spec.units, row = g->width * C, window_row = g->kernel_width * C;
-    /* Columns of dz that see different taps are cut apart in one of two ways: what one tap sees, if that fills a tile, or
-     * the columns that see through the same taps, which adds to a row of the tile more than once. */
+    /* Columns of dz that see different taps are cut apart in one of two ways: what one tap sees, if that fills a tile,
+     * or the columns that see through the same taps, which adds to a row of the tile more than once. */
     const bool by_tap = C >= WIDE_RUN || g->dilation_width > 1;
     for (struct run q = {0}; by_tap ? q.t1 < xs.taps : q.q1 < xs.out;) {
         if (by_tap) {
@@ -336,9 +346,10 @@ static void add_kernel_gradient(const struct nnc_layer *layer, const float *x, s
             const size_t f1 = least(r1, ky * window_row + q.t1 * C);
             const size_t y0 = first_sum(&ys, ky, 0), y1 = least(first_sum(&ys, ky, ys.in), ys.out);
             if (f0 >= f1 || y0 >= y1) continue;
-            struct nnc_product product = {.m = f1 - f0, .n = n, .k = q.q1 - q.q0, .segments = y1 - y0, .blocks = i1 - i0,
-                                          .rs = 1, .cs = xs.stride * C, .a_segment = ys.stride * row, .a_block = ldx,
-                                          .ldb = F, .b_segment = xs.out * F, .b_block = layer->ld, .ldinit = PANEL,
+            struct nnc_product product = {.m = f1 - f0, .n = n, .k = q.q1 - q.q0, .segments = y1 - y0,
+                                          .blocks = i1 - i0, .rs = 1, .cs = xs.stride * C,
+                                          .a_segment = ys.stride * row, .a_block = ldx, .ldb = F,
+                                          .b_segment = xs.out * F, .b_block = layer->ld, .ldinit = PANEL,
                                           .ldc = PANEL};
             if (product.k < product.segments) { /* down the columns */
                 product.k = y1 - y0, product.cs = ys.stride * row, product.ldb = xs.out * F;
@@ -353,8 +364,8 @@ static void add_kernel_gradient(const struct nnc_layer *layer, const float *x, s
     }
 }
 
-/* How a gradient is made: `blocks` of up to MOST_TILES tiles of a panel, each from `shards` of the samples. It follows from
- * the shape alone. */
+/* How a gradient is made: `blocks` of up to MOST_TILES tiles of a panel, each from `shards` of the samples. It follows
+ * from the shape alone. */
 struct division {
     size_t blocks_of_panel, blocks, shards;
 };
@@ -367,8 +378,8 @@ static struct division divide(size_t rows, size_t cols, size_t m) {
     return d;
 }
 
-/* Gradient of one block of tiles from one shard: used at once if that is all, else left for sum_shards. The first block of
- * a panel makes the panel's part of db, too. */
+/* Gradient of one block of tiles from one shard: used at once if that is all, else left for sum_shards. The first block
+ * of a panel makes the panel's part of db, too. */
 static void gradient_item(struct nnc_plan *plan, const struct nnc_layer *layer, const float *x, size_t ldx, size_t m,
                           const struct division *division, size_t item) {
     struct nnc_param *W = layer->kernel, *b = layer->bias;
@@ -412,7 +423,8 @@ static void sum_shards(struct nnc_plan *plan, struct nnc_param *param, float *pa
     nnc_share(worker, param->n_tiles, &first, &last);
     for (size_t tile = first; tile < last; tile++) {
         size_t n, at = nnc_tile(param, tile, &n);
-        for (size_t shard = 1; shard < shards; shard++) nnc_kernels->add(n, parts + shard * param->size + at, parts + at);
+        for (size_t shard = 1; shard < shards; shard++)
+            nnc_kernels->add(n, parts + shard * param->size + at, parts + at);
         nnc_apply_tile(plan, param, tile, parts + at);
     }
 }
@@ -444,7 +456,8 @@ void nnc_conv_lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena
     const nnc_geometry *g = &layer->spec.geometry;
     const size_t taps = g->kernel_height * g->kernel_width, rows = taps * g->channels, F = layer->spec.units;
     const size_t shards = divide(rows, F, B).shards;
-    layer->conv.turned = nnc_take(arena, layer->needs_dx ? taps * F * nnc_round_up(g->channels, PANEL) : 0, sizeof(float));
+    const size_t turned = taps * F * nnc_round_up(g->channels, PANEL);
+    layer->conv.turned = nnc_take(arena, layer->needs_dx ? turned : 0, sizeof(float));
     layer->conv.kernel_parts = nnc_take(arena, shards > 1 ? shards * rows * nnc_round_up(F, PANEL) : 0, sizeof(float));
     layer->conv.bias_parts = nnc_take(arena, shards > 1 ? shards * nnc_round_up(F, PANEL) : 0, sizeof(float));
 }

@@ -47,8 +47,8 @@ static void forward_block(struct nnc_plan *plan, size_t l, size_t i0, size_t i1,
     for (size_t j = 0; j < n; j += PANEL, w += stride) {
         const size_t width = least(PANEL, n - j);
         for (size_t k = 0; k < layer->I && !sparse && m > 1; k += KC) {
-            const struct nnc_product product = {.m = m, .n = width, .k = least(KC, layer->I - k), .segments = 1, .blocks = 1, .rs = ldx,
-                                                .cs = 1, .ldb = PANEL, .ldinit = k ? ld : 0, .ldc = ld};
+            const struct nnc_product product = {.m = m, .n = width, .k = least(KC, layer->I - k), .segments = 1,
+                                                .blocks = 1, .rs = ldx, .cs = 1, .ldb = PANEL, .ldinit = k ? ld : 0, .ldc = ld};
             nnc_kernels->gemm(&product, x + k, w + k * PANEL, k ? a + j : init ? init + j : zeros, a + j);
         }
         nnc_finish_product(plan, l, pass, m, j0 + j, width, a + j, d ? d + j : NULL, ld);
@@ -93,8 +93,8 @@ static void input_gradient(struct nnc_plan *plan, size_t l, size_t m, size_t blo
         for (size_t j = 0; j < depth; j += PANEL)
             nnc_kernels->transpose(width, least(PANEL, depth - j), W->w + nnc_param_offset(W, k0, n0 + j), PANEL,
                                    packed + j * PANEL, PANEL);
-        const struct nnc_product product = {.m = m, .n = width, .k = depth, .segments = 1, .blocks = 1, .rs = layer->ld, .cs = 1,
-                                            .ldb = PANEL, .ldinit = n0 ? before->ld : 0, .ldc = before->ld};
+        const struct nnc_product product = {.m = m, .n = width, .k = depth, .segments = 1, .blocks = 1,
+                                            .rs = layer->ld, .cs = 1, .ldb = PANEL, .ldinit = n0 ? before->ld : 0, .ldc = before->ld};
         nnc_kernels->gemm(&product, layer->da + n0, packed, n0 ? dx : zeros, dx);
     }
     if (before->dz_done && before->spec.activation != ACTIVATION_linear)
@@ -114,8 +114,8 @@ static void kernel_gradient(struct nnc_plan *plan, const struct nnc_layer *layer
         nnc_kernels->gemm_listed(cols, plan->zeros.counts[(k + r) / GROUP],
                                  plan->zeros.of_group + (k + r) / GROUP * plan->capacity, x + k + r, ldx, layer->da + j,
                                  layer->ld, g + r * PANEL, PANEL);
-    const struct nnc_product product = {.m = rows, .n = cols, .k = m, .segments = 1, .blocks = 1, .rs = 1, .cs = ldx, .ldb = layer->ld,
-                                        .ldc = PANEL};
+    const struct nnc_product product = {.m = rows, .n = cols, .k = m, .segments = 1, .blocks = 1, .rs = 1, .cs = ldx,
+                                        .ldb = layer->ld, .ldc = PANEL};
     if (!sparse) nnc_kernels->gemm(&product, x + k, layer->da + j, zeros, g);
     nnc_apply_tile(plan, W, tile, g);
 }

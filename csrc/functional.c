@@ -37,8 +37,8 @@ static void gemm_body(void *arg, struct nnc_worker *worker) {
             const float *b = t->b + p * t->brs + j * t->bcs;
             if (t->bcs == 1) nnc_copy_rows(k, n, b, t->brs, panel, PANEL);
             else nnc_kernels->transpose(n, k, b, t->bcs, panel, PANEL);
-            const struct nnc_product product = {.m = t->M, .n = n, .k = k, .segments = 1, .blocks = 1, .rs = t->ars, .cs = t->acs,
-                                                .ldb = PANEL, .ldinit = ldinit, .ldc = t->ldc};
+            const struct nnc_product product = {.m = t->M, .n = n, .k = k, .segments = 1, .blocks = 1, .rs = t->ars,
+                                                .cs = t->acs, .ldb = PANEL, .ldinit = ldinit, .ldc = t->ldc};
             nnc_kernels->gemm(&product, t->a + p * t->acs, panel, init, t->c + j);
             init = t->c + j, ldinit = t->ldc, p += k;
         } while (p < t->K);

@@ -56,10 +56,10 @@ struct nnc_loss_block {
 /* The shape of a product c (m, n) = init (m, n) + a b, n <= PANEL, where the sum has up to three levels: `blocks` of
  * `segments` of k terms.
  *
- * Element (i, p) of segment s of block q of a is at a[i rs + p cs + s a_segment + q a_block], with rs = 1 or cs = 1; row p
- * of b there is at b[p ldb + s b_segment + q b_block], PANEL readable floats; rows of init are ldinit apart (0: one row for
- * all), those of c ldc. Each element of c is one chain of fused multiply-adds in the order of (q, s, p). A product of
- * matrices has one segment; a convolution sums over the rows of a window, each a run of memory. */
+ * Element (i, p) of segment s of block q of a is at a[i rs + p cs + s a_segment + q a_block], with rs = 1 or cs = 1;
+ * row p of b there is at b[p ldb + s b_segment + q b_block], PANEL readable floats; rows of init are ldinit apart (0:
+ * one row for all), those of c ldc. Each element of c is one chain of fused multiply-adds in the order of (q, s, p). A
+ * product of matrices has one segment; a convolution sums over the rows of a window, each a run of memory. */
 struct nnc_product {
     size_t m, n, k, segments, blocks;
     size_t rs, cs, a_segment, a_block;

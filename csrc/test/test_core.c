@@ -272,6 +272,74 @@ static void test_threads_here(void) {
     nnc_set_threads(0);
 }
 
+/* Convolutions of every geometry on small integers: a plain loop over the taps gives the same numbers, any number of
+ * threads the same outputs and weights after a step. */
+static size_t some(size_t low, size_t high) {
+    state = state * 1664525u + 1013904223u;
+    return low + (state >> 16) % (high - low + 1);
+}
+
+static float convolved(const nnc_geometry *g, const float *x, const float *w, size_t F, size_t oy, size_t ox, size_t f) {
+    float sum = 0;
+    for (size_t ky = 0; ky < g->kernel_height; ky++)
+        for (size_t kx = 0; kx < g->kernel_width; kx++) {
+            const ptrdiff_t iy = (ptrdiff_t)(oy * g->stride_height + ky * g->dilation_height) - g->pad_top;
+            const ptrdiff_t ix = (ptrdiff_t)(ox * g->stride_width + kx * g->dilation_width) - g->pad_left;
+            if (iy < 0 || iy >= (ptrdiff_t)g->height || ix < 0 || ix >= (ptrdiff_t)g->width) continue;
+            for (size_t c = 0; c < g->channels; c++)
+                sum += x[((size_t)iy * g->width + (size_t)ix) * g->channels + c] *
+                       w[((ky * g->kernel_width + kx) * g->channels + c) * F + f];
+        }
+    return sum;
+}
+
+static void test_convolution(void) {
+    enum { MOST_IN = 9 * 9 * 20, MOST_OUT = 10 * 10 * 40, MOST_W = 4 * 4 * 20 * 40 + 1, MOST_ROWS = 5 };
+    static float x[MOST_ROWS * MOST_IN], a[MOST_ROWS * MOST_OUT], da[MOST_ROWS * MOST_OUT], w[MOST_W], one[MOST_W], many[MOST_W];
+    state = 11;
+    for (int trial = 0; trial < 60; trial++) {
+        const nnc_geometry g = {some(1, 9), some(1, 9), some(1, 20), some(1, 4), some(1, 4), some(1, 3), some(1, 3),
+                                some(1, 3), some(1, 3), (ptrdiff_t)some(0, 3), (ptrdiff_t)some(0, 3), some(1, 10), some(1, 10)};
+        const size_t F = some(1, 40), m = some(1, MOST_ROWS), I = g.height * g.width * g.channels;
+        const size_t n = g.kernel_height * g.kernel_width * g.channels * F, O = g.out_height * g.out_width * F;
+        const nnc_layer_spec layers[] = {
+            {.kind = NNC_CONV2D, .units = g.channels, .geometry = {g.height, g.width, g.channels, 1, 1, 1, 1, 1, 1, 0, 0,
+                                                                  g.height, g.width}},
+            {.kind = NNC_CONV2D, .units = F, .geometry = g}};
+        const nnc_optimizer_spec sgd = {.kind = nnc_optimizer_id("sgd")};
+        const nnc_plan_spec spec = {.n_inputs = I, .n_layers = 2, .layers = layers, .optimizer = &sgd,
+                                    .batch_size = MOST_ROWS};
+        for (size_t i = 0; i < m * I; i++) x[i] = small_integer();
+        for (size_t i = 0; i < m * O; i++) da[i] = small_integer();
+        for (size_t i = 0; i < n; i++) w[i] = small_integer();
+        for (int threads = 1; threads < 4; threads += 2) {
+            float identity[20 * 20] = {0};
+            for (size_t c = 0; c < g.channels; c++) identity[c * g.channels + c] = 1;
+            char message[NNC_MESSAGE] = "";
+            nnc_plan *plan = NULL;
+            nnc_set_threads(threads);
+            CHECK(nnc_plan_create(&plan, &spec, message) == NNC_OK, "%s", message);
+            nnc_plan_write(plan, 0, NNC_WEIGHT, identity);
+            nnc_plan_write(plan, 1, NNC_WEIGHT, w);
+            const nnc_data data = {.x = x, .x_stride = (ptrdiff_t)(I * sizeof(float)), .n = m};
+            CHECK(nnc_plan_step_forward(plan, &data, 0, 0, a) == NNC_OK, "trial %d", trial);
+            bool right = true;
+            for (size_t i = 0; i < m * O; i++)
+                right = right && a[i] == convolved(&g, x + i / O * I, w, F, i % O / F / g.out_width, i / F % g.out_width, i % F);
+            CHECK(right, "%s trial %d, %d threads", nnc_isa_name(), trial, threads);
+            CHECK(nnc_plan_step_backward(plan, m, da, 1, 0) == NNC_OK, "trial %d", trial);
+            nnc_plan_read(plan, 0, NNC_WEIGHT, identity);
+            float *weights = threads == 1 ? one : many, sum = 0;
+            nnc_plan_read(plan, 1, NNC_WEIGHT, weights);
+            for (size_t c = 0; c < g.channels * g.channels; c++) sum += identity[c];
+            weights[n] = sum; /* stands for dx: integers, whose sum is exact */
+            nnc_plan_free(plan);
+        }
+        CHECK(!memcmp(one, many, (n + 1) * sizeof *one), "%s trial %d", nnc_isa_name(), trial);
+    }
+    nnc_set_threads(0);
+}
+
 static void test_refusals(void) {
     char message[NNC_MESSAGE] = "";
     nnc_plan *plan;
@@ -296,6 +364,7 @@ int main(void) {
         test_training();
         test_maps_stay_inside();
         test_training_of_maps();
+        test_convolution();
         printf("%s: %s\n", nnc_isa_name(), failures == before ? "ok" : "failed");
     }
     test_threads_here();
