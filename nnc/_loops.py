@@ -227,8 +227,12 @@ def backend(name: str) -> Any:
 
 
 def _slices(model: Sequential, n: int) -> Iterator[tuple[int, int]]:
-    """(start, stop) of parts of n rows, about a gigaflop each; a function of the model and n alone."""
-    size = 2 ** round(math.log2(5e8 / (model.count_params() + 1000)))
+    """(start, stop) of parts of n rows, about a gigaflop each; a function of the model and n alone.
+
+    A weight is used once for each place of its layer's output.
+    """
+    work = sum(layer.count_params() * math.prod(layer.output_shape[:-1]) for layer in model.layers)
+    size = 2 ** round(math.log2(5e8 / (work + 1000)))
     size = min(max(size, 256), 65536)
     for start in range(0, n, size):
         yield start, min(start + size, n)
