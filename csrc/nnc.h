@@ -90,10 +90,11 @@ typedef struct nnc_layer_spec {
     bool use_scale;   /* normalizations: is there a gamma? */
     int activation;   /* dense, conv2d, activation: an id from nnc_activation_id */
     float alpha;      /* the activation's parameter */
-    size_t group;     /* softmax acts on runs of `group` features; batch normalization's channels; layer normalization's run */
+    size_t group;     /* softmax acts on runs of `group` features; so does layer normalization; batch normalization's channels */
     float rate;       /* dropouts: part that is dropped, 0 <= rate < 1 */
     float scale, offset;              /* rescaling: a = x scale + offset */
-    double momentum, epsilon;         /* normalizations: moving = moving momentum + batch (1 - momentum); 1 / sqrt(var + epsilon) */
+    double momentum;                  /* batch normalization: moving = moving momentum + batch (1 - momentum) */
+    double epsilon;                   /* normalizations: a = gamma (x - mean) / sqrt(variance + epsilon) + beta */
     float l1[2], l2[2];               /* penalties l1 sum|w| + l2 sum w^2: [0] kernel, slope or gamma, [1] bias or beta */
     nnc_geometry geometry;            /* conv2d, poolings; zero_padding: its pads and sizes; height, width and channels also of
                                        * random_affine, channels of spatial_dropout */

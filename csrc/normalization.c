@@ -114,10 +114,10 @@ static void add_parts(const struct nnc_layer *layer, size_t m, size_t which, siz
 }
 
 /* The gradient of gamma or beta in columns [j, j + n), used at once. */
-static void apply(struct nnc_plan *plan, struct nnc_param *param, size_t j, size_t n, const double *sum, const double *factor) {
+static void apply(struct nnc_plan *plan, struct nnc_param *param, size_t j, size_t n, const double *gradient) {
     float g[PANEL] = {0};
     if (!param) return;
-    for (size_t c = 0; c < n; c++) g[c] = (float)(factor ? sum[c] * factor[c] : sum[c]);
+    for (size_t c = 0; c < n; c++) g[c] = (float)gradient[c];
     nnc_apply_tile(plan, param, j / PANEL, g);
 }
 
@@ -161,14 +161,20 @@ void nnc_use_moving_statistics(struct nnc_plan *plan, bool training) {
 
 static void sum_part(const struct nnc_layer *layer, const float *x, size_t m, size_t index) {
     const struct part p = part_of(layer, m, index);
-    float *sums = partial(layer, index, SUMS), *centers = partial(layer, index, CENTERS), *squares = partial(layer, index, SQUARES);
+    float *sums = partial(layer, index, SUMS), *centers = partial(layer, index, CENTERS);
+    float *squares = partial(layer, index, SQUARES);
     memset(sums, 0, 3 * layer->normalization.width * sizeof *sums);
-    for (int b = 0; b < p.n_blocks; b++) nnc_kernels->add_sums(p.blocks[b].m, p.blocks[b].n, x + p.blocks[b].offset, p.blocks[b].ld, sums);
+    for (int b = 0; b < p.n_blocks; b++) {
+        const struct block k = p.blocks[b];
+        nnc_kernels->add_sums(k.m, k.n, x + k.offset, k.ld, sums);
+    }
     fold(layer, sums);
     for (size_t c = 0; c < layer->spec.group; c++) centers[c] = sums[c] / (float)p.runs;
     repeat(layer, centers, 0, layer->spec.group);
-    for (int b = 0; b < p.n_blocks; b++)
-        nnc_kernels->add_squares(p.blocks[b].m, p.blocks[b].n, x + p.blocks[b].offset, p.blocks[b].ld, centers, squares);
+    for (int b = 0; b < p.n_blocks; b++) {
+        const struct block k = p.blocks[b];
+        nnc_kernels->add_squares(k.m, k.n, x + k.offset, k.ld, centers, squares);
+    }
     fold(layer, squares);
 }
 
@@ -236,21 +242,23 @@ static void move(const struct nnc_layer *layer, struct nnc_param *moving, const 
 
 /* With s = scale, z = (x - mean) / root and means over the batch: dx = s (dz - mean(dz) - z mean(z dz)); the means are 0
  * where the statistics are not the batch's. */
-static void batch_gradients(struct nnc_plan *plan, const struct nnc_layer *layer, const struct nnc_pass *pass, size_t j, size_t n) {
+static void batch_gradients(struct nnc_plan *plan, const struct nnc_layer *layer, const struct nnc_pass *pass, size_t j,
+                            size_t n) {
     const double *moments = layer->normalization.moments;
     const double runs = pass->training ? (double)(pass->m * layer->normalization.positions) : INFINITY;
-    double sum[PANEL], product[PANEL], inverse[PANEL];
+    double sum[PANEL], product[PANEL];
     float *of_sum = coefficients(layer, SUM) + j, *of_product = coefficients(layer, PRODUCT) + j;
     add_parts(layer, pass->m, GRADIENT_SUMS, j, sum);
     add_parts(layer, pass->m, GRADIENT_PRODUCTS, j, product);
     for (size_t c = 0; c < n; c++) {
-        inverse[c] = 1 / root(layer, j + c);
+        const double inverse = 1 / root(layer, j + c);
+        product[c] *= inverse;
         of_sum[c] = (float)(sum[c] / runs);
-        of_product[c] = (float)(product[c] * inverse[c] * inverse[c] / runs);
+        of_product[c] = (float)(product[c] * inverse / runs);
     }
     repeat(layer, coefficients(layer, SUM), j, j + n), repeat(layer, coefficients(layer, PRODUCT), j, j + n);
-    apply(plan, layer->kernel, j, n, product, inverse);
-    apply(plan, layer->bias, j, n, sum, NULL);
+    apply(plan, layer->kernel, j, n, product);
+    apply(plan, layer->bias, j, n, sum);
     if (pass->applied) {
         move(layer, layer->moving_mean, moments, j, j + n);
         move(layer, layer->moving_variance, moments + layer->spec.group, j, j + n);
@@ -259,14 +267,14 @@ static void batch_gradients(struct nnc_plan *plan, const struct nnc_layer *layer
 
 void nnc_batch_normalization_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
-    const size_t group = layer->spec.group, width = layer->normalization.width;
+    const size_t group = layer->spec.group;
     size_t ldx, first_part, last_part, first, last;
     const float *x = nnc_input(plan, l, pass, &ldx), *kept = layer->d ? layer->d : layer->a;
     nnc_share(worker, parts_of(layer, pass->m), &first_part, &last_part);
     for (size_t index = first_part; index < last_part; index++) {
         const struct part p = part_of(layer, pass->m, index);
         float *sums = partial(layer, index, GRADIENT_SUMS), *products = partial(layer, index, GRADIENT_PRODUCTS);
-        memset(sums, 0, 2 * width * sizeof *sums);
+        memset(sums, 0, 2 * layer->normalization.width * sizeof *sums);
         for (int b = 0; b < p.n_blocks; b++) {
             const struct block k = p.blocks[b];
             float *da = layer->da + k.offset;
@@ -334,7 +342,7 @@ void nnc_layer_normalization_backward(struct nnc_plan *plan, size_t l, const str
         double sum[PANEL], product[PANEL];
         add_parts(layer, pass->m, GRADIENT_SUMS, j, sum);
         add_parts(layer, pass->m, GRADIENT_PRODUCTS, j, product);
-        apply(plan, layer->kernel, j, n, product, NULL);
-        apply(plan, layer->bias, j, n, sum, NULL);
+        apply(plan, layer->kernel, j, n, product);
+        apply(plan, layer->bias, j, n, sum);
     }
 }

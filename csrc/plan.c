@@ -101,7 +101,8 @@ static bool has_activation(nnc_layer_kind kind) {
 /* A plain activation after a layer that can do it itself, in the pass that makes its outputs. */
 static bool folds(const nnc_layer_spec *spec, const nnc_layer_spec *before) {
     const bool normalization = before->kind == NNC_BATCH_NORMALIZATION && spec->activation != ACTIVATION_softmax;
-    return spec->kind == NNC_ACTIVATION && before->activation == ACTIVATION_linear && (is_product(before->kind) || normalization);
+    return spec->kind == NNC_ACTIVATION && before->activation == ACTIVATION_linear &&
+           (is_product(before->kind) || normalization);
 }
 
 /* Zeros around a map before a convolution are taps outside the map: nothing, if nothing of the map is cut off. */
@@ -148,7 +149,7 @@ static size_t outputs_of(const nnc_layer_spec *spec, size_t width) {
 
 /* ---- layout -------------------------------------------------------------------------------------------------------- */
 
-/* Parameter `name` of a layer, of which l1[which], l2[which] are the penalties. */
+/* A parameter, with its penalties if it is trainable. */
 static struct nnc_param *add_param(struct nnc_plan *plan, struct nnc_arena *arena, nnc_parameter info, const float *l1,
                                    const float *l2) {
     struct nnc_param *p = arena->base ? &plan->params[plan->n_params] : NULL;
@@ -243,8 +244,9 @@ static void lay_out(struct nnc_plan *plan, struct nnc_arena *arena, const nnc_pl
         if (layer.spec.kind == NNC_CONV2D) nnc_conv_lay_out(&layer, B, arena);
         if (is_normalization(layer.spec.kind)) nnc_normalization_lay_out(&layer, B, arena);
         if (layer.spec.kind == NNC_RANDOM_AFFINE) {
-            layer.beyond = take_floats(arena, layer.spec.geometry.channels);
-            for (size_t c = 0; arena->base && c < layer.spec.geometry.channels; c++) layer.beyond[c] = layer.spec.affine.fill_value;
+            const size_t channels = layer.spec.geometry.channels;
+            layer.beyond = take_floats(arena, channels);
+            for (size_t c = 0; arena->base && c < channels; c++) layer.beyond[c] = layer.spec.affine.fill_value;
         }
         if (plan->layers) plan->layers[l] = layer;
     }
@@ -318,7 +320,8 @@ static struct fault check_geometry(const nnc_layer_spec *spec, size_t width) {
     if (spec->kind == NNC_RANDOM_AFFINE) return (struct fault){0};
     if (!in_map(g->out_height) || !in_map(g->out_width) || !pad_in_map(g->pad_top) || !pad_in_map(g->pad_left))
         return (struct fault){"sizes of maps must be from 1 to 2^30", g->out_height};
-    const size_t steps[] = {g->kernel_height, g->kernel_width, g->stride_height, g->stride_width, g->dilation_height, g->dilation_width};
+    const size_t steps[] = {g->kernel_height, g->kernel_width, g->stride_height, g->stride_width, g->dilation_height,
+                            g->dilation_width};
     for (size_t i = 0; i < sizeof steps / sizeof *steps && (conv || pooling); i++)
         if (!in_map(steps[i])) return (struct fault){"kernels, strides and dilations must be from 1 to 2^30", steps[i]};
     if (pooling && (g->dilation_height != 1 || g->dilation_width != 1))
@@ -333,7 +336,8 @@ static struct fault check_geometry(const nnc_layer_spec *spec, size_t width) {
     const double taps = (double)g->kernel_height * (double)g->kernel_width * (double)g->channels;
     if (conv && (filters < 1 || taps * (filters + PANEL) >= (double)MOST_FLOATS))
         return (struct fault){"filters must be at least 1, and the kernel's size below 2^38", spec->units};
-    if (pixels * filters >= (double)MOST_FLOATS) return (struct fault){"the map must be smaller than 2^38, of height", g->out_height};
+    if (pixels * filters >= (double)MOST_FLOATS)
+        return (struct fault){"the map must be smaller than 2^38, of height", g->out_height};
     return (struct fault){0};
 }
 
@@ -351,9 +355,10 @@ static struct fault check_affine(const nnc_affine *a) {
 }
 
 static struct fault check_layer(const nnc_layer_spec *spec, size_t width, bool has_params) {
-    struct fault fault = {0};
+    const struct fault none = {0};
     if (has_activation(spec->kind) && spec->kind != NNC_BATCH_NORMALIZATION) {
-        if (spec->activation < 0 || spec->activation >= N_ACTIVATIONS) return (struct fault){"unknown activation", (size_t)spec->activation};
+        if (spec->activation < 0 || spec->activation >= N_ACTIVATIONS)
+            return (struct fault){"unknown activation", (size_t)spec->activation};
         const size_t features = spec->kind == NNC_ACTIVATION ? width : spec->units;
         if (spec->activation == ACTIVATION_softmax && !divides(spec->group, features))
             return (struct fault){"softmax's group must divide the features", spec->group};
@@ -369,7 +374,8 @@ static struct fault check_layer(const nnc_layer_spec *spec, size_t width, bool h
     case NNC_ZERO_PADDING: return check_geometry(spec, width);
     case NNC_BATCH_NORMALIZATION:
     case NNC_LAYER_NORMALIZATION:
-        if (!divides(spec->group, width)) return (struct fault){"a normalization's group must divide the features", spec->group};
+        if (!divides(spec->group, width))
+            return (struct fault){"a normalization's group must divide the features", spec->group};
         break;
     case NNC_SPATIAL_DROPOUT:
         if (!divides(spec->geometry.channels, width))
@@ -379,12 +385,12 @@ static struct fault check_layer(const nnc_layer_spec *spec, size_t width, bool h
         if (!(spec->rate >= 0 && spec->rate < 1)) return (struct fault){"dropout's rate must be in [0, 1), of features", width};
         break;
     case NNC_RANDOM_AFFINE:
-        if (has_params) return (struct fault){"random_affine must come before every layer with parameters, features", width};
-        fault = check_affine(&spec->affine);
-        return fault.what ? fault : check_geometry(spec, width);
+        if (has_params)
+            return (struct fault){"random_affine must come before every layer with parameters, features", width};
+        return check_affine(&spec->affine).what ? check_affine(&spec->affine) : check_geometry(spec, width);
     default: break;
     }
-    return fault;
+    return none;
 }
 
 /* Floats of the parameters that a layer adds, padding included. */

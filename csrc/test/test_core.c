@@ -204,8 +204,8 @@ static double train_maps(int threads, float statistics[6]) {
     static float x[SAMPLES * SAMPLE];
     static int32_t ids[SAMPLES];
     const int relu = nnc_activation_id("relu"), softmax = nnc_activation_id("softmax");
-    const nnc_affine shake = {.rotation = {-0.1, 0.1}, .zoom = {{-0.2, 0.2}, {-0.2, 0.2}}, .shift = {{-0.2, 0.2}, {-0.1, 0.1}},
-                              .one_zoom = true, .fill = nnc_fill_id("constant"), .bilinear = true};
+    const nnc_affine shake = {.rotation = {-0.1, 0.1}, .zoom = {{-0.2, 0.2}, {-0.2, 0.2}},
+                              .shift = {{-0.2, 0.2}, {-0.1, 0.1}}, .one_zoom = true, .fill = nnc_fill_id("constant"), .bilinear = true};
     const nnc_layer_spec layers[] = {
         {.kind = NNC_RANDOM_AFFINE, .affine = shake, .geometry = {.height = SIDE, .width = SIDE, .channels = 1}},
         {.kind = NNC_ZERO_PADDING, .geometry = {SIDE, SIDE, 1, 0, 0, 0, 0, 0, 0, 1, 1, 9, 9}},
