@@ -385,7 +385,7 @@ static void gradient_item(struct nnc_plan *plan, const struct nnc_layer *layer, 
     struct nnc_param *W = layer->kernel, *b = layer->bias;
     const nnc_geometry *g = &layer->spec.geometry;
     const size_t pixels = g->out_height * g->out_width, together = (LEAST_CHAIN + pixels - 1) / pixels;
-    const size_t block = item / division->shards, shard = item % division->shards;
+    const size_t shard = item / division->blocks, block = item % division->blocks;
     const size_t panel = block / division->blocks_of_panel, j = panel * PANEL, n = least(PANEL, W->cols - j);
     const size_t t0 = block % division->blocks_of_panel * MOST_TILES, t1 = least(t0 + MOST_TILES, W->row_tiles);
     const size_t first = m * shard / division->shards, last = m * (shard + 1) / division->shards;

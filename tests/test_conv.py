@@ -1,5 +1,5 @@
 """Convolutions, compiled against reference. Small integers make every order of summation exact, so that the
-product and both gradients have to agree to the last bit, on every instruction set, for any number of threads."""
+product and both gradients have to agree to the last bit, for every instruction set and number of threads."""
 
 import itertools
 
