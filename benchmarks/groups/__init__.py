@@ -13,7 +13,7 @@ from pathlib import Path
 
 import workloads
 
-NAMES = ("machine", "gemm", "elementwise", "train", "accuracy", "inference", "footprint")
+NAMES = ("machine", "gemm", "elementwise", "train", "search", "accuracy", "inference", "footprint")
 
 
 @dataclasses.dataclass
