@@ -139,12 +139,16 @@ class Epochs:
         orders = np.empty((count, rows if shuffle else 0), np.int64)
         for i in range(count if shuffle else 0):
             orders[i] = self.orders.at(epoch + i).permutation(rows)
-        rates = [optimizer.learning_rates(first + i * n_steps, n_steps, epoch + i) for i in range(count)]
+        if isinstance(optimizer.learning_rate, float):
+            rates = optimizer.learning_rates(first, count * n_steps, epoch).reshape(count, n_steps)
+        else:
+            each = [optimizer.learning_rates(first + i * n_steps, n_steps, epoch + i) for i in range(count)]
+            rates = np.stack(each)
         names = model.metrics_names
         self.interrupts.hold()
         try:
             done, broken, sums = model._plan_for(batch_size).train_epochs(
-                *arrays, held_out, orders, np.stack(rates), batch_size, epoch, first, BUDGET
+                *arrays, held_out, orders, rates, batch_size, epoch, first, BUDGET
             )
             optimizer.iterations = first + done * n_steps + max(broken, 0)
             means = (sums[:done, :, 1:] / np.maximum(sums[:done, :, :1], 1)).tolist()
