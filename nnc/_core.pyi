@@ -52,6 +52,19 @@ class Plan:
         budget: float,
         seconds: NDArray[np.float64] | None = None,
     ) -> tuple[int, int, float, NDArray[np.float64]]: ...
+    def train_epochs(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: Floats | None,
+        held_out: tuple[NDArray[Any], NDArray[Any], Floats | None] | None,
+        orders: NDArray[np.int64],
+        learning_rates: Floats,
+        batch_size: int,
+        epoch: int,
+        step: int,
+        budget: float,
+    ) -> tuple[int, int, NDArray[np.float64]]: ...
     def release(self) -> None: ...
     def evaluate(
         self, x: NDArray[Any], y: NDArray[Any], sample_weight: Floats | None, start: int, stop: int

@@ -11,8 +11,10 @@ import numpy as np
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.math cimport INFINITY
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
+from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 
 # ---- machine --------------------------------------------------------------------------------------------------------
@@ -183,6 +185,12 @@ cdef int _raise(nnc_status status, what) except -1:
     if status == NNC_INVALID:
         raise ValueError(what)
     return 0
+
+
+cdef double _seconds() noexcept nogil:
+    cdef timespec t
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return <double>t.tv_sec + 1e-9 * <double>t.tv_nsec
 
 
 # ---- arrays to pointers -----------------------------------------------------------------------------------------------
@@ -470,6 +478,63 @@ cdef class Plan:
             _raise(status, "this plan was made without a loss or an optimizer, or there is no memory for gradients")
             loss = float("nan") if status == NNC_NOT_FINITE else sums.loss
             return sums.steps, sums.rows, loss, np.array(self._metric_sums)
+
+    def train_epochs(self, x, y, sample_weight, held_out, const int64_t[:, ::1] orders,
+                     const float[:, ::1] learning_rates, size_t batch_size, uint64_t epoch, uint64_t step,
+                     double budget):
+        """Several epochs, each as `train` and, on held_out (x, y, sample_weight) or None, `evaluate` do them.
+
+        Row e of orders (E, n or 0: as they lie) and learning_rates (E, steps) is of epoch `epoch` + e. Ends behind an
+        epoch when `budget` seconds are over. Gives (whole epochs done, steps done in one that broke off at a loss that
+        is not finite or -1, sums): sums (E, 2, 2 + metrics) has the rows, loss and metrics of training and held_out.
+        """
+        cdef size_t E = learning_rates.shape[0], steps = learning_rates.shape[1], n = orders.shape[1], e = 0
+        cdef size_t n_metrics = self._metric_sums.shape[0]
+        cdef double[:, :, ::1] totals = np.zeros((E, 2, 2 + n_metrics))
+        cdef _Rows rows = _Rows.of(x, y, sample_weight, self.n_inputs, self.n_outputs)
+        cdef _Rows held = None
+        cdef const nnc_data *held_data = NULL
+        cdef nnc_schedule schedule
+        cdef nnc_sums sums
+        cdef nnc_status status = NNC_OK
+        cdef double deadline = _seconds() + budget
+        if batch_size < 1 or batch_size > <size_t>self.batch_size:
+            raise ValueError(f"batch_size must be from 1 to {self.batch_size}, got {batch_size}")
+        if <size_t>orders.shape[0] != E:
+            raise ValueError(f"orders are of {orders.shape[0]} epochs, learning_rates of {E}")
+        for e in range(E if n else 0):
+            self._check_order(orders[e], rows.data.n)
+        if held_out is not None:
+            held = _Rows.of(held_out[0], held_out[1], held_out[2], self.n_inputs, self.n_outputs)
+            held_data = &held.data
+        schedule.order, schedule.start, schedule.stop = NULL, 0, n if n else rows.data.n
+        schedule.batch_size, schedule.n_steps, schedule.budget = batch_size, steps, INFINITY
+        schedule.seconds = NULL
+        with self._lock, nogil:
+            e = 0
+            while e < E:
+                if n:
+                    schedule.order = &orders[e, 0]
+                schedule.learning_rates = &learning_rates[e, 0]
+                schedule.epoch, schedule.step = epoch + e, step + e * steps
+                sums.metrics = &totals[e, 0, 0] + 2
+                status = nnc_plan_train(self._plan, &rows.data, &schedule, &sums)
+                if status != NNC_OK:
+                    break
+                totals[e, 0, 0], totals[e, 0, 1] = <double>sums.rows, sums.loss
+                if held_data != NULL:
+                    sums.metrics = &totals[e, 1, 0] + 2
+                    status = nnc_plan_evaluate(self._plan, held_data, 0, held_data.n, &sums)
+                    if status != NNC_OK:
+                        break
+                    totals[e, 1, 0] = <double>sums.rows
+                    totals[e, 1, 1] = sums.loss + nnc_plan_penalty(self._plan) * <double>sums.rows
+                e += 1
+                if _seconds() > deadline:
+                    break
+        if status != NNC_NOT_FINITE:
+            _raise(status, "this plan was made without a loss or an optimizer, or there is no memory for gradients")
+        return e, sums.steps if status == NNC_NOT_FINITE else -1, np.asarray(totals)
 
     def release(self):
         """Forget the arrays of the last `train`, which it keeps so that slices of an epoch check them once."""

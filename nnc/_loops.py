@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ import numpy as np
 
 from nnc import _inputs, random
 from nnc._callback import CallbackList
+from nnc.callbacks import History
 from nnc.errors import DivergenceError
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 BUDGET = 0.05  # seconds of training in a slice
 _SHUFFLE = 1  # purpose in the generator's key
 _MOST_STEPS = 2**16  # of a slice; bounds the array of learning rates
+_MOST_ROWS = 2**18  # of the orders of epochs that are trained in one call
 
 
 class Interrupts:
@@ -92,6 +95,7 @@ class Epochs:
         self.model, self.callbacks, self.interrupts = model, callbacks, interrupts
         self.orders = random.Streams(model.seed, _SHUFFLE)
         self.watched = callbacks.per_batch or callbacks.has("on_steps")
+        self.seconds = math.inf  # that the last epoch took
 
     def over_arrays(
         self,
@@ -103,11 +107,76 @@ class Epochs:
     ) -> dict[str, float]:
         """One epoch over (x, y, sample_weight), in an order that is a function of model seed and epoch."""
         self._begin(epoch)
+        began = time.perf_counter()
         rows = len(arrays[0])
         order = self.orders.at(epoch).permutation(rows) if shuffle else None
         while self.batch < n_steps and not self.model.stop_training:
             self._slice(arrays, order, self.batch * batch_size, n_steps - self.batch, batch_size)
+        self.seconds = time.perf_counter() - began
         return self.means.logs()
+
+    def run_ahead(
+        self,
+        epoch: int,
+        n_epochs: int,
+        arrays: _inputs.Arrays,
+        batch_size: int,
+        n_steps: int,
+        shuffle: bool,
+        held_out: _inputs.Arrays | None,
+    ) -> int:
+        """Several short epochs with their validation in one call of the core; gives how many were done.
+
+        An epoch of a tiny net takes the core less time than it takes Python to ask for it. What is computed
+        is the same as by `over_arrays` and `evaluate`; for runs where no callback looks at single epochs
+        (`may_run_ahead`). 0 where the epochs are not short.
+        """
+        model, rows, run = self.model, len(arrays[0]), self.callbacks
+        count = min(n_epochs, int(min(BUDGET / 2 / self.seconds, _MOST_ROWS / rows)))
+        if count < 2:
+            return 0
+        optimizer, first = model.optimizer, model.optimizer.iterations
+        orders = np.empty((count, rows if shuffle else 0), np.int64)
+        for i in range(count if shuffle else 0):
+            orders[i] = self.orders.at(epoch + i).permutation(rows)
+        if isinstance(optimizer.learning_rate, float):
+            rates = optimizer.learning_rates(first, count * n_steps, epoch).reshape(count, n_steps)
+        else:
+            each = [optimizer.learning_rates(first + i * n_steps, n_steps, epoch + i) for i in range(count)]
+            rates = np.stack(each)
+        names = model.metrics_names
+        self.interrupts.hold()
+        try:
+            done, broken, sums = model._plan_for(batch_size).train_epochs(
+                *arrays, held_out, orders, rates, batch_size, epoch, first, BUDGET
+            )
+            optimizer.iterations = first + done * n_steps + max(broken, 0)
+            means = (sums[:done, :, 1:] / np.maximum(sums[:done, :, :1], 1)).tolist()
+            for i, (training, validation) in enumerate(means):
+                logs = dict(zip(names, training, strict=True))
+                if held_out is not None:
+                    logs |= {f"val_{name}": value for name, value in zip(names, validation, strict=True)}
+                model._epoch = epoch + i + 1
+                run("on_epoch_end", epoch + i, logs)
+        finally:
+            self.interrupts.release()
+        if broken >= 0:
+            raise divergence(f"epoch {epoch + done + 1}, batch {broken + 1}", rates[done][broken])
+        return done
+
+    def may_run_ahead(self, parts: Any) -> bool:
+        """Whether `run_ahead` can do these epochs, whose validation is on `parts`, or None."""
+        model, run = self.model, self.callbacks
+        short = parts is None or (
+            isinstance(parts, list) and len(parts) == 1 and len(parts[0][0]) <= _slice_rows(model)
+        )
+        return (
+            short
+            and model.backend == "compiled"
+            and model._loss_spec is not None
+            and not self.watched
+            and all(type(callback) is History for callback in run.callbacks)
+        )
 
     def over_batches(self, epoch: int, batches: Iterable[tuple]) -> dict[str, float]:
         """One epoch over an iterable of (x, y) or (x, y, sample_weight)."""
@@ -226,14 +295,16 @@ def backend(name: str) -> Any:
     return reference
 
 
-def _slices(model: Sequential, n: int) -> Iterator[tuple[int, int]]:
-    """(start, stop) of parts of n rows, about a gigaflop each; a function of the model and n alone.
-
-    A weight is used once for each place of its layer's output.
-    """
+def _slice_rows(model: Sequential) -> int:
+    """Rows of about a gigaflop; a weight is used once for each place of its layer's output."""
     work = sum(layer.count_params() * math.prod(layer.output_shape[:-1]) for layer in model.layers)
     size = 2 ** round(math.log2(5e8 / (work + 1000)))
-    size = min(max(size, 256), 65536)
+    return min(max(size, 256), 65536)
+
+
+def _slices(model: Sequential, n: int) -> Iterator[tuple[int, int]]:
+    """(start, stop) of parts of n rows, about a gigaflop each; a function of the model and n alone."""
+    size = _slice_rows(model)
     for start in range(0, n, size):
         yield start, min(start + size, n)
 

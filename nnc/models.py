@@ -189,7 +189,25 @@ class Sequential(Network):
                 run("on_train_begin", {})
                 if 0 < initial_epoch == self._epoch:
                     run.restore(self._callback_state)
-                for epoch in range(initial_epoch, epochs):
+                parts = validation() if validation is not None else None
+                ahead = train is not None and validation_freq == 1 and loop.may_run_ahead(parts)
+                epoch = initial_epoch
+                while epoch < epochs:
+                    if ahead and (
+                        done := loop.run_ahead(
+                            epoch,
+                            epochs - epoch,
+                            train,
+                            batch_size,
+                            n_steps,
+                            bool(shuffle),
+                            parts and parts[0],
+                        )
+                    ):
+                        epoch += done
+                        if self.stop_training:
+                            break
+                        continue
                     run("on_epoch_begin", epoch, {})
                     if train is not None:
                         logs = loop.over_arrays(epoch, train, batch_size, n_steps, bool(shuffle))
@@ -207,6 +225,7 @@ class Sequential(Network):
                         run("on_test_end", found)
                     self._epoch = epoch + 1
                     run("on_epoch_end", epoch, logs)
+                    epoch += 1
                     if self.stop_training:
                         break
             finally:

@@ -13,7 +13,17 @@ from pathlib import Path
 
 import workloads
 
-NAMES = ("machine", "gemm", "elementwise", "train", "accuracy", "inference", "convolution", "footprint")
+NAMES = (
+    "machine",
+    "gemm",
+    "elementwise",
+    "train",
+    "search",
+    "accuracy",
+    "inference",
+    "convolution",
+    "footprint",
+)
 
 
 @dataclasses.dataclass

@@ -3,7 +3,8 @@
 Trainer(task, weights, threads) has `first_losses(steps)`, the mean loss of the first batches of
 `task.batches(steps)` without the penalty, and `run(steps)`. Predictor(weights, threads) has `__call__(x)`,
 the class probabilities of x float32 (n, inputs) by a net with ReLU and a last softmax. Weights are W (I, O)
-and b (O,) in turn; None: the side makes its own (nnc).
+and b (O,) in turn; None: the side makes its own (nnc). Searcher(sweep, params, threads) has `params`, the
+trials (None: the side draws them, nnc), `run()`, their validation accuracies, and `close()`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ PREDICTORS = {
     "onnxruntime": "onnx_side.Predictor",
     "scikit-learn": "sklearn_side.Predictor",
     "NumPy": "numpy_side.Predictor",
+}
+SEARCHERS = {
+    "nnc": "nnc_side.Searcher",
+    "PyTorch": "torch_side.Searcher",
+    "scikit-learn": "sklearn_side.Searcher",
 }
 PACKAGES = ("nnc", "numpy", "torch", "jax", "jaxlib", "scikit-learn", "onnxruntime", "onnx", "scipy")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import nnc
-from nnc import initializers, layers, losses, optimizers, regularizers
+from nnc import initializers, layers, losses, optimizers, regularizers, search
 
 LOSSES = {
     "crossentropy": losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -66,3 +66,45 @@ class Predictor:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         return self.model.predict_on_batch(x)
+
+
+class Searcher:
+    def __init__(self, sweep, params, threads):
+        nnc.set_num_threads(threads)
+        self.sweep = sweep
+        space = {
+            "hidden": search.integers(*sweep.hidden),
+            "rate": search.uniform(*sweep.rate),
+            "l2": search.loguniform(1e-7, 1e-4),
+        }
+        self.search = search.RandomSearch(
+            self.build,
+            space,
+            sweep.trials,
+            metric="val_accuracy",
+            epochs=sweep.epochs,
+            batch_size=sweep.batch,
+            verbose=0,
+        )
+        self.params = self.search.params()
+
+    def build(self, params):
+        kernel = {
+            "kernel_initializer": initializers.HeNormal(),
+            "kernel_regularizer": regularizers.L2(params["l2"] / 2),
+        }
+        x = self.sweep.data[0]
+        model = nnc.Sequential([layers.Input(x.shape[1:])])
+        if x.dtype == np.uint8:
+            model.add(layers.Rescaling(1 / 255))
+        model.add(layers.Dense(params["hidden"], "relu", **kernel))
+        model.add(layers.Dense(self.sweep.outputs, **kernel))
+        model.compile(optimizers.SGD(params["rate"]), LOSSES["crossentropy"], metrics=["accuracy"])
+        return model
+
+    def run(self) -> list[float]:
+        x, y, *held = self.sweep.data
+        return [trial.score for trial in self.search.run(x, y, validation_data=tuple(held)).trials]
+
+    def close(self) -> None:
+        pass

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import RandomizedSearchCV
 from sklearn.neural_network import MLPClassifier
 
 from peers import NotSupported
@@ -63,3 +64,42 @@ class Predictor:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         return self.model.predict_proba(x)
+
+
+class Searcher:
+    """RandomizedSearchCV over the given trials, each once; joblib's processes stay alive between rounds."""
+
+    def __init__(self, sweep, params, threads):
+        self.params = params
+        x, y, x_held, y_held = sweep.floats()
+        self.x, self.y = np.concatenate([x, x_held]), np.concatenate([y, y_held])
+        cut = np.arange(len(x)), np.arange(len(x), len(self.x))
+        model = MLPClassifier(
+            solver="sgd",
+            momentum=0.0,
+            nesterovs_momentum=False,
+            batch_size=sweep.batch,
+            max_iter=sweep.epochs,
+            n_iter_no_change=10**9,
+            tol=0.0,
+            random_state=0,
+        )
+        trials = [
+            {
+                "hidden_layer_sizes": [(p["hidden"],)],
+                "learning_rate_init": [p["rate"]],
+                "alpha": [p["l2"] * sweep.batch],  # its penalty is divided by the batch
+            }
+            for p in params
+        ]
+        self.search = RandomizedSearchCV(
+            model, trials, n_iter=len(trials), cv=[cut], n_jobs=threads, refit=False, random_state=0
+        )
+
+    def run(self) -> list[float]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return list(self.search.fit(self.x, self.y).cv_results_["mean_test_score"])
+
+    def close(self) -> None:
+        pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -82,3 +84,51 @@ class Predictor:
     def __call__(self, x: np.ndarray) -> torch.Tensor:
         with torch.inference_mode():
             return self.net(torch.from_numpy(x))
+
+
+class Searcher:
+    """Processes of one thread each that have the data and take trials from a queue."""
+
+    def __init__(self, sweep, params, threads):
+        self.params = params
+        settings = sweep.outputs, sweep.batch, sweep.epochs
+        context = multiprocessing.get_context("spawn")
+        self.pool = context.Pool(threads, _start_searching, (sweep.floats(), settings))
+        self.pool.map(abs, range(threads))
+
+    def run(self) -> list[float]:
+        return self.pool.map(_trial, self.params, chunksize=1)
+
+    def close(self) -> None:
+        self.pool.terminate()
+
+
+def _start_searching(data, settings) -> None:
+    global _searched
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    x, y, x_held, y_held = (torch.from_numpy(a) for a in data)
+    _searched = (x, y.long(), x_held, y_held.long(), *settings)
+
+
+def _trial(params) -> float:
+    """The validation accuracy of one trial."""
+    x, y, x_held, y_held, outputs, batch, epochs = _searched
+    first, last = torch.nn.Linear(x.shape[1], params["hidden"]), torch.nn.Linear(params["hidden"], outputs)
+    for layer in (first, last):
+        torch.nn.init.kaiming_normal_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    net = torch.nn.Sequential(first, torch.nn.ReLU(), last)
+    groups = [
+        {"params": [first.weight, last.weight], "weight_decay": params["l2"]},
+        {"params": [first.bias, last.bias], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.SGD(groups, lr=params["rate"], fused=True)
+    for _ in range(epochs):
+        for rows in torch.randperm(len(x)).split(batch):
+            loss = F.cross_entropy(net(x[rows]), y[rows])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+    with torch.inference_mode():
+        return float((net(x_held).argmax(1) == y_held).float().mean())

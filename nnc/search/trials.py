@@ -249,7 +249,7 @@ class Job:
             for epochs in milestones or (None,):
                 models.train(epochs, parts)
         finally:
-            outcome.histories = copy.deepcopy(models.histories)
+            outcome.histories = [{k: list(v) for k, v in history.items()} for history in models.histories]
             outcome.epochs = max(models.epochs)
         outcome.scores = self.scores_of(models.histories)
         outcome.stopped = all(models.stopped)
