@@ -113,10 +113,10 @@ def main():
     mirrored = np.concatenate([part[0], part[0][:, :, ::-1]]), np.concatenate([part[1], part[1]])
     best, mine = theirs(found.best_params), ours(options, len(mirrored[0]))
     rows = [
-        train(best, "report's", part, held_out, test, BATCH, options.epochs, options),
+        train(best, "report", part, held_out, test, BATCH, options.epochs, options),
         train(mine, "ours", mirrored, held_out, test, OUR_BATCH, options.our_epochs, options),
     ]
-    rows[0] |= {f"report's {name}": value for name, value in REPORT.items()}
+    rows[0] |= {f"in the report: {name}": value for name, value in REPORT.items()}
     for name, table in {"grid_table": trials, "recipes": rows}.items():
         nnc.tables.save(table, options.output / name)
         print(f"\n{nnc.tables.markdown(table)}")

@@ -43,10 +43,9 @@ def parse_arguments():
 
 
 def split(seed):
-    """(training, test) parts in centimetres, from the training part's mean."""
+    """(training, test) parts, in centimetres."""
     x, y = nnc.datasets.load_iris()
     order = np.random.default_rng(seed).permutation(len(x))
-    x = x - x[order[:120]].mean(axis=0)
     return (x[order[:120]], y[order[:120]]), (x[order[120:]], y[order[120:]])
 
 
@@ -57,8 +56,10 @@ def train(activation, seed, options):
     model = nnc.Sequential([hidden, between, output], seed=seed)
     loss = nnc.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(nnc.optimizers.SGD(options.learning_rate, 0.9), loss, metrics=["accuracy"])
-    part, test = split(seed)
-    return model.fit(*part, options.batch, options.epochs, validation_data=test, verbose=0).history
+    (x, y), (x_test, y_test) = split(seed)
+    test = x_test - x.mean(axis=0), y_test
+    x = x - x.mean(axis=0)
+    return model.fit(x, y, options.batch, options.epochs, validation_data=test, verbose=0).history
 
 
 def train_by_hand(_, seed, options, rate=0.001, l2=0.001, batch=5):

@@ -29,7 +29,7 @@ def markdown(rows: Sequence[Mapping[str, Any]], digits: int = 4) -> str:
         in the order in which the rows first name them.
     digits : int
         Significant digits of a column's largest fraction. The others have as many behind the point; where
-        that would hide the smallest, each has so many significant digits of its own.
+        that would hide the smallest or take too much room, each has so many significant digits of its own.
 
     Returns
     -------
@@ -108,7 +108,8 @@ def _texts(values: list[Any], digits: int) -> list[str]:
         decimals = max(0, digits - 1 - math.floor(math.log10(max(fractions))))
         while decimals > 1 and all(f"{v:.{decimals}f}".endswith("0") for v in fractions):
             decimals -= 1
-        style = f",.{decimals}f" if min(fractions) >= 0.5 * 10.0**-decimals else f".{digits}g"
+        fixed = decimals <= digits + 2 and min(fractions) >= 0.5 * 10.0**-decimals
+        style = f",.{decimals}f" if fixed else f".{digits}g"
 
     def text(value: Any) -> str:
         if value is None:

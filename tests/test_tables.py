@@ -21,6 +21,7 @@ def test_digits():
     rows = [{"rate": 0.00075, "decay": 0.0, "x": 12345.678}, {"rate": 0.001, "decay": 0.2, "x": 1.0}]
     assert tables.markdown(rows).splitlines()[2] == "| 0.00075 |   0.0 | 12,346 |"
     assert tables.markdown([{"x": 1.43263}], digits=6).splitlines()[2] == "| 1.43263 |"
+    assert tables.markdown([{"x": 1.25e-8}, {"x": 0.0}]).splitlines()[2:] == ["| 1.25e-08 |", "|        0 |"]
     assert tables.markdown([{"x": 0.0}, {"x": -0.5}]).splitlines()[2:] == ["|  0.0 |", "| -0.5 |"]
 
 
