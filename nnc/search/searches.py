@@ -324,7 +324,8 @@ class RandomSearch(Search):
     Parameters
     ----------
     target : callable or estimator
-        ``build(params)`` returns a compiled `Sequential`, or (model, arguments of `fit`). An estimator has
+        ``build(params)`` returns a compiled `Sequential`, or (model, arguments of `fit`); it is called in
+        several threads at once, and a few times more to plan the search. An estimator has
         `fit`, `score` and, if it can, `get_params` and `set_params`, as scikit-learn's have; each trial sets
         its parameters on a copy.
     space : dict
