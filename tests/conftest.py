@@ -1,6 +1,7 @@
 """Fixtures that every test of the compiled core uses, and which nnc is tested."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,11 @@ else:
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != ROOT]
 
 from nnc import _core  # noqa: E402
+
+# A shell ignores Ctrl-C for what it runs in the background, and that is inherited: the tests of interrupts,
+# and the processes that they start, need the handler that Python has otherwise.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=_core.cpu_info()["isa_available"])

@@ -77,8 +77,7 @@ class Search:
             )
         self.fit_arguments = fit_arguments
 
-    # ------------------------------------------------------------------------- what the kinds of search
-    # differ in
+    # --------------------------------------------------------------------- what the kinds of search differ in
 
     def params(self) -> list[Params]:
         """The parameters of every trial by its number."""
@@ -95,8 +94,7 @@ class Search:
     def _fingerprint(self) -> dict[str, Any]:
         return {}
 
-    # ------------------------------------------------------------------------------------------------ the
-    # search
+    # --------------------------------------------------------------------------------------------- the search
 
     def run(
         self,
@@ -252,8 +250,7 @@ class Search:
             params, seed_of(self.seed, outcome.number), outcome, "stopped" if ended else outcome.status
         )
 
-    # --------------------------------------------------------------------------------------------------- its
-    # parts
+    # ---------------------------------------------------------------------------------------------- its parts
 
     def _workers(self, job: Job, data: Data, params: list[Params]) -> tuple[Plan, Callable]:
         """The plan, and what runs tasks by it."""
