@@ -85,14 +85,14 @@ def test_the_same_table_from_dask(make, dask):
     assert result.table == expected.table and result.plan.n_jobs == 2
 
 
-def where(job, data, request, models, n_threads):
-    """In place of a trial: which process did it, and which data it had."""
-    outcome, _ = job.run(data, request, models)
-    outcome.reason = f"{os.getpid()} {id(data)} {type(data.arrays[0]).__name__}"
-    return outcome, None
-
-
 def places_of(monkeypatch, x):
+    """(process, object, type) of the data of each trial."""
+
+    def where(job, data, request, models, n_threads):  # in here, so that workers get it by value
+        outcome, _ = job.run(data, request, models)
+        outcome.reason = f"{os.getpid()} {id(data)} {type(data.arrays[0]).__name__}"
+        return outcome, None
+
     monkeypatch.setattr(workers, "_run", where)
     result = search.RandomSearch(build, SPACE, 16, epochs=3, **ARGUMENTS).run(x, np.resize(IDS, len(x)))
     places = {tuple(trial.reason.split()) for trial in result.trials}
