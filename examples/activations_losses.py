@@ -44,26 +44,11 @@ SWEEPS = {  # and the report's test accuracy
 }
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    add = parser.add_argument
-    add("--epochs", type=int, default=100, help="of each of the 18 nets")
-    add("--sweep-epochs", type=int, default=50, help="of each net of the sweeps")
-    add("--seed", type=int, default=42, help="of the first weights and the shuffles")
-    add("--threads", type=int, help="None: as many as the process may use")
-    add("--quick", action="store_true", help="2 epochs on 3,000 images")
-    add("--output", type=Path, default="results/activations_losses", help="folder for what is written")
-    options = parser.parse_args()
-    options.epochs, options.sweep_epochs = (2, 2) if options.quick else (options.epochs, options.sweep_epochs)
-    return options
-
-
 def train(hidden, activation, loss, settings, epochs, data, shuffle=True):
     """(the curves, seconds of an epoch with its test) of one net."""
     normal, l2 = nnc.initializers.RandomNormal(stddev=0.01), nnc.regularizers.L2(settings["weight decay"] / 2)
     shared = {"kernel_initializer": normal, "kernel_regularizer": l2}
-    first = [nnc.Input((28, 28)), layers.Flatten(), layers.Rescaling(1 / 255)]
-    model = nnc.Sequential(first, seed=data["seed"])
+    model = nnc.Sequential([nnc.Input((28, 28)), layers.Flatten(), layers.Rescaling(1 / 255)], seed=42)
     for units in map(int, hidden.split()):
         model.add(layers.Dense(units, activation, **shared))
     model.add(layers.Dense(10, **shared))
@@ -77,10 +62,8 @@ def train(hidden, activation, loss, settings, epochs, data, shuffle=True):
 
 def draw(runs, names, axes, title):
     nnc.plot.compare(runs, names, ax=axes)
-    lowest = (
-        min(run["val_accuracy"][-1] for run in runs.values()) - 0.02
-    )  # the way up from chance is left out
-    np.ravel(axes)[0].set(title=title, ylim=(lowest, None))
+    lowest = min(run["val_accuracy"][-1] for run in runs.values())  # the way up from chance is left out
+    np.ravel(axes)[0].set(title=title, ylim=(lowest - 0.02, None))
 
 
 def combinations(options, data):
@@ -120,11 +103,17 @@ def sweeps(options, data):
 
 
 def main():
-    options = parse_arguments()
-    nnc.set_num_threads(options.threads)
+    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=100, help="of each of the 18 nets")
+    parser.add_argument("--sweep-epochs", type=int, default=50, help="of each net of the sweeps")
+    parser.add_argument("--quick", action="store_true", help="2 epochs on 3,000 images")
+    parser.add_argument("--output", type=Path, default="results/activations_losses", help="where to write")
+    options, few = parser.parse_args(), slice(None)
+    if options.quick:
+        options.epochs, options.sweep_epochs, few = 2, 2, slice(3_000)
+
     (x, y), test = nnc.datasets.load_mnist(DATA)
-    few = slice(3_000 if options.quick else None)
-    data = {"train": (x[few], y[few]), "test": test, "seed": options.seed}
+    data = {"train": (x[few], y[few]), "test": test}
     data["bar"] = tqdm(total=18 * options.epochs + 32 * options.sweep_epochs, unit="epoch")
     tables = {"combinations": combinations(options, data), "sweeps": sweeps(options, data)}
     data["bar"].close()

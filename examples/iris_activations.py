@@ -24,24 +24,6 @@ REPORT_TRAINING = {"by hand": 0.975}  # the others: 0.967 to 0.975
 CURVES = ("loss", "val_loss", "accuracy", "val_accuracy")
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    add = parser.add_argument
-    add("--epochs", type=int, default=300, help="times through the training part")
-    add("--hand-epochs", type=int, default=800, help="the same, of the net by hand")
-    add("--splits", type=int, default=20, help="how many, each with its own seed")
-    add("--learning-rate", type=float, default=0.01, help="of SGD with momentum 0.9")
-    add("--l2", type=float, default=0.001, help="times sum(W**2) is in the loss")
-    add("--batch", type=int, default=16, help="flowers of a step")
-    add("--seed", type=int, default=0, help="of the first split")
-    add("--quick", action="store_true", help="2 splits, 60 epochs")
-    add("--output", type=Path, default="results/iris_activations", help="folder for what is written")
-    options = parser.parse_args()
-    if options.quick:
-        options.splits, options.epochs, options.hand_epochs = 2, 60, 60
-    return options
-
-
 def split(seed):
     """(training, test) parts, in centimetres."""
     x, y = nnc.datasets.load_iris()
@@ -50,7 +32,7 @@ def split(seed):
 
 
 def train(activation, seed, options):
-    l2, slope = nnc.regularizers.L2(options.l2), nnc.initializers.Constant(0.25)
+    l2, slope = nnc.regularizers.L2(0.001), nnc.initializers.Constant(0.25)
     between = layers.PReLU(slope) if activation == "prelu" else layers.Activation(activation)
     hidden, output = (layers.Dense(units, kernel_regularizer=l2) for units in (40, 3))
     model = nnc.Sequential([hidden, between, output], seed=seed)
@@ -59,7 +41,7 @@ def train(activation, seed, options):
     (x, y), (x_test, y_test) = split(seed)
     test = x_test - x.mean(axis=0), y_test
     x = x - x.mean(axis=0)
-    return model.fit(x, y, options.batch, options.epochs, validation_data=test, verbose=0).history
+    return model.fit(x, y, 16, options.epochs, validation_data=test, verbose=0).history
 
 
 def train_by_hand(_, seed, options, rate=0.001, l2=0.001, batch=5):
@@ -92,7 +74,18 @@ def reached(curve, level):
 
 
 def main():
-    options = parse_arguments()
+    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=300, help="times through the training part")
+    parser.add_argument("--hand-epochs", type=int, default=800, help="the same, of the net by hand")
+    parser.add_argument("--splits", type=int, default=20, help="how many, each with its own seed")
+    parser.add_argument("--learning-rate", type=float, default=0.01, help="of SGD with momentum 0.9")
+    parser.add_argument("--seed", type=int, default=0, help="of the first split")
+    parser.add_argument("--quick", action="store_true", help="2 splits, 60 epochs")
+    parser.add_argument("--output", type=Path, default="results/iris_activations", help="folder to write to")
+    options = parser.parse_args()
+    if options.quick:
+        options.splits, options.epochs, options.hand_epochs = 2, 60, 60
+
     nnc.set_num_threads(1)  # the nets are too small to share
     rows, means = [], {}
     bar = tqdm(total=len(REPORT) * options.splits, unit="run")
@@ -112,11 +105,9 @@ def main():
         row |= {"report's training": REPORT_TRAINING.get(name), "report's test": report}
         rows.append(row | {"seconds": seconds})
     bar.close()
-    hand = means.pop("by hand")
-    nnc.plot.save(
-        nnc.plot.compare(means, ["loss", "accuracy", "val_accuracy"]), options.output / "activations"
-    )
-    nnc.plot.save(nnc.plot.history(hand), options.output / "by_hand")
+    nnc.plot.save(nnc.plot.history(means.pop("by hand")), options.output / "by_hand")
+    axes = nnc.plot.compare(means, ["loss", "accuracy", "val_accuracy"])
+    nnc.plot.save(axes, options.output / "activations")
     nnc.tables.save(rows, options.output / "activations")
     print(f"\n{nnc.tables.markdown(rows)}\n\nThe table and the figures are in {options.output}")
 

@@ -26,30 +26,12 @@ SPACE = {
 }
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    add = parser.add_argument
-    add("--trials", type=int, default=50, help="networks to try")
-    add("--epochs", type=int, default=50, help="of each trial, and of the final run")
-    add("--jobs", type=int, default=-1, help="networks at once; -1: as suits the CPUs")
-    add("--seed", type=int, default=0, help="of the search")
-    add("--quick", action="store_true", help="4 trials of 2 epochs on 6,000 images, to see that all runs")
-    add("--output", type=Path, default="results/search_mnist", help="folder for what is written")
-    return parser.parse_args()
-
-
 def build(params):
     he, l2 = nnc.initializers.HeNormal(truncated=False), nnc.regularizers.L2(params["l2"] / 2)
-    arguments = {"kernel_initializer": he, "kernel_regularizer": l2}
-    model = nnc.Sequential(
-        [
-            nnc.Input((28, 28)),
-            layers.Flatten(),
-            layers.Rescaling(1 / 255),
-            layers.Dense(params["hidden"], "relu", **arguments),
-            layers.Dense(10, **arguments),
-        ]
-    )
+    shared = {"kernel_initializer": he, "kernel_regularizer": l2}
+    model = nnc.Sequential([nnc.Input((28, 28)), layers.Flatten(), layers.Rescaling(1 / 255)])
+    model.add(layers.Dense(params["hidden"], "relu", **shared))
+    model.add(layers.Dense(10, **shared))
     loss = nnc.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(nnc.optimizers.SGD(params["learning_rate"]), loss, metrics=["accuracy"])
     return model
@@ -106,7 +88,14 @@ def train(params, options, training, test):
 
 
 def main():
-    options = parse_arguments()
+    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--trials", type=int, default=50, help="networks to try")
+    parser.add_argument("--epochs", type=int, default=50, help="of each trial, and of the final run")
+    parser.add_argument("--jobs", type=int, default=-1, help="networks at once; -1: as suits the CPUs")
+    parser.add_argument("--seed", type=int, default=0, help="of the search")
+    parser.add_argument("--quick", action="store_true", help="4 trials of 2 epochs on 6,000 images")
+    parser.add_argument("--output", type=Path, default="results/search_mnist", help="folder to write to")
+    options = parser.parse_args()
     training, test = nnc.datasets.load_mnist(DATA)
     if options.quick:
         options.trials, options.epochs = 4, 2
