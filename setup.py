@@ -89,7 +89,7 @@ setup(
             "nnc._core",
             ["nnc/_core.pyx"],
             include_dirs=[str(CSRC)],
-            depends=sorted(str(path) for path in CSRC.rglob("*.[chid]*")),
+            depends=sorted(map(str, [*CSRC.rglob("*.[chid]*"), *Path("nnc").glob("_core*.px[di]")])),
         )
     ],
     cmdclass={"build_ext": BuildCore},

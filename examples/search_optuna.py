@@ -34,7 +34,7 @@ def parse_arguments():
     add("--images", type=int, default=12_000, help="of the training set")
     add("--storage", metavar="URL", help="a database of Optuna, such as sqlite:///study.db; None: memory")
     add("--study", default="nnc-mnist", help="the name of the study in the storage")
-    add("--seed", type=int, default=0)
+    add("--seed", type=int, help="of the sampler, another for each worker; None: chance")
     return parser.parse_args()
 
 
@@ -50,17 +50,14 @@ def build(params):
 
 def main():
     options = parse_arguments()
-    nnc.set_random_seed(options.seed)
     (x, y), _ = nnc.datasets.load_mnist(DATA)
     x, y = x[: options.images], y[: options.images]
 
     def objective(trial):
         report = search.OptunaCallback(trial, "val_accuracy")
         model = build(search.suggest(trial, SPACE))
-        history = model.fit(
-            x, y, 64, options.epochs, validation_split=0.2, callbacks=[report], verbose=0
-        ).history
-        return history["val_accuracy"][-1]
+        run = model.fit(x, y, 64, options.epochs, validation_split=0.2, callbacks=[report], verbose=0)
+        return run.history["val_accuracy"][-1]
 
     study = optuna.create_study(
         storage=options.storage,
