@@ -364,3 +364,6 @@ cdef class Plan:
         with self._lock, nogil:
             status = nnc_plan_step_backward(self._plan, n, d, learning_rate, step)
         _raise(status, f"this plan has a loss of its own or no optimizer, or {n} rows are not from 1 to its batch_size")
+
+
+set_isa()

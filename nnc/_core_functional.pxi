@@ -167,6 +167,3 @@ def elementary(name, x):
     if not nnc_elementary(c_name, n, xp, y):
         raise ValueError(f"unknown function {name!r}")
     return out
-
-
-set_isa()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 from workloads import BN_EPSILON, CONVOLUTIONS, DENSE
+
+from peers import onnx_side
 
 
 def graph(weights: list[np.ndarray]) -> bytes:
@@ -43,22 +44,8 @@ def graph(weights: list[np.ndarray]) -> bytes:
         last = node("Gemm", last, constant(w), constant(next(values)))
         if i < len(DENSE) - 1:
             last = node("Relu", last)
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 28, 28, 1])
-    a = helper.make_tensor_value_info(last, TensorProto.FLOAT, [None, DENSE[-1]])
-    version = [helper.make_opsetid("", 17)]
-    model = helper.make_model(helper.make_graph(nodes, "net", [x], [a], constants), opset_imports=version)
-    model.ir_version = 9
-    return model.SerializeToString()
+    return onnx_side.file(nodes, constants, [None, 28, 28, 1], [None, DENSE[-1]])
 
 
-class Predictor:
-    def __init__(self, weights, threads):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
-        self.session = onnxruntime.InferenceSession(
-            graph(weights), options, providers=["CPUExecutionProvider"]
-        )
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        return self.session.run(None, {"x": x})[0]
+class Predictor(onnx_side.Predictor):
+    graph = staticmethod(graph)

@@ -15,22 +15,29 @@ def graph(weights: list[np.ndarray]) -> bytes:
         nodes.append(helper.make_node("Gemm", [last, f"w{i}", f"b{i}"], [f"z{i}"]))
         kind, last = ("Relu", f"a{i}") if i < layers - 1 else ("Softmax", "a")
         nodes.append(helper.make_node(kind, [f"z{i}"], [last]))
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, len(weights[0])])
-    a = helper.make_tensor_value_info("a", TensorProto.FLOAT, [None, len(weights[-1])])
     values = [numpy_helper.from_array(w, name) for w, name in zip(weights, names, strict=True)]
+    return file(nodes, values, [None, len(weights[0])], [None, len(weights[-1])])
+
+
+def file(nodes: list, constants: list, x_shape: list, a_shape: list) -> bytes:
+    """An ONNX file's content: from x to the output of the last node; None in a shape is any number."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, x_shape)
+    a = helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, a_shape)
     version = [helper.make_opsetid("", 17)]
-    model = helper.make_model(helper.make_graph(nodes, "net", [x], [a], values), opset_imports=version)
+    model = helper.make_model(helper.make_graph(nodes, "net", [x], [a], constants), opset_imports=version)
     model.ir_version = 9
     return model.SerializeToString()
 
 
 class Predictor:
+    graph = staticmethod(graph)
+
     def __init__(self, weights, threads):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         self.session = onnxruntime.InferenceSession(
-            graph(weights), options, providers=["CPUExecutionProvider"]
+            self.graph(weights), options, providers=["CPUExecutionProvider"]
         )
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
