@@ -72,16 +72,20 @@ class Found:
         vars(self).update(FACTS[name](**vars(self)) if name in FACTS else {})
 
 
-def facts_of_two_layers(models, search, **_):
+def facts_of_two_layers(models, search, large, **_):
     def best(l2):
         return max(row["val_accuracy"] for row in search if row["l2"] == l2 and row["status"] == "done")
 
-    large = [row for row in search if row["rate"] == 0.01]
+    fast = [row for row in search if row["rate"] == 0.01]
+    large = sorted(large, key=lambda row: row["rate"])
+    columns = ("rate", "batch_size", "status", "val_accuracy")
     return {
         "given_away": max(row["best epoch's accuracy"] - row["test accuracy"] for row in models),
         "n_trials": len(search),
-        "n_large": len(large),
-        "n_failed": sum(row["status"] == "failed" for row in large),
+        "n_fast": len(fast),
+        "n_failed": sum(row["status"] == "failed" for row in fast),
+        "large": Table({name: row[name] for name in columns} for row in large),
+        "explodes": next((row["rate"] for row in large if row["status"] == "failed"), None),
         "strong": best(0.01),
         "weak": best(0.001),
     }

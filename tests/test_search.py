@@ -291,6 +291,15 @@ def test_failed_trials_are_recorded_and_the_search_goes_on():
         search.plots.parameters(none)
 
 
+def test_a_failed_trial_keeps_its_finished_epochs():
+    late = nnc.schedules.PiecewiseConstantDecay([1], [0.1, 1e30], per="epoch")
+    well = search.GridSearch(build, {"units": 4}, **ARGUMENTS | {"epochs": 2}).run(X, IDS).trials[0]
+    with pytest.warns(UserWarning, match="1 of 1 trials failed; trial 0 with DivergenceError"):
+        found = search.GridSearch(build, {"units": 4, "rate": [late]}, **ARGUMENTS | {"epochs": 5})
+        trial = found.run(X, IDS).trials[0]
+    assert (trial.status, trial.epochs, trial.history) == ("failed", 2, well.history)
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize(
     ("build_", "metric", "message"),

@@ -107,18 +107,22 @@ class Models:
             if self.stopped[i]:
                 continue
             x, y, weight = train
-            history = model.fit(
-                x,
-                y,
-                sample_weight=weight,
-                validation_data=held_out,
-                initial_epoch=self.epochs[i],
-                verbose=0,
-                **arguments,
-            )
-            for name, values in history.history.items():
-                self.histories[i].setdefault(name, []).extend(values)
-            self.epochs[i] += len(history.epoch)
+            model.history = None
+            try:
+                model.fit(
+                    x,
+                    y,
+                    sample_weight=weight,
+                    validation_data=held_out,
+                    initial_epoch=self.epochs[i],
+                    verbose=0,
+                    **arguments,
+                )
+            finally:  # a run that diverges has its finished epochs
+                if model.history is not None:
+                    for name, values in model.history.history.items():
+                        self.histories[i].setdefault(name, []).extend(values)
+                    self.epochs[i] += len(model.history.epoch)
             self.stopped[i] = model.stop_training
 
     def halt(self) -> None:
