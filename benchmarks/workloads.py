@@ -74,15 +74,19 @@ def convnet_products() -> dict[str, float]:
     for filters, padding in CONVOLUTIONS:
         if filters:
             side += 2 * padding - 2
-            name = "_".join(["conv2d", *([str(len(found))] if found else [])])
-            found[name] = 2.0 * side * side * filters * channels * 9
+            found[_nth("conv2d", len(found))] = 2.0 * side * side * filters * channels * 9
             channels = filters
         else:
             side //= 2
     sizes = [side * side * channels, *DENSE]
     for i, (inputs, units) in enumerate(pairwise(sizes)):
-        found["_".join(["dense", *([str(i)] if i else [])])] = 2.0 * inputs * units
+        found[_nth("dense", i)] = 2.0 * inputs * units
     return found
+
+
+def _nth(kind: str, i: int) -> str:
+    """nnc's name of the i-th layer of a kind."""
+    return f"{kind}_{i}" if i else kind
 
 
 def convnet_flops() -> float:

@@ -430,7 +430,7 @@ nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool trainin
     if (status) return status;
     plan->apply = APPLY_STORE;
     nnc_use_moving_statistics(plan, training);
-    struct batch t = {.plan = plan, .data = data, 
+    struct batch t = {.plan = plan, .data = data,
                       .pass = {.m = data->n, .mode = TRAIN, .training = training, .epoch = epoch, .step = step}, .loss = loss};
     nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), gradients_body, &t);
     return NNC_OK;
@@ -445,7 +445,7 @@ static void step_forward_body(void *arg, struct nnc_worker *worker) {
 nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, uint64_t epoch, uint64_t step, float *outputs) {
     if (plan->has_loss || data->n < 1 || data->n > plan->batch_size) return NNC_INVALID;
     nnc_use_moving_statistics(plan, true);
-    struct batch t = {.plan = plan, .data = data, 
+    struct batch t = {.plan = plan, .data = data,
                       .pass = {.m = data->n, .mode = TRAIN, .training = true, .applied = true, .epoch = epoch, .step = step},
                       .outputs = outputs};
     nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), step_forward_body, &t);
@@ -470,7 +470,7 @@ nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outpu
     nnc_status status = prepare_update(plan);
     if (status) return status;
     plan->hyper = nnc_hyper_of(&plan->optimizer, learning_rate, step);
-    struct batch t = {.plan = plan, 
+    struct batch t = {.plan = plan,
                       .pass = {.m = n, .mode = TRAIN, .training = true, .applied = true, .step = step}, .d_outputs = d_outputs};
     nnc_team_run(threads_for(plan, n, n, TRAIN), step_backward_body, &t);
     return NNC_OK;

@@ -191,41 +191,33 @@ class Sequential(Network):
                     run.restore(self._callback_state)
                 parts = validation() if validation is not None else None
                 ahead = train is not None and validation_freq == 1 and loop.may_run_ahead(parts)
+                held = parts[0] if ahead and parts else None
                 epoch = initial_epoch
                 while epoch < epochs:
-                    if ahead and (
-                        done := loop.run_ahead(
-                            epoch,
-                            epochs - epoch,
-                            train,
-                            batch_size,
-                            n_steps,
-                            bool(shuffle),
-                            parts and parts[0],
-                        )
-                    ):
-                        epoch += done
-                        if self.stop_training:
-                            break
-                        continue
-                    run("on_epoch_begin", epoch, {})
-                    if train is not None:
-                        logs = loop.over_arrays(epoch, train, batch_size, n_steps, bool(shuffle))
-                    else:
-                        logs = loop.over_batches(epoch, self._batches(batches, "x", class_weight))
-                        if loop.batch == 0 and not self.stop_training:
-                            warnings.warn(
-                                f"x gave no batches in epoch {epoch + 1}: training ends", stacklevel=2
-                            )
-                            break
-                    if validation is not None and _falls_on(validation_freq, epoch):
-                        run("on_test_begin", {})
-                        found = _loops.evaluate(self, validation(), int)
-                        logs |= {f"val_{name}": value for name, value in found.items()}
-                        run("on_test_end", found)
-                    self._epoch = epoch + 1
-                    run("on_epoch_end", epoch, logs)
-                    epoch += 1
+                    left = epochs - epoch
+                    done = ahead and loop.run_ahead(
+                        epoch, left, train, batch_size, n_steps, bool(shuffle), held
+                    )
+                    if not done:
+                        run("on_epoch_begin", epoch, {})
+                        if train is not None:
+                            logs = loop.over_arrays(epoch, train, batch_size, n_steps, bool(shuffle))
+                        else:
+                            logs = loop.over_batches(epoch, self._batches(batches, "x", class_weight))
+                            if loop.batch == 0 and not self.stop_training:
+                                warnings.warn(
+                                    f"x gave no batches in epoch {epoch + 1}: training ends", stacklevel=2
+                                )
+                                break
+                        if validation is not None and _falls_on(validation_freq, epoch):
+                            run("on_test_begin", {})
+                            found = _loops.evaluate(self, validation(), int)
+                            logs |= {f"val_{name}": value for name, value in found.items()}
+                            run("on_test_end", found)
+                        self._epoch = epoch + 1
+                        run("on_epoch_end", epoch, logs)
+                        done = 1
+                    epoch += done
                     if self.stop_training:
                         break
             finally:

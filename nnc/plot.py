@@ -521,9 +521,13 @@ def _frame(axis, **legend) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axis.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+    axis.legend(frameon=False, **legend)
+    _grid(axis)
+
+
+def _grid(axis) -> None:
     axis.grid(color=FRAME, alpha=0.35, linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, **legend)
 
 
 def _bare(axis) -> None:

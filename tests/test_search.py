@@ -20,6 +20,7 @@ from search_helpers import IDS, SPACE, X, build, build_slowly
 
 import nnc
 from nnc import callbacks, layers, random, search
+from nnc.search.data import Data
 
 ARGUMENTS = {"metric": "val_accuracy", "validation_split": 0.25, "epochs": 3, "verbose": 0}
 
@@ -182,19 +183,19 @@ def test_metric_direction_and_best_epoch():
 def test_folds():
     y = np.repeat([0, 1, 2], [30, 60, 30])
     x = np.arange(120, dtype=np.float32)[:, None]
-    data = search.searches.Data((x, y, None), None, 0.0, 4, 7, True)
+    data = Data((x, y, None), None, 0.0, 4, 7, True)
     held = [set(part[1][0][:, 0].astype(int)) for part in data.parts()]
     assert set.union(*held) == set(range(120)) and sum(map(len, held)) == 120
     for (train, _, _), (out, labels, _) in data.parts():
         assert not set(train[:, 0]) & set(out[:, 0])
         assert all(abs(n - m) <= 1 for n, m in zip(np.bincount(labels), [7.5, 15, 7.5], strict=True))
-    again = search.searches.Data((x, y, None), None, 0.0, 4, 7, True)
+    again = Data((x, y, None), None, 0.0, 4, 7, True)
     assert held == [set(part[1][0][:, 0].astype(int)) for part in again.parts()]
 
 
 def test_data_is_not_copied():
     x = np.zeros((100, 28, 28), np.uint8)
-    data = search.searches.Data((x, np.arange(100) % 3, None), None, 0.2, None, 0, True)
+    data = Data((x, np.arange(100) % 3, None), None, 0.2, None, 0, True)
     ((train, _, _), (held, _, _)) = data.parts()[0]
     assert np.shares_memory(train, x) and np.shares_memory(held, x) and len(train) == 80
     assert data.parts() is data.parts()

@@ -3,16 +3,18 @@
     from nnc import search
 
     space = {"units": search.integers(200, 300), "rate": search.uniform(0.15, 0.25)}
-    result = search.RandomSearch(build, space, 50, metric="val_accuracy", epochs=50,
-    validation_split=0.2).run(x, y) result.best_params, result.to_csv("trials.csv")
+    randomly = search.RandomSearch(build, space, 50, metric="val_accuracy", validation_split=0.2, epochs=50)
+    result = randomly.run(x, y)
+    print(result.best_params)
+    result.to_csv("trials.csv")
 
 ``build(params)`` returns a compiled `Sequential`. Trials run in threads of this process that share the data;
 inside ``joblib.parallel_config(...)`` they run where that says. The table is the same for any number of
 workers: the parameters and the seed of a trial are functions of the search's seed and its number.
 
-Modules: `space` says what parameters may be, `searches` which trials there are, `trials` what happens in one,
-`workers` where, `planner` how many at once, `journal` keeps them, `result` and `plots` show them, `optuna`
-joins Optuna.
+Modules: `space` says what parameters may be, `searches` which trials there are, `base` what is done with
+them, `trials` what happens in one, `workers` where, `planner` how many at once, `journal` keeps them,
+`result` and `plots` show them, `optuna` joins Optuna.
 """
 
 from __future__ import annotations

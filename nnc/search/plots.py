@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnc._config import refusal
-from nnc.plot import FRAME, TRAINING, _axes
+from nnc.plot import FRAME, TRAINING, _axes, _frame, _grid
 from nnc.search.result import SearchResult, Trial
 from nnc.search.space import flattened
 
@@ -44,7 +44,7 @@ def parameters(result: SearchResult, names: list[str] | None = None, ax: Any = N
         axis.scatter(place.positions, scores, s=18, color=TRAINING, alpha=0.75, edgecolors="none")
         place.label(axis.xaxis, axis.set_xscale)
         axis.set(xlabel=name, ylabel=result.metric)
-        _plain(axis)
+        _grid(axis)
     return axes
 
 
@@ -73,9 +73,8 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
     (axis,) = _axes(ax, 1, (1.6 * len(names) + 3.2, 4.2))
     scales = [_Scale([flattened(trial.params).get(name) for trial in trials]) for name in names]
     scores = _Scale([trial.score for trial in trials])
-    columns = np.stack(
-        [scale.unit() for scale in [*scales, scores]], axis=1
-    )  # (trials, parameters + 1), in [0, 1]
+    # (trials, parameters + 1), in [0, 1]
+    columns = np.stack([scale.unit() for scale in [*scales, scores]], axis=1)
     norm = Normalize(min(scores.positions), max(scores.positions))
     lines = LineCollection(
         [np.column_stack([np.arange(len(row)), row]) for row in columns[::-1]],
@@ -163,7 +162,6 @@ def curves(result: SearchResult, metric: str | None = None, ax: Any = None) -> A
     Axes
     """
     from matplotlib import colormaps
-    from matplotlib.ticker import MaxNLocator
 
     metric = metric or result.metric
     trials = [trial for trial in result.trials if metric in trial.history]
@@ -181,9 +179,7 @@ def curves(result: SearchResult, metric: str | None = None, ax: Any = None) -> A
         marker = "o" if len(curve) == 1 else None
         axis.plot(np.arange(1, len(curve) + 1), curve, label=label, marker=marker, markersize=3, **style)
     axis.set(xlabel="epoch", ylabel=metric)
-    axis.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-    axis.legend(frameon=False)
-    _plain(axis)
+    _frame(axis)
     return axis
 
 
@@ -259,8 +255,3 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 def _text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else "none" if value is None else str(value)
-
-
-def _plain(axis: Any) -> None:
-    axis.grid(color=FRAME, alpha=0.35, linewidth=0.6)
-    axis.spines[["top", "right"]].set_visible(False)

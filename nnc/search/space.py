@@ -23,6 +23,8 @@ from nnc._config import refusal
 
 Params = dict[str, Any]
 
+_DRAW = 11  # purpose in the generator's key
+
 
 class Distribution:
     """What a parameter may be; `choice`, `uniform` and the other functions of this module make one."""
@@ -336,6 +338,3 @@ def flattened(params: Mapping[str, Any], prefix: str = "") -> Params:
 def drawn(space: Space, seed: int, number: int) -> Params:
     """The parameters of trial `number` of a search with this seed: a function of the three."""
     return space.draw(random.generator(seed, _DRAW, number))
-
-
-_DRAW = 11  # purpose in the generator's key

@@ -164,9 +164,8 @@ class Job:
         """A compiled model for these parameters, and the arguments of its `fit`."""
         arguments = dict(self.fit_arguments) | {name: params[name] for name in FIT_ARGUMENTS & params.keys()}
         if arguments.get("callbacks") is not None:
-            arguments["callbacks"] = copy.deepcopy(
-                arguments["callbacks"]
-            )  # they count, each trial for itself
+            # They count, each trial for itself.
+            arguments["callbacks"] = copy.deepcopy(arguments["callbacks"])
         model = self.target(copy.deepcopy(params))
         if isinstance(model, tuple) and len(model) == 2:
             model, own = model
