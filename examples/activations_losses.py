@@ -63,7 +63,8 @@ def train(hidden, activation, loss, settings, epochs, data, shuffle=True):
 def draw(runs, names, axes, title):
     nnc.plot.compare(runs, names, ax=axes)
     lowest = min(run["val_accuracy"][-1] for run in runs.values())  # the way up from chance is left out
-    np.ravel(axes)[0].set(title=title, ylim=(lowest - 0.02, None))
+    highest = max(max(run["val_accuracy"]) for run in runs.values())
+    np.ravel(axes)[0].set(title=title, ylim=(lowest - 0.02, highest + 0.005))
 
 
 def combinations(options, data):
