@@ -57,7 +57,7 @@ struct activation_call {
     int id;
     size_t M, N;
     const float *z, *da;
-    float *out, *a, *d;
+    float *out, *a;
     float alpha;
 };
 
@@ -75,24 +75,33 @@ void nnc_activation_forward(int id, size_t M, size_t N, const float *z, float *a
     nnc_team_run(1, activation_forward_body, &t);
 }
 
+enum { IN_CACHE = 2048 }; /* numbers that are worked on together: what is made between stays in the L1 cache */
+
 static void activation_backward_body(void *arg, struct nnc_worker *worker) {
-    struct activation_call *t = arg;
+    const struct activation_call *t = arg;
     (void)worker;
-    if (t->id == ACTIVATION_softmax)
-        for (size_t i = 0; i < t->M; i++) nnc_kernels->softmax_forward(t->N, t->z + i * t->N, t->a + i * t->N);
-    else nnc_kernels->activation_forward[t->id](1, t->M * t->N, t->z, 0, t->a, 0, t->d, 0, t->alpha);
-    if (t->out != t->da) memmove(t->out, t->da, t->M * t->N * sizeof *t->out);
-    nnc_activate_backward(t->id, t->id == ACTIVATION_softmax ? t->M : 1, t->id == ACTIVATION_softmax ? t->N : t->M * t->N,
-                          t->a, nnc_activation_keeps_d(t->id) ? t->d : NULL, t->out, t->N, t->alpha, t->N);
+    const size_t n = t->M * t->N;
+    float a[IN_CACHE], d[IN_CACHE];
+    for (size_t i = 0, c; i < n && t->id != ACTIVATION_softmax; i += c) {
+        c = n - i < IN_CACHE ? n - i : IN_CACHE;
+        nnc_kernels->activation_forward[t->id](1, c, t->z + i, 0, a, 0, d, 0, t->alpha);
+        if (t->out != t->da) memcpy(t->out + i, t->da + i, c * sizeof *t->out);
+        nnc_kernels->activation_backward[t->id](1, c, nnc_activation_keeps_d(t->id) ? d : a, 0, t->out + i, 0, t->alpha);
+    }
+    for (size_t i = 0; i < t->M && t->id == ACTIVATION_softmax; i++) {
+        nnc_kernels->softmax_forward(t->N, t->z + i * t->N, t->a);
+        if (t->out != t->da) memcpy(t->out + i * t->N, t->da + i * t->N, t->N * sizeof *t->out);
+        nnc_kernels->softmax_backward(t->N, t->a, t->out + i * t->N);
+    }
 }
 
 nnc_status nnc_activation_backward(int id, size_t M, size_t N, const float *z, const float *da, float *dz, float alpha) {
     if (M == 0 || N == 0) return NNC_OK;
-    float *scratch = malloc(2 * M * N * sizeof *scratch);
-    if (!scratch) return NNC_NO_MEMORY;
-    struct activation_call t = {id, M, N, z, da, dz, scratch, scratch + M * N, alpha};
+    float *row = id == ACTIVATION_softmax ? malloc(N * sizeof *row) : NULL;
+    if (id == ACTIVATION_softmax && !row) return NNC_NO_MEMORY;
+    struct activation_call t = {.id = id, .M = M, .N = N, .z = z, .da = da, .out = dz, .a = row, .alpha = alpha};
     nnc_team_run(1, activation_backward_body, &t);
-    free(scratch);
+    free(row);
     return NNC_OK;
 }
 
