@@ -14,6 +14,7 @@
 enum {
     KC = 1024, /* depth of the forward product per pass over x: 128 KB of a panel stay in L2 */
     ROWS_TO_SHARE = 16, /* of each worker, from which on inference shares rows */
+    FEW_ROWS = 64, TOGETHER = 256, /* rows of a batch between which a block of its columns is laid together: 32 KB on the stack */
     NC = 512,  /* depth of the dx product: 64 KB of packed W^T on the stack */
 };
 
@@ -108,16 +109,36 @@ static void kernel_gradient(struct nnc_plan *plan, const struct nnc_layer *layer
     struct nnc_param *W = layer->kernel;
     const size_t k = tile % W->row_tiles * PANEL, j = tile / W->row_tiles * PANEL;
     const size_t rows = least(PANEL, layer->I - k), cols = least(PANEL, layer->O - j);
+    const struct nnc_product product = {.m = rows, .n = cols, .k = m, .segments = 1, .blocks = 1, .rs = 1, .cs = ldx,
+                                        .ldb = layer->ld, .ldc = PANEL};
+    if (!sparse && cols == PANEL && nnc_apply_product(plan, W, tile, &product, x + k, layer->da + j)) return;
     _Alignas(64) float g[TILE];
     if (cols < PANEL) memset(g, 0, rows * PANEL * sizeof *g); /* the padding of the weights stays 0 */
     for (size_t r = 0; r < rows && sparse; r += GROUP)
         nnc_kernels->gemm_listed(cols, plan->zeros.counts[(k + r) / GROUP],
                                  plan->zeros.of_group + (k + r) / GROUP * plan->capacity, x + k + r, ldx, layer->da + j,
                                  layer->ld, g + r * PANEL, PANEL);
-    const struct nnc_product product = {.m = rows, .n = cols, .k = m, .segments = 1, .blocks = 1, .rs = 1, .cs = ldx,
-                                        .ldb = layer->ld, .ldc = PANEL};
     if (!sparse) nnc_kernels->gemm(&product, x + k, layer->da + j, zeros, g);
     nnc_apply_tile(plan, W, tile, g);
+}
+
+/* Is a run of 32 columns of x laid together before the tiles that read it? Its rows are far apart, each in a page of its own;
+ * a short batch has too few of them to matter, and wants its tiles in the order of memory. */
+static bool lays_together(const struct nnc_param *W, size_t m, bool sparse) {
+    return !sparse && m >= FEW_ROWS && m <= TOGETHER && W->n_tiles > W->row_tiles;
+}
+
+/* Gradients of the tiles [first, last) that have rows from `block` on. */
+static void block_gradients(struct nnc_plan *plan, const struct nnc_layer *layer, const float *x, size_t ldx, size_t m,
+                            bool sparse, size_t block, size_t first, size_t last) {
+    const struct nnc_param *W = layer->kernel;
+    _Alignas(64) float columns[TOGETHER * PANEL];
+    if (lays_together(W, m, sparse)) {
+        nnc_copy_rows(m, least(PANEL, layer->I - block * PANEL), x + block * PANEL, ldx, columns, PANEL);
+        x = columns - block * PANEL, ldx = PANEL;
+    }
+    for (size_t tile = block; tile < last; tile += W->row_tiles)
+        if (tile >= first) kernel_gradient(plan, layer, x, ldx, m, sparse, tile);
 }
 
 void nnc_dense_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
@@ -139,11 +160,14 @@ void nnc_dense_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *
         nnc_share(worker, W->row_tiles, &first, &last);
         for (size_t block = first; block < last; block++) {
             input_gradient(plan, l, m, block);
-            for (size_t tile = block; tile < W->n_tiles; tile += W->row_tiles) kernel_gradient(plan, layer, x, ldx, m, sparse, tile);
+            block_gradients(plan, layer, x, ldx, m, sparse, block, 0, W->n_tiles);
         }
     } else {
         nnc_share(worker, W->n_tiles, &first, &last);
-        for (size_t tile = first; tile < last; tile++) kernel_gradient(plan, layer, x, ldx, m, sparse, tile);
+        for (size_t block = 0; block < W->row_tiles && lays_together(W, m, sparse); block++)
+            block_gradients(plan, layer, x, ldx, m, sparse, block, first, last);
+        for (size_t tile = first; tile < last && !lays_together(W, m, sparse); tile++)
+            kernel_gradient(plan, layer, x, ldx, m, sparse, tile);
     }
     if (layer->bias) {
         nnc_share(worker, layer->bias->n_tiles, &first, &last);

@@ -105,6 +105,10 @@ struct nnc_kernels {
 
     /* c (m, n) = init + a b for n <= PANEL, summed over segments: see struct nnc_product. c may be init. */
     void (*gemm)(const struct nnc_product *product, const float *a, const float *b, const float *init, float *c);
+    /* The same for a run of whole rows of a panel whose gradient c would be, used at once by plain SGD (no l1, nothing
+     * clipped), without a c: m <= PANEL rows of W begin at run->w. */
+    void (*gemm_sgd)(const struct nnc_product *product, const float *a, const float *b, const struct nnc_run *run,
+                     const struct nnc_hyper *h);
     /* c (n) = init + x W for one row x (k), W (k, n) in panels `stride` floats apart. init (NULL: 0) and c
      * have room for whole panels. */
     void (*gemv)(size_t n, size_t k, const float *x, const float *w, size_t stride, const float *init, float *c);

@@ -148,6 +148,10 @@ nnc_status nnc_plan_keep_gradients(struct nnc_plan *plan);
 
 /* Use the gradient g of tile t (as the weights lie, at most TILE floats): update the weights or keep it. */
 void nnc_apply_tile(struct nnc_plan *plan, struct nnc_param *param, size_t tile, float *g);
+/* The same for the gradient a b of a tile of PANEL columns, where the update can take it as it is made; else false, and
+ * nothing is done. */
+bool nnc_apply_product(struct nnc_plan *plan, struct nnc_param *param, size_t tile, const struct nnc_product *product,
+                       const float *a, const float *b);
 /* Where tile t begins and its number of floats. */
 size_t nnc_tile(const struct nnc_param *param, size_t tile, size_t *n);
 

@@ -228,6 +228,18 @@ void nnc_apply_tile(struct nnc_plan *plan, struct nnc_param *param, size_t tile,
     }
 }
 
+bool nnc_apply_product(struct nnc_plan *plan, struct nnc_param *param, size_t tile, const struct nnc_product *product,
+                       const float *a, const float *b) {
+    if (plan->apply != APPLY_UPDATE || plan->optimizer.kind != OPTIMIZER_sgd || param->l1 != 0 || plan->hyper.clipvalue != 0)
+        return false;
+    size_t n, first = nnc_tile(param, tile, &n);
+    param->tile_sums[tile] = tile_penalty(param, first, n);
+    struct nnc_run run = {.n = n, .w = param->w + first, .l2 = param->l2};
+    for (int s = 0; s < plan->n_slots; s++) run.slots[s] = param->slots[s] + first;
+    nnc_kernels->gemm_sgd(product, a, b, &run, &plan->hyper);
+    return true;
+}
+
 static double sum_tiles(const struct nnc_param *param) {
     double sum = 0;
     for (size_t t = 0; t < param->n_tiles; t++) sum += param->tile_sums[t];
