@@ -1,4 +1,4 @@
-"""Builds nnc._core: csrc once for the baseline, each file of csrc/isa with the flags of its instruction set.
+"""Builds nnc._core.binding: csrc once for the baseline, each file of csrc/isa with the flags of its instruction set.
 
 Environment: CC chooses the compiler; NNC_OPENMP=0 builds without OpenMP (one thread); NNC_WERROR=1 makes
 warnings errors.
@@ -86,10 +86,10 @@ class BuildCore(build_ext):
 setup(
     ext_modules=[
         Extension(
-            "nnc._core",
-            ["nnc/_core.pyx"],
+            "nnc._core.binding",
+            ["nnc/_core/binding.pyx"],
             include_dirs=[str(CSRC)],
-            depends=sorted(map(str, [*CSRC.rglob("*.[chid]*"), *Path("nnc").glob("_core*.px[di]")])),
+            depends=sorted(map(str, [*CSRC.rglob("*.[chid]*"), *Path("nnc/_core").glob("*.px[di]")])),
         )
     ],
     cmdclass={"build_ext": BuildCore},

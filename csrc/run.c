@@ -1,4 +1,4 @@
-/* train.c -- what a plan does: batches through the phases gather -> forward -> loss -> backward -> update.
+/* run.c -- what a plan does: batches through the phases gather -> forward -> loss -> backward -> update.
  *
  * Each public function starts one team and stays in it for its whole stretch of work. All workers run the same function
  * side by side, each doing its share of every phase; a barrier stands wherever the next phase reads what another worker
@@ -10,30 +10,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "plan.h"
+#include "activation.h"
 
 enum {
     FLOPS_PER_THREAD = 300000, /* of a pass: below this a second thread costs more in barriers than it saves */
     FLOPS_PER_TEAM = 4000000,  /* of a call: below this starting the team costs more than it saves */
     ROWS_AHEAD = 8,            /* rows of the gather that are asked for in advance */
-};
-
-static const struct {
-    nnc_layer_fn *forward, *backward;
-} layer_kinds[] = {
-    [NNC_DENSE] = {nnc_dense_forward, nnc_dense_backward},
-    [NNC_ACTIVATION] = {nnc_activation_layer_forward, nnc_activation_layer_backward},
-    [NNC_PRELU] = {nnc_prelu_forward, nnc_prelu_backward},
-    [NNC_DROPOUT] = {nnc_dropout_forward, nnc_dropout_backward},
-    [NNC_RESCALING] = {nnc_rescaling_forward, nnc_rescaling_backward},
-    [NNC_CONV2D] = {nnc_conv_forward, nnc_conv_backward},
-    [NNC_MAX_POOLING] = {nnc_max_pooling_forward, nnc_max_pooling_backward},
-    [NNC_AVERAGE_POOLING] = {nnc_average_pooling_forward, nnc_average_pooling_backward},
-    [NNC_ZERO_PADDING] = {nnc_zero_padding_forward, nnc_zero_padding_backward},
-    [NNC_BATCH_NORMALIZATION] = {nnc_batch_normalization_forward, nnc_batch_normalization_backward},
-    [NNC_LAYER_NORMALIZATION] = {nnc_layer_normalization_forward, nnc_layer_normalization_backward},
-    [NNC_SPATIAL_DROPOUT] = {nnc_spatial_dropout_forward, nnc_spatial_dropout_backward},
-    [NNC_RANDOM_AFFINE] = {nnc_random_affine_forward, nnc_random_affine_backward},
 };
 
 static double seconds(void) {
@@ -48,8 +30,8 @@ static int threads_for(const struct nnc_plan *plan, size_t rows, size_t m, enum 
     double flops = 0;
     for (size_t l = 0; l < plan->n_layers; l++) {
         const struct nnc_layer *layer = &plan->layers[l];
-        const bool product = layer->spec.kind == NNC_DENSE || layer->spec.kind == NNC_CONV2D;
-        flops += (product ? 2.0 * (double)layer->kernel->rows : 10.0) * (double)layer->O;
+        const bool product = nnc_has(layer, LAYER_PRODUCT); /* its first parameter is the kernel */
+        flops += (product ? 2.0 * (double)layer->params[0]->rows : 10.0) * (double)layer->O;
     }
     const double per_pass = flops * (double)least(m, rows) * (mode == TRAIN ? 3 : 1) / FLOPS_PER_THREAD;
     const double per_call = mode == TRAIN ? per_pass : flops * (double)rows / FLOPS_PER_TEAM;
@@ -73,41 +55,55 @@ static void prefetch(const void *row, size_t bytes) {
  * the products go on, where a copy would have to wait. */
 static struct nnc_pass inference_pass(const struct nnc_plan *plan, const nnc_data *data, size_t first, size_t m) {
     struct nnc_pass pass = {.m = m, .mode = INFER};
-    const nnc_layer_kind kind = plan->layers[0].spec.kind;
-    if (!data->x_is_u8 && plan->x_scale == 1 && plan->x_offset == 0 && (kind == NNC_DENSE || kind == NNC_CONV2D) &&
-        data->x_stride >= 0 && (size_t)data->x_stride % sizeof(float) == 0) {
-        pass.x = row_of(data, NULL, first);
-        pass.ldx = (size_t)data->x_stride / sizeof(float);
-    }
+    if (!data->x_is_u8 && plan->x_scale == 1 && plan->x_offset == 0 && nnc_has(&plan->layers[0], LAYER_PRODUCT) &&
+        data->x_stride >= 0 && (size_t)data->x_stride % sizeof(float) == 0)
+        pass.x = (struct nnc_read){row_of(data, NULL, first), (size_t)data->x_stride / sizeof(float)};
     return pass;
 }
 
-/* Rows [i0, i1) of the batch that begins at `first` in the order: inputs as float32, rescaled, and targets. */
-static void gather(struct nnc_plan *plan, const nnc_data *data, const int64_t *order, size_t first, size_t i0, size_t i1,
-                   bool targets, const struct nnc_pass *pass) {
-    const bool spread = targets && data->ids && !nnc_loss_takes_ids(&plan->loss);
-    const size_t n = plan->n_inputs, N = plan->n_outputs;
-    const size_t bytes = n * (data->x_is_u8 ? 1 : sizeof(float));
-    for (size_t i = i0; i < least(i0 + ROWS_AHEAD, i1) && !pass->x; i++) prefetch(row_of(data, order, first + i), bytes);
+/* Where the rows of a batch come from: those from `first` on in the order; without targets where these are not needed. */
+struct batch {
+    const nnc_data *data;
+    const int64_t *order; /* NULL: as they lie */
+    size_t first;
+    bool targets;
+};
+
+/* Inputs of row i of the batch, x in the data, as float32, rescaled. */
+static const float *gather_inputs(struct nnc_plan *plan, const nnc_data *data, size_t i, const void *x) {
+    const size_t n = plan->n_inputs;
+    float *out = plan->x + i * plan->ldx;
+    if (data->x_is_u8) nnc_kernels->rescale_u8(n, x, plan->x_scale, plan->x_offset, out);
+    else if (plan->x_scale == 1 && plan->x_offset == 0) memcpy(out, x, n * sizeof *out);
+    else nnc_kernels->rescale(n, x, plan->x_scale, plan->x_offset, out);
+    return out;
+}
+
+/* Targets of row i of the batch, `row` in the data. */
+static void gather_targets(struct nnc_plan *plan, const nnc_data *data, size_t i, size_t row) {
+    const size_t N = plan->n_outputs;
+    float *y = plan->y + i * plan->ldy;
+    if (data->ids) plan->ids[i] = data->ids[row];
+    if (data->rows) memcpy(y, data->rows + row * N, N * sizeof *y);
+    if (data->ids && !nnc_loss_takes_ids(&plan->loss)) {
+        memset(y, 0, N * sizeof *y);
+        y[data->ids[row]] = 1;
+    }
+    if (data->weights) plan->weights[i] = data->weights[row];
+}
+
+/* Rows [i0, i1) of the batch. */
+static void gather(struct nnc_plan *plan, const struct batch *batch, size_t i0, size_t i1, const struct nnc_pass *pass) {
+    const nnc_data *data = batch->data;
+    const int64_t *order = batch->order;
+    const size_t first = batch->first, bytes = plan->n_inputs * (data->x_is_u8 ? 1 : sizeof(float));
+    const bool in_place = pass->x.at;
+    for (size_t i = i0; i < least(i0 + ROWS_AHEAD, i1) && !in_place; i++) prefetch(row_of(data, order, first + i), bytes);
     for (size_t i = i0; i < i1; i++) {
-        const size_t row = order ? (size_t)order[first + i] : first + i;
         const void *x = row_of(data, order, first + i);
-        if (i + ROWS_AHEAD < i1 && !pass->x) prefetch(row_of(data, order, first + i + ROWS_AHEAD), bytes);
-        float *out = plan->x + i * plan->ldx;
-        if (pass->x) out = NULL;
-        else if (data->x_is_u8) nnc_kernels->rescale_u8(n, x, plan->x_scale, plan->x_offset, out);
-        else if (plan->x_scale == 1 && plan->x_offset == 0) memcpy(out, x, n * sizeof *out);
-        else nnc_kernels->rescale(n, x, plan->x_scale, plan->x_offset, out);
-        nnc_list_row(plan, i, out ? out : x);
-        if (!targets) continue;
-        float *y = plan->y + i * plan->ldy;
-        if (data->ids) plan->ids[i] = data->ids[row];
-        if (data->rows) memcpy(y, data->rows + row * N, N * sizeof *y);
-        if (spread) {
-            memset(y, 0, N * sizeof *y);
-            y[data->ids[row]] = 1;
-        }
-        if (data->weights) plan->weights[i] = data->weights[row];
+        if (i + ROWS_AHEAD < i1 && !in_place) prefetch(row_of(data, order, first + i + ROWS_AHEAD), bytes);
+        nnc_list_row(&plan->zeros, i, in_place ? x : gather_inputs(plan, data, i, x));
+        if (batch->targets) gather_targets(plan, data, i, order ? (size_t)order[first + i] : first + i);
     }
 }
 
@@ -120,33 +116,39 @@ static void end_phase(const struct nnc_pass *pass, size_t row, bool backward, st
     pass->clock->last = now;
 }
 
-static void forward_pass(struct nnc_plan *plan, const nnc_data *data, const int64_t *order, size_t first, bool targets,
-                         const struct nnc_pass *pass, struct nnc_worker *worker) {
+static void forward_pass(struct nnc_plan *plan, const struct batch *batch, const struct nnc_pass *pass,
+                         struct nnc_worker *worker) {
     size_t i0, i1;
     nnc_share(worker, pass->m, &i0, &i1);
-    gather(plan, data, order, first, i0, i1, targets, pass);
+    gather(plan, batch, i0, i1, pass);
     end_phase(pass, plan->n_specs, false, worker);
     for (size_t l = 0; l < plan->n_layers; l++) {
         if (nnc_is_idle(plan, l, pass)) continue;
-        layer_kinds[plan->layers[l].spec.kind].forward(plan, l, pass, worker);
+        plan->layers[l].kind->forward(plan, l, pass, worker);
         end_phase(pass, plan->layers[l].index, false, worker);
     }
 }
 
-/* The last layer's activation on its own rows, where da is wrt the outputs. */
-static void last_dz(struct nnc_plan *plan, size_t i0, size_t i1) {
-    const struct nnc_layer *last = nnc_last_layer(plan);
-    nnc_activate_backward(last->spec.activation, i1 - i0, last->O, last->a + i0 * last->ld,
-                          last->d ? last->d + i0 * last->ld : NULL, last->da + i0 * last->ld, last->ld, last->spec.alpha,
-                          last->spec.group);
+static void backward_pass(struct nnc_plan *plan, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    for (size_t l = plan->n_layers; l-- > 0;) {
+        if (plan->layers[l].kind->backward) plan->layers[l].kind->backward(plan, l, pass, worker);
+        end_phase(pass, plan->layers[l].index, true, worker);
+    }
 }
 
 /* Outputs from what the last layer left, where its activation was left to the loss. */
-static void finish_outputs(struct nnc_plan *plan, size_t i0, size_t i1) {
+static void finish_outputs(const struct nnc_plan *plan, size_t i0, size_t i1) {
     const struct nnc_layer *last = nnc_last_layer(plan);
-    if (plan->output_activation != ACTIVATION_linear)
-        nnc_activate(plan->output_activation, i1 - i0, last->O, last->a + i0 * last->ld, last->ld, NULL, 0,
-                     plan->output_group);
+    if (plan->output_activation.id != ACTIVATION_linear)
+        nnc_activate(&plan->output_activation, i1 - i0, last->O, nnc_rows_of(last, last->a, i0), (struct nnc_write){0});
+}
+
+/* Before passes with this `training`, by one thread. */
+static void prepare(struct nnc_plan *plan, bool training) {
+    for (size_t l = 0; l < plan->n_layers; l++)
+        if (plan->layers[l].kind->prepare) plan->layers[l].kind->prepare(&plan->layers[l], training, plan->written);
+    plan->written = false;
+    plan->open_step.rows = 0; /* a new pass takes the arrays of the last one */
 }
 
 /* Value, gradient and metrics of this worker's rows. */
@@ -165,7 +167,7 @@ static void loss_phase(struct nnc_plan *plan, const nnc_data *data, const struct
     block.weights = data->weights ? plan->weights + i0 : NULL;
     block.scale = (float)(1.0 / (double)pass->m);
     block.value = plan->values + i0;
-    nnc_kernels->loss[plan->loss_kernel](&block);
+    nnc_kernels->loss[plan->loss.kernel](&block);
     for (size_t i = i0; i < i1; i++)
         if (!isfinite(plan->values[i])) atomic_store_explicit(not_finite, true, memory_order_relaxed);
     if (plan->n_metrics) finish_outputs(plan, i0, i1);
@@ -174,7 +176,7 @@ static void loss_phase(struct nnc_plan *plan, const nnc_data *data, const struct
             plan->metric_values[i * plan->n_metrics + k] =
                 nnc_metric_row(&plan->metrics[k], N, last->a + i * last->ld, data->rows ? plan->y + i * plan->ldy : NULL,
                                data->ids ? plan->ids + i : NULL);
-    if (pass->mode == TRAIN) last_dz(plan, i0, i1);
+    if (pass->mode == TRAIN) nnc_take_derivative(last, i0, i1);
 }
 
 static double batch_loss(const struct nnc_plan *plan, size_t m) {
@@ -186,103 +188,6 @@ static double batch_loss(const struct nnc_plan *plan, size_t m) {
 static void add_metrics(const struct nnc_plan *plan, size_t m, double *metrics) {
     for (size_t i = 0; i < m; i++)
         for (size_t k = 0; k < plan->n_metrics; k++) metrics[k] += plan->metric_values[i * plan->n_metrics + k];
-}
-
-static void backward_pass(struct nnc_plan *plan, const struct nnc_pass *pass, struct nnc_worker *worker) {
-    for (size_t l = plan->n_layers; l-- > 0;) {
-        layer_kinds[plan->layers[l].spec.kind].backward(plan, l, pass, worker);
-        end_phase(pass, plan->layers[l].index, true, worker);
-    }
-}
-
-/* ---- the gradient of a tile, and the update --------------------------------------------------------------------------- */
-
-size_t nnc_tile(const struct nnc_param *param, size_t tile, size_t *n) {
-    size_t row = tile % param->row_tiles * PANEL;
-    *n = least(PANEL, param->rows - row) * PANEL;
-    return (tile / param->row_tiles * param->rows + row) * PANEL;
-}
-
-static double tile_penalty(const struct nnc_param *param, size_t first, size_t n) {
-    double sum = 0;
-    if (param->l1 != 0) sum += (double)param->l1 * nnc_kernels->sum_abs(n, param->w + first);
-    if (param->l2 != 0) sum += (double)param->l2 * nnc_kernels->sum_squares(n, param->w + first);
-    return sum;
-}
-
-static void update_tile(const struct nnc_plan *plan, struct nnc_param *param, size_t first, size_t n, const float *g,
-                        float l1, float l2, const struct nnc_hyper *hyper) {
-    struct nnc_run run = {.n = n, .w = param->w + first, .g = g, .l1 = l1, .l2 = l2};
-    for (int s = 0; s < plan->n_slots; s++) run.slots[s] = param->slots[s] + first;
-    nnc_kernels->update[plan->optimizer.kind](&run, hyper);
-}
-
-void nnc_apply_tile(struct nnc_plan *plan, struct nnc_param *param, size_t tile, float *g) {
-    size_t n, first = nnc_tile(param, tile, &n);
-    param->tile_sums[tile] = tile_penalty(param, first, n);
-    if (plan->apply == APPLY_UPDATE) {
-        update_tile(plan, param, first, n, g, param->l1, param->l2, &plan->hyper);
-    } else {
-        memcpy(param->g + first, g, n * sizeof *g);
-        nnc_kernels->regularize(n, param->w + first, param->g + first, param->l1, param->l2);
-    }
-}
-
-bool nnc_apply_product(struct nnc_plan *plan, struct nnc_param *param, size_t tile, const struct nnc_product *product,
-                       const float *a, const float *b) {
-    if (plan->apply != APPLY_UPDATE || plan->optimizer.kind != OPTIMIZER_sgd || param->l1 != 0 || plan->hyper.clipvalue != 0)
-        return false;
-    size_t n, first = nnc_tile(param, tile, &n);
-    param->tile_sums[tile] = tile_penalty(param, first, n);
-    struct nnc_run run = {.n = n, .w = param->w + first, .l2 = param->l2};
-    for (int s = 0; s < plan->n_slots; s++) run.slots[s] = param->slots[s] + first;
-    nnc_kernels->gemm_sgd(product, a, b, &run, &plan->hyper);
-    return true;
-}
-
-static double sum_tiles(const struct nnc_param *param) {
-    double sum = 0;
-    for (size_t t = 0; t < param->n_tiles; t++) sum += param->tile_sums[t];
-    return sum;
-}
-
-/* The penalties that the last backward pass left in tile_sums. */
-static double summed_penalty(const struct nnc_plan *plan) {
-    double sum = 0;
-    for (size_t i = 0; i < plan->n_params; i++)
-        if (plan->params[i].l1 != 0 || plan->params[i].l2 != 0) sum += sum_tiles(&plan->params[i]);
-    return sum;
-}
-
-/* Clipping by norm: the norms first, from the stored gradients, then the update. Follows summed_penalty. */
-static void separate_update(struct nnc_plan *plan, struct nnc_worker *worker) {
-    size_t t0, t1, n;
-    for (size_t i = 0; i < plan->n_params; i++) {
-        struct nnc_param *param = &plan->params[i];
-        if (!param->info.trainable) continue;
-        nnc_share(worker, param->n_tiles, &t0, &t1);
-        for (size_t t = t0; t < t1; t++) {
-            size_t first = nnc_tile(param, t, &n);
-            param->tile_sums[t] = nnc_kernels->sum_squares(n, param->g + first);
-        }
-    }
-    nnc_team_barrier(worker);
-    struct nnc_hyper hyper = plan->hyper;
-    double all = 0;
-    for (size_t i = 0; i < plan->n_params; i++) all += sum_tiles(&plan->params[i]);
-    for (size_t i = 0; i < plan->n_params; i++) {
-        struct nnc_param *param = &plan->params[i];
-        if (!param->info.trainable) continue;
-        hyper.gradient_scale = plan->optimizer.clipnorm != 0
-                                   ? nnc_clip_scale(plan->optimizer.clipnorm, sum_tiles(param))
-                                   : nnc_clip_scale(plan->optimizer.global_clipnorm, all);
-        nnc_share(worker, param->n_tiles, &t0, &t1);
-        for (size_t t = t0; t < t1; t++) {
-            size_t first = nnc_tile(param, t, &n);
-            update_tile(plan, param, first, n, param->g + first, 0, 0, &hyper);
-        }
-    }
-    nnc_team_barrier(worker);
 }
 
 /* ---- training --------------------------------------------------------------------------------------------------------- */
@@ -306,21 +211,22 @@ static void train_body(void *arg, struct nnc_worker *worker) {
     for (size_t step = 0; step < s->n_steps && first < s->stop && !t->stop; step++) {
         struct nnc_pass pass = {.m = least(s->batch_size, s->stop - first), .mode = TRAIN, .training = true, .applied = true,
                                 .epoch = s->epoch, .step = s->step + step, .clock = s->seconds ? &clock : NULL};
-        forward_pass(plan, t->data, s->order, first, true, &pass, worker);
+        const struct batch batch = {t->data, s->order, first, true};
+        forward_pass(plan, &batch, &pass, worker);
         loss_phase(plan, t->data, &pass, &t->not_finite, worker);
-        if (worker->id == 0) plan->hyper = nnc_hyper_of(&plan->optimizer, s->learning_rates[step], s->step + step);
+        if (worker->id == 0) plan->update.hyper = nnc_hyper_of(&plan->update.optimizer, s->learning_rates[step], s->step + step);
         end_phase(&pass, plan->n_specs, true, worker);
         if (atomic_load_explicit(&t->not_finite, memory_order_relaxed)) break;
         backward_pass(plan, &pass, worker);
         if (worker->id == 0) {
             t->sums->steps++;
             t->sums->rows += pass.m;
-            t->sums->loss += batch_loss(plan, pass.m) + summed_penalty(plan) * (double)pass.m;
+            t->sums->loss += batch_loss(plan, pass.m) + nnc_summed_penalty(plan->params, plan->n_params) * (double)pass.m;
             add_metrics(plan, pass.m, t->sums->metrics);
             t->stop = seconds() > t->deadline;
         }
         end_phase(&pass, plan->n_specs, true, worker);
-        if (plan->separate_update) separate_update(plan, worker);
+        if (plan->update.clips_norm) nnc_update_clipped(&plan->update, plan->params, plan->n_params, worker);
         first += pass.m;
     }
 }
@@ -333,8 +239,8 @@ static void clear(const struct nnc_plan *plan, nnc_sums *sums) {
 
 /* Clipping by norm needs the whole gradient before the first update. */
 static nnc_status prepare_update(struct nnc_plan *plan) {
-    plan->apply = plan->separate_update ? APPLY_STORE : APPLY_UPDATE;
-    return plan->separate_update ? nnc_plan_keep_gradients(plan) : NNC_OK;
+    plan->update.apply = plan->update.clips_norm ? APPLY_STORE : APPLY_UPDATE;
+    return plan->update.clips_norm ? nnc_plan_keep_gradients(plan) : NNC_OK;
 }
 
 nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedule *schedule, nnc_sums *sums) {
@@ -343,7 +249,7 @@ nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedu
         return NNC_INVALID;
     nnc_status status = prepare_update(plan);
     if (status) return status;
-    nnc_use_moving_statistics(plan, true);
+    prepare(plan, true);
     struct training t = {plan, data, schedule, sums, seconds() + schedule->budget, false, false};
     nnc_team_run(threads_for(plan, schedule->batch_size, schedule->batch_size, TRAIN), train_body, &t);
     return t.not_finite ? NNC_NOT_FINITE : NNC_OK;
@@ -365,7 +271,8 @@ static void evaluate_body(void *arg, struct nnc_worker *worker) {
     for (size_t first = t->start; first < t->stop; first += t->plan->capacity) {
         const struct nnc_pass pass =
             inference_pass(t->plan, t->data, first, least(t->plan->capacity, t->stop - first));
-        forward_pass(t->plan, t->data, NULL, first, true, &pass, worker);
+        const struct batch batch = {t->data, NULL, first, true};
+        forward_pass(t->plan, &batch, &pass, worker);
         loss_phase(t->plan, t->data, &pass, &t->not_finite, worker);
         nnc_team_barrier(worker);
         if (worker->id == 0) {
@@ -380,11 +287,43 @@ static void evaluate_body(void *arg, struct nnc_worker *worker) {
 nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start, size_t stop, nnc_sums *sums) {
     clear(plan, sums);
     if (!plan->has_loss || start > stop || stop > data->n) return NNC_INVALID;
-    nnc_use_moving_statistics(plan, false);
+    prepare(plan, false);
     struct inference t = {.plan = plan, .data = data, .start = start, .stop = stop, .sums = sums};
     nnc_team_run(threads_for(plan, stop - start, plan->capacity, INFER), evaluate_body, &t);
     return NNC_OK;
 }
+
+/* ---- whole epochs ------------------------------------------------------------------------------------------------------ */
+
+nnc_status nnc_plan_train_epochs(nnc_plan *plan, const nnc_data *data, nnc_epochs *e) {
+    const double deadline = seconds() + e->budget;
+    nnc_schedule schedule = {.stop = e->n_rows, .batch_size = e->batch_size, .n_steps = e->n_steps, .budget = INFINITY};
+    const size_t stride = 2 * (2 + plan->n_metrics);
+    for (e->done = 0; e->done < e->n; e->done++) {
+        double *sums = e->sums + e->done * stride, *held_sums = sums + stride / 2;
+        nnc_sums of = {.metrics = sums + 2};
+        schedule.order = e->orders ? e->orders + e->done * e->n_rows : NULL;
+        schedule.learning_rates = e->learning_rates + e->done * e->n_steps;
+        schedule.epoch = e->epoch + e->done, schedule.step = e->step + e->done * e->n_steps;
+        nnc_status status = nnc_plan_train(plan, data, &schedule, &of);
+        e->steps_of_next = of.steps;
+        if (status) return status;
+        sums[0] = (double)of.rows, sums[1] = of.loss;
+        if (e->held_out) {
+            of.metrics = held_sums + 2;
+            status = nnc_plan_evaluate(plan, e->held_out, 0, e->held_out->n, &of);
+            if (status) return status;
+            held_sums[0] = (double)of.rows, held_sums[1] = of.loss + nnc_plan_penalty(plan) * (double)of.rows;
+        }
+        if (seconds() > deadline) {
+            e->done++;
+            break;
+        }
+    }
+    return NNC_OK;
+}
+
+/* ---- outputs ------------------------------------------------------------------------------------------------------------ */
 
 /* This worker's rows of the outputs to the caller. */
 static void deliver(struct nnc_plan *plan, size_t m, float *outputs, struct nnc_worker *worker) {
@@ -401,14 +340,15 @@ static void forward_body(void *arg, struct nnc_worker *worker) {
     for (size_t first = 0; first < t->stop; first += t->plan->capacity) {
         const struct nnc_pass pass =
             inference_pass(t->plan, t->data, first, least(t->plan->capacity, t->stop - first));
-        forward_pass(t->plan, t->data, NULL, first, false, &pass, worker);
+        const struct batch batch = {t->data, NULL, first, false};
+        forward_pass(t->plan, &batch, &pass, worker);
         deliver(t->plan, pass.m, t->outputs + first * t->plan->n_outputs, worker);
         nnc_team_barrier(worker);
     }
 }
 
 nnc_status nnc_plan_forward(nnc_plan *plan, const nnc_data *data, float *outputs) {
-    nnc_use_moving_statistics(plan, false);
+    prepare(plan, false);
     struct inference t = {.plan = plan, .data = data, .stop = data->n, .outputs = outputs};
     nnc_team_run(threads_for(plan, data->n, plan->capacity, INFER), forward_body, &t);
     return NNC_OK;
@@ -416,7 +356,8 @@ nnc_status nnc_plan_forward(nnc_plan *plan, const nnc_data *data, float *outputs
 
 /* ---- one batch at a time ------------------------------------------------------------------------------------------------- */
 
-struct batch {
+/* A call on one batch; which of the fields it needs is its own affair. */
+struct single {
     struct nnc_plan *plan;
     const nnc_data *data;
     struct nnc_pass pass;
@@ -427,12 +368,15 @@ struct batch {
 };
 
 static void gradients_body(void *arg, struct nnc_worker *worker) {
-    struct batch *t = arg;
-    forward_pass(t->plan, t->data, NULL, 0, true, &t->pass, worker);
-    loss_phase(t->plan, t->data, &t->pass, &t->not_finite, worker);
+    struct single *t = arg;
+    struct nnc_plan *plan = t->plan;
+    const struct batch batch = {t->data, NULL, 0, true};
+    forward_pass(plan, &batch, &t->pass, worker);
+    loss_phase(plan, t->data, &t->pass, &t->not_finite, worker);
     nnc_team_barrier(worker);
-    backward_pass(t->plan, &t->pass, worker);
-    if (worker->id == 0) *t->loss = batch_loss(t->plan, t->pass.m) / (double)t->pass.m + summed_penalty(t->plan);
+    backward_pass(plan, &t->pass, worker);
+    if (worker->id == 0)
+        *t->loss = batch_loss(plan, t->pass.m) / (double)t->pass.m + nnc_summed_penalty(plan->params, plan->n_params);
 }
 
 nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool training, uint64_t epoch, uint64_t step,
@@ -440,51 +384,69 @@ nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool trainin
     if (!plan->has_loss || data->n < 1 || data->n > plan->batch_size) return NNC_INVALID;
     nnc_status status = nnc_plan_keep_gradients(plan);
     if (status) return status;
-    plan->apply = APPLY_STORE;
-    nnc_use_moving_statistics(plan, training);
-    struct batch t = {.plan = plan, .data = data,
-                      .pass = {.m = data->n, .mode = TRAIN, .training = training, .epoch = epoch, .step = step}, .loss = loss};
+    plan->update.apply = APPLY_STORE;
+    prepare(plan, training);
+    struct single t = {.plan = plan, .data = data, .loss = loss,
+                       .pass = {.m = data->n, .mode = TRAIN, .training = training, .epoch = epoch, .step = step}};
     nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), gradients_body, &t);
     return NNC_OK;
 }
 
 static void step_forward_body(void *arg, struct nnc_worker *worker) {
-    struct batch *t = arg;
-    forward_pass(t->plan, t->data, NULL, 0, false, &t->pass, worker);
+    struct single *t = arg;
+    const struct batch batch = {t->data, NULL, 0, false};
+    forward_pass(t->plan, &batch, &t->pass, worker);
     deliver(t->plan, t->pass.m, t->outputs, worker);
 }
 
-nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, uint64_t epoch, uint64_t step, float *outputs) {
+nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, bool training, uint64_t epoch, uint64_t step,
+                                 float *outputs) {
     if (plan->has_loss || data->n < 1 || data->n > plan->batch_size) return NNC_INVALID;
-    nnc_use_moving_statistics(plan, true);
-    struct batch t = {.plan = plan, .data = data,
-                      .pass = {.m = data->n, .mode = TRAIN, .training = true, .applied = true, .epoch = epoch, .step = step},
-                      .outputs = outputs};
+    prepare(plan, training);
+    struct single t = {.plan = plan, .data = data, .outputs = outputs,
+                       .pass = {.m = data->n, .mode = TRAIN, .training = training, .epoch = epoch, .step = step}};
     nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), step_forward_body, &t);
+    plan->open_step.rows = data->n, plan->open_step.training = training;
     return NNC_OK;
 }
 
+/* From dL/d outputs to the gradients of all parameters, which the update uses as it is set up. */
 static void step_backward_body(void *arg, struct nnc_worker *worker) {
-    struct batch *t = arg;
-    const struct nnc_layer *last = nnc_last_layer(t->plan);
+    struct single *t = arg;
+    struct nnc_plan *plan = t->plan;
+    const struct nnc_layer *last = nnc_last_layer(plan);
     size_t i0, i1;
     nnc_share(worker, t->pass.m, &i0, &i1);
-    for (size_t i = i0; i < i1; i++)
-        memcpy(last->da + i * last->ld, t->d_outputs + i * last->O, last->O * sizeof(float));
-    last_dz(t->plan, i0, i1);
+    nnc_copy_rows(i1 - i0, last->O, (struct nnc_read){t->d_outputs + i0 * last->O, last->O}, nnc_rows_of(last, last->da, i0));
+    nnc_take_derivative(last, i0, i1);
     nnc_team_barrier(worker);
-    backward_pass(t->plan, &t->pass, worker);
-    if (t->plan->separate_update) separate_update(t->plan, worker);
+    backward_pass(plan, &t->pass, worker);
+    if (t->pass.applied && plan->update.clips_norm) nnc_update_clipped(&plan->update, plan->params, plan->n_params, worker);
+}
+
+static void step_back(nnc_plan *plan, const float *d_outputs, bool applied, uint64_t step) {
+    const size_t n = plan->open_step.rows;
+    struct single t = {.plan = plan, .d_outputs = d_outputs,
+                       .pass = {.m = n, .mode = TRAIN, .training = plan->open_step.training, .applied = applied, .step = step}};
+    plan->open_step.rows = 0;
+    nnc_team_run(threads_for(plan, n, n, TRAIN), step_backward_body, &t);
 }
 
 nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outputs, float learning_rate, uint64_t step) {
-    if (plan->has_loss || !plan->has_optimizer || n < 1 || n > plan->batch_size) return NNC_INVALID;
+    if (plan->has_loss || !plan->has_optimizer || n < 1 || n != plan->open_step.rows) return NNC_INVALID;
     nnc_status status = prepare_update(plan);
     if (status) return status;
-    plan->hyper = nnc_hyper_of(&plan->optimizer, learning_rate, step);
-    struct batch t = {.plan = plan,
-                      .pass = {.m = n, .mode = TRAIN, .training = true, .applied = true, .step = step}, .d_outputs = d_outputs};
-    nnc_team_run(threads_for(plan, n, n, TRAIN), step_backward_body, &t);
+    plan->update.hyper = nnc_hyper_of(&plan->update.optimizer, learning_rate, step);
+    step_back(plan, d_outputs, true, step);
+    return NNC_OK;
+}
+
+nnc_status nnc_plan_step_gradients(nnc_plan *plan, size_t n, const float *d_outputs) {
+    if (plan->has_loss || n < 1 || n != plan->open_step.rows) return NNC_INVALID;
+    nnc_status status = nnc_plan_keep_gradients(plan);
+    if (status) return status;
+    plan->update.apply = APPLY_STORE;
+    step_back(plan, d_outputs, false, 0);
     return NNC_OK;
 }
 
@@ -496,15 +458,7 @@ struct penalty {
 static void penalty_body(void *arg, struct nnc_worker *worker) {
     struct penalty *t = arg;
     (void)worker;
-    for (size_t i = 0; i < t->plan->n_params; i++) {
-        const struct nnc_param *param = &t->plan->params[i];
-        double sum = 0;
-        for (size_t tile = 0; tile < param->n_tiles; tile++) {
-            size_t n, first = nnc_tile(param, tile, &n);
-            sum += tile_penalty(param, first, n);
-        }
-        t->sum += sum;
-    }
+    t->sum = nnc_present_penalty(t->plan->params, t->plan->n_params);
 }
 
 double nnc_plan_penalty(nnc_plan *plan) {

@@ -1,11 +1,11 @@
-# Part of _core.pyx: single kernels over a caller's arrays.
+# Part of binding.pyx: single kernels over a caller's arrays.
 
 
 def activation(name, z, float alpha=0.0, out=None):
     """a = f(z); softmax along the last axis."""
     z = _as_float(z)
     out = _out(out, z.shape)
-    cdef int id_ = _id(nnc_activation_id, name, "activation")
+    cdef int id_ = _activation_id(name)
     cdef size_t N = z.shape[z.ndim - 1] if z.ndim else 1
     cdef size_t M = z.size // N if N else 0
     cdef const float *p = _read_pointer(z)
@@ -21,7 +21,7 @@ def activation_backward(name, z, da, float alpha=0.0, out=None):
     if z.shape != da.shape:
         raise ValueError(f"z has shape {z.shape}, da {da.shape}: they must be the same")
     out = _out(out, z.shape)
-    cdef int id_ = _id(nnc_activation_id, name, "activation")
+    cdef int id_ = _activation_id(name)
     cdef size_t N = z.shape[z.ndim - 1] if z.ndim else 1
     cdef size_t M = z.size // N if N else 0
     cdef const float *zp = _read_pointer(z)
@@ -34,18 +34,22 @@ def activation_backward(name, z, da, float alpha=0.0, out=None):
     return out
 
 
-cdef int _gemm(size_t M, size_t N, size_t K, a, size_t ars, size_t acs, b, size_t brs, size_t bcs, init, c) except -1:
-    cdef const float *ap = _read_pointer(a)
-    cdef const float *bp = _read_pointer(b)
+cdef int _gemm(nnc_matrix a, nnc_matrix b, init, c) except -1:
     cdef const float *ip = NULL
     if init is not None:
         ip = _read_pointer(init)
     cdef float *cp = _pointer(c)
     cdef nnc_status status = NNC_OK
-    if M and N:
+    if a.rows and b.cols:
         with nogil:
-            status = nnc_gemm(M, N, K, ap, ars, acs, bp, brs, bcs, ip, cp, N)
+            status = nnc_gemm(&a, &b, ip, cp, b.cols)
     return _raise(status, "gemm")
+
+
+cdef nnc_matrix _matrix(array, size_t rows, size_t cols, size_t rs, size_t cs) except *:
+    cdef nnc_matrix matrix
+    matrix.data, matrix.rows, matrix.cols, matrix.rs, matrix.cs = _read_pointer(array), rows, cols, rs, cs
+    return matrix
 
 
 def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
@@ -61,8 +65,8 @@ def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
         if b.shape[0] != O:
             raise ValueError(f"b has shape {b.shape}, w {np.shape(w)} wants ({O},)")
     out = _out(out, (B, O))
-    _gemm(B, O, I, x_base, xrs, xcs, w_base, wrs, wcs, b, out)
-    cdef int id_ = _id(nnc_activation_id, activation, "activation")
+    _gemm(_matrix(x_base, B, I, xrs, xcs), _matrix(w_base, I, O, wrs, wcs), b, out)
+    cdef int id_ = _activation_id(activation)
     cdef float *a = _pointer(out)
     cdef size_t M = B, N = O
     with nogil:
@@ -78,8 +82,8 @@ def dense_backward(x, w, dz, out=None):
         raise ValueError(f"x {x.shape}, w {w.shape} and dz {dz.shape} do not fit: x (B, I), w (I, O), dz (B, O)")
     dx, dw, db = (None, None, None) if out is None else out
     dx, dw, db = _out(dx, (B, I)), _out(dw, (I, O)), _out(db, (O,))
-    _gemm(B, I, O, dz, O, 1, w, 1, O, None, dx)
-    _gemm(I, O, B, x, 1, I, dz, O, 1, None, dw)
+    _gemm(_matrix(dz, B, O, O, 1), _matrix(w, O, I, 1, O), None, dx)
+    _gemm(_matrix(x, I, B, 1, I), _matrix(dz, B, O, O, 1), None, dw)
     cdef const float *dzp = _read_pointer(dz)
     cdef float *dbp = _pointer(db)
     cdef size_t M = B, N = O
@@ -108,16 +112,17 @@ def loss(spec, y, a, sample_weight=None, out=None):
     """Mean loss over rows and its gradient wrt a (B, N); y ids (B,) or rows (B, N)."""
     a = _as_float(a, 2)
     cdef _Rows targets = _targets(y, a, sample_weight)
-    cdef nnc_loss_spec c_spec = _loss_spec(spec)
+    cdef _Spec c_spec = _Spec.of(spec, "name")
+    cdef char message[256]
     out = _out(out, a.shape)
-    cdef size_t M = a.shape[0], N = a.shape[1]
+    cdef size_t N = a.shape[1]
     cdef const float *ap = _read_pointer(a)
     cdef float *da = _pointer(out)
     cdef double value = 0
     cdef nnc_status status
     with nogil:
-        status = nnc_loss(&c_spec, M, N, ap, &targets.data, &value, da)
-    _raise(status, "loss")
+        status = nnc_loss(&c_spec.spec, N, ap, &targets.data, &value, da, message)
+    _raise(status, message.decode() if status == NNC_INVALID else "no memory for the rows of a loss")
     return value, out
 
 
@@ -125,34 +130,44 @@ def metric(spec, y, a):
     """Mean of a metric over rows."""
     a = _as_float(a, 2)
     cdef _Rows targets = _targets(y, a, None)
-    cdef nnc_metric_spec c_spec = _metric_spec(spec)
-    cdef size_t M = a.shape[0], N = a.shape[1]
+    cdef _Spec c_spec = _Spec.of(spec, "name")
+    cdef char message[256]
+    cdef nnc_status status
+    cdef size_t N = a.shape[1]
     cdef const float *ap = _read_pointer(a)
     cdef double value = 0
     with nogil:
-        nnc_metric(&c_spec, M, N, ap, &targets.data, &value)
+        status = nnc_metric(&c_spec.spec, N, ap, &targets.data, &value, message)
+    if status != NNC_OK:
+        _raise(status, message.decode())
     return value
 
 
 def update(spec, w, g, slots, float learning_rate, uint64_t step):
     """One update of w and its slots in place, all float32 of one shape."""
-    cdef nnc_optimizer_spec c_spec = _optimizer_spec(spec)
-    cdef float *c_slots[NNC_MAX_SLOTS]
-    wanted = nnc_optimizer_slots(&c_spec)
-    if len(slots) != wanted:
-        raise ValueError(f"{spec['name']} with these settings has {wanted} slots, got {len(slots)}")
-    for array in (w, *slots):
-        _out(array, w.shape)
-    g = _as_float(g)
-    if g.shape != w.shape:
-        raise ValueError(f"w has shape {w.shape}, g {g.shape}: they must be the same")
-    for i in range(wanted):
-        c_slots[i] = _pointer(slots[i])
-    cdef size_t n = w.size
-    cdef float *wp = _pointer(w)
-    cdef const float *gp = _read_pointer(g)
-    with nogil:
-        nnc_update(&c_spec, n, wp, gp, c_slots, learning_rate, step)
+    cdef nnc_optimizer *optimizer = NULL
+    cdef char message[256]
+    cdef nnc_weights weights
+    cdef _Spec c_spec = _Spec.of(spec, "name")
+    cdef nnc_status status = nnc_optimizer_create(&optimizer, &c_spec.spec, message)
+    if status != NNC_OK:
+        _raise(status, message.decode() if status == NNC_INVALID else "no memory for an optimizer")
+    try:
+        wanted = nnc_optimizer_slots(optimizer)
+        if len(slots) != wanted:
+            raise ValueError(f"{spec['name']} with these settings has {wanted} slots, got {len(slots)}")
+        for array in (w, *slots):
+            _out(array, w.shape)
+        g = _as_float(g)
+        if g.shape != w.shape:
+            raise ValueError(f"w has shape {w.shape}, g {g.shape}: they must be the same")
+        for i in range(wanted):
+            weights.slots[i] = _pointer(slots[i])
+        weights.n, weights.w, weights.g = w.size, _pointer(w), _read_pointer(g)
+        with nogil:
+            nnc_optimizer_update(optimizer, &weights, learning_rate, step)
+    finally:
+        nnc_optimizer_free(optimizer)
 
 
 def elementary(name, x):

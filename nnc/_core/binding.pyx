@@ -11,14 +11,11 @@ import numpy as np
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.math cimport INFINITY
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
-from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-include "_core_specs.pxi"
-include "_core_arrays.pxi"
-include "_core_functional.pxi"
+include "specs.pxi"
+include "arrays.pxi"
+include "functional.pxi"
 
 
 # ---- machine --------------------------------------------------------------------------------------------------------
@@ -37,7 +34,9 @@ def set_isa(name=None):
 
 def set_num_threads(n):
     """Let calls use n threads from now on; None goes back to what the machine and the environment allow."""
-    if n is not None and (isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= n <= 1024):
+    if n is not None and (isinstance(n, bool) or not hasattr(n, "__index__")):
+        raise TypeError(f"n must be an integer from 1 to 1024 or None, got {n!r}")
+    if n is not None and not 1 <= n <= 1024:
         raise ValueError(f"n must be an integer from 1 to 1024 or None, got {n!r}")
     nnc_set_threads(0 if n is None else n)
 
@@ -69,7 +68,7 @@ def cpu_info():
 
 
 cdef class Plan:
-    """A network ready to run; see `nnc.reference.Plan`, which has the same face.
+    """A network ready to run; see `nnc.reference.Plan`, which has the same methods.
 
     One call at a time: a second thread waits for the first.
     """
@@ -83,45 +82,33 @@ cdef class Plan:
 
     def __init__(self, n_inputs, layers, *, loss=None, metrics=(), optimizer=None, batch_size=32, seed=0):
         cdef nnc_plan_spec spec
-        cdef nnc_loss_spec loss_spec
-        cdef nnc_optimizer_spec optimizer_spec
+        cdef _Spec c_loss, c_optimizer
         cdef char message[256]
         cdef size_t i
         cdef nnc_parameter parameter
-        cdef nnc_status status
         message[0] = 0
         if self._plan is not NULL:
             raise RuntimeError("this plan is already made")
-        cdef nnc_layer_spec *c_layers = <nnc_layer_spec *>calloc(len(layers) + 1, sizeof(nnc_layer_spec))
-        cdef nnc_metric_spec *c_metrics = <nnc_metric_spec *>calloc(len(metrics) + 1, sizeof(nnc_metric_spec))
-        try:
-            if c_layers is NULL or c_metrics is NULL:
-                raise MemoryError("no memory for the layers' specifications")
-            for i, row in enumerate(layers):
-                c_layers[i] = _layer_spec(row)
-            for i, row in enumerate(metrics):
-                c_metrics[i] = _metric_spec(row)
-            spec.n_inputs, spec.batch_size, spec.seed = n_inputs, batch_size, seed
-            self._n_layers = len(layers)
-            spec.n_layers, spec.layers = self._n_layers, c_layers
-            spec.n_metrics, spec.metrics = len(metrics), c_metrics
-            spec.loss, spec.optimizer = NULL, NULL
-            if loss is not None:
-                loss_spec = _loss_spec(loss)
-                spec.loss = &loss_spec
-            if optimizer is not None:
-                optimizer_spec = _optimizer_spec(optimizer)
-                spec.optimizer = &optimizer_spec
-            status = nnc_plan_create(&self._plan, &spec, message)
-            _raise(status, message.decode())
-        finally:
-            free(c_layers)
-            free(c_metrics)
+        cdef _Specs c_layers = _Specs.of(layers, "kind")
+        cdef _Specs c_metrics = _Specs.of(metrics, "name")
+        self._n_layers = len(layers)
+        spec.n_inputs, spec.batch_size, spec.seed = n_inputs, batch_size, seed
+        spec.n_layers, spec.layers = self._n_layers, c_layers.rows
+        spec.n_metrics, spec.metrics = len(metrics), c_metrics.rows
+        spec.loss, spec.optimizer = NULL, NULL
+        if loss is not None:
+            c_loss = _Spec.of(loss, "name")
+            spec.loss = &c_loss.spec
+        if optimizer is not None:
+            c_optimizer = _Spec.of(optimizer, "name")
+            spec.optimizer = &c_optimizer.spec
+        cdef nnc_status status = nnc_plan_create(&self._plan, &spec, message)
+        _raise(status, message.decode())
         self._lock = threading.Lock()
         self._metric_sums = np.zeros(max(1, len(metrics)))[:len(metrics)]
         self.n_inputs, self.batch_size, self.seed = n_inputs, batch_size, seed
         self.n_outputs = nnc_plan_outputs(self._plan)
-        self.n_slots = nnc_optimizer_slots(&optimizer_spec) if optimizer is not None else 0
+        self.n_slots = nnc_plan_slots(self._plan)
         self.parameter_names, self.parameter_shapes, self.parameter_trainable = [], [], []
         for i in range(nnc_plan_parameters(self._plan)):
             parameter = nnc_plan_parameter(self._plan, i)
@@ -250,53 +237,31 @@ cdef class Plan:
         epoch when `budget` seconds are over. Gives (whole epochs done, steps done in one that broke off at a loss that
         is not finite or -1, sums): sums (E, 2, 2 + metrics) has the rows, loss and metrics of training and held_out.
         """
-        cdef size_t E = learning_rates.shape[0], steps = learning_rates.shape[1], n = orders.shape[1], e = 0
-        cdef size_t n_metrics = self._metric_sums.shape[0]
-        cdef double[:, :, ::1] totals = np.zeros((E, 2, 2 + n_metrics))
+        cdef size_t E = learning_rates.shape[0], n = orders.shape[1], e
+        cdef double[:, :, ::1] sums = np.zeros((E, 2, 2 + self._metric_sums.shape[0]))
         cdef _Rows rows = _Rows.of(x, y, sample_weight, self.n_inputs, self.n_outputs)
-        cdef _Rows held = None
-        cdef const nnc_data *held_data = NULL
-        cdef nnc_schedule schedule
-        cdef nnc_sums sums
-        cdef nnc_status status = NNC_OK
-        cdef double deadline = _seconds() + budget
+        cdef _Rows held
+        cdef nnc_epochs epochs
+        cdef nnc_status status
         if batch_size < 1 or batch_size > <size_t>self.batch_size:
             raise ValueError(f"batch_size must be from 1 to {self.batch_size}, got {batch_size}")
         if <size_t>orders.shape[0] != E:
             raise ValueError(f"orders are of {orders.shape[0]} epochs, learning_rates of {E}")
         for e in range(E if n else 0):
             self._check_order(orders[e], rows.data.n)
+        epochs.n, epochs.n_steps, epochs.batch_size = E, learning_rates.shape[1], batch_size
+        epochs.orders, epochs.n_rows = &orders[0, 0] if E and n else NULL, n if n else rows.data.n
+        epochs.learning_rates = &learning_rates[0, 0] if E and epochs.n_steps else NULL
+        epochs.epoch, epochs.step, epochs.budget = epoch, step, budget
+        epochs.held_out, epochs.done, epochs.steps_of_next = NULL, 0, 0
+        epochs.sums = &sums[0, 0, 0] if E else NULL
         if held_out is not None:
             held = _Rows.of(held_out[0], held_out[1], held_out[2], self.n_inputs, self.n_outputs)
-            held_data = &held.data
-        schedule.order, schedule.start, schedule.stop = NULL, 0, n if n else rows.data.n
-        schedule.batch_size, schedule.n_steps, schedule.budget = batch_size, steps, INFINITY
-        schedule.seconds = NULL
+            epochs.held_out = &held.data
         with self._lock, nogil:
-            e = 0
-            while e < E:
-                if n:
-                    schedule.order = &orders[e, 0]
-                schedule.learning_rates = &learning_rates[e, 0]
-                schedule.epoch, schedule.step = epoch + e, step + e * steps
-                sums.metrics = &totals[e, 0, 0] + 2
-                status = nnc_plan_train(self._plan, &rows.data, &schedule, &sums)
-                if status != NNC_OK:
-                    break
-                totals[e, 0, 0], totals[e, 0, 1] = <double>sums.rows, sums.loss
-                if held_data != NULL:
-                    sums.metrics = &totals[e, 1, 0] + 2
-                    status = nnc_plan_evaluate(self._plan, held_data, 0, held_data.n, &sums)
-                    if status != NNC_OK:
-                        break
-                    totals[e, 1, 0] = <double>sums.rows
-                    totals[e, 1, 1] = sums.loss + nnc_plan_penalty(self._plan) * <double>sums.rows
-                e += 1
-                if _seconds() > deadline:
-                    break
-        if status != NNC_NOT_FINITE:
-            _raise(status, "this plan was made without a loss or an optimizer, or there is no memory for gradients")
-        return e, sums.steps if status == NNC_NOT_FINITE else -1, np.asarray(totals)
+            status = nnc_plan_train_epochs(self._plan, &rows.data, &epochs)
+        _raise(status, "this plan was made without a loss or an optimizer, or there is no memory for gradients")
+        return epochs.done, epochs.steps_of_next if status == NNC_NOT_FINITE else -1, np.asarray(sums)
 
     def release(self):
         """Forget the arrays of the last `train`, which it keeps so that slices of an epoch check them once."""
@@ -342,28 +307,46 @@ cdef class Plan:
             _raise(status, f"this plan has no loss, or {rows.data.n} rows are not between 1 and {self.batch_size}")
             return loss, [self._read(i, NNC_GRADIENT) for i in range(len(self.parameter_shapes))]
 
-    def step_forward(self, x, uint64_t epoch, uint64_t step):
-        """Outputs of one batch in training mode; `step_backward` completes the step."""
+    def step_forward(self, x, uint64_t epoch, uint64_t step, bint training=True):
+        """Outputs of one batch; `step_backward` or `step_gradients` goes on from there."""
         cdef _Rows rows = _Rows.of(x, None, None, self.n_inputs, self.n_outputs)
         cdef nnc_status status
         result = np.empty((rows.data.n, self.n_outputs), np.float32)
         cdef float *outputs = _pointer(result)
         with self._lock, nogil:
-            status = nnc_plan_step_forward(self._plan, &rows.data, epoch, step, outputs)
+            status = nnc_plan_step_forward(self._plan, &rows.data, training, epoch, step, outputs)
         _raise(status, f"this plan has a loss of its own, or {rows.data.n} rows are not from 1 to {self.batch_size}")
         return result
+
+    cdef _d_outputs(self, d_outputs):
+        d_outputs = _as_float(d_outputs, 2)
+        if d_outputs.shape[1] != self.n_outputs:
+            raise ValueError(f"d_outputs has shape {d_outputs.shape}, this plan gives (n, {self.n_outputs})")
+        return d_outputs
 
     def step_backward(self, d_outputs, float learning_rate, uint64_t step):
         """One update, given dL/d outputs of the batch of the last `step_forward`."""
         cdef nnc_status status
-        d_outputs = _as_float(d_outputs, 2)
-        if d_outputs.shape[1] != self.n_outputs:
-            raise ValueError(f"d_outputs has shape {d_outputs.shape}, this plan gives (n, {self.n_outputs})")
+        d_outputs = self._d_outputs(d_outputs)
         cdef const float *d = _read_pointer(d_outputs)
         cdef size_t n = d_outputs.shape[0]
         with self._lock, nogil:
             status = nnc_plan_step_backward(self._plan, n, d, learning_rate, step)
-        _raise(status, f"this plan has a loss of its own or no optimizer, or {n} rows are not from 1 to its batch_size")
+        _raise(status, f"step_backward needs an optimizer, and a step_forward of {n} rows before each call")
+
+    def step_gradients(self, d_outputs):
+        """The gradient for every parameter, penalties included, given dL/d outputs of the batch of the last
+        `step_forward`. The parameters do not change, moving statistics neither.
+        """
+        cdef nnc_status status
+        d_outputs = self._d_outputs(d_outputs)
+        cdef const float *d = _read_pointer(d_outputs)
+        cdef size_t n = d_outputs.shape[0]
+        with self._lock:
+            with nogil:
+                status = nnc_plan_step_gradients(self._plan, n, d)
+            _raise(status, f"step_gradients needs a step_forward of {n} rows before each call")
+            return [self._read(i, NNC_GRADIENT) for i in range(len(self.parameter_shapes))]
 
 
 set_isa()

@@ -1,4 +1,4 @@
-# Part of _core.pyx: arrays as pointers.
+# Part of binding.pyx: arrays as pointers.
 
 
 cdef class _Rows:

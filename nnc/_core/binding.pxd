@@ -1,4 +1,4 @@
-# csrc/nnc.h as _core.pyx calls it; the header is the manual.
+# csrc/nnc.h as binding.pyx calls it; the header is the manual.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
@@ -14,72 +14,21 @@ cdef extern from "nnc.h" nogil:
         NNC_NO_MEMORY
         NNC_INVALID
         NNC_NOT_FINITE
-    ctypedef enum nnc_layer_kind:
-        NNC_DENSE
-        NNC_ACTIVATION
-        NNC_PRELU
-        NNC_DROPOUT
-        NNC_RESCALING
-        NNC_CONV2D
-        NNC_MAX_POOLING
-        NNC_AVERAGE_POOLING
-        NNC_ZERO_PADDING
-        NNC_BATCH_NORMALIZATION
-        NNC_LAYER_NORMALIZATION
-        NNC_SPATIAL_DROPOUT
-        NNC_RANDOM_AFFINE
-    ctypedef struct nnc_geometry:
-        size_t height, width, channels
-        size_t kernel_height, kernel_width, stride_height, stride_width, dilation_height, dilation_width
-        ptrdiff_t pad_top, pad_left
-        size_t out_height, out_width
-    ctypedef struct nnc_affine:
-        double rotation[2]
-        double zoom[2][2]
-        double shift[2][2]
-        c_bool one_zoom
-        int fill
-        float fill_value
-        c_bool bilinear
-    ctypedef struct nnc_layer_spec:
-        nnc_layer_kind kind
-        size_t units
-        c_bool use_bias, use_scale
-        int activation
-        float alpha
-        size_t group
-        float rate
-        float scale, offset
-        double momentum, epsilon
-        float l1[2]
-        float l2[2]
-        nnc_geometry geometry
-        nnc_affine affine
-    ctypedef struct nnc_loss_spec:
-        int kind
-        c_bool from_logits
-        float label_smoothing
-        float param
-    ctypedef struct nnc_metric_spec:
-        int kind
-        float param
-    ctypedef struct nnc_optimizer_spec:
-        int kind
-        double momentum
-        c_bool nesterov
-        double beta_1, beta_2, epsilon
-        c_bool amsgrad
-        double rho
-        c_bool centered
-        double weight_decay
-        double clipnorm, global_clipnorm, clipvalue
+    ctypedef struct nnc_setting:
+        const char *name
+        double values[2]
+        const char *word
+    ctypedef struct nnc_spec:
+        const char *name
+        size_t n_settings
+        const nnc_setting *settings
     ctypedef struct nnc_plan_spec:
         size_t n_inputs, n_layers
-        const nnc_layer_spec *layers
-        const nnc_loss_spec *loss
+        const nnc_spec *layers
+        const nnc_spec *loss
         size_t n_metrics
-        const nnc_metric_spec *metrics
-        const nnc_optimizer_spec *optimizer
+        const nnc_spec *metrics
+        const nnc_spec *optimizer
         size_t batch_size
         uint64_t seed
     ctypedef struct nnc_plan:
@@ -109,6 +58,26 @@ cdef extern from "nnc.h" nogil:
         uint64_t epoch, step
         double budget
         double *seconds
+    ctypedef struct nnc_epochs:
+        size_t n, n_steps, batch_size
+        const int64_t *orders
+        size_t n_rows
+        const float *learning_rates
+        uint64_t epoch, step
+        double budget
+        const nnc_data *held_out
+        double *sums
+        size_t done, steps_of_next
+    ctypedef struct nnc_matrix:
+        const float *data
+        size_t rows, cols, rs, cs
+    ctypedef struct nnc_weights:
+        size_t n
+        float *w
+        const float *g
+        float *slots[3]
+    ctypedef struct nnc_optimizer:
+        pass
 
     nnc_status nnc_choose_isa(const char *name, char *message)
     const char *nnc_isa_name()
@@ -122,39 +91,39 @@ cdef extern from "nnc.h" nogil:
     c_bool nnc_has_openmp()
     const char *nnc_compiler()
     int nnc_activation_id(const char *name)
-    int nnc_fill_id(const char *name)
-    int nnc_loss_id(const char *name)
-    int nnc_metric_id(const char *name)
-    int nnc_optimizer_id(const char *name)
-    int nnc_optimizer_slots(const nnc_optimizer_spec *spec)
     nnc_status nnc_plan_create(nnc_plan **plan, const nnc_plan_spec *spec, char *message)
     void nnc_plan_free(nnc_plan *plan)
     size_t nnc_plan_outputs(const nnc_plan *plan)
+    size_t nnc_plan_slots(const nnc_plan *plan)
     size_t nnc_plan_bytes(const nnc_plan *plan)
     size_t nnc_plan_parameters(const nnc_plan *plan)
     nnc_parameter nnc_plan_parameter(const nnc_plan *plan, size_t i)
     void nnc_plan_read(const nnc_plan *plan, size_t i, int what, float *values)
     void nnc_plan_write(nnc_plan *plan, size_t i, int what, const float *values)
     nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedule *schedule, nnc_sums *sums)
+    nnc_status nnc_plan_train_epochs(nnc_plan *plan, const nnc_data *data, nnc_epochs *epochs)
     nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start, size_t stop, nnc_sums *sums)
     nnc_status nnc_plan_forward(nnc_plan *plan, const nnc_data *data, float *outputs)
     nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, c_bool training, uint64_t epoch, uint64_t step,
                                   double *loss)
-    nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, uint64_t epoch, uint64_t step,
-                                     float *outputs)
+    nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, c_bool training, uint64_t epoch,
+                                     uint64_t step, float *outputs)
     nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outputs, float learning_rate,
                                       uint64_t step)
+    nnc_status nnc_plan_step_gradients(nnc_plan *plan, size_t n, const float *d_outputs)
     double nnc_plan_penalty(nnc_plan *plan)
-    nnc_status nnc_gemm(size_t M, size_t N, size_t K, const float *a, size_t ars, size_t acs, const float *b,
-                        size_t brs, size_t bcs, const float *init, float *c, size_t ldc)
+    nnc_status nnc_gemm(const nnc_matrix *a, const nnc_matrix *b, const float *init, float *c, size_t ldc)
     void nnc_activation_forward(int id, size_t M, size_t N, const float *z, float *a, float alpha)
     nnc_status nnc_activation_backward(int id, size_t M, size_t N, const float *z, const float *da, float *dz,
                                        float alpha)
-    nnc_status nnc_loss(const nnc_loss_spec *spec, size_t M, size_t N, const float *a, const nnc_data *targets,
-                        double *value, float *da)
-    nnc_status nnc_metric(const nnc_metric_spec *spec, size_t M, size_t N, const float *a, const nnc_data *targets,
-                          double *value)
-    void nnc_update(const nnc_optimizer_spec *spec, size_t n, float *w, const float *g, float **slots,
-                    float learning_rate, uint64_t step)
+    nnc_status nnc_loss(const nnc_spec *spec, size_t N, const float *a, const nnc_data *targets, double *value,
+                        float *da, char *message)
+    nnc_status nnc_metric(const nnc_spec *spec, size_t N, const float *a, const nnc_data *targets, double *value,
+                          char *message)
+    nnc_status nnc_optimizer_create(nnc_optimizer **optimizer, const nnc_spec *spec, char *message)
+    void nnc_optimizer_free(nnc_optimizer *optimizer)
+    size_t nnc_optimizer_slots(const nnc_optimizer *optimizer)
+    void nnc_optimizer_update(const nnc_optimizer *optimizer, const nnc_weights *weights, float learning_rate,
+                              uint64_t step)
     void nnc_column_sums(size_t M, size_t N, const float *dz, float *db)
     c_bool nnc_elementary(const char *name, size_t n, const float *x, float *y)
