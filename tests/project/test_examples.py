@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PLAUSIBLE = {  # table, column, the lowest value that the best row may have
     "two_layer_mse": ("models", "test accuracy", 0.85),
     "iris_activations": ("activations", "test accuracy", 0.85),
