@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,20 @@ def test_import_is_light():
     loaded = set(run(code).stdout.split())
     assert "nnc" in loaded
     assert not loaded & {"matplotlib", "scipy", "sklearn", "joblib", "tqdm", "safetensors", "pandas", "torch"}
+
+
+def test_import_from_sources_that_are_not_built(tmp_path):
+    """In a checkout's root Python finds the folder nnc there, and not the package that is installed."""
+    (tmp_path / "nnc").mkdir()
+    shutil.copy(nnc.__file__, tmp_path / "nnc")
+    plain = {
+        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSAFEPATH")
+    }
+    command = [sys.executable, "-c", "import nnc"]
+    failed = subprocess.run(command, env=plain, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert failed.returncode != 0
+    assert f"ImportError: there is no compiled core (nnc._core) in {tmp_path / 'nnc'}" in failed.stderr
+    assert "start Python in another directory" in failed.stderr and "`pip install -e .`" in failed.stderr
 
 
 def test_isa_of_the_environment():
