@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 try:
-    from nnc._core import get_num_threads, set_num_threads
+    from nnc._core import get_num_threads
 except ModuleNotFoundError as error:
     if error.name != "nnc._core":
         raise
@@ -36,7 +36,7 @@ from nnc import (
     tables,
     utils,
 )
-from nnc._machine import show_config, threads
+from nnc._machine import set_num_threads, show_config, threads
 from nnc._version import __version__
 from nnc.errors import DivergenceError, FormatError
 from nnc.layers import Input

@@ -83,9 +83,17 @@ def test_set_num_threads(threads):
         assert nnc.get_num_threads() == 3
     nnc.set_num_threads(None)
     assert nnc.get_num_threads() == before
-    for wrong in (0, -1, 2.5, True, "2", 10**6):
-        with pytest.raises(ValueError, match="n must be an integer"):
-            nnc.set_num_threads(wrong)
+
+
+WRONG = {ValueError: (0, -1, 10**6), TypeError: (2.5, 2.0, True, "2")}
+
+
+@pytest.mark.parametrize("error", WRONG)
+@pytest.mark.parametrize("take", [nnc.set_num_threads, lambda n: nnc.threads(n).__enter__()])
+def test_wrong_numbers_of_threads(take, error):
+    for wrong in WRONG[error]:
+        with pytest.raises(error, match=f"n must be an integer from 1 to 1024, got {wrong!r}"):
+            take(wrong)
 
 
 def test_threads_of_one_python_thread(threads):
@@ -99,12 +107,6 @@ def test_threads_of_one_python_thread(threads):
             assert pool.submit(nnc.get_num_threads).result() == 3
         assert nnc.get_num_threads() == 2 and _core.cpu_info()["threads_source"] == "nnc.threads"
     assert nnc.get_num_threads() == 3
-    for wrong in (0, True, 2.5, 10**6):
-        with (
-            pytest.raises((TypeError, ValueError), match="n must be an integer from 1 to 1024"),
-            nnc.threads(wrong),
-        ):
-            pass
 
 
 def test_show_config(capsys):
