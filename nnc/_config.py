@@ -59,9 +59,10 @@ def integer(name: str, value: object, low: int, high: int) -> int:
     must = f"an integer from {low} to {high}"
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise refusal(name, must, value, TypeError)
-    if not low <= value <= high:
+    result = int(value)
+    if not low <= result <= high:
         raise refusal(name, must, value)
-    return int(value)
+    return result
 
 
 def boolean(name: str, value: object) -> bool:
@@ -213,7 +214,7 @@ class Config:
         return value == default or _means(value, default)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.get_config() == other.get_config()
+        return type(other) is type(self) and self.get_config() == other.get_config()
 
     def __hash__(self) -> int:
         return hash((type(self), repr(self)))

@@ -16,6 +16,10 @@ if any((ROOT / "nnc").glob("_core.*.so")):
 else:
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != ROOT]
 
+pytest.register_assert_rewrite(
+    "core_helpers", "model_helpers", "reference_helpers"
+)  # their asserts say what differs
+
 from nnc import _core  # noqa: E402
 
 # A shell ignores Ctrl-C for what it runs in the background, and that is inherited: the tests of interrupts,

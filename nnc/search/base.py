@@ -293,7 +293,7 @@ class Search:
     def _refitted(self, job: Job, data: Data, trial: Trial) -> Any:
         """A model of the best parameters and the same seed, trained on all rows of x with all threads."""
         x, y, weight = data.arrays
-        weights = {} if weight is None else {"sample_weight": weight}
+        weights: dict[str, Any] = {} if weight is None else {"sample_weight": weight}
         with random.seeded(trial.seed):
             if self.estimates:
                 model = estimator_of(self.target, trial.params, trial.seed)

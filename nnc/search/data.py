@@ -12,6 +12,7 @@ import zlib
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnc import _config, _inputs, random
 
@@ -42,7 +43,7 @@ class Data:
 
     def __init__(
         self,
-        arrays: Rows,
+        arrays: tuple[Any, Any, Any],
         validation_data: Any,
         validation_split: float,
         folds: int | None,
@@ -55,7 +56,7 @@ class Data:
             given = [name for name, there in ways.items() if there] or "none"
             raise ValueError(f"trials need one of {', '.join(ways)} to be compared by, got {given}")
         self.arrays = _prepared(arrays, ("x", "y", "sample_weight"), convert)
-        self.validation = None
+        self.validation: Rows | None = None
         if validation_data is not None:
             names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
             self.validation = _prepared(_inputs.unpack(validation_data, "validation_data"), names, convert)
@@ -79,13 +80,13 @@ class Data:
             train, held_out = _inputs.split(self.validation_split, self.arrays)
             return [(tuple(train), tuple(held_out))]
         fold = _fold_of_row(self.arrays[0], self.arrays[1], self.folds, self.seed)
-        return [
-            tuple(
-                tuple(None if a is None else np.ascontiguousarray(a[rows]) for a in self.arrays)
-                for rows in (fold != k, fold == k)
-            )
-            for k in range(self.folds)
-        ]
+        return [(self._rows(fold != k), self._rows(fold == k)) for k in range(self.folds)]
+
+    def _rows(self, chosen: NDArray[np.bool_]) -> Rows:
+        """Copies of the chosen rows."""
+        x, *others = self.arrays
+        y, weight = (None if a is None else np.ascontiguousarray(a[chosen]) for a in others)
+        return np.ascontiguousarray(x[chosen]), y, weight
 
     def forget(self) -> None:
         """Let go of the parts."""
@@ -107,20 +108,20 @@ class Data:
         return sum(a.nbytes for a in (*self.arrays, *(self.validation or ())) if a is not None)
 
 
-def _prepared(arrays: Any, names: tuple[str, ...], convert: bool) -> Rows:
+def _prepared(arrays: tuple[Any, Any, Any], names: tuple[str, str, str], convert: bool) -> Rows:
     """The arrays as ndarrays of as many rows; with `convert` in the types that need no copy in `fit`."""
-    found = [None if a is None else _inputs.as_numbers(a, n) for a, n in zip(arrays, names, strict=True)]
+    x = _inputs.as_numbers(arrays[0], names[0])
+    y = None if arrays[1] is None else _inputs.as_numbers(arrays[1], names[1])
+    weight = None if arrays[2] is None else _inputs.as_numbers(arrays[2], names[2])
     if convert:
-        x, y, weight = found
         if x.dtype != np.uint8:
             x = np.ascontiguousarray(_inputs.to_float32(x, names[0]))
         if y is not None and y.dtype.kind in "iu" and y.size and y.min() >= 0 and y.max() < 2**31:
             y = np.ascontiguousarray(y, np.int32)
         elif y is not None and y.dtype.kind == "f":
             y = np.ascontiguousarray(_inputs.to_float32(y, names[1]))
-        found = [x, y, weight]
-    _inputs.same_rows(**{name: a for name, a in zip(names, found, strict=True)})
-    return tuple(found)
+    _inputs.same_rows(**dict(zip(names, (x, y, weight), strict=True)))
+    return x, y, weight
 
 
 def _fold_of_row(x: np.ndarray, y: np.ndarray | None, folds: int, seed: int) -> np.ndarray:

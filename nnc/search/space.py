@@ -133,6 +133,10 @@ class _Branch(Distribution):
             raise refusal("branch", "a dict of values, each with a space of its own", cases, TypeError)
         self.cases = {value: Space(space) for value, space in cases.items()}
 
+    def names(self) -> list[str]:
+        """The names that the parameters of any case have."""
+        return list(dict.fromkeys(name for case in self.cases.values() for name in case.names()))
+
     def draw(self, rng: np.random.Generator) -> tuple[Any, Params]:
         value = tuple(self.cases)[int(rng.integers(len(self.cases)))]
         return value, self.cases[value].draw(rng)
@@ -178,15 +182,17 @@ class Space(Distribution):
         If it is no dict of strings, or a name may come twice (inside a `branch`).
     """
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, parameters: Mapping[str, Any] | Space) -> None:
         if isinstance(parameters, Space):
             parameters = parameters.parameters
         if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in parameters):
             raise refusal("space", "a dict of names to what they may be", parameters, TypeError)
-        self.parameters = {name: distribution(value) for name, value in parameters.items()}
+        self.parameters: dict[str, Distribution] = {
+            name: distribution(value) for name, value in parameters.items()
+        }
         taken = list(self.parameters)
         for name, value in self.parameters.items():
-            inner = {n for case in value.cases.values() for n in case.names()} if _is_branch(value) else ()
+            inner = value.names() if isinstance(value, _Branch) else []
             if twice := set(taken) & set(inner):
                 raise ValueError(
                     f"the branches of {name!r} have {sorted(twice)}, which the space has already"
@@ -198,8 +204,8 @@ class Space(Distribution):
         found = []
         for name, value in self.parameters.items():
             found.append(name)
-            if _is_branch(value):
-                found += dict.fromkeys(n for case in value.cases.values() for n in case.names())
+            if isinstance(value, _Branch):
+                found += value.names()
         return found
 
     def draw(self, rng: np.random.Generator) -> Params:
@@ -218,15 +224,11 @@ class Space(Distribution):
         return f"{{{', '.join(f'{name!r}: {value!r}' for name, value in self.parameters.items())}}}"
 
 
-def _is_branch(value: Distribution) -> bool:
-    return isinstance(value, _Branch)
-
-
 def _merged(drawn: Iterator[tuple[str, Distribution, Any]]) -> Params:
     """Parameters from what was drawn; what belongs to a branch stands beside its name."""
     params: Params = {}
     for name, value, got in drawn:
-        if _is_branch(value):
+        if isinstance(value, _Branch):
             params[name], inner = got
             params |= inner
         else:

@@ -44,7 +44,7 @@ def test_there_are_examples():
 
 
 def test_readme(tmp_path):
-    readme = Path(__file__).parent.parent / "README.md"
+    readme = Path(__file__).parents[2] / "README.md"
     blocks = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
     assert blocks
     for block in blocks:

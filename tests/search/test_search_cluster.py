@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
+import search_helpers
 from search_helpers import IDS, SPACE, X, build
 
 from nnc import search
@@ -28,7 +29,7 @@ def halving_search(**arguments):
 @pytest.fixture
 def joblib(monkeypatch):
     """joblib, its worker processes able to import what the tests do."""
-    path = os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([os.path.dirname(search_helpers.__file__), os.environ.get("PYTHONPATH", "")])
     monkeypatch.setenv("PYTHONPATH", path)
     return pytest.importorskip("joblib")
 

@@ -4,20 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
+from core_helpers import ALPHAS, BASE, MR, loss_spec, optimizer_specs, rng_of
 
 from nnc import _core, reference
 
-MR = _core.cpu_info()["tile_rows"]
 PANEL = 32
 SIZES = sorted({1, 2, 3, MR - 1, MR, MR + 1, PANEL - 1, PANEL, PANEL + 1, 10, 67, 292, 784})
 BATCHES = sorted({1, 2, 3, MR - 1, MR, MR + 1, 10, 2 * MR + 1, 4 * MR + 1})
 SHAPES = list(itertools.product(BATCHES, SIZES))
-ALPHAS = {"leaky_relu": 0.1, "elu": 0.7}
 EPSILON = np.finfo(np.float32).eps / 2
-
-
-def rng_of(*key):
-    return np.random.default_rng(list(key))
 
 
 def floats(rng, *shape):
@@ -141,10 +136,6 @@ def test_elementary_functions(isa, name, low, high, ulps):
 # ---- losses and metrics
 
 
-def loss_spec(name, **changes):
-    return {"name": name, "from_logits": False, "label_smoothing": 0.0, "param": 1.0} | changes
-
-
 def variants(name):
     """Every way a loss can be set."""
     crossentropy = name.endswith("crossentropy")
@@ -186,33 +177,6 @@ def test_metric(name):
 
 
 # ---- optimizers
-
-BASE = {
-    "momentum": 0.0,
-    "nesterov": False,
-    "beta_1": 0.9,
-    "beta_2": 0.999,
-    "epsilon": 1e-7,
-    "amsgrad": False,
-    "rho": 0.9,
-    "centered": False,
-    "weight_decay": 0.0,
-    "clipnorm": 0.0,
-    "global_clipnorm": 0.0,
-    "clipvalue": 0.0,
-}
-SETTINGS = {
-    "sgd": [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}],
-    "adam": [{}, {"amsgrad": True}],
-    "rmsprop": [{}, {"momentum": 0.9}, {"centered": True}, {"centered": True, "momentum": 0.5}],
-}
-COMMON = [{}, {"weight_decay": 0.01}, {"clipnorm": 0.5}, {"global_clipnorm": 0.5}, {"clipvalue": 0.1}]
-
-
-def optimizer_specs():
-    for name in reference.OPTIMIZERS:
-        for settings, common in itertools.product(SETTINGS[name], COMMON):
-            yield BASE | {"name": name} | settings | common
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,20 @@ def test_import_is_light():
     assert not loaded & {"matplotlib", "scipy", "sklearn", "joblib", "tqdm", "safetensors", "pandas", "torch"}
 
 
+def test_import_from_sources_that_are_not_built(tmp_path):
+    """In a checkout's root Python finds the folder nnc there, and not the package that is installed."""
+    (tmp_path / "nnc").mkdir()
+    shutil.copy(nnc.__file__, tmp_path / "nnc")
+    plain = {
+        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSAFEPATH")
+    }
+    command = [sys.executable, "-c", "import nnc"]
+    failed = subprocess.run(command, env=plain, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert failed.returncode != 0
+    assert f"ImportError: there is no compiled core (nnc._core) in {tmp_path / 'nnc'}" in failed.stderr
+    assert "start Python in another directory" in failed.stderr and "`pip install -e .`" in failed.stderr
+
+
 def test_isa_of_the_environment():
     code = "from nnc import _core; print(_core.cpu_info()['isa'])"
     for isa in _core.cpu_info()["isa_available"]:
@@ -68,9 +83,17 @@ def test_set_num_threads(threads):
         assert nnc.get_num_threads() == 3
     nnc.set_num_threads(None)
     assert nnc.get_num_threads() == before
-    for wrong in (0, -1, 2.5, True, "2", 10**6):
-        with pytest.raises(ValueError, match="n must be an integer"):
-            nnc.set_num_threads(wrong)
+
+
+WRONG = {ValueError: (0, -1, 10**6), TypeError: (2.5, 2.0, True, "2")}
+
+
+@pytest.mark.parametrize("error", WRONG)
+@pytest.mark.parametrize("take", [nnc.set_num_threads, lambda n: nnc.threads(n).__enter__()])
+def test_wrong_numbers_of_threads(take, error):
+    for wrong in WRONG[error]:
+        with pytest.raises(error, match=f"n must be an integer from 1 to 1024, got {wrong!r}"):
+            take(wrong)
 
 
 def test_threads_of_one_python_thread(threads):
@@ -84,12 +107,6 @@ def test_threads_of_one_python_thread(threads):
             assert pool.submit(nnc.get_num_threads).result() == 3
         assert nnc.get_num_threads() == 2 and _core.cpu_info()["threads_source"] == "nnc.threads"
     assert nnc.get_num_threads() == 3
-    for wrong in (0, True, 2.5, 10**6):
-        with (
-            pytest.raises((TypeError, ValueError), match="n must be an integer from 1 to 1024"),
-            nnc.threads(wrong),
-        ):
-            pass
 
 
 def test_show_config(capsys):

@@ -18,7 +18,7 @@ from nnc import DivergenceError, Sequential, callbacks, layers, optimizers
 @pytest.mark.parametrize("rate", [1e30, 3e38])
 def test_divergence(rate, backend):
     model = Sequential([layers.Dense(3)], seed=0)
-    model.compile(optimizers.SGD(rate), "mse", backend="compiled")
+    model.compile(optimizers.SGD(rate), "mse", backend=backend)
     ended = []
     with pytest.raises(
         DivergenceError, match=r"not finite in epoch \d+, batch \d+, at learning rate \de\+3\d"

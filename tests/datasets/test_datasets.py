@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from nnc.datasets import _store, fashion_mnist, idx, iris, load_iris, mnist, read_idx
 from nnc.errors import FormatError
 
-BUNDLED_MNIST = Path(__file__).parent.parent / "examples" / "data" / "mnist"
+BUNDLED_MNIST = Path(__file__).parents[2] / "examples" / "data" / "mnist"
 
 
 def idx_bytes(array: np.ndarray) -> bytes:

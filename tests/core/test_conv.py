@@ -5,8 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from test_kernels import BASE, MR, rng_of
-from test_plans import FMA_SETS, PRELU, assert_near, dense, digest, loss_spec, train
+from core_helpers import BASE, FMA_SETS, MR, PRELU, assert_near, dense, digest, loss_spec, rng_of, train
 
 from nnc import _core, reference
 

@@ -1,38 +1,32 @@
 """Whole plans, compiled against reference: every layer, loss and optimizer, odd shapes, every instruction
 set; and the promise of equal bits."""
 
-import hashlib
 import itertools
 
 import numpy as np
 import pytest
-from test_kernels import ALPHAS, BASE, MR, loss_spec, optimizer_specs, rng_of
+from core_helpers import (
+    BASE,
+    FMA_SETS,
+    MR,
+    PRELU,
+    activation,
+    assert_near,
+    dense,
+    digest,
+    loss_spec,
+    make_data,
+    make_plans,
+    optimizer_specs,
+    rng_of,
+    train,
+)
 
 from nnc import _core, reference
 
 WIDTHS = [1, 2, 3, 10, 31, 33, 67, 292]
 
 
-def dense(units, activation="linear", bias=True, **changes):
-    return {
-        "kind": "dense",
-        "units": units,
-        "use_bias": bias,
-        "activation": activation,
-        "alpha": ALPHAS.get(activation, 0.0),
-        "group": units,
-        "kernel_l1": 0.0,
-        "kernel_l2": 0.0,
-        "bias_l1": 0.0,
-        "bias_l2": 0.0,
-    } | changes
-
-
-def activation(name, group):
-    return {"kind": "activation", "activation": name, "alpha": ALPHAS.get(name, 0.0), "group": group}
-
-
-PRELU = {"kind": "prelu", "alpha_l1": 0.01, "alpha_l2": 0.02}
 DROPOUT = {"kind": "dropout", "rate": 0.3}
 RESCALING = {"kind": "rescaling", "scale": 0.5, "offset": -0.25}
 
@@ -58,46 +52,6 @@ NETS = {
     "nothing": [],
     "no parameters": [activation("tanh", 1)],
 }
-
-
-def make_plans(
-    n_inputs, layers, batch_size=64, loss="mean_squared_error", metrics=(), optimizer=None, seed=7
-):
-    spec = loss if isinstance(loss, dict) or loss is None else loss_spec(loss)
-    settings = {
-        "loss": spec,
-        "metrics": metrics,
-        "optimizer": optimizer,
-        "batch_size": batch_size,
-        "seed": seed,
-    }
-    compiled, expected = (module.Plan(n_inputs, layers, **settings) for module in (_core, reference))
-    rng = rng_of(n_inputs, len(layers))
-    parameters = []
-    for name, shape in zip(expected.parameter_names, expected.parameter_shapes, strict=True):
-        values = rng.normal(size=shape) / np.prod(shape[:-1] or shape) ** 0.5
-        parameters.append((np.abs(values) if name == "moving_variance" else values).astype(np.float32))
-    for plan in (compiled, expected):
-        plan.set_parameters(parameters)
-    return compiled, expected
-
-
-def make_data(n, n_inputs, n_outputs, seed=0):
-    rng = rng_of(n, n_inputs, n_outputs, seed)
-    return (
-        rng.normal(size=(n, n_inputs)).astype(np.float32),
-        rng.uniform(size=(n, n_outputs)).astype(np.float32),
-        rng.integers(0, n_outputs, n).astype(np.int32),
-        rng.uniform(0, 2, n).astype(np.float32),
-    )
-
-
-def assert_near(compiled, expected, tolerance=2e-5):
-    """Largest difference within `tolerance` of the largest value."""
-    for got, wanted in zip(compiled, expected, strict=True):
-        got, wanted = np.asarray(got, np.float64), np.asarray(wanted, np.float64)
-        assert got.shape == wanted.shape
-        assert np.abs(got - wanted).max(initial=0) <= tolerance * max(1e-2, np.abs(wanted).max(initial=0))
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -198,19 +152,6 @@ def test_every_loss_in_a_plan(isa, name, last):
             np.testing.assert_allclose(metric_sums, expected_metrics, rtol=1e-5)
 
 
-def train(plan, x, y, weights=None, order=None, steps=50, batch_size=13, rate=0.02, epoch=0, step=0):
-    """Losses of each of `steps` steps."""
-    losses, start, n = [], 0, len(x) if order is None else len(order)
-    for i in range(steps):
-        done, rows, loss_sum, _ = plan.train(
-            x, y, weights, order, start, np.full(1, rate, np.float32), batch_size, epoch, step + i, 10.0
-        )
-        assert done == 1
-        losses.append(loss_sum / rows)
-        start = start + rows if start + rows < n else 0
-    return losses
-
-
 @pytest.mark.parametrize("spec", list(optimizer_specs()), ids=str)
 def test_every_optimizer_in_a_plan(spec):
     """50 steps on data that the batch does not divide, with penalties: the losses of the reference."""
@@ -250,18 +191,11 @@ def test_trajectory_with_everything(isa):
 # ---- the same bits
 
 
-def digest(arrays):
-    return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()
-
-
 def trained_bits(name, optimizer, batch_size=29):
     compiled, _ = make_plans(70, NETS[name], batch_size=64, optimizer=optimizer)
     x, rows, _, weights = make_data(150, 70, compiled.n_outputs)
     losses = train(compiled, x, rows, weights, steps=8, batch_size=batch_size)
     return digest([*compiled.get_parameters(), np.float64(losses), compiled.forward(x)])
-
-
-FMA_SETS = [name for name in _core.cpu_info()["isa_available"] if name != "generic"]
 
 
 @pytest.mark.parametrize("name", NETS)

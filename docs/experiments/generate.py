@@ -1,11 +1,11 @@
 """Run every experiment, each as a process of its own, and write docs/experiments.md from what they measured.
 
-The texts are in docs/experiments.template.md, where {name.table} is a table that an example wrote and
+The texts are in template.md beside this file, where {name.table} is a table that an example wrote and
 {name.table[0][column]} a number of it. With --only the others keep what is in the output folder.
 
-    python examples/all.py --out results
-    python examples/all.py --out results --only theory iris_activations
-    python -m examples.all --quick --out results/quick
+    python docs/experiments/generate.py --out results
+    python docs/experiments/generate.py --out results --only theory iris_activations
+    python docs/experiments/generate.py --quick --out results/quick
 """
 
 import argparse
@@ -22,7 +22,8 @@ from pathlib import Path
 
 import nnc
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 NOISE = 0.001  # test accuracies nearer than that are not ordered: 10 of 10,000 images, whose error is 0.0014
 EPOCHS = (1, 2, 5, 10, 20, 50)  # of those there are, and the last, in the tables of epochs
 
@@ -177,7 +178,7 @@ def page(options):
     total.append({"experiment": "all", "seconds": sum(row["seconds"] for row in total)})
     facts = {"total": total, "cpus": nnc.get_num_threads(), "version": nnc.__version__}
     facts["date"] = datetime.now(UTC).strftime("%Y-%m-%d")
-    sections = (ROOT / "docs" / "experiments.template.md").read_text(encoding="utf-8").split("<!-- ")
+    sections = (HERE / "template.md").read_text(encoding="utf-8").split("<!-- ")
     text = sections[0]
     for section in sections[1:]:
         name, body = section.split(" -->\n", 1)

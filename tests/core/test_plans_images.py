@@ -5,8 +5,19 @@ import itertools
 
 import numpy as np
 import pytest
-from test_kernels import BASE, rng_of
-from test_plans import FMA_SETS, PRELU, activation, assert_near, dense, digest, make_data, make_plans, train
+from core_helpers import (
+    BASE,
+    FMA_SETS,
+    PRELU,
+    activation,
+    assert_near,
+    dense,
+    digest,
+    make_data,
+    make_plans,
+    rng_of,
+    train,
+)
 
 from nnc import _core
 
