@@ -8,7 +8,7 @@ from __future__ import annotations
 try:
     from nnc._core import get_num_threads
 except ModuleNotFoundError as error:
-    if error.name != "nnc._core":
+    if error.name not in ("nnc._core", "nnc._core.binding"):
         raise
     raise ImportError(
         f"there is no compiled core (nnc._core) in {__path__[0]}. If this is nnc's source directory: start "

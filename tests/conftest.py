@@ -11,7 +11,7 @@ import pytest
 # built in place: otherwise the installed package must be found, here and in the processes that tests start.
 ROOT = Path(__file__).resolve().parents[1]
 os.environ["PYTHONSAFEPATH"] = "1"
-if any((ROOT / "nnc").glob("_core.*.so")):
+if any((ROOT / "nnc").glob("_core/binding.*.so")):
     os.environ["PYTHONPATH"] = str(ROOT)
 else:
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != ROOT]
