@@ -43,8 +43,7 @@ def test_import_is_light():
 
 def test_import_from_sources_that_are_not_built(tmp_path):
     """In a checkout's root Python finds the folder nnc there, and not the package that is installed."""
-    (tmp_path / "nnc").mkdir()
-    shutil.copy(nnc.__file__, tmp_path / "nnc")
+    shutil.copytree(os.path.dirname(nnc.__file__), tmp_path / "nnc", ignore=shutil.ignore_patterns("*.so"))
     plain = {
         name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSAFEPATH")
     }

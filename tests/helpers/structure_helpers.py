@@ -161,10 +161,22 @@ def _inline_functions(text: str) -> dict[str, set[str]]:
     return {name: _identifiers(body) for name, body in found}
 
 
+def _pasted(text: str) -> re.Pattern[str]:
+    """What identifiers a macro may paste together: `nnc_##name` any nnc_... if `name` is its parameter."""
+    found = []
+    for parameters, body in re.findall(r"#[ \t]*define[ \t]+\w+\(([^)]*)\)((?:[^\\\n]|\\\n)*)", text):
+        names = re.findall(r"\w+", parameters)
+        for pasted in re.findall(r"\w+(?:[ \t]*##[ \t]*\w+)+", body):
+            parts = re.findall(r"\w+", pasted)
+            found.append("".join(r"\w+" if part in names else part for part in parts))
+    return re.compile("|".join(found) or r"(?!)")
+
+
 def c_references(sources: dict[str, str]) -> Graph:
     """Which file names a function or an object that a .c file defines: calls it, or keeps its address.
 
-    What an inline function of a header names counts for whoever uses that function."""
+    What an inline function of a header names counts for whoever uses that function; what a macro of a .c file
+    pastes together, for every name that it may give."""
     owner = {
         symbol: name
         for name, text in sources.items()
@@ -182,5 +194,6 @@ def c_references(sources: dict[str, str]) -> Graph:
             while ahead:
                 used |= ahead
                 ahead = set().union(*(inline.get(symbol, set()) for symbol in ahead)) - used
-            graph[name] = {owner[symbol] for symbol in used if symbol in owner} - {name}
+            pasted = _pasted(text)
+            graph[name] = {owner[s] for s in owner if s in used or pasted.fullmatch(s)} - {name}
     return graph

@@ -133,5 +133,7 @@ def test_c_includes_and_references(tmp_path):
     assert c_definitions(sources["up.c"]) == {"kinds", "up"}
     assert c_definitions(sources["low.c"]) == {"shared", "down"}
     assert c_references(sources) == {"up.c": {"low.c"}, "low.c": set(), "in/user.c": {"low.c"}}
+    sources["in/user.c"] = "#define ROW(name, x) \\\n    &do##name,\nint *all[] = {ROW(wn, 1)};\n"
+    assert c_references(sources)["in/user.c"] == {"low.c"}
     sources["low.c"] += "int back(void) {\n    return up(1, 2);\n}\n"
     assert circles(c_references(sources)) == [["low.c", "up.c"]]
