@@ -340,22 +340,107 @@ class Plan:
         return stop - start, loss_sum, metric_sums
 
     @np.errstate(all="ignore")
-    def step_forward(self, x: NDArray, epoch: int, step: int) -> Array:
-        """Return the outputs (B, n_outputs) of a batch in training mode; keep what `step_backward` needs."""
+    def step_forward(self, x: NDArray, epoch: int, step: int, training: bool = True) -> Array:
+        """Return the outputs of a batch; keep what `step_backward` or `step_gradients` needs.
+
+        Parameters
+        ----------
+        x : ndarray of uint8 or float, shape (B, n_inputs)
+            At most the plan's batch_size rows.
+        epoch, step : int
+            Key of the random numbers, as in `train`.
+        training : bool
+            Whether dropout and random_affine act, and batch normalization goes by the batch's own
+            statistics. If not, the outputs are those of `forward`.
+
+        Returns
+        -------
+        ndarray of float64, shape (B, n_outputs)
+
+        Raises
+        ------
+        ValueError
+            When x has another number of features, or more rows than the plan's batch_size.
+        """
         self._check_rows(x)
         if len(x) > self.batch_size:
             raise ValueError(f"x has {len(x)} rows: this plan's batch_size is {self.batch_size}")
-        values, self._taped = self._run(x, (self.seed, epoch, step))
+        values, tape = self._run(x, (self.seed, epoch, step) if training else None)
+        self._taped = tape, values[-1].shape, training
         return values[-1]
 
     @np.errstate(all="ignore")
     def step_backward(self, d_outputs: ArrayLike, learning_rate: float, step: int) -> None:
-        """Apply one update, given dL/d outputs (B, n_outputs) of the batch that `step_forward` saw last."""
-        if self._taped is None or self._optimizer is None:
-            raise ValueError("step_backward needs an optimizer, and a step_forward before each call")
-        tape, self._taped = self._taped, None
-        gradients = self._backward(np.asarray(d_outputs, np.float64), tape)
-        self._update(gradients, tape, learning_rate, step)
+        """Apply one update, given dL/d outputs of the batch that `step_forward` saw last.
+
+        Moving statistics move, too. Each `step_forward` serves one `step_backward` or `step_gradients`.
+
+        Parameters
+        ----------
+        d_outputs : array_like, shape (B, n_outputs)
+        learning_rate : float
+        step : int
+            Steps done before this one.
+
+        Raises
+        ------
+        ValueError
+            When the plan has no optimizer, no `step_forward` with training=True came before, or d_outputs has
+            another shape than its outputs.
+        """
+        if self._optimizer is None:
+            raise ValueError("this plan has no optimizer")
+        if self._taped is not None and not self._taped[-1]:
+            raise ValueError("step_backward needs a step_forward with training=True: it was False")
+        d, tape = self._take_tape("step_backward", d_outputs)
+        self._update(self._backward(d, tape), tape, learning_rate, step)
+
+    @np.errstate(all="ignore")
+    def step_gradients(self, d_outputs: ArrayLike) -> list[Array]:
+        """Return dL/dw = dL/d outputs * d outputs/dw + l1 sign(w) + 2 l2 w for every parameter w.
+
+        It is the gradient of a loss that the plan does not know, with the penalties that it does. The plan
+        does not change: parameters, slots and moving statistics stay. Each `step_forward` serves one
+        `step_backward` or `step_gradients`.
+
+        Parameters
+        ----------
+        d_outputs : array_like, shape (B, n_outputs)
+            dL/d outputs of the batch that `step_forward` saw last.
+
+        Returns
+        -------
+        list of ndarray of float64
+            Of `parameter_shapes`; zeros, plus penalties, for parameters that are not trainable.
+
+        Raises
+        ------
+        ValueError
+            When no `step_forward` came before, or d_outputs has another shape than its outputs.
+
+        Examples
+        --------
+        >>> row = {"kind": "dense", "units": 1, "use_bias": True, "activation": "linear", "alpha": 0.0,
+        ...        "group": 1, "kernel_l1": 0.0, "kernel_l2": 0.5, "bias_l1": 0.0, "bias_l2": 0.0}
+        >>> plan = Plan(2, [row])
+        >>> plan.set_parameters([np.array([[1.0], [10.0]]), np.array([0.0])])
+        >>> outputs = plan.step_forward(np.array([[1.0, 2.0], [3.0, 4.0]]), 0, 0)
+        >>> plan.step_gradients(np.ones((2, 1)))  # of the outputs' sum: the columns' sums, and 2 l2 w
+        [array([[ 5.],
+               [16.]]), array([2.])]
+        """
+        return self._backward(*self._take_tape("step_gradients", d_outputs))
+
+    def _take_tape(self, name, d_outputs):
+        """Return d_outputs as float64 and the tape of the last `step_forward`, which is forgotten."""
+        if self._taped is None:
+            raise ValueError(f"{name} needs a step_forward before each call")
+        tape, shape, _ = self._taped
+        d = np.asarray(d_outputs, np.float64)
+        if d.shape != shape:
+            raise ValueError(f"d_outputs has shape {d.shape}: use {shape}, that of the outputs")
+        self._taped = None
+        return d, tape
 
     def _metric_sums(self, y, outputs):
         return np.array([np.sum(metric_rows(spec, y, outputs)) for spec in self._metrics])
