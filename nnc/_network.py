@@ -190,7 +190,8 @@ class Network:
                 "(an Input layer, build((None, ...)) or the first data)"
             )
         for index in range(len(self._values), len(self.layers)):
-            drawn = self.layers[index].initialize(random.generator(self.seed, index))
+            rng = random.generator(self.seed, random.Purpose.WEIGHTS, index)
+            drawn = self.layers[index].initialize(rng)
             self._values.append([_as(self.backend, w) for w in drawn])
         return self._values
 

@@ -34,7 +34,7 @@ from nnc.errors import FormatError
 from nnc.models import Sequential
 
 FORMAT = 1  # of the file
-NUMERICS = 1  # of the arithmetic: the bits that a seed gives
+NUMERICS = 2  # of the arithmetic: the bits that a seed gives
 
 _KEYS = frozenset(
     {

@@ -46,7 +46,7 @@ def test_draws():
             "inner": {"x": [1, 2]},
         }
     )
-    draws = [space.draw(random.generator(3, i)) for i in range(400)]
+    draws = [space.draw(random.generator(3, random.Purpose.DRAWS, i)) for i in range(400)]
     values = {name: [d[name] for d in draws] for name in ("u", "l", "n", "c", "k", "rule")}
     assert all(-1 <= u <= 2 for u in values["u"]) and abs(np.mean(values["u"]) - 0.5) < 0.15
     logs = np.log10(values["l"])

@@ -18,7 +18,6 @@ from nnc import _config, _inputs, random
 Rows = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]  # x, y, sample_weight
 Part = tuple[Rows, Rows]  # to train on, to compare trials by
 
-_FOLDS = 12  # purpose in the generator's key
 _lock = threading.Lock()
 _cut: dict[str, list[Part]] = {}  # parts by token: those of the last data only
 
@@ -125,7 +124,7 @@ def _prepared(arrays: Any, names: tuple[str, ...], convert: bool) -> Rows:
 
 def _fold_of_row(x: np.ndarray, y: np.ndarray | None, folds: int, seed: int) -> np.ndarray:
     """The fold (n,) of each row: a function of the seed, with every class dealt out evenly."""
-    order = random.generator(seed, _FOLDS).permutation(len(x))
+    order = random.generator(seed, random.Purpose.FOLDS).permutation(len(x))
     if y is not None and y.ndim == 1 and y.dtype.kind in "iu":
         order = order[np.argsort(y[order], kind="stable")]
     fold = np.empty(len(x), np.int64)
