@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from reference_helpers import with_slots
 from test_kernels import ALPHAS, BASE, MR, loss_spec, optimizer_specs, rng_of
 
 from nnc import _core, reference
@@ -67,7 +68,7 @@ def make_plans(
     settings = {
         "loss": spec,
         "metrics": metrics,
-        "optimizer": optimizer,
+        "optimizer": optimizer and with_slots(optimizer),
         "batch_size": batch_size,
         "seed": seed,
     }
