@@ -261,7 +261,7 @@ class _PythonLoss:
         if not model.metrics:
             return np.zeros(0)
         metric = backend(model.backend).metric
-        known = _inputs.targets(y, "y", "", "any", model.output_shape)
+        known = _inputs.targets(y, "y", "any", model.output_shape)
         return np.array([metric(m.spec(), known, outputs) for m in model.metrics]) * len(y)
 
     def train(self, x, y, sample_weight, order, start, rates, batch_size, epoch, step, budget):
