@@ -1,4 +1,4 @@
-"""Layers that prepare the samples: rescaling, and random changes of images for training only."""
+"""Random changes of images, for training only."""
 
 from __future__ import annotations
 
@@ -10,28 +10,6 @@ from nnc.layers import geometry
 from nnc.layers.base import Layer, Shape, unseeded
 
 _FILLS = ("reflect", "wrap", "constant", "nearest")
-
-
-class Rescaling(Layer):
-    """a = scale x + offset, such as scale = 1 / 255 for images of bytes.
-
-    As a model's first layer it costs nothing: it is done as the samples are read, and bytes stay bytes in
-    memory.
-
-    Parameters
-    ----------
-    scale, offset : float
-        Any finite numbers.
-    name : str, optional
-    """
-
-    def __init__(self, scale: float, offset: float = 0.0, name: str | None = None, **options: Any) -> None:
-        super().__init__(name, **options)
-        self.scale = _config.number("scale", scale)
-        self.offset = _config.number("offset", offset)
-
-    def rows(self) -> list[dict[str, Any]]:
-        return [{"kind": "rescaling", "scale": self.scale, "offset": self.offset}]
 
 
 class _RandomAffine(Layer):

@@ -1,0 +1,30 @@
+"""Samples brought to another scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnc import _config
+from nnc.layers.base import Layer
+
+
+class Rescaling(Layer):
+    """a = scale x + offset, such as scale = 1 / 255 for images of bytes.
+
+    As a model's first layer it costs nothing: it is done as the samples are read, and bytes stay bytes in
+    memory.
+
+    Parameters
+    ----------
+    scale, offset : float
+        Any finite numbers.
+    name : str, optional
+    """
+
+    def __init__(self, scale: float, offset: float = 0.0, name: str | None = None, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.scale = _config.number("scale", scale)
+        self.offset = _config.number("offset", offset)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{"kind": "rescaling", "scale": self.scale, "offset": self.offset}]
