@@ -7,6 +7,8 @@ import numpy as np
 from nnc import optimizers
 from nnc.reference import Plan
 
+WITHOUT_MAPS = {f"nnc.reference.{name}" for name in ["dense", "activation", "dropout", "rescaling"]}
+
 
 def loss_spec(name, from_logits=False, label_smoothing=0.0, param=0.0):
     return {"name": name, "from_logits": from_logits, "label_smoothing": label_smoothing, "param": param}

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .convolution import MapLayer, maps
 from .formulas import Array, look_up
+from .geometry import MapLayer, maps
 from .noise import random_words
 
 # name: for pixel numbers i (int) along an axis of n pixels, the pixel 0, ..., n - 1 that is seen there

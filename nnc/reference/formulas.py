@@ -1,4 +1,4 @@
-"""Activations, losses and metrics: three tables of formulas, and the functions that look them up.
+"""Activations, losses and metrics: three tables of formulas, and the losses and metrics of a batch.
 
 A table maps a name to its formula, so adding an activation, a loss or a metric is adding one row.
 
@@ -127,71 +127,6 @@ def look_up(table: dict, name: str, what: str):
     if name not in table:
         raise ValueError(f"unknown {what} {name!r}; known: {', '.join(table)}")
     return table[name]
-
-
-@np.errstate(all="ignore")
-def activation(name: str, z: ArrayLike, alpha: float = 0.0) -> Array:
-    """a = f(z), element by element; softmax over the last axis.
-
-    Parameters
-    ----------
-    name : str
-        A name of ``ACTIVATIONS``.
-    z : array_like, any shape
-        Pre-activations.
-    alpha : float
-        Slope of leaky_relu, scale of elu; ignored by the others.
-
-    Returns
-    -------
-    ndarray of float64, shape of z
-
-    Raises
-    ------
-    ValueError
-        When the name is unknown.
-
-    Examples
-    --------
-    >>> activation("leaky_relu", [-2.0, 0.0, 3.0], alpha=0.5)
-    array([-1.,  0.,  3.])
-    """
-    f, _ = look_up(ACTIVATIONS, name, "activation")
-    return f(np.asarray(z, np.float64), alpha)
-
-
-@np.errstate(all="ignore")
-def activation_backward(name: str, z: ArrayLike, da: ArrayLike, alpha: float = 0.0) -> Array:
-    """dz = da f'(z): the gradient before the activation from the gradient after it.
-
-    Parameters
-    ----------
-    name : str
-        A name of ``ACTIVATIONS``.
-    z, da : array_like, any shape, the same for both
-        Pre-activations, and dL/da.
-    alpha : float
-        As in `activation`.
-
-    Returns
-    -------
-    ndarray of float64, shape of z
-
-    Raises
-    ------
-    ValueError
-        When the name is unknown, or the shapes of z and da differ.
-
-    Examples
-    --------
-    >>> activation_backward("relu", [-2.0, 3.0], [10.0, 10.0])
-    array([ 0., 10.])
-    """
-    f, backward = look_up(ACTIVATIONS, name, "activation")
-    z, da = np.asarray(z, np.float64), np.asarray(da, np.float64)
-    if z.shape != da.shape:
-        raise ValueError(f"da has shape {da.shape}, z has {z.shape}: they must be the same")
-    return backward(z, f(z, alpha), da, alpha)
 
 
 # ----------------------------------------------------------------------------------------------- losses

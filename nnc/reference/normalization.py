@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .base import Layer
 from .formulas import Array
-from .layers import Layer
 
 # ------------------------------------------------------------------------------------------- a set of numbers
 

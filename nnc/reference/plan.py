@@ -9,12 +9,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .activation import Activation, PReLU
 from .augmentation import RandomAffine
-from .convolution import AveragePooling, Conv2D, MaxPooling, ZeroPadding
+from .base import Layer
+from .convolution import Conv2D
+from .dense import Dense
+from .dropout import Dropout, SpatialDropout
 from .formulas import METRICS, Array, check_targets, look_up, loss, metric_rows
-from .layers import Activation, Dense, Dropout, Layer, PReLU, Rescaling, SpatialDropout
 from .normalization import BatchNormalization, LayerNormalization
 from .optimizers import clip, move, slot_names
+from .pooling import AveragePooling, MaxPooling, ZeroPadding
+from .rescaling import Rescaling
 
 # The "kind" of a plan's row: its layer
 LAYERS = {

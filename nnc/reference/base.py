@@ -1,0 +1,45 @@
+"""What every layer of the reference is, from outside:
+
+    layer = Kind(row, n_inputs, index)     row: the plan's dict for this layer; index: its place in the plan
+    layer.n_outputs                        features of a row after the layer
+    layer.shapes                           {name: shape} of its parameters
+    layer.penalties                        [(l1, l2)] of its parameters
+    layer.trainable                        [bool] of its parameters: is each learned along its gradient?
+    y, kept = layer.forward(x, parameters, noise)              x (B, n_inputs) -> y (B, n_outputs)
+    dx, gradients = layer.backward(dy, parameters, kept)       dL/dy -> dL/dx, dL/d parameter for each
+    layer.new_state(parameters, kept)      new values of the parameters that are not trainable
+
+`kept` is what backward wants to see again. `noise` is None in inference, (seed, epoch, step) in training.
+Parameters that are not trainable are what a layer remembers of its batches: their gradients are zeros, and
+where a training step moves the others along their gradients, these take their new values.
+"""
+
+from __future__ import annotations
+
+from .formulas import Array
+
+
+class Layer:
+    """A layer without parameters whose output has the shape of its input."""
+
+    differentiable = True  # a layer that is not must come before every layer with parameters
+
+    def __init__(self, row: dict, n_inputs: int, index: int):
+        self.row = row
+        self.index = index
+        self.n_inputs = self.n_outputs = n_inputs
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.penalties: list[tuple[float, float]] = []
+
+    @property
+    def trainable(self) -> list[bool]:
+        return [True] * len(self.shapes)
+
+    def new_state(self, parameters, kept) -> list[Array]:
+        return []
+
+    def check_group(self, n_inputs: int) -> None:
+        """Raise a ValueError unless the row's runs of `group` features make up the n_inputs features."""
+        group = self.row["group"]
+        if group < 1 or n_inputs % group:
+            raise ValueError(f"layer {self.index}: group {group} does not divide the {n_inputs} features")
