@@ -88,6 +88,13 @@ def test_every_layer_is_checked():
     assert {row["kind"] for row in LAYER_ROWS} == here
 
 
+def test_a_kind_is_one_layers():
+    with pytest.raises(TypeError, match="Other: the kind 'dense' is that of Dense"):
+        type("Other", (LAYERS["rescaling"],), {"kind": "dense"})
+    assert all(layer.kind == kind for kind, layer in LAYERS.items())
+    assert LAYERS["dense"].__name__ == "Dense"
+
+
 @pytest.mark.parametrize("noise", [None, (1, 2, 3)], ids=["inference", "training"])
 @pytest.mark.parametrize("row", LAYER_ROWS, ids=lambda row: row["kind"])
 def test_layer_gradient(row, noise):
@@ -552,7 +559,7 @@ def test_bad_arguments_are_named(task):
         r"slots of shapes": lambda: plan.set_slots([[], [], [], []]),
         r"parameters of shapes \[\(2,\)\]": lambda: plan.set_parameters([[1.0, 2.0]]),
         r"x has 5 rows: this plan's batch_size is 4": lambda: plan.step_forward(x[:5], 0, 0),
-        r"unknown kind of layer 0 'conv'; known: dense": lambda: Plan(5, [{"kind": "conv"}]),
+        r"unknown kind of layer 0 'conv'; known: .*dense, ": lambda: Plan(5, [{"kind": "conv"}]),
         r"unknown activation 'mish'": lambda: Plan(5, [dense_row(3, "mish")]),
         r"unknown metric 'auc'": lambda: Plan(5, [], metrics=[{"name": "auc", "param": 0.0}]),
         r"unknown optimizer 'lion'": lambda: Plan(5, [], optimizer={"name": "lion"}),

@@ -13,8 +13,10 @@ Read it in this order:
 The names and arguments are those of the compiled core, but for its ``out=``.
 """
 
+from . import rescaling as rescaling  # for its layer, which enters LAYERS
 from .activation import activation, activation_backward
 from .augmentation import affine_images
+from .base import LAYERS
 from .convolution import conv2d, conv2d_backward
 from .dense import dense, dense_backward
 from .dropout import dropout_mask
@@ -35,7 +37,7 @@ from .normalization import (
     layer_normalization_backward,
 )
 from .optimizers import OPTIMIZERS, slot_names, update
-from .plan import LAYERS, Plan
+from .plan import Plan
 from .pooling import (
     average_pooling,
     average_pooling_backward,

@@ -77,6 +77,8 @@ def activation_backward(name: str, z: ArrayLike, da: ArrayLike, alpha: float = 0
 class Activation(Layer):
     """a = f(z); softmax over runs of `group` features: the last axis, before the rows were flattened."""
 
+    kind = "activation"
+
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)
         look_up(ACTIVATIONS, row["activation"], "activation")
@@ -93,6 +95,8 @@ class Activation(Layer):
 
 class PReLU(Layer):
     """a = z if z > 0 else alpha z, alpha (F,) learned (He, Zhang, Ren and Sun 2015)."""
+
+    kind = "prelu"
 
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)

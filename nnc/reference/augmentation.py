@@ -130,6 +130,7 @@ class RandomAffine(MapLayer):
     nothing to learn before it.
     """
 
+    kind = "random_affine"
     differentiable = False
 
     def __init__(self, row, n_inputs, index):

@@ -1,6 +1,6 @@
 """What every layer of the reference is, from outside:
 
-    layer = Kind(row, n_inputs, index)     row: the plan's dict for this layer; index: its place in the plan
+    layer = LAYERS[row["kind"]](row, n_inputs, index)    row: the plan's dict for it; index: its place there
     layer.n_outputs                        features of a row after the layer
     layer.shapes                           {name: shape} of its parameters
     layer.penalties                        [(l1, l2)] of its parameters
@@ -18,11 +18,20 @@ from __future__ import annotations
 
 from .formulas import Array
 
+# The layers by their kind, the "kind" of a plan's row; each class that has one enters itself.
+LAYERS: dict[str, type[Layer]] = {}
+
 
 class Layer:
     """A layer without parameters whose output has the shape of its input."""
 
+    kind = ""  # of a plan's row; a class with none of its own is only the base of others
     differentiable = True  # a layer that is not must come before every layer with parameters
+
+    def __init_subclass__(cls, **keywords: object) -> None:
+        super().__init_subclass__(**keywords)
+        if "kind" in vars(cls) and LAYERS.setdefault(cls.kind, cls) is not cls:
+            raise TypeError(f"{cls.__name__}: the kind {cls.kind!r} is that of {LAYERS[cls.kind].__name__}")
 
     def __init__(self, row: dict, n_inputs: int, index: int):
         self.row = row

@@ -141,6 +141,7 @@ def conv2d_backward(
 class Conv2D(WindowLayer):
     """`conv2d`; a plan's conv2d row with an activation is this layer followed by `Activation`."""
 
+    kind = "conv2d"
     sizes = (*WindowLayer.sizes, *WINDOW, "filters")
 
     def __init__(self, row, n_inputs, index):

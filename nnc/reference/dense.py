@@ -87,6 +87,8 @@ def dense_backward(x: ArrayLike, w: ArrayLike, dz: ArrayLike) -> tuple[Array, Ar
 class Dense(Layer):
     """z = x w + b; a plan's dense row with an activation is this layer followed by `Activation`."""
 
+    kind = "dense"
+
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)
         self.n_outputs = row["units"]

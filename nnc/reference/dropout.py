@@ -21,6 +21,8 @@ def dropout_mask(shape: tuple[int, int], rate: float, index: int, noise: Noise) 
 class Dropout(Layer):
     """a = x mask / (1 - rate) in training, a = x in inference (Srivastava et al. 2014, "inverted" form)."""
 
+    kind = "dropout"
+
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)
         if not 0.0 <= row["rate"] < 1.0:
@@ -46,6 +48,8 @@ class SpatialDropout(Dropout):
     Tompson, Goroshin, Jain, LeCun and Bregler 2015, "Efficient object localization using convolutional
     networks": neighbours in a map are so alike that dropping them one by one hides little.
     """
+
+    kind = "spatial_dropout"
 
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)

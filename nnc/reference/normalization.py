@@ -268,6 +268,8 @@ class BatchNormalization(Normalization):
     With a training step, moving = momentum moving + (1 - momentum) batch, for the mean and the variance.
     """
 
+    kind = "batch_normalization"
+
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)
         for name in ["moving_mean", "moving_variance"]:
@@ -307,6 +309,8 @@ class BatchNormalization(Normalization):
 
 class LayerNormalization(Normalization):
     """`layer_normalization` of each run of `group` adjacent features of a sample."""
+
+    kind = "layer_normalization"
 
     def forward(self, x, parameters, noise):
         named = dict(zip(self.shapes, parameters, strict=True))

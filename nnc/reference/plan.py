@@ -9,34 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .activation import Activation, PReLU
-from .augmentation import RandomAffine
-from .base import Layer
-from .convolution import Conv2D
-from .dense import Dense
-from .dropout import Dropout, SpatialDropout
+from .activation import Activation
+from .base import LAYERS, Layer
 from .formulas import METRICS, Array, check_targets, look_up, loss, metric_rows
-from .normalization import BatchNormalization, LayerNormalization
 from .optimizers import clip, move, slot_names
-from .pooling import AveragePooling, MaxPooling, ZeroPadding
-from .rescaling import Rescaling
-
-# The "kind" of a plan's row: its layer
-LAYERS = {
-    "dense": Dense,
-    "activation": Activation,
-    "prelu": PReLU,
-    "dropout": Dropout,
-    "spatial_dropout": SpatialDropout,
-    "rescaling": Rescaling,
-    "conv2d": Conv2D,
-    "max_pooling": MaxPooling,
-    "average_pooling": AveragePooling,
-    "zero_padding": ZeroPadding,
-    "batch_normalization": BatchNormalization,
-    "layer_normalization": LayerNormalization,
-    "random_affine": RandomAffine,
-}
 
 # A last activation and the loss that undoes it: the two together are worked on logits, which is exact where a
 # probability rounds to 0 or 1, and cheaper backwards.
@@ -44,11 +20,11 @@ FUSED = {"softmax": "categorical_crossentropy", "sigmoid": "binary_crossentropy"
 
 
 def build_layers(rows: list[dict], n_inputs: int) -> list[Layer]:
-    """Make the layers of a plan's rows; a dense or conv2d row with an activation becomes two layers."""
+    """Make the layers of a plan's rows; one with an activation behind its product becomes two layers."""
     layers: list[Layer] = []
     for index, row in enumerate(rows):
         kinds = [look_up(LAYERS, row["kind"], f"kind of layer {index}")]
-        if kinds[0] in (Dense, Conv2D) and row["activation"] != "linear":
+        if kinds[0] is not Activation and row.get("activation", "linear") != "linear":
             kinds.append(Activation)
         if not kinds[0].differentiable and any(layer.shapes for layer in layers):
             raise ValueError(f"layer {index}: {row['kind']} must come before every layer with parameters")

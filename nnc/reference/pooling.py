@@ -258,6 +258,8 @@ def zero_padding(x: ArrayLike, pads: Pair, out_shape: Pair) -> Array:
 class ZeroPadding(WindowLayer):
     """`zero_padding`."""
 
+    kind = "zero_padding"
+
     def maps_forward(self, x, parameters):
         return zero_padding(x, self.pads, self.out_map[:2])
 
@@ -288,10 +290,12 @@ class Pooling(WindowLayer):
 class MaxPooling(Pooling):
     """`max_pooling`."""
 
+    kind = "max_pooling"
     pool, pool_backward = staticmethod(max_pooling), staticmethod(max_pooling_backward)
 
 
 class AveragePooling(Pooling):
     """`average_pooling`."""
 
+    kind = "average_pooling"
     pool, pool_backward = staticmethod(average_pooling), staticmethod(average_pooling_backward)

@@ -8,6 +8,8 @@ from .base import Layer
 class Rescaling(Layer):
     """a = x scale + offset."""
 
+    kind = "rescaling"
+
     def forward(self, x, parameters, noise):
         return x * self.row["scale"] + self.row["offset"], None
 
