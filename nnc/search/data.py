@@ -1,13 +1,11 @@
 """The rows of a search: training and validation parts, the same arrays for every trial and every thread.
 
 The parts are views of the caller's arrays where that can be (a validation split, given validation data).
-Folds are copied once in a process.
+Folds are copied, once for each `Data`; what is pickled for another process are the arrays alone.
 """
 
 from __future__ import annotations
 
-import secrets
-import threading
 import zlib
 from typing import Any
 
@@ -17,9 +15,6 @@ from nnc import _config, _inputs, random
 
 Rows = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]  # x, y, sample_weight
 Part = tuple[Rows, Rows]  # to train on, to compare trials by
-
-_lock = threading.Lock()
-_cut: dict[str, list[Part]] = {}  # parts by token: those of the last data only
 
 
 class Data:
@@ -61,17 +56,18 @@ class Data:
         self.validation_split = validation_split
         self.folds = None if folds is None else _config.integer("folds", folds, 2, len(self.arrays[0]))
         self.seed = seed
-        self.token = secrets.token_hex(8)
+        self._parts: list[Part] | None = None
 
     def parts(self) -> list[Part]:
         """(training, validation) rows: one pair, or one for each fold."""
-        with _lock:
-            if self.token not in _cut:
-                _cut.clear()
-                _cut[self.token] = self._parts()
-            return _cut[self.token]
+        if self._parts is None:
+            self._parts = self._cut()
+        return self._parts
 
-    def _parts(self) -> list[Part]:
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_parts": None}
+
+    def _cut(self) -> list[Part]:
         if self.validation is not None:
             return [(self.arrays, self.validation)]
         if self.folds is None:
@@ -85,11 +81,6 @@ class Data:
             )
             for k in range(self.folds)
         ]
-
-    def forget(self) -> None:
-        """Let go of the parts."""
-        with _lock:
-            _cut.pop(self.token, None)
 
     def fingerprint(self) -> list[Any]:
         """What tells these rows from others: shapes, types, a checksum of the contents, how they are cut."""
