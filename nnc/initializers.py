@@ -383,8 +383,10 @@ class Orthogonal(Initializer):
 
 registry = _config.close(Initializer, globals())
 
+InitializerLike = str | Initializer | type[Initializer] | Mapping[str, Any]
 
-def get(identifier: str | Initializer | Mapping[str, Any]) -> Initializer:
+
+def get(identifier: InitializerLike) -> Initializer:
     """The initializer that `identifier` means: a name as in Keras, an object, its class or its configuration.
 
     Examples

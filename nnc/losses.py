@@ -93,8 +93,11 @@ class Loss(_config.Config):
         """The loss of a batch and its gradient with respect to `y_pred`, float32 (n, n_outputs)."""
         from nnc import _core
 
+        spec = self.spec()
+        if spec is None:
+            raise NotImplementedError(f"{type(self).__name__} has neither a spec nor a value_and_gradient")
         y, a = batch(y_true, y_pred, self.targets, self.target_range)
-        value, gradient = _core.loss(self.spec(), y, a, _weights(sample_weight, len(a)))
+        value, gradient = _core.loss(spec, y, a, _weights(sample_weight, len(a)))
         return float(value), gradient
 
 
@@ -356,8 +359,8 @@ class FunctionLoss(Loss):
         if value.shape not in {(), (n,)}:
             raise ValueError(f"{called} must return a number or an array of shape {(n,)}, got {value.shape}")
         if value.shape == (n,):
-            weight = _weights(sample_weight, n)
-            weight = np.ones(n) if weight is None else weight
+            given = _weights(sample_weight, n)
+            weight = np.ones(n) if given is None else given
             value = (weight * value).sum() / n
             gradient = weight[:, np.newaxis] * gradient / n
         elif sample_weight is not None:
@@ -374,7 +377,7 @@ class FunctionLoss(Loss):
 registry = _config.close(Loss, globals())
 
 
-def get(identifier: str | Loss | Mapping[str, Any] | Callable[..., Any]) -> Loss:
+def get(identifier: str | Loss | type[Loss] | Mapping[str, Any] | Callable[..., Any]) -> Loss:
     """The loss that `identifier` means.
 
     Parameters

@@ -206,7 +206,9 @@ registry = _config.close(Metric, globals())
 
 
 def get(
-    identifier: str | Metric | Mapping[str, Any], loss: Loss | None = None, n_outputs: int | None = None
+    identifier: str | Metric | type[Metric] | Mapping[str, Any],
+    loss: Loss | None = None,
+    n_outputs: int | None = None,
 ) -> Metric:
     """The metric that `identifier` means.
 

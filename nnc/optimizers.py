@@ -71,16 +71,17 @@ class Optimizer(_config.Config):
     @learning_rate.setter
     def learning_rate(self, value: float | schedules.Schedule | Mapping[str, Any]) -> None:
         if isinstance(value, schedules.Schedule | Mapping):
-            self._learning_rate = schedules.get(value)
+            self._learning_rate: float | schedules.Schedule = schedules.get(value)
         else:
             self._learning_rate = _config.number("learning_rate", value, "[0, inf)")
 
     def learning_rates(self, step: int, count: int, epoch: int) -> NDArray[np.float32]:
         """The rates of `count` steps from `step` on, all of them in `epoch`; both count from 0."""
-        rate = self.learning_rate
-        if isinstance(rate, schedules.Schedule):
-            rate = rate(np.arange(step, step + count) if rate.per == "step" else epoch)
-        return np.full(count, rate, dtype=np.float32)
+        given = self.learning_rate
+        if not isinstance(given, schedules.Schedule):
+            return np.full(count, given, dtype=np.float32)
+        rates = given(np.arange(step, step + count) if given.per == "step" else epoch)
+        return np.full(count, rates, dtype=np.float32)
 
     def slot_names(self) -> list[str]:
         """The names of the slots that are kept for each parameter, in their order.
@@ -118,8 +119,11 @@ class Optimizer(_config.Config):
         return spec
 
     # An optimizer counts steps: two with the same arguments are still two.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 class SGD(Optimizer):
@@ -330,7 +334,7 @@ class AdamW(Adam):
 registry = _config.close(Optimizer, globals())
 
 
-def get(identifier: str | Optimizer | Mapping[str, Any]) -> Optimizer:
+def get(identifier: str | Optimizer | type[Optimizer] | Mapping[str, Any]) -> Optimizer:
     """The optimizer that `identifier` means: a name as in Keras, an object, its class or its configuration.
 
     Examples

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnc import _config
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, unseeded
+from nnc.layers.base import Layer, Shape, check_unseeded
 
 _FILLS = ("reflect", "wrap", "constant", "nearest")
 
@@ -33,7 +33,8 @@ class _RandomAffine(Layer):
         super().__init__(name, **options)
         self.fill_mode = _config.choice("fill_mode", fill_mode, _FILLS)
         self.interpolation = _config.choice("interpolation", interpolation, ("bilinear", "nearest"))
-        self.seed = unseeded(seed)
+        check_unseeded(seed)
+        self.seed = None
         self.fill_value = _config.number("fill_value", fill_value)
         self.data_format = geometry.channels_last(data_format)
 
@@ -41,7 +42,7 @@ class _RandomAffine(Layer):
         return geometry.image(self, input_shape)
 
     def _row(self, **ranges: list[float] | None) -> list[dict[str, Any]]:
-        height, width, channels = self._built().input_shape
+        height, width, channels = self._shapes()[0]
         row: dict[str, Any] = {
             "kind": "random_affine",
             "height": height,

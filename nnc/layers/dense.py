@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnc import _config, activations, initializers, regularizers
-from nnc.layers.base import Layer, Shape, activation_fields, penalty_fields
+from nnc.layers.base import Layer, Shape, Weight, activation_fields, penalty_fields
 
 
 class Dense(Layer):
@@ -43,12 +43,12 @@ class Dense(Layer):
     def __init__(
         self,
         units: int,
-        activation: Any = None,
+        activation: activations.ActivationLike = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
+        kernel_initializer: initializers.InitializerLike = "glorot_uniform",
+        bias_initializer: initializers.InitializerLike = "zeros",
+        kernel_regularizer: regularizers.RegularizerLike = None,
+        bias_regularizer: regularizers.RegularizerLike = None,
         name: str | None = None,
         **options: Any,
     ) -> None:
@@ -69,8 +69,8 @@ class Dense(Layer):
             )
         return (self.units,)
 
-    def weights_spec(self) -> list[tuple[str, Shape, initializers.Initializer]]:
-        kernel = ("kernel", (*self._built().input_shape, self.units), self.kernel_initializer)
+    def weights_spec(self) -> list[Weight]:
+        kernel = ("kernel", (*self._shapes()[0], self.units), self.kernel_initializer)
         bias = ("bias", (self.units,), self.bias_initializer)
         return [kernel, bias] if self.use_bias else [kernel]
 

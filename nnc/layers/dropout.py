@@ -6,7 +6,7 @@ from typing import Any
 
 from nnc import _config
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, unseeded
+from nnc.layers.base import Layer, Shape, check_unseeded
 
 
 class Dropout(Layer):
@@ -40,7 +40,8 @@ class Dropout(Layer):
         self.rate = _config.number("rate", rate, "[0, 1)")
         if noise_shape is not None:
             raise _config.refusal("noise_shape", "None: nnc draws each input by itself", noise_shape)
-        self.noise_shape, self.seed = None, unseeded(seed)
+        check_unseeded(seed)
+        self.noise_shape, self.seed = None, None
 
     def rows(self) -> list[dict[str, Any]]:
         return [{"kind": "dropout", "rate": self.rate}]
@@ -94,11 +95,12 @@ class SpatialDropout2D(Layer):
         super().__init__(name, **options)
         self.rate = _config.number("rate", rate, "[0, 1)")
         self.data_format = geometry.channels_last(data_format)
-        self.seed = unseeded(seed)
+        check_unseeded(seed)
+        self.seed = None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return geometry.image(self, input_shape)
 
     def rows(self) -> list[dict[str, Any]]:
-        _, _, channels = self._built().input_shape
+        _, _, channels = self._shapes()[0]
         return [{"kind": "spatial_dropout", "channels": channels, "rate": self.rate}]

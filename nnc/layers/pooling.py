@@ -38,7 +38,7 @@ class _Pooling(Layer):
         return (found["out_height"], found["out_width"], found["channels"])
 
     def rows(self) -> list[dict[str, Any]]:
-        return [{"kind": self.row_kind} | self._window(self._built().input_shape)]
+        return [{"kind": self.row_kind} | self._window(self._shapes()[0])]
 
 
 class MaxPooling2D(_Pooling):
@@ -147,8 +147,10 @@ class _GlobalPooling(Layer):
         return (1, 1, channels) if self.keepdims else (channels,)
 
     def rows(self) -> list[dict[str, Any]]:
-        shape = self._built().input_shape
-        return [{"kind": self.row_kind} | geometry.window(self, shape, shape[:2], shape[:2], "valid")]
+        input_shape, _ = self._shapes()
+        height, width, _ = geometry.image(self, input_shape)
+        size = (height, width)
+        return [{"kind": self.row_kind} | geometry.window(self, input_shape, size, size, "valid")]
 
 
 class GlobalAveragePooling2D(_GlobalPooling):
@@ -252,7 +254,7 @@ class ZeroPadding2D(Layer):
 
     def __init__(
         self,
-        padding: Any = ((1, 1), (1, 1)),
+        padding: int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] = ((1, 1), (1, 1)),
         data_format: str | None = None,
         name: str | None = None,
         **options: Any,
@@ -267,8 +269,7 @@ class ZeroPadding2D(Layer):
         return (top + height + bottom, left + width + right, channels)
 
     def rows(self) -> list[dict[str, Any]]:
-        height, width, channels = self._built().input_shape
-        out_height, out_width, _ = self.output_shape
+        (height, width, channels), (out_height, out_width, _) = self._shapes()
         (top, _), (left, _) = self.padding
         row = {"kind": "zero_padding", "height": height, "width": width, "channels": channels}
         return [row | {"pad_top": top, "pad_left": left, "out_height": out_height, "out_width": out_width}]

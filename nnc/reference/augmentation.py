@@ -102,7 +102,7 @@ def affine_images(
     images = maps("images", images)
     n, height, width, _ = images.shape
     if not np.all(np.asarray(zoom) > -1.0):
-        raise ValueError(f"zoom {zoom}: every number must be above -1")
+        raise ValueError(f"zoom {zoom!r}: every number must be above -1")
     rotation = np.broadcast_to(np.asarray(rotation, np.float64), (n,))[:, None, None]
     zoom_y, zoom_x = np.broadcast_to(np.asarray(zoom, np.float64), (n, 2)).T[:, :, None, None]
     shift_y, shift_x = np.broadcast_to(np.asarray(shift, np.float64), (n, 2)).T[:, :, None, None]

@@ -16,7 +16,10 @@ where a training step moves the others along their gradients, these take their n
 
 from __future__ import annotations
 
+from typing import Any
+
 from .formulas import Array
+from .noise import Noise
 
 # The layers by their kind, the "kind" of a plan's row; each class that has one enters itself.
 LAYERS: dict[str, type[Layer]] = {}
@@ -44,7 +47,13 @@ class Layer:
     def trainable(self) -> list[bool]:
         return [True] * len(self.shapes)
 
-    def new_state(self, parameters, kept) -> list[Array]:
+    def forward(self, x: Array, parameters: list[Array], noise: Noise | None, /) -> tuple[Array, Any]:
+        raise NotImplementedError(f"{type(self).__name__} has no forward(x, parameters, noise)")
+
+    def backward(self, dy: Array, parameters: list[Array], kept: Any, /) -> tuple[Array, list[Array]]:
+        raise NotImplementedError(f"{type(self).__name__} has no backward(dy, parameters, kept)")
+
+    def new_state(self, parameters: list[Array], kept: Any, /) -> list[Array]:
         return []
 
     def check_group(self, n_inputs: int) -> None:

@@ -99,7 +99,8 @@ class Dense(Layer):
             self.penalties.append((row["bias_l1"], row["bias_l2"]))
 
     def forward(self, x, parameters, noise):
-        return dense(x, *parameters), x
+        named = dict(zip(self.shapes, parameters, strict=True))
+        return dense(x, named["kernel"], named.get("bias")), x
 
     def backward(self, dy, parameters, x):
         dx, *gradients = dense_backward(x, parameters[0], dy)

@@ -9,6 +9,7 @@ dz and da are the gradients of the loss with respect to z and a.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,7 +26,7 @@ GELU_C, GELU_K = math.sqrt(2.0 / math.pi), 0.044715
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
-def sigmoid(z):
+def sigmoid(z: Array) -> Array:
     """1 / (1 + exp(-z)), written with exp(-|z|) so that neither tail overflows or loses digits."""
     e = np.exp(-np.abs(z))
     return np.where(z >= 0, 1.0, e) / (1.0 + e)
@@ -57,7 +58,7 @@ def gelu_tanh_backward(z, a, da, alpha):
     return da * 0.5 * (1.0 + t + z * dt)
 
 
-def softmax(z, alpha=0.0):
+def softmax(z: Array, alpha: float = 0.0) -> Array:
     """exp(z_j) / sum_k exp(z_k); subtracting the largest z changes nothing and keeps exp from overflowing."""
     e = np.exp(z - z.max(axis=-1, keepdims=True, initial=-np.inf))
     return e / e.sum(axis=-1, keepdims=True)
@@ -122,7 +123,7 @@ ACTIVATIONS = {
 }
 
 
-def look_up(table: dict, name: str, what: str):
+def look_up(table: dict[str, Any], name: str, what: str) -> Any:
     """Return ``table[name]``; raise a ValueError that lists the known names when there is none."""
     if name not in table:
         raise ValueError(f"unknown {what} {name!r}; known: {', '.join(table)}")
@@ -324,4 +325,5 @@ def metric(spec: dict, y: ArrayLike, a: ArrayLike) -> float:
     >>> metric({"name": "categorical_accuracy", "param": 0.0}, [0, 1], [[0.9, 0.1], [0.8, 0.2]])
     0.5
     """
-    return float(np.sum(metric_rows(spec, y, a)) / max(len(a), 1))
+    values = metric_rows(spec, y, a)
+    return float(np.sum(values) / max(len(values), 1))

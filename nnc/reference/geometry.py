@@ -115,6 +115,14 @@ class WindowLayer(MapLayer):
     def pair(self, name):
         return self.row[f"{name}_height"], self.row[f"{name}_width"]
 
+    def maps_forward(self, x: Array, parameters: list[Array]) -> Array:
+        """y (B, OH, OW, F) of x (B, H, W, C)."""
+        raise NotImplementedError(f"{type(self).__name__} has no maps_forward(x, parameters)")
+
+    def maps_backward(self, x: Array, dy: Array, parameters: list[Array]) -> list[Array]:
+        """[dx, the gradient of each parameter]."""
+        raise NotImplementedError(f"{type(self).__name__} has no maps_backward(x, dy, parameters)")
+
     def forward(self, x, parameters, noise):
         x = x.reshape(-1, *self.map)
         return self.maps_forward(x, parameters).reshape(-1, self.n_outputs), x

@@ -115,7 +115,7 @@ def batch_normalization(
     """
     x, _ = columns(x)
     if (mean is None) != (variance is None):
-        raise ValueError(f"mean {mean} and variance {variance}: give both or neither")
+        raise ValueError(f"mean {mean!r} and variance {variance!r}: give both or neither")
     if mean is None:
         mean, variance = moments(x, 0)
     return scaled(normalized(x, np.asarray(mean), np.asarray(variance), epsilon), gamma, beta)

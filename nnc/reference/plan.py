@@ -90,12 +90,12 @@ class Plan:
         self.n_inputs, self.batch_size, self.seed = n_inputs, batch_size, seed
         self._layers = build_layers(layers, n_inputs)
         self.n_outputs = self._layers[-1].n_outputs if self._layers else n_inputs
-        self._metrics, self._optimizer = list(metrics), optimizer
+        self._metrics, self._optimizer = list(metrics), optimizer or {}
         for spec in self._metrics:
             look_up(METRICS, spec["name"], "metric")
 
         # The loss sees the outputs of the layers before `_head`, the first layer that it does without.
-        self._loss, self._head = loss, len(self._layers)
+        self._loss, self._head = loss or {}, len(self._layers)
         last = self._layers[-1] if self._layers else None
         if loss and not loss["from_logits"] and isinstance(last, Activation):
             whole_row = last.row["activation"] != "softmax" or last.row["group"] == self.n_outputs
@@ -109,7 +109,7 @@ class Plan:
         self._parameters = [np.zeros(shape) for shape in self.parameter_shapes]
         self.n_slots = len(slot_names(optimizer)) if optimizer else 0
         self._slots = [[np.zeros(shape) for shape in shapes] for shapes in self._slot_shapes()]
-        self._taped = None
+        self._taped: tuple[list, tuple[int, ...], bool] | None = None  # tape, shape of outputs, training
 
     # -------------------------------------------------------------------------------------------------- state
 
@@ -369,7 +369,7 @@ class Plan:
             When the plan has no optimizer, no `step_forward` with training=True came before, or d_outputs has
             another shape than its outputs.
         """
-        if self._optimizer is None:
+        if not self._optimizer:
             raise ValueError("this plan has no optimizer")
         if self._taped is not None and not self._taped[-1]:
             raise ValueError("step_backward needs a step_forward with training=True: it was False")
@@ -436,7 +436,7 @@ class Plan:
             raise ValueError(f"sample_weight has shape {sample_weight.shape}: use {(len(x),)}")
         if y is not None:
             check_targets(y, (len(x), self.n_outputs))
-            if self._loss is None:
+            if not self._loss:
                 raise ValueError("this plan has no loss")
-        if needs_optimizer and self._optimizer is None:
+        if needs_optimizer and not self._optimizer:
             raise ValueError("this plan has no optimizer")

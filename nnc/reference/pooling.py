@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -270,6 +272,8 @@ class ZeroPadding(WindowLayer):
 class Pooling(WindowLayer):
     """What `MaxPooling` and `AveragePooling` share."""
 
+    pool: Callable[..., Array]
+    pool_backward: Callable[..., Array]
     sizes = (*WindowLayer.sizes, *WINDOW)
 
     def __init__(self, row, n_inputs, index):

@@ -7,7 +7,8 @@ Folds are copied, once for each `Data`; what is pickled for another process are 
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import numpy as np
 
@@ -72,15 +73,13 @@ class Data:
             return [(self.arrays, self.validation)]
         if self.folds is None:
             train, held_out = _inputs.split(self.validation_split, self.arrays)
-            return [(tuple(train), tuple(held_out))]
+            return [(_rows(train), _rows(held_out))]
         fold = _fold_of_row(self.arrays[0], self.arrays[1], self.folds, self.seed)
-        return [
-            tuple(
-                tuple(None if a is None else np.ascontiguousarray(a[rows]) for a in self.arrays)
-                for rows in (fold != k, fold == k)
-            )
-            for k in range(self.folds)
-        ]
+
+        def copied(rows: np.ndarray) -> Rows:
+            return _rows(None if a is None else np.ascontiguousarray(a[rows]) for a in self.arrays)
+
+        return [(copied(fold != k), copied(fold == k)) for k in range(self.folds)]
 
     def fingerprint(self) -> list[Any]:
         """What tells these rows from others: shapes, types, a checksum of the contents, how they are cut."""
@@ -97,20 +96,26 @@ class Data:
         return sum(a.nbytes for a in (*self.arrays, *(self.validation or ())) if a is not None)
 
 
+def _rows(arrays: Iterable[np.ndarray | None]) -> Rows:
+    """x, y and sample_weight as a tuple."""
+    return cast(Rows, tuple(arrays))
+
+
 def _prepared(arrays: Any, names: tuple[str, ...], convert: bool) -> Rows:
     """The arrays as ndarrays of as many rows; with `convert` in the types that need no copy in `fit`."""
-    found = [None if a is None else _inputs.as_numbers(a, n) for a, n in zip(arrays, names, strict=True)]
+    x = _inputs.as_numbers(arrays[0], names[0])
+    y, weight = (
+        None if a is None else _inputs.as_numbers(a, n) for a, n in zip(arrays[1:], names[1:], strict=True)
+    )
     if convert:
-        x, y, weight = found
         if x.dtype != np.uint8:
             x = np.ascontiguousarray(_inputs.to_float32(x, names[0]))
         if y is not None and y.dtype.kind in "iu" and y.size and y.min() >= 0 and y.max() < 2**31:
             y = np.ascontiguousarray(y, np.int32)
         elif y is not None and y.dtype.kind == "f":
             y = np.ascontiguousarray(_inputs.to_float32(y, names[1]))
-        found = [x, y, weight]
-    _inputs.same_rows(**{name: a for name, a in zip(names, found, strict=True)})
-    return tuple(found)
+    _inputs.same_rows(**dict(zip(names, (x, y, weight), strict=True)))
+    return x, y, weight
 
 
 def _fold_of_row(x: np.ndarray, y: np.ndarray | None, folds: int, seed: int) -> np.ndarray:
