@@ -168,6 +168,7 @@ class Layer(_config.Config):
 
 
 def activation_fields(activation: activations.Activation) -> dict[str, Any]:
+    """The part of a row that says which activation follows."""
     return {"activation": activation.name, "alpha": activation.alpha}
 
 
@@ -180,5 +181,6 @@ def check_unseeded(value: None) -> None:
 
 
 def penalty_fields(weight: str, regularizer: regularizers.Regularizer | None) -> dict[str, float]:
+    """The part of a row that has a weight's penalties, 0 where there are none."""
     found = regularizer or regularizers.L1L2()
     return {f"{weight}_l1": found.l1, f"{weight}_l2": found.l2}
