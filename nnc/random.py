@@ -201,7 +201,7 @@ class Streams:
     def at(self, number: int) -> Generator:
         """The generator, moved to the beginning of stream `number`, 0 to 2**64 - 1."""
         # No stream is 2^192 blocks long, so none runs into another.
-        self._state["state"]["counter"][3] = _config.integer("number", number, 0, _WORD)
+        self._state["state"]["counter"][3] = number
         self._bits.state = self._state
         return self._generator
 

@@ -106,5 +106,3 @@ def test_a_purpose_is_one_of_the_enumeration(begin):
             begin(wrong, Purpose.SHUFFLE)
         with pytest.raises((TypeError, ValueError), match=r"key must be an integer from 0 to \d+, got"):
             begin(0, Purpose.SHUFFLE, wrong)
-        with pytest.raises((TypeError, ValueError), match=r"number must be an integer from 0 to \d+, got"):
-            random.Streams(0, Purpose.SHUFFLE).at(wrong)
