@@ -12,6 +12,8 @@ from nnc.layers.base import Layer, Shape, Weight, activation_fields, penalty_fie
 class Activation(Layer):
     """a = f(z), element by element; softmax over the last axis.
 
+    Input and output (n, ...).
+
     Parameters
     ----------
     activation : str or Activation
@@ -88,7 +90,7 @@ class LeakyReLU(Activation):
 class PReLU(Layer):
     """a = max(z, 0) + alpha min(z, 0), with a slope for each feature that is learned.
 
-    Weights: alpha (F,), F the number of features of a sample.
+    Input and output (n, ...). Weights: alpha (F,), F the number of features of a sample.
 
     Parameters
     ----------

@@ -12,8 +12,8 @@ from nnc.layers.base import Layer, Shape, check_unseeded
 class Dropout(Layer):
     """While training, each input is set to 0 with probability rate, or else multiplied by 1 / (1 - rate).
 
-    The masks are a function of the model's seed, the epoch and the step (see `nnc.set_random_seed`), so that
-    a run can be repeated and resumed bit for bit.
+    Input and output (n, ...), of any shape. The masks are a function of the model's seed, the epoch and the
+    step (see `nnc.set_random_seed`), so that a run can be repeated and resumed bit for bit.
 
     Parameters
     ----------
@@ -26,6 +26,13 @@ class Dropout(Layer):
     References
     ----------
     Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout", JMLR 15, 2014.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.Input((3,)), nnc.layers.Dropout(0.5)])
+    >>> model.predict([[1.0, 2.0, 3.0]], verbose=0)  # not training
+    array([[1., 2., 3.]], dtype=float32)
     """
 
     def __init__(

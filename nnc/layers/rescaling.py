@@ -11,14 +11,21 @@ from nnc.layers.base import Layer
 class Rescaling(Layer):
     """a = scale x + offset, such as scale = 1 / 255 for images of bytes.
 
-    As a model's first layer it costs nothing: it is done as the samples are read, and bytes stay bytes in
-    memory.
+    Input and output (n, ...), of any shape. As a model's first layer it costs nothing: it is done as the
+    samples are read, and bytes stay bytes in memory.
 
     Parameters
     ----------
     scale, offset : float
         Any finite numbers.
     name : str, optional
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.Input((2,)), nnc.layers.Rescaling(0.25, offset=-1.0)])
+    >>> model.predict([[0.0, 8.0]], verbose=0)
+    array([[-1.,  1.]], dtype=float32)
     """
 
     def __init__(self, scale: float, offset: float = 0.0, name: str | None = None, **options: Any) -> None:

@@ -13,11 +13,19 @@ from nnc.layers.base import Layer, Shape
 class Flatten(Layer):
     """The sample as one axis, the last of its axes running fastest.
 
+    Input (n, ...), output (n, F), F the number of features of a sample.
+
     Parameters
     ----------
     name : str, optional
     **options
         input_shape, for a model's first layer.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.Flatten().build((28, 28))
+    (784,)
     """
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -26,6 +34,8 @@ class Flatten(Layer):
 
 class Reshape(Layer):
     """The sample with other axes, in the same order.
+
+    Input (n, ...), output (n, *target_shape).
 
     Parameters
     ----------
