@@ -2,7 +2,7 @@
 #ifndef NNC_ACTIVATION_H
 #define NNC_ACTIVATION_H
 
-#include "plan.h"
+#include "network.h"
 #include "product.h"
 
 /* activation, alpha, group: settings of the kinds that have an activation. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "geometry.h"
-#include "plan.h"
+#include "network.h"
 
 enum fill { FILL_CONSTANT, FILL_NEAREST, FILL_REFLECT, FILL_WRAP, N_FILLS };
 enum interpolation { NEAREST, BILINEAR };

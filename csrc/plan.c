@@ -3,7 +3,7 @@
  * The list is read and checked, then simplified to the layers as they will run, then these are linked with their neighbours.
  * The layout is written down once, in lay_out(), and run twice: first with no memory, to count, then to hand out. */
 
-#include "plan.h"
+#include "network.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -338,18 +338,6 @@ nnc_status nnc_plan_create(nnc_plan **result, const nnc_plan_spec *spec, char me
     if (status) free(plan);
     else *result = plan;
     return status;
-}
-
-/* Gradients are kept only by those who ask for them. */
-nnc_status nnc_plan_keep_gradients(struct nnc_plan *plan) {
-    if (plan->gradients) return NNC_OK;
-    size_t total = 0;
-    for (size_t i = 0; i < plan->n_params; i++) total += plan->params[i].size;
-    plan->gradients = nnc_allocate(total * sizeof(float));
-    if (!plan->gradients) return NNC_NO_MEMORY;
-    float *g = plan->gradients;
-    for (size_t i = 0; i < plan->n_params; g += plan->params[i++].size) plan->params[i].g = g;
-    return NNC_OK;
 }
 
 void nnc_plan_free(nnc_plan *plan) {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "geometry.h"
-#include "plan.h"
+#include "network.h"
 
 static struct nnc_fault settle_pooling(struct nnc_layer *layer) {
     const nnc_geometry *g = &layer->geometry;

@@ -1,6 +1,6 @@
 /* rescaling.c -- the layer rescaling: a = x scale + offset. */
 
-#include "plan.h"
+#include "network.h"
 
 struct rescaling {
     float scale, offset;

@@ -143,6 +143,10 @@ static void finish_outputs(const struct nnc_plan *plan, size_t i0, size_t i1) {
         nnc_activate(&plan->output_activation, i1 - i0, last->O, nnc_rows_of(last, last->a, i0), (struct nnc_write){0});
 }
 
+static nnc_status keep_gradients(struct nnc_plan *plan) {
+    return nnc_keep_gradients(plan->params, plan->n_params, &plan->gradients);
+}
+
 /* Before passes with this `training`, by one thread. */
 static void prepare(struct nnc_plan *plan, bool training) {
     for (size_t l = 0; l < plan->n_layers; l++)
@@ -240,7 +244,7 @@ static void clear(const struct nnc_plan *plan, nnc_sums *sums) {
 /* Clipping by norm needs the whole gradient before the first update. */
 static nnc_status prepare_update(struct nnc_plan *plan) {
     plan->update.apply = plan->update.clips_norm ? APPLY_STORE : APPLY_UPDATE;
-    return plan->update.clips_norm ? nnc_plan_keep_gradients(plan) : NNC_OK;
+    return plan->update.clips_norm ? keep_gradients(plan) : NNC_OK;
 }
 
 nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedule *schedule, nnc_sums *sums) {
@@ -382,7 +386,7 @@ static void gradients_body(void *arg, struct nnc_worker *worker) {
 nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool training, uint64_t epoch, uint64_t step,
                               double *loss) {
     if (!plan->has_loss || data->n < 1 || data->n > plan->batch_size) return NNC_INVALID;
-    nnc_status status = nnc_plan_keep_gradients(plan);
+    nnc_status status = keep_gradients(plan);
     if (status) return status;
     plan->update.apply = APPLY_STORE;
     prepare(plan, training);
@@ -444,7 +448,7 @@ nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outpu
 
 nnc_status nnc_plan_step_gradients(nnc_plan *plan, size_t n, const float *d_outputs) {
     if (plan->has_loss || n < 1 || n != plan->open_step.rows) return NNC_INVALID;
-    nnc_status status = nnc_plan_keep_gradients(plan);
+    nnc_status status = keep_gradients(plan);
     if (status) return status;
     plan->update.apply = APPLY_STORE;
     step_back(plan, d_outputs, false, 0);

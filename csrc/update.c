@@ -17,6 +17,16 @@ struct nnc_param nnc_param_lay_out(const nnc_parameter *info, size_t n_slots, st
     return param;
 }
 
+nnc_status nnc_keep_gradients(struct nnc_param *params, size_t n_params, float **memory) {
+    size_t total = 0;
+    if (*memory) return NNC_OK;
+    for (size_t i = 0; i < n_params; i++) total += params[i].size;
+    float *g = *memory = nnc_allocate(total * sizeof *g);
+    if (!g) return NNC_NO_MEMORY;
+    for (size_t i = 0; i < n_params; g += params[i++].size) params[i].g = g;
+    return NNC_OK;
+}
+
 /* ---- the transposed panels ------------------------------------------------------------------------------------------- */
 
 /* The part of W^T that tile t is: runs of its rows that are channels of one tap and one panel. */

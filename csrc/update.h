@@ -48,6 +48,9 @@ struct nnc_update {
 /* Sizes and arrays of a parameter with `info` and its penalties. */
 struct nnc_param nnc_param_lay_out(const nnc_parameter *info, size_t n_slots, struct nnc_arena *arena);
 
+/* Room for the gradients, which only clipping by norm and gradients without an update keep: taken once, for free(*memory). */
+nnc_status nnc_keep_gradients(struct nnc_param *params, size_t n_params, float **memory);
+
 /* Element (k, j) of a parameter's arrays. */
 static inline size_t nnc_param_offset(const struct nnc_param *p, size_t k, size_t j) {
     return (j / PANEL * p->rows + k) * PANEL + j % PANEL;

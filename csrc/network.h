@@ -1,6 +1,6 @@
-/* plan.h -- the inside of a plan, for the files of layers and for those that make and run plans. */
-#ifndef NNC_PLAN_H
-#define NNC_PLAN_H
+/* network.h -- what a plan holds, for the files of layers and for those that make plans (plan.c) and run them (run.c). */
+#ifndef NNC_NETWORK_H
+#define NNC_NETWORK_H
 
 #include "layer.h"
 #include "losses.h"
@@ -44,9 +44,6 @@ struct nnc_plan {
         bool training;
     } open_step;
 };
-
-/* Room for the gradients: clipping by norm and gradients without an update keep them. */
-nnc_status nnc_plan_keep_gradients(struct nnc_plan *plan);
 
 static inline const struct nnc_layer *nnc_last_layer(const struct nnc_plan *plan) {
     return &plan->layers[plan->n_layers - 1];
