@@ -150,7 +150,7 @@ struct nnc_products {
     /* c (m, n) = init + a b for n <= PANEL, summed over segments: see struct nnc_product. c may be init. */
     void (*gemm)(const struct nnc_product *product, const void *a, const void *b, const float *init, float *c);
     /* The same for whole rows of a panel whose gradient c would be, used at once by plain SGD (no l1, nothing clipped),
-     * without a c: m <= PANEL rows of W begin at stretch->w. */
+     * without a c: m <= PANEL rows of W begin at stretch->w. NULL: there is none. */
     void (*gemm_sgd)(const struct nnc_product *product, const void *a, const void *b, const struct nnc_stretch *stretch,
                      const struct nnc_hyper *h);
     /* c (n) = init + x W for one row x (k), W (k, n) in panels `stride` elements apart. init (NULL: 0) and c have room for

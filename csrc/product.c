@@ -81,8 +81,8 @@ static void tile_gradient(const struct nnc_kernel_gradient *of, size_t tile) {
     const struct nnc_read x = {of->x.at + k, of->x.ld}, dz = {of->dz.at + j, of->dz.ld};
     struct nnc_product product = plain(rows, cols, of->m);
     product.rs = 1, product.cs = x.ld, product.ldb = dz.ld, product.ldc = PANEL;
-    if (!of->zeros && cols == PANEL && nnc_takes_products(of->update, W)) {
-        nnc_apply_product(of->update, W, tile, &product, x.at, dz.at);
+    if (!of->zeros && cols == PANEL && of->products->gemm_sgd && nnc_takes_products(of->update, W)) {
+        nnc_apply_product(of->update, W, tile, of->products, &product, x.at, dz.at);
         return;
     }
     _Alignas(64) float g[TILE];

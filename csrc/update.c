@@ -80,12 +80,12 @@ bool nnc_takes_products(const struct nnc_update *update, const struct nnc_param 
 }
 
 void nnc_apply_product(const struct nnc_update *update, struct nnc_param *param, size_t tile,
-                       const struct nnc_product *product, const void *a, const void *b) {
+                       const struct nnc_products *products, const struct nnc_product *product, const void *a, const void *b) {
     size_t n, first = nnc_tile(param, tile, &n);
     param->tile_sums[tile] = tile_penalty(param, first, n);
     struct nnc_stretch stretch = stretch_of(param, first, n, NULL);
     stretch.l2 = param->l2;
-    nnc_kernels->products[PRECISION_float32].gemm_sgd(product, a, b, &stretch, &update->hyper);
+    products->gemm_sgd(product, a, b, &stretch, &update->hyper);
     if (param->transposed.at) refresh(param, tile);
 }
 

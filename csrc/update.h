@@ -70,7 +70,7 @@ void nnc_apply_tile(const struct nnc_update *update, struct nnc_param *param, si
 bool nnc_takes_products(const struct nnc_update *update, const struct nnc_param *param);
 /* Then: the same for the gradient a b of a tile of PANEL columns. */
 void nnc_apply_product(const struct nnc_update *update, struct nnc_param *param, size_t tile,
-                       const struct nnc_product *product, const void *a, const void *b);
+                       const struct nnc_products *products, const struct nnc_product *product, const void *a, const void *b);
 
 /* Clipping by norm: the norms first, from the stored gradients, then the update. Every worker calls it. */
 void nnc_update_clipped(const struct nnc_update *update, struct nnc_param *params, size_t n_params, struct nnc_worker *worker);
