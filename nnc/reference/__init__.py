@@ -13,7 +13,9 @@ Read it in this order:
 The names and arguments are those of the compiled core, but for its ``out=``.
 """
 
-from . import rescaling as rescaling  # for its layer, which enters LAYERS
+import importlib
+import pkgutil
+
 from .activation import activation, activation_backward
 from .augmentation import affine_images
 from .base import LAYERS
@@ -79,3 +81,7 @@ __all__ = [
     "update",
     "zero_padding",
 ]
+
+# The modules that nothing above asked for have layers too, which enter LAYERS.
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
