@@ -177,7 +177,8 @@ nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool trainin
                               double *loss);
 
 /* One step in two halves, for a loss computed outside: outputs (n, n_outputs), with `training` as in nnc_plan_gradients; then,
- * given dL/d outputs of the same n rows, either the update or the gradients alone, to be read with nnc_plan_read. */
+ * given dL/d outputs of the same n rows, either the update (after `training` only) or the gradients alone, to be read with
+ * nnc_plan_read. */
 nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, bool training, uint64_t epoch, uint64_t step,
                                  float *outputs);
 nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outputs, float learning_rate, uint64_t step);

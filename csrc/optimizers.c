@@ -15,6 +15,7 @@ static const char *const names[N_OPTIMIZERS] = {
 };
 
 static const struct nnc_field fields[] = {
+    OPTIONAL_FIELD(struct nnc_optimizer, slots, SIZE),
     OPTIONAL_FIELD(struct nnc_optimizer, momentum, DOUBLE),
     OPTIONAL_FIELD(struct nnc_optimizer, nesterov, FLAG),
     OPTIONAL_FIELD(struct nnc_optimizer, beta_1, DOUBLE),
@@ -40,7 +41,7 @@ static size_t slots_of(const struct nnc_optimizer *o) {
 }
 
 nnc_status nnc_optimizer_read(struct nnc_optimizer *optimizer, const nnc_spec *spec, char message[NNC_MESSAGE]) {
-    *optimizer = (struct nnc_optimizer){.rule = -1};
+    *optimizer = (struct nnc_optimizer){.rule = -1, .slots = SIZE_MAX};
     for (int i = 0; i < N_OPTIMIZERS; i++)
         if (!strcmp(spec->name, names[i])) optimizer->rule = i;
     if (optimizer->rule < 0) {
@@ -49,8 +50,12 @@ nnc_status nnc_optimizer_read(struct nnc_optimizer *optimizer, const nnc_spec *s
     }
     const struct nnc_fields settings = {fields, sizeof fields / sizeof *fields, optimizer};
     const nnc_status status = nnc_read_settings(spec, &settings, 1, message);
+    if (status) return status;
     optimizer->n_slots = slots_of(optimizer);
-    return status;
+    if (optimizer->slots == SIZE_MAX || optimizer->slots == optimizer->n_slots) return NNC_OK;
+    snprintf(message, NNC_MESSAGE, "%.64s with these settings keeps %zu slots, got %zu", spec->name, optimizer->n_slots,
+             optimizer->slots);
+    return NNC_INVALID;
 }
 
 struct nnc_hyper nnc_hyper_of(const struct nnc_optimizer *o, float learning_rate, uint64_t step) {

@@ -6,8 +6,9 @@
 
 /* Settings, 0 where they are off; formulas in nnc/optimizers.py. */
 struct nnc_optimizer {
-    int rule; /* enum nnc_optimizer_rule */
-    size_t n_slots;
+    int rule;       /* enum nnc_optimizer_rule */
+    size_t n_slots; /* arrays that it keeps per parameter */
+    size_t slots;   /* what the caller takes n_slots for, so that nobody's list of them can differ */
     double momentum;
     bool nesterov;
     double beta_1, beta_2, epsilon;

@@ -433,7 +433,8 @@ static void step_back(nnc_plan *plan, const float *d_outputs, bool applied, uint
 }
 
 nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outputs, float learning_rate, uint64_t step) {
-    if (plan->has_loss || !plan->has_optimizer || n < 1 || n != plan->open_step.rows) return NNC_INVALID;
+    if (plan->has_loss || !plan->has_optimizer || n < 1 || n != plan->open_step.rows || !plan->open_step.training)
+        return NNC_INVALID;
     nnc_status status = prepare_update(plan);
     if (status) return status;
     plan->update.hyper = nnc_hyper_of(&plan->update.optimizer, learning_rate, step);

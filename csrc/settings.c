@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double WHOLE = 9007199254740992.0; /* 2^53: doubles below are exact integers */
+static const double WHOLE = 4611686018427387904.0; /* 2^62: what a size_t and a ptrdiff_t hold for certain */
 
 static const struct nnc_field *find(const char *name, const struct nnc_fields *structs, size_t n, char **base) {
     for (size_t s = 0; s < n; s++)

@@ -19,11 +19,6 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # x, y, sample_weight
 _FLOAT32 = np.dtype(np.float32)
 _UINT8 = np.dtype(np.uint8)
 
-# Losses and metrics that compare one distribution over the classes with one class.
-ONE_DISTRIBUTION = frozenset(
-    {"categorical_crossentropy", "margin_hinge", "categorical_accuracy", "top_k_categorical_accuracy"}
-)
-
 
 def check_count(value: Any, name: str, minimum: int = 1) -> int:
     """`value` as an int >= minimum; bools and floats are refused, for they are nearly always a slip."""
@@ -119,13 +114,19 @@ def same_rows(**arrays: np.ndarray | None) -> None:
         raise ValueError(f"{name} has no rows")
 
 
-def targets(y: Any, name: str, loss: str, wants: str, shape: tuple[int, ...]) -> np.ndarray:
+def targets(
+    y: Any,
+    name: str,
+    wants: str,
+    shape: tuple[int, ...],
+    target_range: tuple[float, float] = (-math.inf, math.inf),
+) -> np.ndarray:
     """`y` as class ids int32 (n,) or as rows float32 (n, O) for a model with outputs (n, *shape), O their
     product.
 
     Arguments:
-        loss: name of the loss in its spec, for its own range of targets.
         wants: "ids", "rows", or "any" (ids when y is one integer a row and the model has several outputs).
+        target_range: lowest and highest value of a row, as the loss has them; only finite values in any case.
     """
     if y is None:
         raise ValueError(f"{name} is missing: the model's loss compares its outputs with {name}")
@@ -141,9 +142,8 @@ def targets(y: Any, name: str, loss: str, wants: str, shape: tuple[int, ...]) ->
             len(array), 1
         )  # (n,) and (n, 1) mean the same; broadcasting them would make (n, n)
     elif array.shape[1:] != shape:
-        hint = ""
-        if one_a_row and loss == "categorical_crossentropy":
-            hint = "; for class ids use SparseCategoricalCrossentropy or nnc.utils.to_categorical"
+        to_rows = "nnc.utils.to_categorical, or the loss or metric whose name begins with Sparse"
+        hint = f"; for class ids use {to_rows}" if one_a_row else ""
         expected = "(n, " + ", ".join(map(str, shape)) + ")"
         raise ValueError(
             f"{name} must have shape {expected} like the model's outputs, got {array.shape}{hint}"
@@ -151,10 +151,10 @@ def targets(y: Any, name: str, loss: str, wants: str, shape: tuple[int, ...]) ->
     rows = np.ascontiguousarray(to_float32(array, name).reshape(len(array), n_outputs))
     if not rows.flags.aligned:
         rows = rows.copy()
-    low, high = (0.0, 1.0) if loss == "binary_crossentropy" else (-math.inf, math.inf)
+    low, high = target_range
     if rows.size and not (low <= rows.min() and rows.max() <= high and np.isfinite(rows).all()):
         i, j = np.argwhere(~((rows >= low) & (rows <= high) & np.isfinite(rows)))[0]
-        wanted = "finite" if low < 0 else "between 0 and 1 for the binary cross-entropy"
+        wanted = "finite" if (low, high) == (-math.inf, math.inf) else f"between {low:g} and {high:g}"
         raise ValueError(f"{name} has the value {rows[i, j]} in row {i}; targets must be {wanted}")
     return rows
 

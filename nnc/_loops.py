@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from nnc.models import Sequential
 
 BUDGET = 0.05  # seconds of training in a slice
-_SHUFFLE = 1  # purpose in the generator's key
 _MOST_STEPS = 2**16  # of a slice; bounds the array of learning rates
 _MOST_ROWS = 2**18  # of the orders of epochs that are trained in one call
 
@@ -93,7 +92,7 @@ class Epochs:
 
     def __init__(self, model: Sequential, callbacks: CallbackList, interrupts: Interrupts) -> None:
         self.model, self.callbacks, self.interrupts = model, callbacks, interrupts
-        self.orders = random.Streams(model.seed, _SHUFFLE)
+        self.orders = random.Streams(model.seed, random.Purpose.SHUFFLE)
         self.watched = callbacks.per_batch or callbacks.has("on_steps")
         self.seconds = math.inf  # that the last epoch took
 
@@ -262,7 +261,7 @@ class _PythonLoss:
         if not model.metrics:
             return np.zeros(0)
         metric = backend(model.backend).metric
-        known = _inputs.targets(y, "y", "", "any", model.output_shape)
+        known = _inputs.targets(y, "y", "any", model.output_shape)
         return np.array([metric(m.spec(), known, outputs) for m in model.metrics]) * len(y)
 
     def train(self, x, y, sample_weight, order, start, rates, batch_size, epoch, step, budget):

@@ -190,7 +190,8 @@ class Network:
                 "(an Input layer, build((None, ...)) or the first data)"
             )
         for index in range(len(self._values), len(self.layers)):
-            drawn = self.layers[index].initialize(random.generator(self.seed, index))
+            rng = random.generator(self.seed, random.Purpose.WEIGHTS, index)
+            drawn = self.layers[index].initialize(rng)
             self._values.append([_as(self.backend, w) for w in drawn])
         return self._values
 
@@ -303,8 +304,9 @@ class Network:
         keys = ["loss", *(m.name for m in found)]
         if len(set(keys)) < len(keys):
             raise ValueError(f"metrics must have names that differ, got {keys[1:]}")
-        for rule in (loss.rule, *(m.rule for m in found)):
-            if rule in _inputs.ONE_DISTRIBUTION and len(shape) > 1:
+        for compared in (loss, *found):
+            if compared.whole_rows and len(shape) > 1:
+                rule = compared.rule
                 raise ValueError(f"{rule} needs outputs of one axis, got {shape}: end with a Flatten layer")
         return found
 
@@ -436,7 +438,8 @@ class Network:
             raise ValueError("the model has no loss: compile(optimizer, loss=...) first")
         x = self._features(x, names[0])
         if self._loss_spec:
-            y = _inputs.targets(y, names[1], self.loss.rule, self.loss.targets, self.output_shape)
+            loss = self.loss
+            y = _inputs.targets(y, names[1], loss.targets, self.output_shape, loss.target_range)
         else:
             y = _inputs.as_numbers(y, names[1])
         weights = _inputs.sample_weights(sample_weight)

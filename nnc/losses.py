@@ -12,6 +12,7 @@ nnc.reference; a final softmax or sigmoid is fused with its cross-entropy there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,15 +37,22 @@ class Loss(_config.Config):
     Attributes
     ----------
     rule : str
-        The core's name of the formula.
+        Of a class: the core's name of the formula.
     targets : {"ids", "rows", "any"}
-        Whether y_true holds class ids (n,), rows (n, n_outputs), or either.
+        Of a class: whether y_true holds class ids (n,), rows (n, n_outputs), or either.
+    target_range : (float, float)
+        Of a class: the lowest and highest value that rows of y_true may have.
+    whole_rows : bool
+        Of a class: whether a row of outputs is one distribution over the classes, compared with one class,
+        so that the model's outputs must have one axis.
     """
 
     kind = "loss"
     saved = False
     rule = ""
     targets = "rows"
+    target_range: tuple[float, float] = (-math.inf, math.inf)
+    whole_rows = False
     from_logits = False
     label_smoothing = 0.0
     param = 0.0
@@ -85,8 +93,11 @@ class Loss(_config.Config):
         """The loss of a batch and its gradient with respect to `y_pred`, float32 (n, n_outputs)."""
         from nnc import _core
 
-        y, a = batch(self.rule, self.targets, y_true, y_pred)
-        value, gradient = _core.loss(self.spec(), y, a, _weights(sample_weight, len(a)))
+        spec = self.spec()
+        if spec is None:
+            raise NotImplementedError(f"{type(self).__name__} has neither a spec nor a value_and_gradient")
+        y, a = batch(y_true, y_pred, self.targets, self.target_range)
+        value, gradient = _core.loss(spec, y, a, _weights(sample_weight, len(a)))
         return float(value), gradient
 
 
@@ -145,7 +156,18 @@ class Huber(Loss):
         self.delta = self.param = _config.number("delta", delta, "(0, inf)")
 
 
-class BinaryCrossentropy(Loss):
+class _Crossentropy(Loss):
+    """What the cross-entropies on rows have in common: logits, and labels that are smoothed."""
+
+    saved = False
+
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.from_logits = _config.boolean("from_logits", from_logits)
+        self.label_smoothing = _config.number("label_smoothing", label_smoothing, "[0, 1]")
+
+
+class BinaryCrossentropy(_Crossentropy):
     """l = mean_j -(y_j log p_j + (1 - y_j) log(1 - p_j)), p = a, or sigmoid(a) if the outputs are logits.
 
     Parameters
@@ -165,14 +187,10 @@ class BinaryCrossentropy(Loss):
 
     aliases = ("bce",)
     rule = "binary_crossentropy"
-
-    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, **options: Any) -> None:
-        super().__init__(**options)
-        self.from_logits = _config.boolean("from_logits", from_logits)
-        self.label_smoothing = _config.number("label_smoothing", label_smoothing, "[0, 1]")
+    target_range = (0.0, 1.0)
 
 
-class CategoricalCrossentropy(BinaryCrossentropy):
+class CategoricalCrossentropy(_Crossentropy):
     """l = -sum_j y_j log p_j, p = a, or softmax(a) if the outputs are logits; y are rows, as one-hot ones.
 
     Parameters
@@ -196,6 +214,7 @@ class CategoricalCrossentropy(BinaryCrossentropy):
 
     aliases = ("cce",)
     rule = "categorical_crossentropy"
+    whole_rows = True
 
 
 class SparseCategoricalCrossentropy(Loss):
@@ -216,6 +235,7 @@ class SparseCategoricalCrossentropy(Loss):
 
     aliases = ("scce",)
     rule = "categorical_crossentropy"
+    whole_rows = True
     targets = "ids"
 
     def __init__(self, from_logits: bool = False, *, ignore_class: None = None, **options: Any) -> None:
@@ -276,6 +296,7 @@ class MarginHinge(Loss):
     """
 
     rule = "margin_hinge"
+    whole_rows = True
     targets = "any"
 
     def __init__(self, margin: float = 1.0, **options: Any) -> None:
@@ -338,8 +359,8 @@ class FunctionLoss(Loss):
         if value.shape not in {(), (n,)}:
             raise ValueError(f"{called} must return a number or an array of shape {(n,)}, got {value.shape}")
         if value.shape == (n,):
-            weight = _weights(sample_weight, n)
-            weight = np.ones(n) if weight is None else weight
+            given = _weights(sample_weight, n)
+            weight = np.ones(n) if given is None else given
             value = (weight * value).sum() / n
             gradient = weight[:, np.newaxis] * gradient / n
         elif sample_weight is not None:
@@ -356,7 +377,7 @@ class FunctionLoss(Loss):
 registry = _config.close(Loss, globals())
 
 
-def get(identifier: str | Loss | Mapping[str, Any] | Callable[..., Any]) -> Loss:
+def get(identifier: str | Loss | type[Loss] | Mapping[str, Any] | Callable[..., Any]) -> Loss:
     """The loss that `identifier` means.
 
     Parameters
@@ -377,11 +398,14 @@ def get(identifier: str | Loss | Mapping[str, Any] | Callable[..., Any]) -> Loss
 
 
 def batch(
-    rule: str, wanted: str, y_true: ArrayLike, y_pred: ArrayLike
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    wanted: str,
+    target_range: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """(y, a) as the core's loss or metric `rule` takes them, `wanted` being its targets: ids, rows or any."""
+    """(y, a) as the core's losses and metrics take them, `wanted` being the targets: ids, rows or any."""
     a = _outputs(y_pred)
-    y = _inputs.targets(y_true, "y_true", rule, wanted, a.shape[1:])
+    y = _inputs.targets(y_true, "y_true", wanted, a.shape[1:], target_range)
     if len(y) != len(a):
         raise ValueError(f"y_true has {len(y)} rows but y_pred has {len(a)}")
     return y, a

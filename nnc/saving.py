@@ -34,7 +34,7 @@ from nnc.errors import FormatError
 from nnc.models import Sequential
 
 FORMAT = 1  # of the file
-NUMERICS = 1  # of the arithmetic: the bits that a seed gives
+NUMERICS = 2  # of the arithmetic: the bits that a seed gives
 
 _KEYS = frozenset(
     {
@@ -83,7 +83,7 @@ def save_model(
     names = [f"{layer.name}/{weight}" for layer in built for weight in layer.weight_names]
     trained = [flag for layer in built for flag in layer.trainable_flags]
     tensors = dict(zip(names, model.get_weights() if model.built else [], strict=True))
-    slot_names = _slot_names(model.optimizer) if slots else None
+    slot_names = model.optimizer.slot_names() if slots else None
     for s, slot in enumerate(slot_names or ()):
         tensors |= {f"slots/{slot}/{name}": slots[i][s] for i, name in enumerate(names) if trained[i]}
     logs = (
@@ -133,12 +133,6 @@ def _compiled(model: Sequential) -> dict[str, Any] | None:
     except ValueError as error:
         warnings.warn(f"the model is saved as one that is not compiled: {error}", stacklevel=4)
         return None
-
-
-def _slot_names(optimizer: optimizers.Optimizer) -> list[str]:
-    from nnc.reference import slot_names
-
-    return slot_names(optimizer.spec())
 
 
 def _numbers(values: list[Any]) -> np.ndarray | None:
@@ -340,8 +334,9 @@ def _model(config: Mapping[str, Any]) -> Sequential:
         backend=config["backend"],
     )
     model.optimizer.iterations = config["iterations"]
-    if config["slots"] is not None and config["slots"] != _slot_names(model.optimizer):
-        raise FormatError(f"'slots' must be {_slot_names(model.optimizer)}, got {config['slots']!r:.100}")
+    slot_names = model.optimizer.slot_names()
+    if config["slots"] not in (None, slot_names):
+        raise FormatError(f"'slots' must be {slot_names}, got {config['slots']!r:.100}")
     return model
 
 

@@ -332,7 +332,7 @@ cdef class Plan:
         cdef size_t n = d_outputs.shape[0]
         with self._lock, nogil:
             status = nnc_plan_step_backward(self._plan, n, d, learning_rate, step)
-        _raise(status, f"step_backward needs an optimizer, and a step_forward of {n} rows before each call")
+        _raise(status, f"step_backward needs an optimizer, and a step_forward of {n} rows with training=True before each call")
 
     def step_gradients(self, d_outputs):
         """The gradient for every parameter, penalties included, given dL/d outputs of the batch of the last

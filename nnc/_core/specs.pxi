@@ -2,7 +2,10 @@
 
 
 cdef class _Spec:
-    """A dict as a nnc_spec: `name` is the value of its key `key`, the rest are settings; None is left out."""
+    """A dict as a nnc_spec: `name` is the value of its key `key`, the rest are settings.
+
+    None is left out; of a list of names the core is told how many there are.
+    """
 
     cdef nnc_spec spec
     cdef nnc_setting *settings
@@ -40,7 +43,10 @@ cdef class _Spec:
         if isinstance(value, str):
             setting.word = self.keep(value)
         elif isinstance(value, (tuple, list)):
-            setting.values[0], setting.values[1] = value
+            if all([isinstance(item, str) for item in value]):
+                setting.values[0] = len(value)
+            else:
+                setting.values[0], setting.values[1] = value
         else:
             setting.values[0] = value
         return 0

@@ -1,27 +1,21 @@
 """The rows of a search: training and validation parts, the same arrays for every trial and every thread.
 
 The parts are views of the caller's arrays where that can be (a validation split, given validation data).
-Folds are copied once in a process.
+Folds are copied, once for each `Data`; what is pickled for another process are the arrays alone.
 """
 
 from __future__ import annotations
 
-import secrets
-import threading
 import zlib
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnc import _config, _inputs, random
 
 Rows = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]  # x, y, sample_weight
 Part = tuple[Rows, Rows]  # to train on, to compare trials by
-
-_FOLDS = 12  # purpose in the generator's key
-_lock = threading.Lock()
-_cut: dict[str, list[Part]] = {}  # parts by token: those of the last data only
 
 
 class Data:
@@ -63,35 +57,29 @@ class Data:
         self.validation_split = validation_split
         self.folds = None if folds is None else _config.integer("folds", folds, 2, len(self.arrays[0]))
         self.seed = seed
-        self.token = secrets.token_hex(8)
+        self._parts: list[Part] | None = None
 
     def parts(self) -> list[Part]:
         """(training, validation) rows: one pair, or one for each fold."""
-        with _lock:
-            if self.token not in _cut:
-                _cut.clear()
-                _cut[self.token] = self._parts()
-            return _cut[self.token]
+        if self._parts is None:
+            self._parts = self._cut()
+        return self._parts
 
-    def _parts(self) -> list[Part]:
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_parts": None}
+
+    def _cut(self) -> list[Part]:
         if self.validation is not None:
             return [(self.arrays, self.validation)]
         if self.folds is None:
             train, held_out = _inputs.split(self.validation_split, self.arrays)
-            return [(tuple(train), tuple(held_out))]
+            return [(_rows(train), _rows(held_out))]
         fold = _fold_of_row(self.arrays[0], self.arrays[1], self.folds, self.seed)
-        return [(self._rows(fold != k), self._rows(fold == k)) for k in range(self.folds)]
 
-    def _rows(self, chosen: NDArray[np.bool_]) -> Rows:
-        """Copies of the chosen rows."""
-        x, *others = self.arrays
-        y, weight = (None if a is None else np.ascontiguousarray(a[chosen]) for a in others)
-        return np.ascontiguousarray(x[chosen]), y, weight
+        def copied(rows: np.ndarray) -> Rows:
+            return _rows(None if a is None else np.ascontiguousarray(a[rows]) for a in self.arrays)
 
-    def forget(self) -> None:
-        """Let go of the parts."""
-        with _lock:
-            _cut.pop(self.token, None)
+        return [(copied(fold != k), copied(fold == k)) for k in range(self.folds)]
 
     def fingerprint(self) -> list[Any]:
         """What tells these rows from others: shapes, types, a checksum of the contents, how they are cut."""
@@ -108,11 +96,17 @@ class Data:
         return sum(a.nbytes for a in (*self.arrays, *(self.validation or ())) if a is not None)
 
 
-def _prepared(arrays: tuple[Any, Any, Any], names: tuple[str, str, str], convert: bool) -> Rows:
+def _rows(arrays: Iterable[np.ndarray | None]) -> Rows:
+    """x, y and sample_weight as a tuple."""
+    return cast(Rows, tuple(arrays))
+
+
+def _prepared(arrays: Any, names: tuple[str, ...], convert: bool) -> Rows:
     """The arrays as ndarrays of as many rows; with `convert` in the types that need no copy in `fit`."""
     x = _inputs.as_numbers(arrays[0], names[0])
-    y = None if arrays[1] is None else _inputs.as_numbers(arrays[1], names[1])
-    weight = None if arrays[2] is None else _inputs.as_numbers(arrays[2], names[2])
+    y, weight = (
+        None if a is None else _inputs.as_numbers(a, n) for a, n in zip(arrays[1:], names[1:], strict=True)
+    )
     if convert:
         if x.dtype != np.uint8:
             x = np.ascontiguousarray(_inputs.to_float32(x, names[0]))
@@ -126,7 +120,7 @@ def _prepared(arrays: tuple[Any, Any, Any], names: tuple[str, str, str], convert
 
 def _fold_of_row(x: np.ndarray, y: np.ndarray | None, folds: int, seed: int) -> np.ndarray:
     """The fold (n,) of each row: a function of the seed, with every class dealt out evenly."""
-    order = random.generator(seed, _FOLDS).permutation(len(x))
+    order = random.generator(seed, random.Purpose.FOLDS).permutation(len(x))
     if y is not None and y.ndim == 1 and y.dtype.kind in "iu":
         order = order[np.argsort(y[order], kind="stable")]
     fold = np.empty(len(x), np.int64)

@@ -5,7 +5,7 @@ dict (parameters of their own, nested), or anything else, which then is always t
 
 >>> from nnc import random, search
 >>> space = Space({"units": search.integers(9, 30), "rate": search.uniform(0.1, 0.2), "batch": [32, 64]})
->>> sorted(space.draw(random.generator(0)))
+>>> sorted(space.draw(random.generator(0, random.Purpose.DRAWS)))
 ['batch', 'rate', 'units']
 """
 
@@ -22,8 +22,6 @@ from nnc import _config, random
 from nnc._config import refusal
 
 Params = dict[str, Any]
-
-_DRAW = 11  # purpose in the generator's key
 
 
 class Distribution:
@@ -308,7 +306,7 @@ def several(of: Any, length: Any) -> Distribution:
     >>> from nnc import random, search
     >>> hidden = search.several(search.integers(16, 129), length=search.integers(1, 4))
     >>> space = search.Space({"hidden": hidden})
-    >>> len(space.draw(random.generator(0))["hidden"]) in (1, 2, 3)
+    >>> len(space.draw(random.generator(0, random.Purpose.DRAWS))["hidden"]) in (1, 2, 3)
     True
     """
     return _Several(of, length)
@@ -339,4 +337,4 @@ def flattened(params: Mapping[str, Any], prefix: str = "") -> Params:
 
 def drawn(space: Space, seed: int, number: int) -> Params:
     """The parameters of trial `number` of a search with this seed: a function of the three."""
-    return space.draw(random.generator(seed, _DRAW, number))
+    return space.draw(random.generator(seed, random.Purpose.DRAWS, number))

@@ -22,8 +22,6 @@ FIT_ARGUMENTS = frozenset(inspect.signature(Sequential.fit).parameters) - {
     "self", "x", "y", "verbose", "initial_epoch", "validation_data", "validation_split", "sample_weight",
 }  # fmt: skip
 
-_TRIAL = 13  # purpose in the generator's key
-
 
 class SearchError(ValueError):
     """The search itself is wrong, so it ends: a metric that no trial has, a build that returns no model."""
@@ -82,7 +80,7 @@ class Outcome:
 
 def seed_of(search_seed: int, number: int) -> int:
     """The seed of a trial's models: a function of the search's seed and the trial's number."""
-    return random.derived_seed(search_seed, _TRIAL, number)
+    return random.derived_seed(search_seed, random.Purpose.TRIALS, number)
 
 
 class Models:

@@ -97,6 +97,21 @@ def test_targets():
     }
 
 
+def test_whole_rows_and_ranges():
+    """What compares one distribution with one class says so, and it is a matter of the formula."""
+    whole = {"categorical_crossentropy", "margin_hinge", "categorical_accuracy", "top_k_categorical_accuracy"}
+    for cls in (*losses.registry.values(), *metrics.registry.values()):
+        assert cls.whole_rows == (cls.rule in whole)
+    ranges = {cls.rule: cls.target_range for cls in losses.registry.values()}
+    assert ranges.pop("binary_crossentropy") == (0.0, 1.0)
+    assert set(ranges.values()) == {(-np.inf, np.inf)}
+    with pytest.raises(ValueError, match=r"has the value 1.5 in row 1; targets must be between 0 and 1"):
+        losses.BinaryCrossentropy()([[0.0], [1.5]], [[0.5], [0.5]])
+    with pytest.raises(ValueError, match="y_true has the value inf in row 0; targets must be finite"):
+        losses.MeanSquaredError()([[np.inf]], [[0.5]])
+    assert losses.CategoricalCrossentropy()([[1.5, -0.5]], [[0.5, 0.5]]) == pytest.approx(np.log(2))
+
+
 def test_a_batch_that_does_not_fit_is_refused():
     loss = losses.SparseCategoricalCrossentropy()
     for y, a, weight, name in (
@@ -189,6 +204,9 @@ def test_function_loss_checks_what_it_gets(result, error):
         ("accuracy", losses.MarginHinge(), 10, metrics.SparseCategoricalAccuracy("accuracy")),
         ("accuracy", losses.BinaryCrossentropy(), 1, metrics.BinaryAccuracy("accuracy", 0.5)),
         ("accuracy", losses.BinaryCrossentropy(True), 1, metrics.BinaryAccuracy("accuracy", 0.0)),
+        ("accuracy", losses.SparseCategoricalCrossentropy(True), 1, metrics.BinaryAccuracy("accuracy", 0.0)),
+        ("accuracy", losses.CategoricalCrossentropy(True), 1, metrics.BinaryAccuracy("accuracy", 0.0)),
+        ("accuracy", losses.CategoricalCrossentropy(), 1, metrics.BinaryAccuracy("accuracy", 0.5)),
         ("accuracy", losses.MeanSquaredError(), 1, metrics.BinaryAccuracy("accuracy", 0.5)),
         ("mse", None, None, metrics.MeanSquaredError("mse")),
         ("mae", None, None, metrics.MeanAbsoluteError("mae")),

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from nnc import optimizers, schedules
+from nnc import _core, optimizers, reference, schedules
 
 HALF = math.sqrt(0.5)
 
@@ -110,9 +110,35 @@ def test_the_rate_can_be_set_and_is_checked():
     assert optimizer.iterations == 0
 
 
+def test_slots_and_their_order():
+    names = {
+        optimizers.SGD(): [],
+        optimizers.SGD(momentum=0.5): ["v"],
+        optimizers.Adam(): ["m", "v"],
+        optimizers.AdamW(amsgrad=True): ["m", "v", "v_max"],
+        optimizers.RMSprop(): ["a"],
+        optimizers.RMSprop(momentum=0.5, centered=True): ["a", "u", "c"],
+        optimizers.RMSprop(centered=True): ["a", "c"],
+    }
+    assert {type(optimizer) for optimizer in names} == set(optimizers.registry.values())
+    for optimizer, slots in names.items():
+        assert optimizer.slot_names() == slots == optimizer.spec()["slots"]
+        plans = [module.Plan(1, [], optimizer=optimizer.spec()) for module in (_core, reference)]
+        assert [plan.n_slots for plan in plans] == [len(slots)] * 2
+
+
+def test_every_rule_is_some_optimizers():
+    rules = {cls.rule for cls in optimizers.registry.values()}
+    assert rules == set(reference.OPTIMIZERS)
+    for cls in optimizers.registry.values():
+        options = {option for option in cls.slots.values() if option is not None}
+        assert options <= cls.arguments().keys()
+
+
 def test_spec_has_every_key_and_zeros_for_what_is_off():
     off = {
         "momentum": 0.0,
+        "slots": [],
         "nesterov": False,
         "beta_1": 0.0,
         "beta_2": 0.0,
@@ -125,12 +151,13 @@ def test_spec_has_every_key_and_zeros_for_what_is_off():
         "global_clipnorm": 0.0,
         "clipvalue": 0.0,
     }
-    adam = {"name": "adam", "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
+    adam = {"name": "adam", "slots": ["m", "v"], "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
     assert optimizers.SGD().spec() == off | {"name": "sgd"}
     assert optimizers.Adam(clipnorm=2).spec() == off | adam | {"clipnorm": 2.0}
     assert optimizers.AdamW().spec() == off | adam | {"weight_decay": 0.004}
     assert optimizers.RMSprop(momentum=0.5, centered=True).spec() == off | {
         "name": "rmsprop",
+        "slots": ["a", "u", "c"],
         "rho": 0.9,
         "momentum": 0.5,
         "epsilon": 1e-7,
@@ -139,8 +166,11 @@ def test_spec_has_every_key_and_zeros_for_what_is_off():
     sgd = optimizers.SGD(momentum=0.9, nesterov=True, weight_decay=0.1, clipvalue=3)
     assert sgd.spec() == off | {
         "name": "sgd",
+        "slots": ["v"],
         "momentum": 0.9,
         "nesterov": True,
         "weight_decay": 0.1,
         "clipvalue": 3.0,
     }
+    flags = [key for key, value in optimizers.SGD().spec().items() if isinstance(value, bool)]
+    assert sorted(flags) == ["amsgrad", "centered", "nesterov"]

@@ -6,10 +6,11 @@ import itertools
 import numpy as np
 import pytest
 from core_helpers import BASE, FMA_SETS, MR, PRELU, assert_near, dense, digest, loss_spec, rng_of, train
+from reference_helpers import with_slots
 
 from nnc import _core, reference
 
-SGD = BASE | {"name": "sgd"}
+SGD = with_slots(BASE | {"name": "sgd"})
 
 
 def conv(shape, filters, kernel, strides=(1, 1), dilation=(1, 1), pads=(0, 0), out=None, **changes):
@@ -172,7 +173,8 @@ def test_same_bits_for_any_threads_and_isa(threads, name):
     """And a row is predicted alike wherever it stands: alone, its map is cut up among the threads."""
     n_inputs = size_of(NETS[name])
     settings = {"loss": loss_spec("mean_squared_error"), "batch_size": 64}
-    for optimizer in (SGD | {"momentum": 0.9}, BASE | {"name": "adam", "global_clipnorm": 0.1}):
+    for options in ({"name": "sgd", "momentum": 0.9}, {"name": "adam", "global_clipnorm": 0.1}):
+        optimizer = with_slots(BASE | options)
         found = set()
         for isa, n in itertools.product(FMA_SETS, [1, 2, 3, 8]):
             _core.set_isa(isa)

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 
 import numpy as np
+from reference_helpers import with_slots
 
 from nnc import _core, reference
 
@@ -53,7 +54,7 @@ COMMON = [{}, {"weight_decay": 0.01}, {"clipnorm": 0.5}, {"global_clipnorm": 0.5
 def optimizer_specs():
     for name in reference.OPTIMIZERS:
         for settings, common in itertools.product(SETTINGS[name], COMMON):
-            yield BASE | {"name": name} | settings | common
+            yield with_slots(BASE | {"name": name} | settings | common)
 
 
 def dense(units, activation="linear", bias=True, **changes):
@@ -85,7 +86,7 @@ def make_plans(
     settings = {
         "loss": spec,
         "metrics": metrics,
-        "optimizer": optimizer,
+        "optimizer": optimizer and with_slots(optimizer),
         "batch_size": batch_size,
         "seed": seed,
     }

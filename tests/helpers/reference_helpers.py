@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnc import optimizers
 from nnc.reference import Plan
+
+WITHOUT_MAPS = {f"nnc.reference.{name}" for name in ["dense", "activation", "dropout", "rescaling"]}
 
 
 def loss_spec(name, from_logits=False, label_smoothing=0.0, param=0.0):
@@ -14,7 +17,13 @@ def loss_spec(name, from_logits=False, label_smoothing=0.0, param=0.0):
 def optimizer_spec(name, **options):
     off = dict.fromkeys(["momentum", "beta_1", "beta_2", "epsilon", "rho", "weight_decay"], 0.0)
     off |= dict.fromkeys(["clipnorm", "global_clipnorm", "clipvalue"], 0.0)
-    return off | {"name": name, "nesterov": False, "amsgrad": False, "centered": False} | options
+    return with_slots(off | {"name": name, "nesterov": False, "amsgrad": False, "centered": False} | options)
+
+
+def with_slots(spec):
+    """The spec of an optimizer with the names of its slots."""
+    slots = next(cls.slots for cls in optimizers.registry.values() if cls.rule == spec["name"])
+    return spec | {"slots": [name for name, option in slots.items() if option is None or spec[option]]}
 
 
 def dense_row(units, activation="linear", use_bias=True, alpha=0.3, **penalties):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nnc import activations, initializers, layers, random, regularizers
+from nnc.random import Purpose
 
 ACTIVATION = {"kind": "activation", "activation": "relu", "alpha": 0.0, "group": 4}
 
@@ -146,7 +147,7 @@ def test_before_build_there_are_no_weights_and_no_groups():
     for ask in (
         lambda: layers.Dense(3).count_params(),
         lambda: layers.Dense(3).weight_names,
-        lambda: layers.Dense(3).initialize(random.generator(0)),
+        lambda: layers.Dense(3).initialize(random.generator(0, Purpose.WEIGHTS)),
         lambda: layers.Softmax().rows(),
     ):
         with pytest.raises(RuntimeError, match=r"build\(input_shape\) first"):
@@ -156,7 +157,7 @@ def test_before_build_there_are_no_weights_and_no_groups():
 def test_weights():
     dense = layers.Dense(5, bias_initializer="ones", kernel_initializer=initializers.Constant(0.5))
     dense.build((4,))
-    kernel, bias = dense.initialize(random.generator(0))
+    kernel, bias = dense.initialize(random.generator(0, Purpose.WEIGHTS))
     assert dense.weight_names == ["kernel", "bias"]
     assert dense.count_params() == 25
     np.testing.assert_array_equal(kernel, np.full((4, 5), 0.5, np.float32))
@@ -171,12 +172,13 @@ def test_weights():
     prelu = layers.PReLU(initializers.Constant(0.25), regularizers.L1L2(0.1, 0.2))
     prelu.build((3, 4))
     assert prelu.weight_names == ["alpha"]
-    assert prelu.initialize(random.generator(0))[0].shape == (12,)
+    assert prelu.initialize(random.generator(0, Purpose.WEIGHTS))[0].shape == (12,)
     assert prelu.rows() == [{"kind": "prelu", "alpha_l1": 0.1, "alpha_l2": 0.2}]
 
     flatten = layers.Flatten()
     flatten.build((3, 4))
-    assert (flatten.weight_names, flatten.initialize(random.generator(0)), flatten.count_params()) == (
+    weights = flatten.initialize(random.generator(0, Purpose.WEIGHTS))
+    assert (flatten.weight_names, weights, flatten.count_params()) == (
         [],
         [],
         0,

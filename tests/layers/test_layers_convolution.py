@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import nnc
 from nnc import initializers, layers, random, regularizers
+from nnc.random import Purpose
 
 SIZE = {"height": 28, "width": 20, "channels": 3}
 STEP_1 = {"stride_height": 1, "stride_width": 1, "dilation_height": 1, "dilation_width": 1}
@@ -226,7 +227,7 @@ def test_same_padding_by_hand(length, size, step, dilation, out, before):
 def test_weights_of_a_convolution():
     conv = layers.Conv2D(64, (3, 5), kernel_initializer="he_normal", bias_initializer="ones")
     conv.build((10, 10, 16))
-    kernel, bias = conv.initialize(random.generator(0))
+    kernel, bias = conv.initialize(random.generator(0, Purpose.WEIGHTS))
     assert conv.weight_names == ["kernel", "bias"]
     assert conv.trainable_flags == [True, True]
     assert conv.count_params() == 3 * 5 * 16 * 64 + 64
@@ -236,7 +237,7 @@ def test_weights_of_a_convolution():
 
     plain = layers.Conv2D(64, (3, 5), use_bias=False)
     plain.build((10, 10, 16))
-    (kernel,) = plain.initialize(random.generator(0))
+    (kernel,) = plain.initialize(random.generator(0, Purpose.WEIGHTS))
     limit = (6 / (3 * 5 * 16 + 3 * 5 * 64)) ** 0.5
     assert 0.999 * limit < np.abs(kernel).max() <= limit
     assert plain.count_params() == kernel.size
@@ -249,7 +250,8 @@ def test_weights_of_batch_normalization():
     norm.build((4, 4, 5))
     assert norm.weight_names == ["gamma", "beta", "moving_mean", "moving_variance"]
     assert norm.trainable_flags == [True, True, False, False]
-    assert [w.tolist() for w in norm.initialize(random.generator(0))] == [[v] * 5 for v in (1, 2, 3, 1)]
+    weights = norm.initialize(random.generator(0, Purpose.WEIGHTS))
+    assert [w.tolist() for w in weights] == [[v] * 5 for v in (1, 2, 3, 1)]
     assert norm.count_params() == 20
     bare = layers.BatchNormalization(center=False, scale=False)
     bare.build((7,))
@@ -262,7 +264,7 @@ def test_weights_of_layer_normalization():
     norm.build((4, 4, 5))
     assert [(name, shape) for name, shape, _ in norm.weights_spec()] == [("gamma", (80,)), ("beta", (80,))]
     assert norm.trainable_flags == [True, True]
-    assert norm.initialize(random.generator(0))[0].tolist() == [2.0] * 80
+    assert norm.initialize(random.generator(0, Purpose.WEIGHTS))[0].tolist() == [2.0] * 80
     bare = layers.LayerNormalization(scale=False)
     bare.build((7,))
     assert bare.weights_spec()[0][:2] == ("beta", (7,))

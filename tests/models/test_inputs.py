@@ -251,16 +251,16 @@ def test_bad_y(case):
     "y", [[0, 1, 2, 1], [[0], [1], [2], [1]], [0.0, 1.0, 2.0, 1.0], np.uint8([0, 1, 2, 1])]
 )
 def test_class_ids(y):
-    ids = _inputs.targets(y, "y", "categorical_crossentropy", "ids", (3,))
+    ids = _inputs.targets(y, "y", "ids", (3,))
     assert ids.dtype == np.int32 and ids.tolist() == [0, 1, 2, 1]
 
 
 def test_targets_of_either_kind():
     for y in ([2, 0], [[2], [0]], np.array([2.0, 0.0])):
-        assert _inputs.targets(y, "y", "euclidean", "any", (3,)).tolist() == [2, 0]
-    rows = _inputs.targets([[0, 0, 1], [1, 0, 0]], "y", "euclidean", "any", (3,))
+        assert _inputs.targets(y, "y", "any", (3,)).tolist() == [2, 0]
+    rows = _inputs.targets([[0, 0, 1], [1, 0, 0]], "y", "any", (3,))
     assert rows.dtype == np.float32 and rows.shape == (2, 3)
-    assert _inputs.targets([2.5, 0], "y", "euclidean", "any", (1,)).tolist() == [[2.5], [0.0]]
+    assert _inputs.targets([2.5, 0], "y", "any", (1,)).tolist() == [[2.5], [0.0]]
 
 
 def test_column_and_vector_are_aligned(backend):

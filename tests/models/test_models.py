@@ -361,7 +361,7 @@ def test_a_keras_script(backend, tmp_path):
     model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"], backend=backend)
     path = tmp_path / "model_at_epoch_{epoch}.keras"
     stop = [ModelCheckpoint(filepath=path), EarlyStopping(monitor="val_loss", patience=2)]
-    model.fit(x_train, y_train, batch_size=16, epochs=12, validation_split=0.15, callbacks=stop, verbose=0)
+    model.fit(x_train, y_train, batch_size=16, epochs=40, validation_split=0.15, callbacks=stop, verbose=0)
     score = model.evaluate(x_train, y_train, verbose=0)
     assert score[1] > 0.95
     assert (tmp_path / "model_at_epoch_1.keras").exists()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reference_helpers import (
+    WITHOUT_MAPS,
     activation_row,
     assert_gradient,
     assert_worked,
@@ -82,9 +83,16 @@ LAYER_ROWS = [
 
 
 def test_every_layer_is_checked():
-    """Here those of nnc.reference.layers, the others in test_reference_convolution.py."""
-    here = {kind for kind, layer in LAYERS.items() if layer.__module__ == "nnc.reference.layers"}
+    """Here those that know nothing of maps, the others in test_reference_convolution.py."""
+    here = {kind for kind, layer in LAYERS.items() if layer.__module__ in WITHOUT_MAPS}
     assert {row["kind"] for row in LAYER_ROWS} == here
+
+
+def test_a_kind_is_one_layers():
+    with pytest.raises(TypeError, match="Other: the kind 'dense' is that of Dense"):
+        type("Other", (LAYERS["rescaling"],), {"kind": "dense"})
+    assert all(layer.kind == kind for kind, layer in LAYERS.items())
+    assert LAYERS["dense"].__name__ == "Dense"
 
 
 @pytest.mark.parametrize("noise", [None, (1, 2, 3)], ids=["inference", "training"])
@@ -400,6 +408,110 @@ def test_step_forward_and_backward_are_a_training_step(task):
         stepped.step_backward(d_outputs, rates[0], 6)
 
 
+NORM = {"kind": "batch_normalization", "group": 4, "center": True, "scale": True, "epsilon": 1e-3}
+NORM |= {"momentum": 0.9, "gamma_l1": 0.01, "gamma_l2": 0.02, "beta_l1": 0.0, "beta_l2": 0.03}
+
+
+@pytest.fixture(params=[True, False], ids=["training", "inference"])
+def stepping(request):
+    """A plan with dropout and a batch normalization, its batch, targets, and the flag training."""
+    rng = np.random.default_rng(12)
+    rows = [
+        dense_row(4, "tanh", **PENALTIES),
+        NORM,
+        {"kind": "dropout", "rate": 0.4},
+        dense_row(3, "softmax"),
+    ]
+    options = {"loss": loss_spec("mean_squared_error"), "optimizer": optimizer_spec("sgd", momentum=0.9)}
+    plan = random_plan(3, rows, rng, **options, batch_size=5, seed=13)
+    parameters = plan.get_parameters()
+    parameters[5] = np.abs(parameters[5]) + 0.5  # a variance
+    plan.set_parameters(parameters)
+    return plan, rng.normal(size=(5, 3)), rng.uniform(size=(5, 3)), request.param
+
+
+def test_step_gradients_are_those_of_a_plan_with_the_loss(stepping):
+    plan, x, y, training = stepping
+    before = state(plan)
+    outputs = plan.step_forward(x, 2, 7, training=training)
+    _, d_outputs = reference.loss(loss_spec("mean_squared_error"), y, outputs)
+    gradients = plan.step_gradients(d_outputs)
+    _, expected = plan.gradients(x, y, None, training, 2, 7)
+    assert state(plan) == before, "neither parameters, nor slots, nor moving statistics move"
+    for actual, wanted in zip(gradients, expected, strict=True):
+        np.testing.assert_array_equal(actual, wanted)
+
+
+def test_step_gradients_numerically(stepping):
+    """L = sum c o^3 / 3 + penalties, a loss that no table has: dL/do = c o^2."""
+    plan, x, y, training = stepping
+    outputs = plan.step_forward(x, 2, 7, training=training)
+    gradients = plan.step_gradients(y * outputs**2)
+    parameters = plan.get_parameters()
+
+    def value():
+        plan.set_parameters(parameters)
+        return np.sum(y * plan.step_forward(x, 2, 7, training=training) ** 3) / 3 + plan.penalty()
+
+    for actual, w, trainable in zip(gradients, parameters, plan.parameter_trainable, strict=True):
+        if trainable:
+            assert_gradient(actual, numerical_gradient(value, w))
+        else:
+            assert not actual.any(), "moving statistics have no gradient"
+
+
+def test_step_forward_in_inference_is_forward(stepping):
+    plan, x, _, training = stepping
+    outputs = plan.step_forward(x, 2, 7, training=training)
+    assert np.array_equal(outputs, plan.forward(x)) == (not training)
+    assert np.array_equal(plan.step_forward(x, 3, 8, training=training), outputs) == (not training)
+
+
+def test_step_gradients_keep_digits_where_outputs_are_large():
+    """Outputs of 1e4 beside a gradient of 1e-4."""
+    plan = Plan(1, [dense_row(1)], batch_size=2)
+    plan.set_parameters([[[1e4]], [0.0]])
+    plan.step_forward(np.ones((2, 1)), 0, 0)
+    dw, db = plan.step_gradients([[0.5e-4], [0.5e-4]])
+    assert (dw.tolist(), db.tolist()) == ([[1e-4]], [1e-4])
+
+
+def test_steps_are_checked(stepping):
+    plan, x, _, training = stepping
+    before = state(plan)
+    with pytest.raises(ValueError, match="step_gradients needs a step_forward before each call"):
+        plan.step_gradients(np.zeros((5, 3)))
+    plan.step_forward(x[:4], 0, 0, training=training)
+    for wrong in [np.zeros((5, 3)), np.zeros((4, 1)), np.zeros(12), 0.0]:
+        with pytest.raises(ValueError, match=r"d_outputs has shape .*: use \(4, 3\), that of the outputs"):
+            plan.step_gradients(wrong)
+    assert len(plan.step_gradients(np.zeros((4, 3)))) == 8, "a wrong call takes nothing away"
+    with pytest.raises(ValueError, match="step_gradients needs a step_forward before each call"):
+        plan.step_gradients(np.zeros((4, 3)))
+    plan.step_forward(x, 0, 0, training=False)
+    with pytest.raises(ValueError, match=r"step_backward needs .* training=True"):
+        plan.step_backward(np.zeros((5, 3)), 0.1, 0)
+    plan.step_forward(x, 0, 0)
+    with pytest.raises(ValueError, match=r"d_outputs has shape \(1, 3\)"):
+        plan.step_backward(np.zeros((1, 3)), 0.1, 0)
+    assert state(plan) == before
+    plan.step_backward(np.zeros((5, 3)), 0.1, 0)
+    assert state(plan) != before, "moving statistics have moved, and penalties"
+    bare = Plan(3, [dense_row(3)], batch_size=5)
+    bare.step_forward(x, 0, 0)
+    with pytest.raises(ValueError, match="this plan has no optimizer"):
+        bare.step_backward(np.zeros((5, 3)), 0.1, 0)
+    assert [g.shape for g in bare.step_gradients(np.zeros((5, 3)))] == [(3, 3), (3,)]
+
+
+def test_step_gradients_of_no_rows(stepping):
+    plan, x, _, _ = stepping
+    assert plan.step_forward(x[:0], 0, 0, training=False).shape == (0, 3)
+    gradients = plan.step_gradients(np.zeros((0, 3)))
+    _, expected = plan.gradients(x[:0], x[:0])
+    assert all(np.array_equal(a, b) for a, b in zip(gradients, expected, strict=True))
+
+
 def test_state_goes_out_and_in(task):
     x, y, _, rates, fresh = task
     plan, copy = fresh(), fresh()
@@ -447,7 +559,7 @@ def test_bad_arguments_are_named(task):
         r"slots of shapes": lambda: plan.set_slots([[], [], [], []]),
         r"parameters of shapes \[\(2,\)\]": lambda: plan.set_parameters([[1.0, 2.0]]),
         r"x has 5 rows: this plan's batch_size is 4": lambda: plan.step_forward(x[:5], 0, 0),
-        r"unknown kind of layer 0 'conv'; known: dense": lambda: Plan(5, [{"kind": "conv"}]),
+        r"unknown kind of layer 0 'conv'; known: .*dense, ": lambda: Plan(5, [{"kind": "conv"}]),
         r"unknown activation 'mish'": lambda: Plan(5, [dense_row(3, "mish")]),
         r"unknown metric 'auc'": lambda: Plan(5, [], metrics=[{"name": "auc", "param": 0.0}]),
         r"unknown optimizer 'lion'": lambda: Plan(5, [], optimizer={"name": "lion"}),

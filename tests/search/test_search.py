@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import pickle
 import signal
 import threading
 import time
@@ -46,7 +47,7 @@ def test_draws():
             "inner": {"x": [1, 2]},
         }
     )
-    draws = [space.draw(random.generator(3, i)) for i in range(400)]
+    draws = [space.draw(random.generator(3, random.Purpose.DRAWS, i)) for i in range(400)]
     values = {name: [d[name] for d in draws] for name in ("u", "l", "n", "c", "k", "rule")}
     assert all(-1 <= u <= 2 for u in values["u"]) and abs(np.mean(values["u"]) - 0.5) < 0.15
     logs = np.log10(values["l"])
@@ -191,6 +192,13 @@ def test_folds():
         assert all(abs(n - m) <= 1 for n, m in zip(np.bincount(labels), [7.5, 15, 7.5], strict=True))
     again = Data((x, y, None), None, 0.0, 4, 7, True)
     assert held == [set(part[1][0][:, 0].astype(int)) for part in again.parts()]
+    assert data.parts() is data.parts(), "folds are copied once"
+    sent = pickle.loads(whole := pickle.dumps(data))
+    assert len(whole) < 2 * (x.nbytes + y.nbytes), "other processes are sent the arrays, not the folds"
+    for part, other in zip(data.parts(), sent.parts(), strict=True):
+        for rows, others in zip(part, other, strict=True):
+            np.testing.assert_array_equal(rows[0], others[0])
+            np.testing.assert_array_equal(rows[1], others[1])
 
 
 def test_data_is_not_copied():

@@ -6,14 +6,14 @@ from typing import Any
 
 from nnc import _config
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, unseeded
+from nnc.layers.base import Layer, Shape, check_unseeded
 
 
 class Dropout(Layer):
     """While training, each input is set to 0 with probability rate, or else multiplied by 1 / (1 - rate).
 
-    The masks are a function of the model's seed, the epoch and the step (see `nnc.set_random_seed`), so that
-    a run can be repeated and resumed bit for bit.
+    Input and output (n, ...), of any shape. The masks are a function of the model's seed, the epoch and the
+    step (see `nnc.set_random_seed`), so that a run can be repeated and resumed bit for bit.
 
     Parameters
     ----------
@@ -26,6 +26,13 @@ class Dropout(Layer):
     References
     ----------
     Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout", JMLR 15, 2014.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.Input((3,)), nnc.layers.Dropout(0.5)])
+    >>> model.predict([[1.0, 2.0, 3.0]], verbose=0)  # not training
+    array([[1., 2., 3.]], dtype=float32)
     """
 
     def __init__(
@@ -40,7 +47,8 @@ class Dropout(Layer):
         self.rate = _config.number("rate", rate, "[0, 1)")
         if noise_shape is not None:
             raise _config.refusal("noise_shape", "None: nnc draws each input by itself", noise_shape)
-        self.noise_shape, self.seed = None, unseeded(seed)
+        check_unseeded(seed)
+        self.noise_shape, self.seed = None, None
 
     def rows(self) -> list[dict[str, Any]]:
         return [{"kind": "dropout", "rate": self.rate}]
@@ -94,11 +102,12 @@ class SpatialDropout2D(Layer):
         super().__init__(name, **options)
         self.rate = _config.number("rate", rate, "[0, 1)")
         self.data_format = geometry.channels_last(data_format)
-        self.seed = unseeded(seed)
+        check_unseeded(seed)
+        self.seed = None
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return geometry.image(self, input_shape)
 
     def rows(self) -> list[dict[str, Any]]:
-        _, _, channels = self._built().input_shape
+        _, _, channels = self._shapes()[0]
         return [{"kind": "spatial_dropout", "channels": channels, "rate": self.rate}]

@@ -1,36 +1,11 @@
-"""Input and Dense."""
+"""Dense layers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from nnc import _config, activations, initializers, regularizers
-from nnc.layers.base import Layer, Shape, activation_fields, penalty_fields
-
-
-class InputLayer(Layer):
-    """The shape of a model's samples.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of one sample, without the batch axis.
-    name : str, optional
-
-    Examples
-    --------
-    >>> from nnc import layers
-    >>> layers.Input((28, 28))
-    InputLayer((28, 28))
-    """
-
-    def __init__(self, shape: Sequence[int], name: str | None = None) -> None:
-        self.shape = _config.shape("shape", shape)
-        super().__init__(name, input_shape=self.shape)
-
-
-Input = InputLayer
+from nnc.layers.base import Layer, Shape, Weight, activation_fields, penalty_fields
 
 
 class Dense(Layer):
@@ -68,12 +43,12 @@ class Dense(Layer):
     def __init__(
         self,
         units: int,
-        activation: Any = None,
+        activation: activations.ActivationLike = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
+        kernel_initializer: initializers.InitializerLike = "glorot_uniform",
+        bias_initializer: initializers.InitializerLike = "zeros",
+        kernel_regularizer: regularizers.RegularizerLike = None,
+        bias_regularizer: regularizers.RegularizerLike = None,
         name: str | None = None,
         **options: Any,
     ) -> None:
@@ -94,8 +69,8 @@ class Dense(Layer):
             )
         return (self.units,)
 
-    def weights_spec(self) -> list[tuple[str, Shape, initializers.Initializer]]:
-        kernel = ("kernel", (*self._built().input_shape, self.units), self.kernel_initializer)
+    def weights_spec(self) -> list[Weight]:
+        kernel = ("kernel", (*self._shapes()[0], self.units), self.kernel_initializer)
         bias = ("bias", (self.units,), self.bias_initializer)
         return [kernel, bias] if self.use_bias else [kernel]
 

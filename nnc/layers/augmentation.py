@@ -1,4 +1,4 @@
-"""Layers that prepare the samples: rescaling, and random changes of images for training only."""
+"""Random changes of images, for training only."""
 
 from __future__ import annotations
 
@@ -7,31 +7,9 @@ from typing import Any
 
 from nnc import _config
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, unseeded
+from nnc.layers.base import Layer, Shape, check_unseeded
 
 _FILLS = ("reflect", "wrap", "constant", "nearest")
-
-
-class Rescaling(Layer):
-    """a = scale x + offset, such as scale = 1 / 255 for images of bytes.
-
-    As a model's first layer it costs nothing: it is done as the samples are read, and bytes stay bytes in
-    memory.
-
-    Parameters
-    ----------
-    scale, offset : float
-        Any finite numbers.
-    name : str, optional
-    """
-
-    def __init__(self, scale: float, offset: float = 0.0, name: str | None = None, **options: Any) -> None:
-        super().__init__(name, **options)
-        self.scale = _config.number("scale", scale)
-        self.offset = _config.number("offset", offset)
-
-    def rows(self) -> list[dict[str, Any]]:
-        return [{"kind": "rescaling", "scale": self.scale, "offset": self.offset}]
 
 
 class _RandomAffine(Layer):
@@ -55,7 +33,8 @@ class _RandomAffine(Layer):
         super().__init__(name, **options)
         self.fill_mode = _config.choice("fill_mode", fill_mode, _FILLS)
         self.interpolation = _config.choice("interpolation", interpolation, ("bilinear", "nearest"))
-        self.seed = unseeded(seed)
+        check_unseeded(seed)
+        self.seed = None
         self.fill_value = _config.number("fill_value", fill_value)
         self.data_format = geometry.channels_last(data_format)
 
@@ -63,7 +42,7 @@ class _RandomAffine(Layer):
         return geometry.image(self, input_shape)
 
     def _row(self, **ranges: list[float] | None) -> list[dict[str, Any]]:
-        height, width, channels = self._built().input_shape
+        height, width, channels = self._shapes()[0]
         row: dict[str, Any] = {
             "kind": "random_affine",
             "height": height,
