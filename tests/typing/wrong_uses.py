@@ -28,7 +28,7 @@ model.fit(x, y, epoch=3)  # type: ignore[call-arg]  # pyright: ignore[reportCall
 model.predict(x, verboze=0)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 losses.MeanSquaredError(reduce="sum")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 callbacks.EarlyStopping(patient=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-plot.history(model.history, axis=None)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+plot.history(model.fit(x, y), axis=None)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 # ---- arguments of another type
 nnc.Sequential(layers.Dense(3))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
