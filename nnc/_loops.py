@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnc import _inputs, random
-from nnc._callback import CallbackList
+from nnc.callbacks.base import CallbackList
 from nnc.callbacks import History
 from nnc.errors import DivergenceError
 

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from nnc import _inputs, _loops, layers, losses, metrics, optimizers, random
 
 if TYPE_CHECKING:
-    from nnc._callback import CallbackList
+    from nnc.callbacks.base import CallbackList
     from nnc.callbacks import History
 
 # Room of a plan: rows that go through the network together when nobody asked for more.

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnc import _inputs, _loops, _progress, _summary
-from nnc._callback import Callback, CallbackList
+from nnc import _inputs, _loops, _summary
+from nnc.callbacks.base import Callback, CallbackList
 from nnc._network import Network
-from nnc.callbacks import History
+from nnc.callbacks import History, progress
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -149,7 +149,7 @@ class Sequential(Network):
             steps_per_epoch = _inputs.check_count(steps_per_epoch, "steps_per_epoch")
         if not isinstance(shuffle, (bool, np.bool_)):
             raise TypeError(f"shuffle must be True or False, got {shuffle!r}")
-        verbose = _progress.resolve(verbose)
+        verbose = progress.resolve(verbose)
         self._needs_optimizer()
 
         train, held_out = None, None
@@ -177,7 +177,7 @@ class Sequential(Network):
 
         given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
         history = next((c for c in given if isinstance(c, History)), None) or History()
-        printer = _progress.PRINTERS[verbose]
+        printer = progress.PRINTERS[verbose]
         extra = [history] * (history not in given) + ([printer()] if printer else [])
         params = {"epochs": epochs, "initial_epoch": initial_epoch, "steps": n_steps, "verbose": verbose}
         self.history, self.stop_training = history, False
@@ -298,7 +298,7 @@ class Sequential(Network):
         return_dict : bool
             Whether to return {"loss": ..., ...} instead of [loss, ...] (a float without metrics).
         """
-        verbose = _progress.resolve(verbose)
+        verbose = progress.resolve(verbose)
         if batch_size is not None:
             batch_size = _inputs.check_count(batch_size, "batch_size")
         if steps is not None:
@@ -311,11 +311,11 @@ class Sequential(Network):
             parts, rows = [arrays], len(arrays[0])
         run = self._side_run(callbacks)
         run("on_test_begin", {})
-        with _progress.RowsBar(rows, "evaluate", verbose) as tick:
+        with progress.RowsBar(rows, "evaluate", verbose) as tick:
             logs = _loops.evaluate(self, parts, tick)
         run("on_test_end", logs)
         if verbose:
-            print(_progress.text(logs), flush=True)
+            print(progress.text(logs), flush=True)
         return _result(logs, return_dict)
 
     def test_on_batch(
@@ -355,7 +355,7 @@ class Sequential(Network):
         ndarray (n, *output_shape)
             float32 (float64 with backend="reference").
         """
-        verbose = _progress.resolve(verbose)
+        verbose = progress.resolve(verbose)
         if batch_size is not None:
             batch_size = _inputs.check_count(batch_size, "batch_size")
         if steps is not None:
@@ -372,7 +372,7 @@ class Sequential(Network):
             x = self._features(x)
             parts = [x if steps is None else x[: steps * (batch_size or 32)]]
             rows = len(parts[0])
-        with _progress.RowsBar(rows, "predict", verbose) as tick:
+        with progress.RowsBar(rows, "predict", verbose) as tick:
             found = [
                 _loops.predict(self, part if rows is not None else self._features(part), tick)
                 for part in parts

@@ -293,13 +293,13 @@ def test_verbose_bar(backend, capsys):
 
 
 def test_auto_is_a_bar_on_a_terminal(monkeypatch):
-    from nnc import _progress
+    from nnc.callbacks import progress
 
     for stream_ in (sys.stdout, sys.stderr):
         monkeypatch.setattr(stream_, "isatty", lambda: True, raising=False)
-    assert _progress.resolve("auto") == 1
+    assert progress.resolve("auto") == 1
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
-    assert _progress.resolve("auto") == 2
+    assert progress.resolve("auto") == 2
 
 
 def test_layer_output(backend):

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from nnc._callback import HOOKS, Callback, Logs
+from nnc.callbacks.base import HOOKS, Callback, Logs
 
 if TYPE_CHECKING:
     from nnc.models import Sequential

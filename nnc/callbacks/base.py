@@ -1,4 +1,4 @@
-"""The base of the callbacks, and how a run calls them; the callbacks themselves are in nnc.callbacks."""
+"""The base of the callbacks, and how a run calls them; the callbacks themselves are beside it."""
 
 from __future__ import annotations
 
