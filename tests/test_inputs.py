@@ -5,7 +5,7 @@ import array
 import numpy as np
 import pytest
 
-from nnc import Sequential, _inputs, layers
+from nnc import Sequential, _arrays, layers
 
 N, F = 12, 6
 INTEGERS = np.arange(N * F).reshape(N, F) * 7 % 256
@@ -99,20 +99,20 @@ def test_zero_strides(backend):
 
 def test_array_module_is_an_array_like():
     np.testing.assert_array_equal(
-        _inputs.features(array.array("d", [1.0, 2.0]), "x", (1,)), np.float32([[1], [2]])
+        _arrays.features(array.array("d", [1.0, 2.0]), "x", (1,)), np.float32([[1], [2]])
     )
 
 
 def test_not_copied(tmp_path):
     for dtype in (np.uint8, np.float32):
         mapped = np.memmap(tmp_path / np.dtype(dtype).name, dtype, "w+", shape=(N, 2, 3))
-        rows = _inputs.features(mapped, "x", (2, 3))
+        rows = _arrays.features(mapped, "x", (2, 3))
         assert rows.dtype == dtype and rows.shape == (N, F)
         assert np.shares_memory(rows, mapped)
-        assert np.shares_memory(_inputs.features(mapped[::2], "x", (2, 3)), mapped)
-    assert np.shares_memory(_inputs.features(INTEGERS.astype(bool), "x", (F,)), rows) is False
+        assert np.shares_memory(_arrays.features(mapped[::2], "x", (2, 3)), mapped)
+    assert np.shares_memory(_arrays.features(INTEGERS.astype(bool), "x", (F,)), rows) is False
     flags = INTEGERS > 9
-    assert np.shares_memory(_inputs.features(flags, "x", (F,)), flags)
+    assert np.shares_memory(_arrays.features(flags, "x", (F,)), flags)
 
 
 def test_training_reads_a_memory_map(tmp_path, backend):
@@ -178,7 +178,7 @@ def test_bad_x(case):
 
 def test_infinities_are_not_overflow():
     x = np.array([[np.inf, -np.inf, np.nan]])
-    np.testing.assert_array_equal(_inputs.features(x, "x", (3,)), x.astype(np.float32))
+    np.testing.assert_array_equal(_arrays.features(x, "x", (3,)), x.astype(np.float32))
 
 
 IDS = ("sparse_categorical_crossentropy", 3)
@@ -251,16 +251,16 @@ def test_bad_y(case):
     "y", [[0, 1, 2, 1], [[0], [1], [2], [1]], [0.0, 1.0, 2.0, 1.0], np.uint8([0, 1, 2, 1])]
 )
 def test_class_ids(y):
-    ids = _inputs.targets(y, "y", "categorical_crossentropy", "ids", (3,))
+    ids = _arrays.targets(y, "y", "categorical_crossentropy", "ids", (3,))
     assert ids.dtype == np.int32 and ids.tolist() == [0, 1, 2, 1]
 
 
 def test_targets_of_either_kind():
     for y in ([2, 0], [[2], [0]], np.array([2.0, 0.0])):
-        assert _inputs.targets(y, "y", "euclidean", "any", (3,)).tolist() == [2, 0]
-    rows = _inputs.targets([[0, 0, 1], [1, 0, 0]], "y", "euclidean", "any", (3,))
+        assert _arrays.targets(y, "y", "euclidean", "any", (3,)).tolist() == [2, 0]
+    rows = _arrays.targets([[0, 0, 1], [1, 0, 0]], "y", "euclidean", "any", (3,))
     assert rows.dtype == np.float32 and rows.shape == (2, 3)
-    assert _inputs.targets([2.5, 0], "y", "euclidean", "any", (1,)).tolist() == [[2.5], [0.0]]
+    assert _arrays.targets([2.5, 0], "y", "euclidean", "any", (1,)).tolist() == [[2.5], [0.0]]
 
 
 def test_column_and_vector_are_aligned(backend):
@@ -314,24 +314,24 @@ def test_class_weights_table():
     expected = [2.0, 1.0, 0.5, 2.0]
     ids = np.int32([0, 1, 2, 0])
     for y in (ids, np.eye(3, dtype=np.float32)[ids]):
-        assert _inputs.class_weights(weights, y, 3).tolist() == expected
+        assert _arrays.class_weights(weights, y, 3).tolist() == expected
     binary = np.float32([[0], [1], [1]])
-    assert _inputs.class_weights({1: 3.0}, binary, 1).tolist() == [1.0, 3.0, 3.0]
+    assert _arrays.class_weights({1: 3.0}, binary, 1).tolist() == [1.0, 3.0, 3.0]
     with pytest.raises(ValueError, match="needs y to be 0 or 1"):
-        _inputs.class_weights({1: 3.0}, np.float32([[0.5]]), 1)
+        _arrays.class_weights({1: 3.0}, np.float32([[0.5]]), 1)
 
 
 def test_split():
     x, y = np.arange(10), np.arange(10) * 2
-    train, held_out = _inputs.split(0.25, (x, y, None))
+    train, held_out = _arrays.split(0.25, (x, y, None))
     assert train[0].tolist() == list(range(7)) and held_out[0].tolist() == [7, 8, 9]
     assert held_out[1].tolist() == [14, 16, 18] and held_out[2] is None
     assert np.shares_memory(train[0], x)
     for fraction in (0.0, 1.0, -0.1, np.nan, True, "half"):
         with pytest.raises(ValueError, match="validation_split must be between 0 and 1"):
-            _inputs.split(fraction, (x,))
+            _arrays.split(fraction, (x,))
     with pytest.raises(ValueError, match="leaves one side empty"):
-        _inputs.split(0.999, (x,))
+        _arrays.split(0.999, (x,))
 
 
 @pytest.mark.parametrize(

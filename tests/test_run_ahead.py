@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import nnc
-from nnc import _loops, callbacks, layers, optimizers, schedules
+from nnc import callbacks, layers, optimizers, schedules
+from nnc.models import loops
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(75, 5)).astype(np.float32)
@@ -26,13 +27,13 @@ def make(optimizer=None, loss="sparse_categorical_crossentropy", **arguments):
 @pytest.fixture
 def calls(monkeypatch):
     """How many epochs each call of the core was given back."""
-    found, original = [], _loops.Epochs.run_ahead
+    found, original = [], loops.Epochs.run_ahead
 
     def counted(*arguments):
         found.append(original(*arguments))
         return found[-1]
 
-    monkeypatch.setattr(_loops.Epochs, "run_ahead", counted)
+    monkeypatch.setattr(loops.Epochs, "run_ahead", counted)
     return found
 
 

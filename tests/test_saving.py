@@ -22,7 +22,6 @@ import nnc
 from nnc import (
     FormatError,
     Sequential,
-    _tensorfile,
     layers,
     load_model,
     losses,
@@ -31,6 +30,7 @@ from nnc import (
     saving,
     schedules,
 )
+from nnc.models import tensorfile
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(40, 5)).astype(np.float32)
@@ -312,7 +312,7 @@ def test_failing_write_leaves_the_old_file(where, tmp_path, monkeypatch):
                 self.file.flush()
                 full()
 
-        monkeypatch.setattr(_tensorfile, "open", lambda *a: Full(real(*a)), raising=False)
+        monkeypatch.setattr(tensorfile, "open", lambda *a: Full(real(*a)), raising=False)
     else:
         monkeypatch.setattr(os, where, full)
     with pytest.raises(OSError, match="No space left"):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from model_helpers import IDS, RNG, ROWS, X, classifier, half_square, same, stream
 
-from nnc import DivergenceError, Sequential, _loops, layers, optimizers, schedules
+from nnc import DivergenceError, Sequential, layers, optimizers, schedules
+from nnc.models import loops
 
 # ------------------------------------------------------------------------------------------ training
 
@@ -114,7 +115,7 @@ def test_a_larger_batch_carries_everything_over(backend):
 def test_slices_do_not_change_the_result(backend, monkeypatch):
     runs = []
     for budget in (0.0, 10.0):
-        monkeypatch.setattr(_loops, "BUDGET", budget)
+        monkeypatch.setattr(loops, "BUDGET", budget)
         model = classifier(backend, optimizer="adam", dropout=0.2)
         history = model.fit(X, IDS, batch_size=4, epochs=2, verbose=0)
         runs.append(model)
@@ -125,7 +126,7 @@ def test_slices_do_not_change_the_result(backend, monkeypatch):
 def test_evaluation_in_slices(backend, monkeypatch):
     model = classifier(backend)
     whole = model.evaluate(X, IDS), model.predict(X)
-    monkeypatch.setattr(_loops, "_slices", lambda model, n: ((i, min(i + 9, n)) for i in range(0, n, 9)))
+    monkeypatch.setattr(loops, "_slices", lambda model, n: ((i, min(i + 9, n)) for i in range(0, n, 9)))
     np.testing.assert_allclose(model.evaluate(X, IDS), whole[0], rtol=1e-7)
     np.testing.assert_array_equal(model.predict(X), whole[1])
 
@@ -133,7 +134,7 @@ def test_evaluation_in_slices(backend, monkeypatch):
 def test_slices_cover_the_rows():
     model = classifier()
     for n in (0, 1, 65536, 65537, 200000):
-        parts = list(_loops._slices(model, n))
+        parts = list(loops._slices(model, n))
         assert [a for a, _ in parts] == [0, *(b for _, b in parts)][: len(parts)] and (
             not n or parts[-1][1] == n
         )

@@ -11,10 +11,11 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from nnc import _config, _loops, random
+from nnc import _config, random
 from nnc._config import refusal
 from nnc._machine import threads
 from nnc.callbacks.progress import resolve
+from nnc.models.loops import Interrupts
 from nnc.search import workers
 from nnc.search.data import Data
 from nnc.search.journal import Journal
@@ -188,7 +189,7 @@ class Search:
                     else:
                         waiting.append(number)
                 for outcome, kept in self._outcomes(run, waiting, rung, params, milestones, models):
-                    with _loops.Interrupts() as interrupts:
+                    with Interrupts() as interrupts:
                         interrupts.hold()  # a trial is on the board and in the journal, or in none
                         board[outcome.number] = outcome
                         journal.write(outcome)

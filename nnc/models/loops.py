@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnc import _inputs, random
-from nnc.callbacks.base import CallbackList
+from nnc import _arrays, random
 from nnc.callbacks import History
+from nnc.callbacks.base import CallbackList
 from nnc.errors import DivergenceError
 
 if TYPE_CHECKING:
-    from nnc.models import Sequential
+    from nnc.models.sequential import Sequential
 
 BUDGET = 0.05  # seconds of training in a slice
 _SHUFFLE = 1  # purpose in the generator's key
@@ -119,11 +119,11 @@ class Epochs:
         self,
         epoch: int,
         n_epochs: int,
-        arrays: _inputs.Arrays,
+        arrays: _arrays.Arrays,
         batch_size: int,
         n_steps: int,
         shuffle: bool,
-        held_out: _inputs.Arrays | None,
+        held_out: _arrays.Arrays | None,
     ) -> int:
         """Several short epochs with their validation in one call of the core; gives how many were done.
 
@@ -262,7 +262,7 @@ class _PythonLoss:
         if not model.metrics:
             return np.zeros(0)
         metric = backend(model.backend).metric
-        known = _inputs.targets(y, "y", "", "any", model.output_shape)
+        known = _arrays.targets(y, "y", "", "any", model.output_shape)
         return np.array([metric(m.spec(), known, outputs) for m in model.metrics]) * len(y)
 
     def train(self, x, y, sample_weight, order, start, rates, batch_size, epoch, step, budget):

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nnc.models import Sequential
+    from nnc.models.sequential import Sequential
 
 _HEAD = ("Layer (type)", "Output Shape", "Param #")
 

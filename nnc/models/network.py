@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnc import _inputs, _loops, layers, losses, metrics, optimizers, random
+from nnc import _arrays, layers, losses, metrics, optimizers, random
+from nnc.models import loops
 
 if TYPE_CHECKING:
-    from nnc.callbacks.base import CallbackList
     from nnc.callbacks import History
+    from nnc.callbacks.base import CallbackList
 
 # Room of a plan: rows that go through the network together when nobody asked for more.
 _BATCH_SIZE = 128
@@ -46,7 +47,7 @@ class Network:
             )
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name must be a string, got {name!r}")
-        if seed is not None and _inputs.check_count(seed, "seed", 0) >= 2**64:
+        if seed is not None and _arrays.check_count(seed, "seed", 0) >= 2**64:
             raise ValueError(f"seed must be below 2**64, got {seed!r}")
         self.name = name or "sequential"
         self.seed: int = random.next_seed() if seed is None else int(seed)
@@ -217,12 +218,12 @@ class Network:
         dtype = np.float32 if self.backend == "compiled" else np.float64
         arrays = []
         for (layer, name, shape), value in zip(slots, weights, strict=True):
-            array = _inputs.as_numbers(value, f"{layer}/{name}")
+            array = _arrays.as_numbers(value, f"{layer}/{name}")
             if array.shape != shape:
                 raise ValueError(
                     f"{name} of layer {layer!r} has shape {shape}, got an array of shape {array.shape}"
                 )
-            array = _inputs.to_float32(array, f"{layer}/{name}") if dtype is np.float32 else array
+            array = _arrays.to_float32(array, f"{layer}/{name}") if dtype is np.float32 else array
             arrays.append(np.array(array, dtype))
         if self._plan is not None:
             self._plan.set_parameters(arrays)
@@ -304,7 +305,7 @@ class Network:
         if len(set(keys)) < len(keys):
             raise ValueError(f"metrics must have names that differ, got {keys[1:]}")
         for rule in (loss.rule, *(m.rule for m in found)):
-            if rule in _inputs.ONE_DISTRIBUTION and len(shape) > 1:
+            if rule in _arrays.ONE_DISTRIBUTION and len(shape) > 1:
                 raise ValueError(f"{rule} needs outputs of one axis, got {shape}: end with a Flatten layer")
         return found
 
@@ -337,7 +338,7 @@ class Network:
 
     def _new_plan(self, loss: dict[str, Any] | None, batch_size: int) -> Any:
         """A plan of these layers; its weights are zero."""
-        return _loops.backend(self.backend).Plan(
+        return loops.backend(self.backend).Plan(
             math.prod(self.input_shape),
             [row for layer in self.layers for row in layer.rows()],
             loss=loss,
@@ -377,7 +378,7 @@ class Network:
             raise ValueError(f"layer must be one of the model, its name or its place, got {layer!r}")
         rows = self._features(x)
         first = self.layers[: self.layers.index(layer) + 1]
-        plan = _loops.backend(self.backend).Plan(
+        plan = loops.backend(self.backend).Plan(
             math.prod(self.input_shape),
             [row for part in first for row in part.rows()],
             batch_size=max(1, min(len(rows), _BATCH_SIZE)),
@@ -419,9 +420,9 @@ class Network:
     def _features(self, x: Any, name: str = "x") -> np.ndarray:
         """x as rows (n, n_inputs); an unbuilt model is built for it."""
         if not self.built:
-            x = _inputs.as_numbers(x, name)
+            x = _arrays.as_numbers(x, name)
             self._build(self.input_shape or (x.shape[1:] if x.ndim > 1 else (1,)))
-        return _inputs.features(x, name, self.input_shape)
+        return _arrays.features(x, name, self.input_shape)
 
     def _arrays(
         self,
@@ -430,25 +431,25 @@ class Network:
         sample_weight: Any = None,
         class_weight: Any = None,
         names: tuple[str, str] = ("x", "y"),
-    ) -> _inputs.Arrays:
+    ) -> _arrays.Arrays:
         """(x, y, sample_weight) as a plan takes them."""
         if self.loss is None:
             raise ValueError("the model has no loss: compile(optimizer, loss=...) first")
         x = self._features(x, names[0])
         if self._loss_spec:
-            y = _inputs.targets(y, names[1], self.loss.rule, self.loss.targets, self.output_shape)
+            y = _arrays.targets(y, names[1], self.loss.rule, self.loss.targets, self.output_shape)
         else:
-            y = _inputs.as_numbers(y, names[1])
-        weights = _inputs.sample_weights(sample_weight)
-        _inputs.same_rows(**{names[0]: x, names[1]: y, "sample_weight": weights})
-        by_class = _inputs.class_weights(class_weight, y, math.prod(self.output_shape))
-        return x, y, _inputs.product(weights, by_class)
+            y = _arrays.as_numbers(y, names[1])
+        weights = _arrays.sample_weights(sample_weight)
+        _arrays.same_rows(**{names[0]: x, names[1]: y, "sample_weight": weights})
+        by_class = _arrays.class_weights(class_weight, y, math.prod(self.output_shape))
+        return x, y, _arrays.product(weights, by_class)
 
     def _batches(
         self, source: Iterable[Any], name: str = "x", class_weight: Any = None
-    ) -> Iterator[_inputs.Arrays]:
+    ) -> Iterator[_arrays.Arrays]:
         for batch in source:
-            yield self._arrays(*_inputs.unpack(batch, name), class_weight)
+            yield self._arrays(*_arrays.unpack(batch, name), class_weight)
 
 
 def _build(layer: layers.Layer, shape: tuple[int, ...], before: Sequence[layers.Layer]) -> tuple[int, ...]:

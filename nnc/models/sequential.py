@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnc import _inputs, _loops, _summary
-from nnc.callbacks.base import Callback, CallbackList
-from nnc._network import Network
+from nnc import _arrays
 from nnc.callbacks import History, progress
+from nnc.callbacks.base import Callback, CallbackList
+from nnc.models import loops, summary
+from nnc.models.network import Network
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -143,27 +144,27 @@ class Sequential(Network):
         Ctrl-C, an error or a divergence leave the model after a whole step; the callbacks' `on_train_end` has
         been called and ``model.history`` holds the epochs that were finished.
         """
-        epochs = _inputs.check_count(epochs, "epochs", 0)
-        initial_epoch = _inputs.check_count(initial_epoch, "initial_epoch", 0)
+        epochs = _arrays.check_count(epochs, "epochs", 0)
+        initial_epoch = _arrays.check_count(initial_epoch, "initial_epoch", 0)
         if steps_per_epoch is not None:
-            steps_per_epoch = _inputs.check_count(steps_per_epoch, "steps_per_epoch")
+            steps_per_epoch = _arrays.check_count(steps_per_epoch, "steps_per_epoch")
         if not isinstance(shuffle, (bool, np.bool_)):
             raise TypeError(f"shuffle must be True or False, got {shuffle!r}")
         verbose = progress.resolve(verbose)
         self._needs_optimizer()
 
         train, held_out = None, None
-        if _inputs.is_batches(x, y):
-            _inputs.refuse_with_batches(
+        if _arrays.is_batches(x, y):
+            _arrays.refuse_with_batches(
                 batch_size=batch_size, sample_weight=sample_weight, validation_split=validation_split
             )
-            batches = _loops.Batches(x, steps_per_epoch)
+            batches = loops.Batches(x, steps_per_epoch)
             n_steps = steps_per_epoch or (len(x) if hasattr(x, "__len__") else None)
         else:
-            batch_size = _inputs.check_count(32 if batch_size is None else batch_size, "batch_size")
+            batch_size = _arrays.check_count(32 if batch_size is None else batch_size, "batch_size")
             train = self._arrays(x, y, sample_weight, class_weight)
             if validation_split:
-                train, held_out = _inputs.split(validation_split, train)
+                train, held_out = _arrays.split(validation_split, train)
             batch_size = min(batch_size, len(train[0]))
             n_steps = -(-len(train[0]) // batch_size)
             n_steps = min(n_steps, steps_per_epoch or n_steps)
@@ -183,8 +184,8 @@ class Sequential(Network):
         self.history, self.stop_training = history, False
         run = self._callbacks = CallbackList(given + extra, self, params)
 
-        with _loops.Interrupts() as interrupts:
-            loop = _loops.Epochs(self, run, interrupts)
+        with loops.Interrupts() as interrupts:
+            loop = loops.Epochs(self, run, interrupts)
             try:
                 run("on_train_begin", {})
                 if 0 < initial_epoch == self._epoch:
@@ -211,7 +212,7 @@ class Sequential(Network):
                                 break
                         if validation is not None and _falls_on(validation_freq, epoch):
                             run("on_test_begin", {})
-                            found = _loops.evaluate(self, validation(), int)
+                            found = loops.evaluate(self, validation(), int)
                             logs |= {f"val_{name}": value for name, value in found.items()}
                             run("on_test_end", found)
                         self._epoch = epoch + 1
@@ -242,12 +243,12 @@ class Sequential(Network):
         """Make one step on these rows; return their loss (before the step) and metrics as `evaluate` does."""
         self._needs_optimizer()
         arrays = self._arrays(x, y, sample_weight, class_weight)
-        means = _loops.Means(self.metrics_names)
-        with _loops.Interrupts() as interrupts:
+        means = loops.Means(self.metrics_names)
+        with loops.Interrupts() as interrupts:
             interrupts.hold()
-            _, rows, loss_sum, metric_sums, rates = _loops.train(self, *arrays, None, 0, 1, len(arrays[0]), 0)
+            _, rows, loss_sum, metric_sums, rates = loops.train(self, *arrays, None, 0, 1, len(arrays[0]), 0)
         if math.isnan(loss_sum):
-            raise _loops.divergence("train_on_batch", rates[0])
+            raise loops.divergence("train_on_batch", rates[0])
         self._plan.release()
         means.add(rows, loss_sum, metric_sums)
         return _result(means.logs(), return_dict)
@@ -262,10 +263,10 @@ class Sequential(Network):
             isinstance(data, list) and not all(isinstance(b, tuple) for b in data)
         ):
             names = ("validation_data[0]", "validation_data[1]")
-            x, y, weight = _inputs.unpack(data, "validation_data")
-            arrays = _inputs.first_batches(self._arrays(x, y, weight, names=names), steps, batch_size)
+            x, y, weight = _arrays.unpack(data, "validation_data")
+            arrays = _arrays.first_batches(self._arrays(x, y, weight, names=names), steps, batch_size)
             return lambda: [arrays]
-        batches = _loops.Batches(data, steps, "validation_data")
+        batches = loops.Batches(data, steps, "validation_data")
         return lambda: self._batches(batches, "validation_data")
 
     # --------------------------------------------------------------------------------- evaluation, prediction
@@ -300,19 +301,19 @@ class Sequential(Network):
         """
         verbose = progress.resolve(verbose)
         if batch_size is not None:
-            batch_size = _inputs.check_count(batch_size, "batch_size")
+            batch_size = _arrays.check_count(batch_size, "batch_size")
         if steps is not None:
-            steps = _inputs.check_count(steps, "steps")
-        if _inputs.is_batches(x, y):
-            _inputs.refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
-            parts, rows = self._batches(_loops.Batches(x, steps)), None
+            steps = _arrays.check_count(steps, "steps")
+        if _arrays.is_batches(x, y):
+            _arrays.refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
+            parts, rows = self._batches(loops.Batches(x, steps)), None
         else:
-            arrays = _inputs.first_batches(self._arrays(x, y, sample_weight), steps, batch_size)
+            arrays = _arrays.first_batches(self._arrays(x, y, sample_weight), steps, batch_size)
             parts, rows = [arrays], len(arrays[0])
         run = self._side_run(callbacks)
         run("on_test_begin", {})
         with progress.RowsBar(rows, "evaluate", verbose) as tick:
-            logs = _loops.evaluate(self, parts, tick)
+            logs = loops.evaluate(self, parts, tick)
         run("on_test_end", logs)
         if verbose:
             print(progress.text(logs), flush=True)
@@ -326,7 +327,7 @@ class Sequential(Network):
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
         """The loss and the metrics of these rows, as `evaluate`."""
-        return _result(_loops.evaluate(self, [self._arrays(x, y, sample_weight)], int), return_dict)
+        return _result(loops.evaluate(self, [self._arrays(x, y, sample_weight)], int), return_dict)
 
     def predict(
         self,
@@ -357,15 +358,15 @@ class Sequential(Network):
         """
         verbose = progress.resolve(verbose)
         if batch_size is not None:
-            batch_size = _inputs.check_count(batch_size, "batch_size")
+            batch_size = _arrays.check_count(batch_size, "batch_size")
         if steps is not None:
-            steps = _inputs.check_count(steps, "steps")
+            steps = _arrays.check_count(steps, "steps")
         run = self._side_run(callbacks)
         run("on_predict_begin", {})
-        if _inputs.is_stream(x):
+        if _arrays.is_stream(x):
             parts = (
                 batch[0] if isinstance(batch, tuple) else batch
-                for batch in islice(_loops.Batches(x, None), steps)
+                for batch in islice(loops.Batches(x, None), steps)
             )
             rows = None
         else:
@@ -374,7 +375,7 @@ class Sequential(Network):
             rows = len(parts[0])
         with progress.RowsBar(rows, "predict", verbose) as tick:
             found = [
-                _loops.predict(self, part if rows is not None else self._features(part), tick)
+                loops.predict(self, part if rows is not None else self._features(part), tick)
                 for part in parts
             ]
         if not found:
@@ -471,20 +472,20 @@ class Sequential(Network):
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
         """Print a table of the layers with their output shapes and numbers of weights."""
-        (print_fn or print)(_summary.table(self))
+        (print_fn or print)(summary.table(self))
 
     def __repr__(self) -> str:
-        return _summary.text(self)
+        return summary.text(self)
 
     def _repr_html_(self) -> str:
-        return _summary.html(self)
+        return summary.html(self)
 
 
 def _falls_on(frequency: int | Sequence[int], epoch: int) -> bool:
     """Whether validation falls on `epoch` (from 0) by `validation_freq`."""
     if isinstance(frequency, Sequence):
         return epoch + 1 in frequency
-    return (epoch + 1) % _inputs.check_count(frequency, "validation_freq") == 0
+    return (epoch + 1) % _arrays.check_count(frequency, "validation_freq") == 0
 
 
 def _result(logs: dict[str, float], return_dict: bool) -> float | list[float] | dict[str, float]:
