@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nnc._plot_inputs import count, curves_of, ids_of, image_shape, maps_of, matrices_of, units_of
+from nnc.plot.inputs import count, curves_of, ids_of, image_shape, maps_of, matrices_of, units_of
 
 TRAINING, VALIDATION = "#2b6cb0", "#dd6b20"
 RIGHT, WRONG = "#2d3748", "#c53030"
