@@ -19,7 +19,7 @@ import numpy as np
 
 from nnc import _arrays, random
 from nnc.callbacks import History
-from nnc.callbacks.base import CallbackList
+from nnc.callbacks.run import CallbackList
 from nnc.errors import DivergenceError
 
 if TYPE_CHECKING:

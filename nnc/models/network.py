@@ -21,7 +21,7 @@ from nnc.models import loops
 
 if TYPE_CHECKING:
     from nnc.callbacks import History
-    from nnc.callbacks.base import CallbackList
+    from nnc.callbacks.run import CallbackList
 
 # Room of a plan: rows that go through the network together when nobody asked for more.
 _BATCH_SIZE = 128

@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike
 
 from nnc import _arrays
 from nnc.callbacks import History, progress
-from nnc.callbacks.base import Callback, CallbackList
+from nnc.callbacks.base import Callback
+from nnc.callbacks.run import CallbackList
 from nnc.models import loops, summary
 from nnc.models.network import Network
 
