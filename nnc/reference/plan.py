@@ -340,13 +340,23 @@ class Plan:
         return stop - start, loss_sum, metric_sums
 
     @np.errstate(all="ignore")
-    def step_forward(self, x: NDArray, epoch: int, step: int) -> Array:
-        """Return the outputs (B, n_outputs) of a batch in training mode; keep what `step_backward` needs."""
+    def step_forward(self, x: NDArray, epoch: int, step: int, training: bool = True) -> Array:
+        """Return the outputs (B, n_outputs) of a batch; keep what the way back needs."""
         self._check_rows(x)
         if len(x) > self.batch_size:
             raise ValueError(f"x has {len(x)} rows: this plan's batch_size is {self.batch_size}")
-        values, self._taped = self._run(x, (self.seed, epoch, step))
+        values, self._taped = self._run(x, (self.seed, epoch, step) if training else None)
         return values[-1]
+
+    @np.errstate(all="ignore")
+    def step_gradients(self, d_outputs: ArrayLike) -> list[Array]:
+        """Return every parameter's gradient, penalties included, given dL/d outputs (B, n_outputs) of the
+        batch that `step_forward` saw last; the plan does not change.
+        """
+        if self._taped is None:
+            raise ValueError("step_gradients needs a step_forward before each call")
+        tape, self._taped = self._taped, None
+        return self._backward(np.asarray(d_outputs, np.float64), tape)
 
     @np.errstate(all="ignore")
     def step_backward(self, d_outputs: ArrayLike, learning_rate: float, step: int) -> None:
