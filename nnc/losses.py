@@ -12,6 +12,7 @@ nnc.reference; a final softmax or sigmoid is fused with its cross-entropy there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,12 +40,18 @@ class Loss(_config.Config):
         The core's name of the formula.
     targets : {"ids", "rows", "any"}
         Whether y_true holds class ids (n,), rows (n, n_outputs), or either.
+    target_range : (float, float)
+        The smallest and the largest target in rows.
+    whole_rows : bool
+        Whether a row of outputs is one distribution over the classes.
     """
 
     kind = "loss"
     saved = False
     rule = ""
     targets = "rows"
+    target_range: tuple[float, float] = (-math.inf, math.inf)
+    whole_rows = False
     from_logits = False
     label_smoothing = 0.0
     param = 0.0
@@ -165,6 +172,7 @@ class BinaryCrossentropy(Loss):
 
     aliases = ("bce",)
     rule = "binary_crossentropy"
+    target_range = (0.0, 1.0)
 
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
@@ -196,6 +204,8 @@ class CategoricalCrossentropy(BinaryCrossentropy):
 
     aliases = ("cce",)
     rule = "categorical_crossentropy"
+    target_range = Loss.target_range
+    whole_rows = True
 
 
 class SparseCategoricalCrossentropy(Loss):
@@ -217,6 +227,7 @@ class SparseCategoricalCrossentropy(Loss):
     aliases = ("scce",)
     rule = "categorical_crossentropy"
     targets = "ids"
+    whole_rows = True
 
     def __init__(self, from_logits: bool = False, *, ignore_class: None = None, **options: Any) -> None:
         super().__init__(**options)
@@ -276,6 +287,7 @@ class MarginHinge(Loss):
     """
 
     rule = "margin_hinge"
+    whole_rows = True
     targets = "any"
 
     def __init__(self, margin: float = 1.0, **options: Any) -> None:

@@ -29,12 +29,15 @@ class Metric(_config.Config):
         The core's name of the formula.
     targets : {"ids", "rows", "any"}
         What y_true holds when the metric is called by itself: class ids (n,), rows (n, n_outputs), or either.
+    whole_rows : bool
+        Whether a row of outputs is one distribution over the classes.
     """
 
     kind = "metric"
     saved = False
     rule = ""
     targets = "rows"
+    whole_rows = False
     param = 0.0
 
     def __init__(self, name: str | None = None) -> None:
@@ -104,6 +107,7 @@ class CategoricalAccuracy(Metric):
     """
 
     rule = "categorical_accuracy"
+    whole_rows = True
 
 
 class SparseCategoricalAccuracy(CategoricalAccuracy):
@@ -142,6 +146,7 @@ class TopKCategoricalAccuracy(Metric):
     """
 
     rule = "top_k_categorical_accuracy"
+    whole_rows = True
 
     def __init__(self, k: int = 5, name: str | None = None) -> None:
         super().__init__(name)
