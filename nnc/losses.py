@@ -92,7 +92,7 @@ class Loss(_config.Config):
         """The loss of a batch and its gradient with respect to `y_pred`, float32 (n, n_outputs)."""
         from nnc import _core
 
-        y, a = batch(self.rule, self.targets, y_true, y_pred)
+        y, a = batch(self.targets, y_true, y_pred, self.target_range)
         value, gradient = _core.loss(self.spec(), y, a, _weights(sample_weight, len(a)))
         return float(value), gradient
 
@@ -389,11 +389,14 @@ def get(identifier: str | Loss | Mapping[str, Any] | Callable[..., Any]) -> Loss
 
 
 def batch(
-    rule: str, wanted: str, y_true: ArrayLike, y_pred: ArrayLike
+    wanted: str,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    target_range: tuple[float, float] = Loss.target_range,
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """(y, a) as the core's loss or metric `rule` takes them, `wanted` being its targets: ids, rows or any."""
+    """(y, a) as the core takes them for a loss or metric whose targets are `wanted`: ids, rows or any."""
     a = _outputs(y_pred)
-    y = _arrays.targets(y_true, "y_true", rule, wanted, a.shape[1:])
+    y = _arrays.targets(y_true, "y_true", wanted, a.shape[1:], target_range)
     if len(y) != len(a):
         raise ValueError(f"y_true has {len(y)} rows but y_pred has {len(a)}")
     return y, a
@@ -403,7 +406,7 @@ def _outputs(y_pred: ArrayLike) -> NDArray[np.float32]:
     a = _arrays.as_numbers(y_pred, "y_pred")
     if a.ndim != 2 or a.size == 0:
         raise ValueError(f"y_pred must have the shape (n, n_outputs), neither of them 0, got {a.shape}")
-    return np.require(_arrays.to_float32(a, "y_pred"), requirements=("C", "A"))
+    return np.require(_arrays.to_float(a, "y_pred"), requirements=("C", "A"))
 
 
 def _weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float32] | None:

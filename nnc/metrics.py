@@ -59,7 +59,7 @@ class Metric(_config.Config):
         """
         from nnc import _core
 
-        return float(_core.metric(self.spec(), *batch(self.rule, self.targets, y_true, y_pred)))
+        return float(_core.metric(self.spec(), *batch(self.targets, y_true, y_pred)))
 
     @classmethod
     def names(cls) -> list[str]:

@@ -152,7 +152,8 @@ def test_copies_are_independent_and_go_on(take, backend):
         twin = take(model)
         assert same(model, twin)
         for m in (model, twin):
-            m.fit(X, IDS, initial_epoch=m._epoch, epochs=m._epoch + 2, verbose=0)
+            epoch = m.state().epoch
+            m.fit(X, IDS, initial_epoch=epoch, epochs=epoch + 2, verbose=0)
         assert same(model, twin)
         assert twin.history.history == model.history.history and twin.history is not model.history
     twin.fit(X, IDS, verbose=0)

@@ -1,29 +1,29 @@
-"""The loops over steps, rows and batches: training, evaluation, prediction.
+"""The loop of `fit`: epochs of steps, validations, callbacks.
 
-Each goes in slices of some tens of milliseconds: a plan works on one without coming back to Python, and
-between two of them Ctrl-C, progress bars and callbacks have their turn. The result does not depend on where
-the slices end.
+It goes in slices of some tens of milliseconds: a plan works on one without coming back to Python, and between
+two of them Ctrl-C, progress bars and callbacks have their turn. The result does not depend on where the
+slices end.
 """
 
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from nnc import _arrays, random
+from nnc import random
+from nnc._config import integer
 from nnc.callbacks import History
+from nnc.callbacks.base import Model
 from nnc.callbacks.run import CallbackList
-from nnc.errors import DivergenceError
-
-if TYPE_CHECKING:
-    from nnc.models.sequential import Sequential
+from nnc.errors import DivergenceError, warn
+from nnc.models.engine import Engine, Means
+from nnc.models.inputs import Arrays
+from nnc.models.interrupts import Interrupts
 
 BUDGET = 0.05  # seconds of training in a slice
 _SHUFFLE = 1  # purpose in the generator's key
@@ -31,192 +31,240 @@ _MOST_STEPS = 2**16  # of a slice; bounds the array of learning rates
 _MOST_ROWS = 2**18  # of the orders of epochs that are trained in one call
 
 
-class Interrupts:
-    """Holds Ctrl-C back while the model is between two whole steps.
+@dataclass(frozen=True)
+class Rows:
+    """Training data that lie in arrays: an epoch is `n_steps` batches of them."""
 
-    Inside ``with``, `hold` puts SIGINT off and `release` lets one that came meanwhile through, to the handler
-    that was there before. So training never loses count of the steps the plan has done, whichever backend it
-    is.
+    arrays: Arrays
+    batch_size: int
+    n_steps: int
+    shuffle: bool
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Training data that come in batches: `batches` gives those of the next epoch, `n_steps` if known."""
+
+    batches: Callable[[], Iterable[Arrays]]
+    n_steps: int | None
+    batch_size: None = None  # theirs
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What is evaluated behind epochs: arrays, or what gives the parts anew each time."""
+
+    source: Arrays | Callable[[], Iterable[Arrays]]
+    frequency: int | Sequence[int]  # every how many epochs, or behind which (from 1)
+
+    def parts(self) -> Iterable[Arrays]:
+        return [self.source] if isinstance(self.source, Arrays) else self.source()
+
+    def falls_on(self, epoch: int) -> bool:
+        """Whether `epoch` (from 0) is validated."""
+        return falls_on(self.frequency, epoch)
+
+
+def falls_on(frequency: int | Sequence[int], epoch: int) -> bool:
+    """Whether validation falls on `epoch` (from 0) by `validation_freq`."""
+    if isinstance(frequency, Sequence):
+        return epoch + 1 in frequency
+    return (epoch + 1) % integer("validation_freq", frequency, 1) == 0
+
+
+@dataclass
+class TrainingState:
+    """How far training has come, for a run that goes on from there.
+
+    epoch: the epochs done. kept: what the callbacks of the last run counted. running: the callbacks of the
+    run that is going on.
     """
 
-    def __enter__(self) -> Interrupts:
-        self._held = self._came = False
-        self._previous: Any = None
-        # Python delivers signals to its main thread only.
-        if threading.current_thread() is threading.main_thread():
-            previous = signal.getsignal(signal.SIGINT)
-            if callable(previous):
-                self._previous = previous
-                signal.signal(signal.SIGINT, self._handle)
-        return self
+    epoch: int = 0
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+    running: CallbackList | None = None
 
-    def __exit__(self, *_: object) -> None:
-        if self._previous is not None and signal.getsignal(signal.SIGINT) == self._handle:
-            signal.signal(signal.SIGINT, self._previous)
-        self.release()
-
-    def _handle(self, number: int, frame: Any) -> None:
-        if self._held:
-            self._came = True
-        else:
-            self._previous(number, frame)
-
-    def hold(self) -> None:
-        """Put Ctrl-C off."""
-        self._held = True
-
-    def release(self) -> None:
-        """Let Ctrl-C through, and one that was put off."""
-        self._held = False
-        if self._came:
-            self._came = False
-            self._previous(signal.SIGINT, None)
+    def callbacks(self) -> dict[str, dict[str, Any]]:
+        """What the callbacks count, now or when the last run ended."""
+        return self.kept if self.running is None else self.running.state()
 
 
-class Means:
-    """The means over the rows so far of the loss and the metrics."""
+class Fit:
+    """One call of `fit`: trains `engine` on `data`, epoch after epoch, and leaves it after a whole step."""
 
-    def __init__(self, names: list[str]) -> None:
-        self.names, self.rows, self.sums = names, 0, np.zeros(len(names))
-
-    def add(self, rows: int, loss_sum: float, metric_sums: np.ndarray) -> None:
-        self.rows += rows
-        self.sums[0] += loss_sum
-        self.sums[1:] += metric_sums
-
-    def logs(self) -> dict[str, float]:
-        return dict(zip(self.names, (self.sums / max(self.rows, 1)).tolist(), strict=True))
-
-
-class Epochs:
-    """The training part of one `fit`: an epoch over arrays or over batches, slice by slice."""
-
-    def __init__(self, model: Sequential, callbacks: CallbackList, interrupts: Interrupts) -> None:
-        self.model, self.callbacks, self.interrupts = model, callbacks, interrupts
-        self.orders = random.Streams(model.seed, _SHUFFLE)
+    def __init__(
+        self,
+        model: Model,
+        engine: Engine,
+        state: TrainingState,
+        callbacks: CallbackList,
+        data: Rows | Stream,
+        validation: Validation | None,
+    ) -> None:
+        self.model, self.engine, self.state, self.callbacks = model, engine, state, callbacks
+        self.data, self.validation = data, validation
+        self.interrupts = Interrupts()
+        self.orders = random.Streams(engine.seed, _SHUFFLE)
         self.watched = callbacks.per_batch or callbacks.has("on_steps")
-        self.seconds = math.inf  # that the last epoch took
+        self.seconds = math.inf  # that the last epoch's steps took
 
-    def over_arrays(
-        self,
-        epoch: int,
-        arrays: tuple[np.ndarray, np.ndarray, np.ndarray | None],
-        batch_size: int,
-        n_steps: int,
-        shuffle: bool,
-    ) -> dict[str, float]:
-        """One epoch over (x, y, sample_weight), in an order that is a function of model seed and epoch."""
-        self._begin(epoch)
+    def run(self, initial_epoch: int, epochs: int) -> None:
+        """The epochs from `initial_epoch` up to `epochs`, between `on_train_begin` and `on_train_end`."""
+        state, callbacks = self.state, self.callbacks
+        state.running = callbacks
+        with self.interrupts:
+            try:
+                callbacks("on_train_begin", {})
+                if 0 < initial_epoch == state.epoch:
+                    callbacks.restore(state.kept)
+                self._epochs(initial_epoch, epochs)
+            finally:
+                # A second Ctrl-C must not keep the best weights from being restored.
+                self.interrupts.hold()
+                state.kept = {} if self.model.stop_training else callbacks.state()
+                state.running = None
+                self.engine.release()
+                callbacks("on_train_end", {})
+                self.interrupts.release()
+
+    def _epochs(self, epoch: int, epochs: int) -> None:
+        ahead = self._for_running_ahead()
+        while epoch < epochs:
+            done = (self._run_ahead(epoch, epochs - epoch, *ahead) if ahead else 0) or self._epoch(epoch)
+            epoch += done
+            if self.model.stop_training or not done:
+                break
+
+    # ---------------------------------------------------------------------------------------- one epoch
+
+    def _epoch(self, epoch: int) -> int:
+        """One epoch with its validation; 0 where there was nothing to train on, else 1."""
+        self.callbacks("on_epoch_begin", epoch, {})
+        self.epoch, self.batch, self.means = epoch, 0, Means(self.engine.metrics_names)
+        if isinstance(self.data, Rows):
+            self._over_rows(self.data)
+        else:
+            self._over_batches(self.data.batches())
+            if self.batch == 0 and not self.model.stop_training:
+                warn(f"x gave no batches in epoch {epoch + 1}: training ends")
+                return 0
+        logs = self.means.logs()
+        if self.validation is not None and self.validation.falls_on(epoch):
+            self.callbacks("on_test_begin", {})
+            found = self.engine.evaluate(self.validation.parts(), int)
+            logs |= {f"val_{name}": value for name, value in found.items()}
+            self.callbacks("on_test_end", found)
+        self._end(epoch, logs)
+        return 1
+
+    def _end(self, epoch: int, logs: dict[str, float]) -> None:
+        self.state.epoch = epoch + 1
+        self.callbacks("on_epoch_end", epoch, logs)
+
+    def _over_rows(self, data: Rows) -> None:
+        """The steps of an epoch, in an order that is a function of the engine's seed and the epoch."""
         began = time.perf_counter()
-        rows = len(arrays[0])
-        order = self.orders.at(epoch).permutation(rows) if shuffle else None
-        while self.batch < n_steps and not self.model.stop_training:
-            self._slice(arrays, order, self.batch * batch_size, n_steps - self.batch, batch_size)
+        order = self.orders.at(self.epoch).permutation(len(data.arrays.x)) if data.shuffle else None
+        while self.batch < data.n_steps and not self.model.stop_training:
+            start = self.batch * data.batch_size
+            self._slice(data.arrays, order, start, data.n_steps - self.batch, data.batch_size)
         self.seconds = time.perf_counter() - began
-        return self.means.logs()
 
-    def run_ahead(
-        self,
-        epoch: int,
-        n_epochs: int,
-        arrays: _arrays.Arrays,
-        batch_size: int,
-        n_steps: int,
-        shuffle: bool,
-        held_out: _arrays.Arrays | None,
-    ) -> int:
+    def _over_batches(self, batches: Iterable[Arrays]) -> None:
+        for arrays in batches:
+            self._slice(arrays, None, 0, 1, len(arrays.x))
+            if self.model.stop_training:
+                break
+
+    def _slice(
+        self, arrays: Arrays, order: np.ndarray | None, start: int, n_steps: int, batch_size: int
+    ) -> None:
+        """At most `n_steps` steps from place `start` of `order`; one if a callback watches the batches."""
+        callbacks = self.callbacks
+        if callbacks.per_batch:
+            callbacks("on_train_batch_begin", self.batch, {})
+            n_steps = 1
+        self.interrupts.hold()
+        try:
+            done = self.engine.train(
+                arrays, order, start, min(n_steps, _MOST_STEPS), batch_size, self.epoch, BUDGET
+            )
+        finally:
+            self.interrupts.release()
+        self.batch += done.steps
+        self.means.add(done.rows, done.loss_sum, done.metric_sums)
+        if math.isnan(done.loss_sum):
+            if not callbacks.has("on_divergence"):
+                where = f"epoch {self.epoch + 1}, batch {self.batch + 1}"
+                raise divergence(where, done.learning_rates[done.steps])
+            callbacks("on_divergence", self.epoch, self.batch)
+            self.model.stop_training = True
+        elif self.watched:
+            logs = self.means.logs()
+            if callbacks.per_batch:
+                callbacks("on_train_batch_end", self.batch - 1, logs)
+            callbacks("on_steps", self.batch, logs)
+
+    # ------------------------------------------------------------------------------------ many epochs at once
+
+    def _for_running_ahead(self) -> tuple[Rows, Arrays | None] | None:
+        """What to train on and to validate on, where no callback looks at single epochs and the validation is
+        short and behind each of them; else None.
+        """
+        data, validation, engine = self.data, self.validation, self.engine
+        alone = not self.watched and all(type(each) is History for each in self.callbacks.callbacks)
+        if not (alone and isinstance(data, Rows) and engine.trains_epochs):
+            return None
+        if validation is None:
+            return data, None
+        source = validation.source
+        if validation.frequency == 1 and isinstance(source, Arrays) and len(source.x) <= engine.slice_rows():
+            return data, source
+        return None
+
+    def _run_ahead(self, epoch: int, n_epochs: int, data: Rows, held_out: Arrays | None) -> int:
         """Several short epochs with their validation in one call of the core; gives how many were done.
 
         An epoch of a tiny net takes the core less time than it takes Python to ask for it. What is computed
-        is the same as by `over_arrays` and `evaluate`; for runs where no callback looks at single epochs
-        (`may_run_ahead`). 0 where the epochs are not short.
+        is the same as by `_epoch`. 0 where the epochs are not short.
         """
-        model, rows, run = self.model, len(arrays[0]), self.callbacks
-        count = min(n_epochs, int(min(BUDGET / 2 / self.seconds, _MOST_ROWS / rows)))
+        engine = self.engine
+        count = min(n_epochs, int(min(BUDGET / 2 / self.seconds, _MOST_ROWS / len(data.arrays.x))))
         if count < 2:
             return 0
-        optimizer, first = model.optimizer, model.optimizer.iterations
-        orders = np.empty((count, rows if shuffle else 0), np.int64)
-        for i in range(count if shuffle else 0):
-            orders[i] = self.orders.at(epoch + i).permutation(rows)
-        if isinstance(optimizer.learning_rate, float):
-            rates = optimizer.learning_rates(first, count * n_steps, epoch).reshape(count, n_steps)
-        else:
-            each = [optimizer.learning_rates(first + i * n_steps, n_steps, epoch + i) for i in range(count)]
-            rates = np.stack(each)
-        names = model.metrics_names
+        orders, rates = self._orders(data, epoch, count), self._rates(data, epoch, count)
+        names = engine.metrics_names
         self.interrupts.hold()
         try:
-            done, broken, sums = model._plan_for(batch_size).train_epochs(
-                *arrays, held_out, orders, rates, batch_size, epoch, first, BUDGET
+            done, broken, means = engine.train_epochs(
+                data.arrays, held_out, orders, rates, data.batch_size, epoch, BUDGET
             )
-            optimizer.iterations = first + done * n_steps + max(broken, 0)
-            means = (sums[:done, :, 1:] / np.maximum(sums[:done, :, :1], 1)).tolist()
-            for i, (training, validation) in enumerate(means):
+            for i, (training, validated) in enumerate(means.tolist()):
                 logs = dict(zip(names, training, strict=True))
                 if held_out is not None:
-                    logs |= {f"val_{name}": value for name, value in zip(names, validation, strict=True)}
-                model._epoch = epoch + i + 1
-                run("on_epoch_end", epoch + i, logs)
+                    logs |= {f"val_{name}": value for name, value in zip(names, validated, strict=True)}
+                self._end(epoch + i, logs)
         finally:
             self.interrupts.release()
         if broken >= 0:
             raise divergence(f"epoch {epoch + done + 1}, batch {broken + 1}", rates[done][broken])
         return done
 
-    def may_run_ahead(self, parts: Any) -> bool:
-        """Whether `run_ahead` can do these epochs, whose validation is on `parts`, or None."""
-        model, run = self.model, self.callbacks
-        short = parts is None or (
-            isinstance(parts, list) and len(parts) == 1 and len(parts[0][0]) <= _slice_rows(model)
-        )
-        return (
-            short
-            and model.backend == "compiled"
-            and model._loss_spec is not None
-            and not self.watched
-            and all(type(callback) is History for callback in run.callbacks)
-        )
+    def _orders(self, data: Rows, epoch: int, count: int) -> np.ndarray:
+        """The rows' orders (count, n) in the epochs from `epoch` on; (count, 0) without shuffling."""
+        rows = len(data.arrays.x)
+        orders = np.empty((count, rows if data.shuffle else 0), np.int64)
+        for i in range(count if data.shuffle else 0):
+            orders[i] = self.orders.at(epoch + i).permutation(rows)
+        return orders
 
-    def over_batches(self, epoch: int, batches: Iterable[tuple]) -> dict[str, float]:
-        """One epoch over an iterable of (x, y) or (x, y, sample_weight)."""
-        self._begin(epoch)
-        for arrays in batches:
-            self._slice(arrays, None, 0, 1, len(arrays[0]))
-            if self.model.stop_training:
-                break
-        return self.means.logs()
-
-    def _begin(self, epoch: int) -> None:
-        self.epoch, self.batch, self.means = epoch, 0, Means(self.model.metrics_names)
-
-    def _slice(
-        self, arrays: tuple, order: np.ndarray | None, start: int, n_steps: int, batch_size: int
-    ) -> None:
-        """At most `n_steps` steps from place `start` of `order`; one if a callback watches the batches."""
-        model, callbacks = self.model, self.callbacks
-        if callbacks.per_batch:
-            callbacks("on_train_batch_begin", self.batch, {})
-            n_steps = 1
-        self.interrupts.hold()
-        try:
-            done, rows, loss_sum, metric_sums, rates = train(
-                model, *arrays, order, start, min(n_steps, _MOST_STEPS), batch_size, self.epoch
-            )
-        finally:
-            self.interrupts.release()
-        self.batch += done
-        self.means.add(rows, loss_sum, metric_sums)
-        if math.isnan(loss_sum):
-            if not callbacks.has("on_divergence"):
-                raise divergence(f"epoch {self.epoch + 1}, batch {self.batch + 1}", rates[done])
-            callbacks("on_divergence", self.epoch, self.batch)
-            model.stop_training = True
-        elif self.watched:
-            logs = self.means.logs()
-            if callbacks.per_batch:
-                callbacks("on_train_batch_end", self.batch - 1, logs)
-            callbacks("on_steps", self.batch, logs)
+    def _rates(self, data: Rows, epoch: int, count: int) -> np.ndarray:
+        """The learning rates (count, n_steps) of the epochs from `epoch` on."""
+        optimizer, _ = self.engine.compiled.for_training()
+        first, n = optimizer.iterations, data.n_steps
+        if isinstance(optimizer.learning_rate, float):
+            return optimizer.learning_rates(first, count * n, epoch).reshape(count, n)
+        return np.stack([optimizer.learning_rates(first + i * n, n, epoch + i) for i in range(count)])
 
 
 def divergence(where: str, rate: float) -> DivergenceError:
@@ -225,159 +273,3 @@ def divergence(where: str, rate: float) -> DivergenceError:
         f"the loss is not finite in {where}, at learning rate {rate:g}; the model keeps the weights of the "
         "last whole step. A smaller learning rate, clipnorm, or inputs of a smaller scale may help"
     )
-
-
-def train(
-    model: Sequential,
-    x: np.ndarray,
-    y: np.ndarray,
-    sample_weight: np.ndarray | None,
-    order: np.ndarray | None,
-    start: int,
-    n_steps: int,
-    batch_size: int,
-    epoch: int,
-) -> tuple[int, int, float, np.ndarray, np.ndarray]:
-    """As many steps as fit in the budget; gives (steps, rows, loss sum, metric sums, learning rates)."""
-    plan, optimizer = model._plan_for(batch_size), model.optimizer
-    step = optimizer.iterations
-    rates = optimizer.learning_rates(step, n_steps, epoch)
-    run = plan.train if model._loss_spec else _PythonLoss(model, plan).train
-    done, rows, loss_sum, metric_sums = run(
-        x, y, sample_weight, order, start, rates, batch_size, epoch, step, BUDGET
-    )
-    optimizer.iterations = step + done
-    return done, rows, loss_sum, metric_sums, rates
-
-
-class _PythonLoss:
-    """`Plan.train` and `Plan.evaluate` for a loss that is a Python function; one step at a time."""
-
-    def __init__(self, model: Sequential, plan: Any) -> None:
-        self.model, self.plan = model, plan
-
-    def _sums(self, y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """The metrics' sums over the rows of a batch."""
-        model = self.model
-        if not model.metrics:
-            return np.zeros(0)
-        metric = backend(model.backend).metric
-        known = _arrays.targets(y, "y", "", "any", model.output_shape)
-        return np.array([metric(m.spec(), known, outputs) for m in model.metrics]) * len(y)
-
-    def train(self, x, y, sample_weight, order, start, rates, batch_size, epoch, step, budget):
-        rows = slice(start, start + batch_size) if order is None else order[start : start + batch_size]
-        xs, ys = x[rows], y[rows]
-        weights = None if sample_weight is None else sample_weight[rows]
-        outputs = self.plan.step_forward(xs, epoch, step)
-        value, gradient = self.model.loss.value_and_gradient(ys, outputs, weights)
-        value += self.plan.penalty()
-        if not math.isfinite(value):
-            return 0, 0, math.nan, np.zeros(len(self.model.metrics))
-        self.plan.step_backward(gradient, float(rates[0]), step)
-        return 1, len(xs), value * len(xs), self._sums(ys, outputs)
-
-    def evaluate(self, x, y, sample_weight, start, stop):
-        outputs = self.plan.forward(x[start:stop])
-        weights = None if sample_weight is None else sample_weight[start:stop]
-        value, _ = self.model.loss.value_and_gradient(y[start:stop], outputs, weights)
-        return stop - start, value * (stop - start), self._sums(y[start:stop], outputs)
-
-
-def backend(name: str) -> Any:
-    """The module that computes: nnc._core for "compiled", nnc.reference for "reference"."""
-    if name == "compiled":
-        from nnc import _core
-
-        return _core
-    from nnc import reference
-
-    return reference
-
-
-def _slice_rows(model: Sequential) -> int:
-    """Rows of about a gigaflop; a weight is used once for each place of its layer's output."""
-    work = sum(layer.count_params() * math.prod(layer.output_shape[:-1]) for layer in model.layers)
-    size = 2 ** round(math.log2(5e8 / (work + 1000)))
-    return min(max(size, 256), 65536)
-
-
-def _slices(model: Sequential, n: int) -> Iterator[tuple[int, int]]:
-    """(start, stop) of parts of n rows, about a gigaflop each; a function of the model and n alone."""
-    size = _slice_rows(model)
-    for start in range(0, n, size):
-        yield start, min(start + size, n)
-
-
-def evaluate(
-    model: Sequential,
-    parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray | None]],
-    tick: Callable[[int], Any],
-) -> dict[str, float]:
-    """The loss (with penalties, as Keras reports it) and the metrics over parts (x, y, sample_weight)."""
-    plan, means = model._plan_for(1), Means(model.metrics_names)
-    run = plan.evaluate if model._loss_spec else _PythonLoss(model, plan).evaluate
-    for arrays in parts:
-        for start, stop in _slices(model, len(arrays[0])):
-            means.add(*run(*arrays, start, stop))
-            tick(stop - start)
-    if means.rows == 0:
-        raise ValueError("there is nothing to evaluate: no batches came")
-    plan.release()
-    means.sums[0] += plan.penalty() * means.rows
-    return means.logs()
-
-
-def predict(model: Sequential, x: np.ndarray, tick: Callable[[int], Any]) -> np.ndarray:
-    """The outputs (n, n_outputs) of rows x (n, n_inputs)."""
-    plan, outputs = model._plan_for(1), None
-    for start, stop in _slices(model, len(x)):
-        part = plan.forward(x[start:stop])
-        tick(stop - start)
-        if len(part) == len(x):
-            return part
-        if outputs is None:
-            outputs = np.empty((len(x), plan.n_outputs), part.dtype)
-        outputs[start:stop] = part
-    return plan.forward(x) if outputs is None else outputs
-
-
-class Batches:
-    """An iterable of batches for several epochs.
-
-    Without `steps` an epoch is one pass. With `steps` it takes so many batches and the next epoch goes on
-    behind them; at its end an iterable is begun again, a generator cannot be.
-    """
-
-    def __init__(self, source: Any, steps: int | None, name: str = "x") -> None:
-        self.source, self.steps, self.name = source, steps, name
-        self._iterator: Iterator | None = None
-        if not hasattr(source, "__iter__") and not (
-            hasattr(source, "__getitem__") and hasattr(source, "__len__")
-        ):
-            raise TypeError(
-                f"{name} must be an array with y, or an iterable of batches (x, y), got {source!r}"
-            )
-
-    def _begin(self) -> Iterator:
-        if hasattr(self.source, "__iter__"):
-            return iter(self.source)
-        return (self.source[i] for i in range(len(self.source)))
-
-    def __iter__(self) -> Iterator[Any]:
-        """The batches of the next epoch."""
-        once = hasattr(self.source, "__next__")
-        if self.steps is None:
-            yield from self.source if once else self._begin()
-            return
-        for _ in range(self.steps):
-            if self._iterator is None:
-                self._iterator = self._begin()
-            batch = next(self._iterator, self)
-            if batch is self and not once:
-                self._iterator = self._begin()
-                batch = next(self._iterator, self)
-            if batch is self:
-                warnings.warn(f"{self.name} ran out of batches: steps={self.steps} an epoch", stacklevel=2)
-                return
-            yield batch

@@ -1,13 +1,5 @@
 """The model file: one safetensors file, with the configuration as JSON in its metadata under "nnc".
 
-    >>> import os, tempfile, nnc, nnc.saving
-    >>> model = nnc.Sequential([nnc.Input((2,)), nnc.layers.Dense(1)])
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     nnc.saving.save_model(model, os.path.join(folder, "model.safetensors"))
-    ...     loaded = nnc.load_model(os.path.join(folder, "model.safetensors"))
-    >>> bool((loaded.get_weights()[0] == model.get_weights()[0]).all())
-    True
-
 Tensors: "<layer>/<weight>"; "slots/<slot>/<layer>/<weight>", the optimizer's memory; "history/epoch" and
 "history/logs/<key>"; "callbacks/<callback>/<layer>/<weight>", best weights so far. A file holds no code and
 names no classes but nnc's own: reading it imports nothing and executes nothing. Everything that it says is
@@ -20,19 +12,23 @@ import contextlib
 import json
 import math
 import os
-import warnings
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from nnc import layers, losses, metrics, optimizers
-from nnc._config import deserialize, serialize
+from nnc._config import choice, deserialize, integer, serialize
 from nnc._version import __version__
 from nnc.callbacks import History
-from nnc.errors import FormatError
+from nnc.errors import FormatError, warn
 from nnc.models import tensorfile
-from nnc.models.sequential import Sequential
+from nnc.models.backends import BACKENDS, Backend
+from nnc.models.compiled import Compiled
+from nnc.models.engine import EngineState
+from nnc.models.stack import Stack, Weight
+from nnc.models.state import ModelState
 
 FORMAT = 1  # of the file
 NUMERICS = 1  # of the arithmetic: the bits that a seed gives
@@ -46,93 +42,82 @@ _KEYS = frozenset(
 _COMPILE_KEYS = frozenset(("optimizer", "loss", "metrics"))
 
 
-def save_model(
-    model: Sequential, filepath: str | os.PathLike, overwrite: bool = True, *, weights_only: bool = False
-) -> None:
-    """Write a model to a file; as `Sequential.save`.
-
-    Parameters
-    ----------
-    model : Sequential
-    filepath : str or path
-    overwrite : bool
-        Whether a file that is there may be replaced.
-    weights_only : bool
-        Whether to leave out how it was compiled, the optimizer's memory and the history.
-
-    Raises
-    ------
-    FileExistsError
-        If the file is there and may not be replaced.
-    OSError
-        If it cannot be written; a file that was there is as it was.
-
-    Warns
-    -----
-    UserWarning
-        If the loss is a Python function, which a file cannot hold: the model is then saved as one not
-        compiled.
-    """
-    if not overwrite and os.path.exists(filepath):
-        raise FileExistsError(f"{os.fspath(filepath)} is there already, and overwrite is False")
-    compiled = None if weights_only or model.loss is None else _compiled(model)
-    slots = model._optimizer_slots() if compiled else None
-    history = model.history if model.history is not None and not weights_only else None
-    running = model._callbacks
-    state = {} if weights_only else running.state() if running is not None else model._callback_state
-    built = model.layers if model.built else []
-    names = [f"{layer.name}/{weight}" for layer in built for weight in layer.weight_names]
-    trained = [flag for layer in built for flag in layer.trainable_flags]
-    tensors = dict(zip(names, model.get_weights() if model.built else [], strict=True))
-    slot_names = _slot_names(model.optimizer) if slots else None
-    for s, slot in enumerate(slot_names or ()):
-        tensors |= {f"slots/{slot}/{name}": slots[i][s] for i, name in enumerate(names) if trained[i]}
-    logs = (
-        {}
-        if history is None
-        else {k: a for k, v in history.history.items() if (a := _numbers(v)) is not None}
-    )
-    if history is not None:
-        tensors["history/epoch"] = np.array(history.epoch, np.int64)
-        tensors |= {f"history/logs/{key}": values for key, values in logs.items()}
-    kept = {}
-    for key, values in state.items():
-        kept[key] = {name: _plain(value) for name, value in values.items() if not isinstance(value, list)}
-        for name, arrays in values.items():
-            if isinstance(arrays, list):
-                kept[key][name] = "tensors"
-                tensors |= {f"callbacks/{key}/{n}": a for n, a in zip(names, arrays, strict=True)}
+def write(state: ModelState, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Write a model's state to a file, at once; see `nnc.saving.save_model`."""
+    if not overwrite and os.path.exists(path):
+        raise FileExistsError(f"{os.fspath(path)} is there already, and overwrite is False")
+    compiled = _compiled_config(state.engine.compiled)
+    if compiled is None:  # it cannot be trained on, so the optimizer's memory is of no use
+        state = replace(state, engine=replace(state.engine, slots=None))
+    stack, engine = state.stack, state.engine
+    weights = stack.weights() if stack.built else []
+    optimizer = engine.compiled.optimizer
+    slots = _slot_names(optimizer) if engine.slots and optimizer is not None else None
+    logs = _numeric_logs(state.history)
+    kept, of_callbacks = _callback_parts(state.callbacks, weights)
     config = {
         "format": FORMAT,
         "numerics": NUMERICS,
         "version": __version__,
-        "name": model.name,
-        "seed": model.seed,
-        "backend": model.backend,
-        "input": serialize(model._input) if model._input is not None else None,
-        "layers": [serialize(layer) for layer in model.layers],
-        "input_shape": list(model.input_shape) if model.built else None,
+        "name": stack.name,
+        "seed": engine.seed,
+        "backend": engine.backend.name,
+        "input": serialize(stack.input) if stack.input is not None else None,
+        "layers": [serialize(layer) for layer in stack.layers],
+        "input_shape": list(stack.shapes()[0]) if stack.built else None,
         "compile": compiled,
-        "slots": slot_names,
-        "iterations": model.optimizer.iterations if compiled else 0,
-        "epoch": 0 if weights_only else model._epoch,
-        "history": None if history is None else list(logs),
+        "slots": slots,
+        "iterations": optimizer.iterations if compiled and optimizer is not None else 0,
+        "epoch": state.epoch,
+        "history": None if state.history is None else list(logs),
         "callbacks": kept,
     }
-    tensorfile.write(filepath, tensors, {"nnc": json.dumps(config, allow_nan=False)})
+    tensors = _weight_tensors(engine, weights, slots) | of_callbacks
+    if state.history is not None:
+        tensors["history/epoch"] = np.array(state.history.epoch, np.int64)
+        tensors |= {f"history/logs/{key}": values for key, values in logs.items()}
+    tensorfile.write(path, tensors, {"nnc": json.dumps(config, allow_nan=False)})
 
 
-def _compiled(model: Sequential) -> dict[str, Any] | None:
-    """How the model was compiled, None where that cannot be saved."""
-    named = model.metrics if model.built else model._metric_names
+def _weight_tensors(
+    engine: EngineState, weights: Sequence[Weight], slots: Sequence[str] | None
+) -> dict[str, np.ndarray]:
+    """The weights and the optimizer's memory by their names in the file."""
+    tensors = dict(zip((weight.path for weight in weights), engine.weights or (), strict=True))
+    for s, slot in enumerate(slots or ()):
+        pairs = zip(weights, engine.slots or (), strict=True)
+        tensors |= {f"slots/{slot}/{weight.path}": arrays[s] for weight, arrays in pairs if weight.trainable}
+    return tensors
+
+
+def _callback_parts(
+    callbacks: Mapping[str, Mapping[str, Any]], weights: Sequence[Weight]
+) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
+    """What callbacks counted as JSON can hold it, "tensors" standing for weights; and those weights."""
+    kept: dict[str, dict[str, Any]] = {}
+    tensors: dict[str, np.ndarray] = {}
+    for key, values in callbacks.items():
+        kept[key] = {}
+        for name, value in values.items():
+            if isinstance(value, list):
+                pairs = zip(weights, value, strict=True)
+                tensors |= {f"callbacks/{key}/{weight.path}": array for weight, array in pairs}
+            kept[key][name] = "tensors" if isinstance(value, list) else _plain(value)
+    return kept, tensors
+
+
+def _compiled_config(compiled: Compiled) -> dict[str, Any] | None:
+    """How the model was compiled, None where it was not or where that cannot be saved."""
+    if compiled.optimizer is None or compiled.loss is None:
+        return None
     try:
         return {
-            "optimizer": serialize(model.optimizer),
-            "loss": serialize(model.loss),
-            "metrics": [m if isinstance(m, str) else serialize(metrics.get(m)) for m in named],
+            "optimizer": serialize(compiled.optimizer),
+            "loss": serialize(compiled.loss),
+            "metrics": [m if isinstance(m, str) else serialize(metrics.get(m)) for m in compiled.metrics],
         }
     except ValueError as error:
-        warnings.warn(f"the model is saved as one that is not compiled: {error}", stacklevel=4)
+        warn(f"the model is saved as one that is not compiled: {error}")
         return None
 
 
@@ -142,12 +127,13 @@ def _slot_names(optimizer: optimizers.Optimizer) -> list[str]:
     return slot_names(optimizer.spec())
 
 
-def _numbers(values: list[Any]) -> np.ndarray | None:
-    """Logs as float64; None for what a callback put there that is no number."""
-    try:
-        return np.array(values, np.float64).reshape(len(values))
-    except (TypeError, ValueError):
-        return None
+def _numeric_logs(history: History | None) -> dict[str, np.ndarray]:
+    """The logs as float64, without what a callback put there that is no number."""
+    found = {}
+    for key, values in {} if history is None else history.history.items():
+        with contextlib.suppress(TypeError, ValueError):
+            found[key] = np.array(values, np.float64).reshape(len(values))
+    return found
 
 
 def _plain(value: Any) -> float | int | None:
@@ -157,14 +143,8 @@ def _plain(value: Any) -> float | int | None:
     return float(value) if math.isfinite(value) else None
 
 
-def load_model(filepath: str | os.PathLike, compile: bool = True) -> Sequential:
-    """Read a model that `Sequential.save` wrote: compiled, with the optimizer's memory and the history.
-
-    Parameters
-    ----------
-    filepath : str or path
-    compile : bool
-        Whether it is to be ready for training; without it the optimizer is left out.
+def read(path: str | os.PathLike[str], weights_only: bool = False) -> ModelState:
+    """The state that `write` wrote, of layers and weights only where no more is asked for.
 
     Raises
     ------
@@ -173,46 +153,9 @@ def load_model(filepath: str | os.PathLike, compile: bool = True) -> Sequential:
     OSError
         If it cannot be opened.
     """
-    with _format_errors(filepath):
-        file = _File(filepath)
-        model = file.model
-        tensors = file.tensors()
-        if model.built:
-            model._values = model._by_layer([tensors[name] for name in file.weights])
-        config = file.config
-        if config["history"] is not None:
-            model.history = history = History()
-            history.model = model
-            history.epoch = tensors["history/epoch"].tolist()
-            history.history = {key: tensors[f"history/logs/{key}"].tolist() for key in config["history"]}
-        if compile and model.optimizer is not None:
-            model._slots = config["slots"] and [
-                [tensors[f"slots/{slot}/{name}"] for slot in config["slots"]] if name in file.trained else []
-                for name in file.weights
-            ]
-            model._epoch, model._callback_state = config["epoch"], config["callbacks"]
-            for key, values in model._callback_state.items():
-                for name, value in values.items():
-                    if value == "tensors":
-                        values[name] = [tensors[f"callbacks/{key}/{n}"] for n in file.weights]
-        else:
-            model.optimizer = model.loss = model._loss_spec = None
-            model._metrics, model._metric_names = None, []
-    return model
-
-
-def load_weights(model: Sequential, filepath: str | os.PathLike) -> None:
-    """Give a model the weights of a file; as `Sequential.load_weights`."""
-    with _format_errors(filepath):
-        file = _File(filepath)
-        tensors = file.tensors(file.weights)
-        shape = file.model.input_shape
-    if not model.built and shape is not None:
-        model._build(shape)
-    try:
-        model.set_weights([tensors[name] for name in file.weights])
-    except ValueError as error:
-        raise ValueError(f"the weights of {os.fspath(filepath)} are not this model's: {error}") from None
+    with _format_errors(path):
+        file = _File(path)
+        return file.weights_only() if weights_only else file.state()
 
 
 @contextlib.contextmanager
@@ -229,17 +172,18 @@ def _format_errors(path: str | os.PathLike) -> Iterator[None]:
 class _File:
     """A model file whose header and configuration were read and agree."""
 
-    def __init__(self, path: str | os.PathLike) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
         metadata, self.header = tensorfile.read_header(path)
         self.config = _config(metadata)
-        self.model = _model(self.config)
-        built = self.model.layers if self.model.built else []
-        shapes = {f"{layer.name}/{name}": shape for layer in built for name, shape, _ in layer.weights_spec()}
-        self.weights = list(shapes)
-        flags = [flag for layer in built for flag in layer.trainable_flags]
-        self.trained = {name for name, flag in zip(shapes, flags, strict=True) if flag}
-        self._compare(_expected(self.config, shapes, self.trained))
+        self.seed = integer("'seed'", self.config["seed"], 0, 2**64 - 1)
+        self.stack = _stack(self.config)
+        self.backend = BACKENDS[choice("'backend'", self.config["backend"], BACKENDS)]
+        self.compiled = _compiled(self.config)
+        if self.stack.built:
+            self.compiled.metrics_for(self.stack.shapes()[1])  # whether they fit
+        self.weights = self.stack.weights() if self.stack.built else []
+        self._compare(_expected(self.config, self.backend, self.weights))
 
     def _compare(self, expected: Mapping[str, tuple[str, tuple[int, ...] | None]]) -> None:
         """Whether the tensors are just those that the configuration implies; shape None is any vector."""
@@ -252,9 +196,44 @@ class _File:
                 wanted = f"{dtype} {'vector' if shape is None else shape}"
                 raise FormatError(f"tensor {name!r} is {found[0]} {found[1]}, not {wanted}")
 
-    def tensors(self, names: list[str] | None = None) -> dict[str, np.ndarray]:
-        """The tensors, or those of these names."""
-        return tensorfile.read_tensors(self.path, self.header if names is None else names, self.header)
+    def weights_only(self) -> ModelState:
+        """Layers and weights; no other tensor is read."""
+        tensors = tensorfile.read_tensors(self.path, [w.path for w in self.weights], self.header)
+        return ModelState(self.stack, self._engine(tensors)).weights_only()
+
+    def state(self) -> ModelState:
+        """All that the file holds."""
+        tensors = tensorfile.read_tensors(self.path, self.header, self.header)
+        engine = self._engine(tensors)
+        if self.config["slots"] is not None:
+            engine.slots = [
+                [tensors[f"slots/{slot}/{w.path}"] for slot in self.config["slots"]] if w.trainable else []
+                for w in self.weights
+            ]
+        callbacks = self._callbacks(tensors)
+        return ModelState(self.stack, engine, self.config["epoch"], callbacks, self._history(tensors))
+
+    def _engine(self, tensors: Mapping[str, np.ndarray]) -> EngineState:
+        weights = [tensors[w.path] for w in self.weights] if self.stack.built else None
+        return EngineState(self.seed, self.backend, self.compiled, weights, None)
+
+    def _history(self, tensors: Mapping[str, np.ndarray]) -> History | None:
+        names = self.config["history"]
+        if names is None:
+            return None
+        history = History()
+        history.epoch = tensors["history/epoch"].tolist()
+        history.history = {name: tensors[f"history/logs/{name}"].tolist() for name in names}
+        return history
+
+    def _callbacks(self, tensors: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+        def found(key: str, value: Any) -> Any:
+            return (
+                [tensors[f"callbacks/{key}/{w.path}"] for w in self.weights] if value == "tensors" else value
+            )
+
+        known = self.config["callbacks"]
+        return {key: {name: found(key, v) for name, v in values.items()} for key, values in known.items()}
 
 
 def _config(metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -280,7 +259,7 @@ def _config(metadata: Mapping[str, str]) -> dict[str, Any]:
         if not tensorfile.is_size(config[key]):
             raise FormatError(f"{key!r} must be a count, got {config[key]!r:.100}")
     for key in ("slots", "history"):
-        if config[key] is not None and not _all(config[key], list, str):
+        if config[key] is not None and not _are_names(config[key]):
             raise FormatError(f"{key!r} must be a list of names or null, got {config[key]!r:.100}")
         if config[key] is not None and len(set(config[key])) < len(config[key]):
             raise FormatError(f"{key!r} has a name twice")
@@ -294,71 +273,68 @@ def _config(metadata: Mapping[str, str]) -> dict[str, Any]:
     return config
 
 
-def _all(value: Any, container: type, kind: type) -> bool:
-    return isinstance(value, container) and all(isinstance(item, kind) for item in value)
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _model(config: Mapping[str, Any]) -> Sequential:
-    """The model of a configuration: layers with their shapes, compiled, but without weights."""
-    if config["seed"] is None:
-        raise FormatError("'seed' must be a number")
-    model = Sequential(name=config["name"] or None, seed=config["seed"])
-    if config["backend"] not in ("compiled", "reference"):
-        raise FormatError(f"'backend' must be compiled or reference, got {config['backend']!r:.100}")
-    model.backend = config["backend"]
+def _stack(config: Mapping[str, Any]) -> Stack:
+    """The layers of a configuration, with their shapes."""
+    stack = Stack(config["name"] or None)
     if config["input"] is not None:
         first = deserialize(config["input"], layers.registry)
         if not isinstance(first, layers.InputLayer):
             raise FormatError(f"'input' must be an InputLayer, got {first!r:.100}")
-        model.add(first)
+        stack.add(first)
     for data in config["layers"]:
         layer = deserialize(data, layers.registry)
         if layer.name is None or isinstance(layer, layers.InputLayer):
             raise FormatError(f"'layers' must be layers with names, got {layer!r:.100}")
-        model.add(layer)
+        stack.add(layer)
     shape = config["input_shape"]
     if shape is not None:
         if not isinstance(shape, list) or not shape or not all(map(tensorfile.is_size, shape)):
             raise FormatError(f"'input_shape' must be a shape or null, got {shape!r:.100}")
-        model._build(tuple(shape))
-    elif model.built:
+        stack.build(tuple(shape))
+    elif stack.built:
         raise FormatError("'input_shape' is null, but the layers have shapes")
-    if config["compile"] is None:
+    return stack
+
+
+def _compiled(config: Mapping[str, Any]) -> Compiled:
+    """How the model was compiled."""
+    compiled = config["compile"]
+    if compiled is None:
         if config["slots"] is not None or config["iterations"]:
             raise FormatError("'slots' and 'iterations' need 'compile'")
-        return model
-    compiled = config["compile"]
+        return Compiled()
     if (
         not isinstance(compiled, dict)
         or compiled.keys() != _COMPILE_KEYS
         or not isinstance(compiled["metrics"], list)
     ):
         raise FormatError(f"'compile' must have {', '.join(sorted(_COMPILE_KEYS))}, got {compiled!r:.100}")
-    model.compile(
-        deserialize(compiled["optimizer"], optimizers.registry),
-        deserialize(compiled["loss"], losses.registry),
-        metrics=[m if isinstance(m, str) else deserialize(m, metrics.registry) for m in compiled["metrics"]],
-        backend=config["backend"],
-    )
-    model.optimizer.iterations = config["iterations"]
-    if config["slots"] is not None and config["slots"] != _slot_names(model.optimizer):
-        raise FormatError(f"'slots' must be {_slot_names(model.optimizer)}, got {config['slots']!r:.100}")
-    return model
+    optimizer = deserialize(compiled["optimizer"], optimizers.registry)
+    loss = deserialize(compiled["loss"], losses.registry)
+    names = [m if isinstance(m, str) else deserialize(m, metrics.registry) for m in compiled["metrics"]]
+    optimizer.iterations = config["iterations"]
+    if config["slots"] is not None and config["slots"] != _slot_names(optimizer):
+        raise FormatError(f"'slots' must be {_slot_names(optimizer)}, got {config['slots']!r:.100}")
+    return Compiled(optimizer, loss, names)
 
 
 def _expected(
-    config: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], trained: Set[str]
+    config: Mapping[str, Any], backend: Backend, weights: Sequence[Weight]
 ) -> dict[str, tuple[str, tuple[int, ...] | None]]:
-    """The tensors that a configuration implies: name: (dtype, shape); no slots for weights not `trained`."""
-    dtype = "F32" if config["backend"] == "compiled" else "F64"
+    """The tensors that a configuration implies: name: (dtype, shape); no slots for weights not trained."""
+    dtype = tensorfile.DTYPES[backend.dtype]
     prefixes = [""]
     for key, values in config["callbacks"].items():
         prefixes += [f"callbacks/{key}/" for value in values.values() if value == "tensors"]
     expected: dict[str, tuple[str, tuple[int, ...] | None]] = {}
     for prefix in prefixes:
-        expected |= {prefix + name: (dtype, shape) for name, shape in shapes.items()}
+        expected |= {prefix + weight.path: (dtype, weight.shape) for weight in weights}
     for slot in config["slots"] or ():
-        expected |= {f"slots/{slot}/{name}": (dtype, shapes[name]) for name in shapes if name in trained}
+        expected |= {f"slots/{slot}/{w.path}": (dtype, w.shape) for w in weights if w.trainable}
     if config["history"] is not None:
         expected["history/epoch"] = ("I64", None)
         expected |= {f"history/logs/{key}": ("F64", None) for key in config["history"]}

@@ -10,25 +10,45 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnc import _arrays
-from nnc.callbacks import History, progress
-from nnc.callbacks.base import Callback
+from nnc import _arrays, losses, optimizers, random
+from nnc._config import choice, integer, shape
+from nnc.callbacks import Callback, History
+from nnc.callbacks.progress import PRINTERS, RowsBar, resolve, text
 from nnc.callbacks.run import CallbackList
-from nnc.models import loops, summary
-from nnc.models.network import Network
+from nnc.layers import Layer
+from nnc.metrics import Metric
+from nnc.models import modelfile, summary
+from nnc.models.backends import BACKENDS
+from nnc.models.batches import (
+    BATCH_SIZE,
+    Batches,
+    first_batches,
+    is_batches,
+    is_stream,
+    refuse_with_batches,
+    unpack,
+)
+from nnc.models.compiled import Compiled
+from nnc.models.engine import Engine, Means
+from nnc.models.inputs import Arrays, arrays_of, features, split
+from nnc.models.interrupts import Interrupts
+from nnc.models.loops import Fit, Rows, Stream, TrainingState, Validation, divergence, falls_on
+from nnc.models.stack import Stack
+from nnc.models.state import ModelState
 
 _FLOAT32 = np.dtype(np.float32)
 
 
-class Sequential(Network):
+class Sequential:
     """Layers one after the other.
 
     Parameters
@@ -67,6 +87,222 @@ class Sequential(Network):
     >>> round(float(model.predict([[2.0]])[0, 0]), 1)
     6.0
     """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer] | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+        *,
+        seed: int | None = None,
+    ) -> None:
+        if trainable is not True:
+            raise ValueError(
+                f"trainable must be True (nnc trains every weight of a model), got {trainable!r}"
+            )
+        stack = Stack(name)
+        seed = random.next_seed() if seed is None else integer("seed", seed, 0, 2**64 - 1)
+        self.history: History | None = None
+        self.stop_training = False
+        self._stack, self._engine = stack, Engine(stack, seed)
+        self._training = TrainingState()
+        for layer in layers or ():
+            self.add(layer)
+
+    # ------------------------------------------------------------------------------------------------- layers
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._stack.name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._stack.name = name
+
+    @property
+    def seed(self) -> int:
+        """The seed of the first weights, the shuffles and dropout."""
+        return self._engine.seed
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the `Input`."""
+        return self._stack.layers
+
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """The shape of one sample, without the batch axis."""
+        return self._stack.input_shape
+
+    @property
+    def output_shape(self) -> tuple[int, ...] | None:
+        """The shape of one output, without the batch axis."""
+        return self._stack.output_shape
+
+    @property
+    def built(self) -> bool:
+        """Whether the shapes are known."""
+        return self._stack.built
+
+    def add(self, layer: Layer) -> None:
+        """Put a layer behind the last one. Weights that are there stay; a compiled model stays compiled.
+
+        Raises
+        ------
+        ValueError
+            If the layer cannot follow, or its name or itself is in the model already.
+        """
+        self._engine.drop_plan()
+        self._stack.add(layer)
+        self._engine.layers_changed()
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the last layer away and return it."""
+        self._engine.drop_plan()
+        layer = self._stack.pop()
+        self._engine.layers_changed()
+        return layer
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of that name or place."""
+        return self._stack.get(name, index)
+
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
+        """Settle the shapes.
+
+        Parameters
+        ----------
+        input_shape : tuple
+            With the batch axis, as in Keras: (None, 784). None where the model has an `Input`.
+        """
+        if input_shape is None:
+            self._stack.build(None)
+            return
+        if len(input_shape) < 2:
+            raise ValueError(
+                f"input_shape must begin with the batch axis, as (None, 784) does, got {input_shape!r}"
+            )
+        self._stack.build(shape("input_shape", input_shape[1:]))
+
+    # ------------------------------------------------------------------------------------------------ weights
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights in layer order: kernel (I, O) and bias (O,) of a Dense, alpha of a PReLU, ...
+
+        The docstring of each layer says which it has.
+        """
+        return self._engine.get_weights()
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Take weights as `get_weights` gives them.
+
+        Raises
+        ------
+        ValueError
+            If their number or a shape is another; the message names the layer.
+        """
+        self._engine.set_weights(weights)
+
+    def count_params(self) -> int:
+        """The number of weights."""
+        self._stack.shapes()
+        return sum(layer.count_params() for layer in self.layers)
+
+    def layer_output(self, x: ArrayLike, layer: Layer | str | int) -> np.ndarray:
+        """What one of the layers gives for x, in inference mode.
+
+        Parameters
+        ----------
+        x : array-like (n, *input_shape)
+        layer : Layer, str or int
+            The layer, its name or its place in `layers`.
+
+        Returns
+        -------
+        ndarray (n, *layer.output_shape)
+            After the layer's activation.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> hidden = nnc.layers.Dense(2, "relu", kernel_initializer="ones")
+        >>> model = nnc.Sequential([nnc.Input((3,)), hidden, nnc.layers.Dense(1)])
+        >>> model.layer_output([[1.0, 2.0, 3.0]], hidden).tolist()
+        [[6.0, 6.0]]
+        """
+        if isinstance(layer, str):
+            layer = self.get_layer(layer)
+        elif isinstance(layer, int):
+            layer = self.get_layer(index=layer)
+        elif layer not in self.layers:
+            raise ValueError(f"layer must be one of the model, its name or its place, got {layer!r}")
+        rows = self._features(x)
+        outputs = self._engine.layer_output(rows, self.layers.index(layer) + 1)
+        return outputs.reshape(len(rows), *(layer.output_shape or ()))
+
+    # ---------------------------------------------------------------------------------------------- compiling
+
+    def compile(
+        self,
+        optimizer: str | optimizers.Optimizer | Mapping[str, Any] = "rmsprop",
+        loss: str | losses.Loss | Callable[..., Any] | Mapping[str, Any] | None = None,
+        loss_weights: None = None,
+        metrics: Any = None,
+        weighted_metrics: None = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+        *,
+        backend: str = "compiled",
+    ) -> None:
+        """Say how to train. Weights stay; the optimizer starts afresh, unless it is the one that was there.
+
+        Parameters
+        ----------
+        optimizer : str, Optimizer
+            A name ("sgd", "adam", "adamw", "rmsprop") or an object of `nnc.optimizers`.
+        loss : str, Loss or callable
+            A name, an object of `nnc.losses`, or a function f(y_true, y_pred) -> (value, gradient).
+        metrics : list of str or Metric, optional
+            Such as ["accuracy"]; they do not see sample weights.
+        loss_weights, weighted_metrics : None
+            nnc has neither.
+        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+            Taken for the sake of scripts written for Keras; nnc has nothing to choose here.
+        backend : {"compiled", "reference"}
+            The C core in float32, or NumPy in float64.
+        """
+        if loss_weights is not None or weighted_metrics is not None:
+            raise ValueError("nnc has no loss_weights and no weighted_metrics; use sample_weight in fit")
+        row = BACKENDS[choice("backend", backend, BACKENDS)]
+        self._engine.compile(Compiled.of(optimizer, loss, metrics), row)
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer | None:
+        """The optimizer, as `compile` was told."""
+        return self._engine.compiled.optimizer
+
+    @property
+    def loss(self) -> losses.Loss | None:
+        """The loss, as `compile` was told."""
+        return self._engine.compiled.loss
+
+    @property
+    def backend(self) -> str:
+        """What computes: "compiled" or "reference"."""
+        return self._engine.backend.name
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics beside the loss; none before the model is compiled and built."""
+        return self._engine.metrics
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The keys of the logs: "loss" and the metrics."""
+        return self._engine.metrics_names
 
     # ---------------------------------------------------------------------------------------------- training
 
@@ -145,93 +381,73 @@ class Sequential(Network):
         Ctrl-C, an error or a divergence leave the model after a whole step; the callbacks' `on_train_end` has
         been called and ``model.history`` holds the epochs that were finished.
         """
-        epochs = _arrays.check_count(epochs, "epochs", 0)
-        initial_epoch = _arrays.check_count(initial_epoch, "initial_epoch", 0)
+        epochs = integer("epochs", epochs, 0)
+        initial_epoch = integer("initial_epoch", initial_epoch, 0)
         if steps_per_epoch is not None:
-            steps_per_epoch = _arrays.check_count(steps_per_epoch, "steps_per_epoch")
+            steps_per_epoch = integer("steps_per_epoch", steps_per_epoch, 1)
         if not isinstance(shuffle, (bool, np.bool_)):
             raise TypeError(f"shuffle must be True or False, got {shuffle!r}")
-        verbose = progress.resolve(verbose)
-        self._needs_optimizer()
-
-        train, held_out = None, None
-        if _arrays.is_batches(x, y):
-            _arrays.refuse_with_batches(
+        verbose = resolve(verbose)
+        self._engine.compiled.for_training()
+        data: Rows | Stream
+        held_out = None
+        if is_batches(x, y):
+            refuse_with_batches(
                 batch_size=batch_size, sample_weight=sample_weight, validation_split=validation_split
             )
-            batches = loops.Batches(x, steps_per_epoch)
-            n_steps = steps_per_epoch or (len(x) if hasattr(x, "__len__") else None)
+            data = self._stream(x, steps_per_epoch, class_weight)
         else:
-            batch_size = _arrays.check_count(32 if batch_size is None else batch_size, "batch_size")
-            train = self._arrays(x, y, sample_weight, class_weight)
+            arrays = self._arrays(x, y, sample_weight, class_weight)
             if validation_split:
-                train, held_out = _arrays.split(validation_split, train)
-            batch_size = min(batch_size, len(train[0]))
-            n_steps = -(-len(train[0]) // batch_size)
-            n_steps = min(n_steps, steps_per_epoch or n_steps)
-        if validation_data is None:
-            validation = (lambda: [held_out]) if held_out else None
-        else:
-            validation = self._validation(
-                validation_data, validation_steps, validation_batch_size or batch_size
-            )
-        _falls_on(validation_freq, 0)
+                arrays, held_out = (Arrays(*part) for part in split(validation_split, arrays))
+            data = _rows(arrays, batch_size, steps_per_epoch, bool(shuffle))
+        falls_on(validation_freq, 0)  # an error before training, not after
+        validation = None
+        if validation_data is not None:
+            room = validation_batch_size or data.batch_size
+            source = self._validation_source(validation_data, validation_steps, room)
+            validation = Validation(source, validation_freq)
+        elif held_out is not None:
+            validation = Validation(held_out, validation_freq)
 
-        given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-        history = next((c for c in given if isinstance(c, History)), None) or History()
-        printer = progress.PRINTERS[verbose]
-        extra = [history] * (history not in given) + ([printer()] if printer else [])
-        params = {"epochs": epochs, "initial_epoch": initial_epoch, "steps": n_steps, "verbose": verbose}
-        self.history, self.stop_training = history, False
-        run = self._callbacks = CallbackList(given + extra, self, params)
-
-        with loops.Interrupts() as interrupts:
-            loop = loops.Epochs(self, run, interrupts)
-            try:
-                run("on_train_begin", {})
-                if 0 < initial_epoch == self._epoch:
-                    run.restore(self._callback_state)
-                parts = validation() if validation is not None else None
-                ahead = train is not None and validation_freq == 1 and loop.may_run_ahead(parts)
-                held = parts[0] if ahead and parts else None
-                epoch = initial_epoch
-                while epoch < epochs:
-                    left = epochs - epoch
-                    done = ahead and loop.run_ahead(
-                        epoch, left, train, batch_size, n_steps, bool(shuffle), held
-                    )
-                    if not done:
-                        run("on_epoch_begin", epoch, {})
-                        if train is not None:
-                            logs = loop.over_arrays(epoch, train, batch_size, n_steps, bool(shuffle))
-                        else:
-                            logs = loop.over_batches(epoch, self._batches(batches, "x", class_weight))
-                            if loop.batch == 0 and not self.stop_training:
-                                warnings.warn(
-                                    f"x gave no batches in epoch {epoch + 1}: training ends", stacklevel=2
-                                )
-                                break
-                        if validation is not None and _falls_on(validation_freq, epoch):
-                            run("on_test_begin", {})
-                            found = loops.evaluate(self, validation(), int)
-                            logs |= {f"val_{name}": value for name, value in found.items()}
-                            run("on_test_end", found)
-                        self._epoch = epoch + 1
-                        run("on_epoch_end", epoch, logs)
-                        done = 1
-                    epoch += done
-                    if self.stop_training:
-                        break
-            finally:
-                # A second Ctrl-C must not keep the best weights from being restored.
-                interrupts.hold()
-                self._callback_state = {} if self.stop_training else run.state()
-                self._callbacks = None
-                if self._plan is not None:
-                    self._plan.release()
-                run("on_train_end", {})
-                interrupts.release()
+        params = {"epochs": epochs, "initial_epoch": initial_epoch, "steps": data.n_steps, "verbose": verbose}
+        history, run = self._callbacks_of_fit(callbacks, params)
+        Fit(self, self._engine, self._training, run, data, validation).run(initial_epoch, epochs)
         return history
+
+    def _stream(self, x: Any, steps: int | None, class_weight: Mapping[int, float] | None) -> Stream:
+        """Training data of an iterable of batches."""
+        batches = Batches(x, steps)
+        n_steps = steps or (len(x) if hasattr(x, "__len__") else None)
+        return Stream(lambda: self._batches(batches, "x", class_weight), n_steps)
+
+    def _validation_source(
+        self, data: Any, steps: int | None, batch_size: int | None
+    ) -> Arrays | Callable[[], Iterable[Arrays]]:
+        """`validation_data` as `Validation` takes it."""
+        if isinstance(data, tuple) or (
+            isinstance(data, list) and not all(isinstance(b, tuple) for b in data)
+        ):
+            names = ("validation_data[0]", "validation_data[1]")
+            x, y, weight = unpack(data, "validation_data")
+            return first_batches(self._arrays(x, y, weight, names=names), steps, batch_size)
+        batches = Batches(data, steps, "validation_data")
+        return lambda: self._batches(batches, "validation_data")
+
+    def _callbacks_of_fit(
+        self, callbacks: Callback | Sequence[Callback] | None, params: dict[str, Any]
+    ) -> tuple[History, CallbackList]:
+        """The History, which the model keeps; it with the caller's callbacks and what prints."""
+        given = _listed(callbacks)
+        history = next((each for each in given if isinstance(each, History)), None)
+        if history is None:
+            history = History()
+            given.append(history)
+        printer = PRINTERS[params["verbose"]]
+        if printer is not None:
+            given.append(printer())
+        self.history, self.stop_training = history, False
+        return history, CallbackList(given, self, params)
 
     def train_on_batch(
         self,
@@ -242,33 +458,17 @@ class Sequential(Network):
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
         """Make one step on these rows; return their loss (before the step) and metrics as `evaluate` does."""
-        self._needs_optimizer()
+        self._engine.compiled.for_training()
         arrays = self._arrays(x, y, sample_weight, class_weight)
-        means = loops.Means(self.metrics_names)
-        with loops.Interrupts() as interrupts:
+        means = Means(self.metrics_names)
+        with Interrupts() as interrupts:
             interrupts.hold()
-            _, rows, loss_sum, metric_sums, rates = loops.train(self, *arrays, None, 0, 1, len(arrays[0]), 0)
-        if math.isnan(loss_sum):
-            raise loops.divergence("train_on_batch", rates[0])
-        self._plan.release()
-        means.add(rows, loss_sum, metric_sums)
+            done = self._engine.train(arrays, None, 0, 1, len(arrays.x), epoch=0, budget=0.0)
+        if math.isnan(done.loss_sum):
+            raise divergence("train_on_batch", done.learning_rates[0])
+        self._engine.release()
+        means.add(done.rows, done.loss_sum, done.metric_sums)
         return _result(means.logs(), return_dict)
-
-    def _needs_optimizer(self) -> None:
-        if self.optimizer is None or self.loss is None:
-            raise ValueError("the model is not ready to be trained: compile(optimizer, loss=...) first")
-
-    def _validation(self, data: Any, steps: int | None, batch_size: int | None) -> Callable[[], Any]:
-        """What gives the parts of the validation data anew for every epoch."""
-        if isinstance(data, tuple) or (
-            isinstance(data, list) and not all(isinstance(b, tuple) for b in data)
-        ):
-            names = ("validation_data[0]", "validation_data[1]")
-            x, y, weight = _arrays.unpack(data, "validation_data")
-            arrays = _arrays.first_batches(self._arrays(x, y, weight, names=names), steps, batch_size)
-            return lambda: [arrays]
-        batches = loops.Batches(data, steps, "validation_data")
-        return lambda: self._batches(batches, "validation_data")
 
     # --------------------------------------------------------------------------------- evaluation, prediction
 
@@ -300,24 +500,25 @@ class Sequential(Network):
         return_dict : bool
             Whether to return {"loss": ..., ...} instead of [loss, ...] (a float without metrics).
         """
-        verbose = progress.resolve(verbose)
+        verbose = resolve(verbose)
         if batch_size is not None:
-            batch_size = _arrays.check_count(batch_size, "batch_size")
+            batch_size = integer("batch_size", batch_size, 1)
         if steps is not None:
-            steps = _arrays.check_count(steps, "steps")
-        if _arrays.is_batches(x, y):
-            _arrays.refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
-            parts, rows = self._batches(loops.Batches(x, steps)), None
+            steps = integer("steps", steps, 1)
+        parts: Iterable[Arrays]
+        if is_batches(x, y):
+            refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
+            parts, rows = self._batches(Batches(x, steps)), None
         else:
-            arrays = _arrays.first_batches(self._arrays(x, y, sample_weight), steps, batch_size)
-            parts, rows = [arrays], len(arrays[0])
+            arrays = first_batches(self._arrays(x, y, sample_weight), steps, batch_size)
+            parts, rows = [arrays], len(arrays.x)
         run = self._side_run(callbacks)
         run("on_test_begin", {})
-        with progress.RowsBar(rows, "evaluate", verbose) as tick:
-            logs = loops.evaluate(self, parts, tick)
+        with RowsBar(rows, "evaluate", verbose) as tick:
+            logs = self._engine.evaluate(parts, tick)
         run("on_test_end", logs)
         if verbose:
-            print(progress.text(logs), flush=True)
+            print(text(logs), flush=True)
         return _result(logs, return_dict)
 
     def test_on_batch(
@@ -328,7 +529,7 @@ class Sequential(Network):
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
         """The loss and the metrics of these rows, as `evaluate`."""
-        return _result(loops.evaluate(self, [self._arrays(x, y, sample_weight)], int), return_dict)
+        return _result(self._engine.evaluate([self._arrays(x, y, sample_weight)], int), return_dict)
 
     def predict(
         self,
@@ -357,43 +558,42 @@ class Sequential(Network):
         ndarray (n, *output_shape)
             float32 (float64 with backend="reference").
         """
-        verbose = progress.resolve(verbose)
+        verbose = resolve(verbose)
         if batch_size is not None:
-            batch_size = _arrays.check_count(batch_size, "batch_size")
+            batch_size = integer("batch_size", batch_size, 1)
         if steps is not None:
-            steps = _arrays.check_count(steps, "steps")
+            steps = integer("steps", steps, 1)
         run = self._side_run(callbacks)
         run("on_predict_begin", {})
-        if _arrays.is_stream(x):
-            parts = (
-                batch[0] if isinstance(batch, tuple) else batch
-                for batch in islice(loops.Batches(x, None), steps)
-            )
-            rows = None
-        else:
-            x = self._features(x)
-            parts = [x if steps is None else x[: steps * (batch_size or 32)]]
-            rows = len(parts[0])
-        with progress.RowsBar(rows, "predict", verbose) as tick:
-            found = [
-                loops.predict(self, part if rows is not None else self._features(part), tick)
-                for part in parts
-            ]
+        parts, rows = self._feature_parts(x, batch_size, steps)
+        with RowsBar(rows, "predict", verbose) as tick:
+            found = [self._engine.predict(part, tick) for part in parts]
         if not found:
             raise ValueError("x gave no batches")
         outputs = found[0] if len(found) == 1 else np.concatenate(found)
         run("on_predict_end", {})
-        return outputs.reshape(len(outputs), *self.output_shape)
+        return outputs.reshape(len(outputs), *self._stack.shapes()[1])
+
+    def _feature_parts(
+        self, x: Any, batch_size: int | None, steps: int | None
+    ) -> tuple[Iterable[np.ndarray], int | None]:
+        """The rows of arrays or of batches, and how many they are where that is known."""
+        if not is_stream(x):
+            rows = self._features(x)
+            rows = rows if steps is None else rows[: steps * (batch_size or BATCH_SIZE)]
+            return [rows], len(rows)
+        batches = islice(Batches(x, None), steps)
+        return (self._features(b[0] if isinstance(b, tuple) else b) for b in batches), None
 
     def predict_on_batch(self, x: ArrayLike) -> np.ndarray:
         """The outputs for these rows, in inference mode; the quickest way for a few rows at a time."""
-        plan = self._plan
-        if plan is not None and type(x) is np.ndarray and x.dtype is _FLOAT32 and self._flat:
+        plan = self._engine.flat_plan
+        if plan is not None and type(x) is np.ndarray and x.dtype is _FLOAT32:
             flags = x.flags
             if x.ndim == 2 and x.shape[1] == plan.n_inputs and flags.c_contiguous and flags.aligned:
                 return plan.forward(x)
         rows = self._features(x)
-        return self._plan_for(1).forward(rows).reshape(len(rows), *self.output_shape)
+        return self._engine.plan_for(1).forward(rows).reshape(len(rows), *self._stack.shapes()[1])
 
     __call__ = predict_on_batch
 
@@ -423,22 +623,38 @@ class Sequential(Network):
         >>> float(kernel[0, 0]), float(bias[0])
         (8.0, 4.0)
         """
-        x, y, weights = self._arrays(x, y, sample_weight)
-        step = self.optimizer.iterations
-        plan = self._plan_for(len(x))
-        if self._loss_spec is None:
-            outputs = plan.step_forward(x, 0, step) if training else plan.forward(x)
-            _, d = self.loss.value_and_gradient(y, outputs, weights)
-            # Half the squared distance to these rows has just the gradient d: (outputs - y) / n = d.
-            y, weights = (outputs - len(x) * d).astype(np.float32), None
-            squares = {"name": "euclidean", "from_logits": False, "label_smoothing": 0.0, "param": 0.0}
-            plan = self._new_plan(squares, len(x))
-            plan.set_parameters(self.get_weights())
-        return plan.gradients(x, y, weights, bool(training), 0, step)[1]
+        return self._engine.gradients(self._arrays(x, y, sample_weight), bool(training))
 
-    def _side_run(self, callbacks: Any) -> CallbackList:
-        given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-        return CallbackList(given, self, {})
+    def _side_run(self, callbacks: Callback | Sequence[Callback] | None) -> CallbackList:
+        return CallbackList(_listed(callbacks), self, {})
+
+    # ------------------------------------------------------------------------------------------------- inputs
+
+    def _features(self, x: Any, name: str = "x") -> np.ndarray:
+        """x as rows (n, n_inputs); an unbuilt model is built for it."""
+        if not self.built:
+            x = _arrays.as_numbers(x, name)
+            self._stack.build(self.input_shape or (x.shape[1:] if x.ndim > 1 else (1,)))
+        return features(x, name, self._stack.shapes()[0])
+
+    def _arrays(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        names: tuple[str, str] = ("x", "y"),
+    ) -> Arrays:
+        """(x, y, sample_weight) as a plan takes them."""
+        loss = self._engine.compiled.for_evaluation()
+        rows = self._features(x, names[0])
+        return arrays_of(rows, y, sample_weight, class_weight, loss, self._stack.shapes()[1], names)
+
+    def _batches(
+        self, source: Iterable[Any], name: str = "x", class_weight: Mapping[int, float] | None = None
+    ) -> Iterator[Arrays]:
+        for batch in source:
+            yield self._arrays(*unpack(batch, name), class_weight)
 
     # ---------------------------------------------------------------------------------------- saving, showing
 
@@ -455,38 +671,67 @@ class Sequential(Network):
         overwrite : bool
             Whether a file that is there may be replaced.
         """
-        from nnc import saving
-
-        saving.save_model(self, filepath, overwrite)
+        modelfile.write(self.state(), filepath, overwrite)
 
     def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
         """Write layers and weights only."""
-        from nnc import saving
-
-        saving.save_model(self, filepath, overwrite, weights_only=True)
+        modelfile.write(self.state().weights_only(), filepath, overwrite)
 
     def load_weights(self, filepath: str | os.PathLike) -> None:
         """Take the weights of a file of `save` or `save_weights`; their shapes must be the model's."""
-        from nnc import saving
+        state = modelfile.read(filepath, weights_only=True)
+        if not self.built and state.stack.input_shape is not None:
+            self._stack.build(state.stack.input_shape)
+        try:
+            self.set_weights(state.engine.weights or [])
+        except ValueError as error:
+            raise ValueError(f"the weights of {os.fspath(filepath)} are not this model's: {error}") from None
 
-        saving.load_weights(self, filepath)
+    def state(self) -> ModelState:
+        """Everything that a model file holds, copied."""
+        stack, engine, training = self._stack, self._engine.state(), self._training
+        if stack.built:  # metrics as they were found: "accuracy" depends on the outputs
+            engine.compiled = replace(engine.compiled, metrics=self.metrics)
+        return ModelState(stack, engine, training.epoch, training.callbacks(), self.history)
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Sequential:
+        """The model that `state` describes; it takes over the state's layers."""
+        model = cls(seed=state.engine.seed)
+        model._stack = state.stack
+        model._engine = Engine(state.stack, state.engine.seed)
+        model._engine.restore(state.engine)
+        model._training = TrainingState(state.epoch, state.callbacks)
+        model.history = state.history
+        return model
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle and copy take: weights and memory of its own, no run that is going on."""
+        own = {"_engine": copy(self._engine), "_training": replace(self._training, running=None)}
+        return self.__dict__ | own
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
         """Print a table of the layers with their output shapes and numbers of weights."""
-        (print_fn or print)(summary.table(self))
+        (print_fn or print)(summary.table(self._stack))
 
     def __repr__(self) -> str:
-        return summary.text(self)
+        return summary.text(self._stack, self._engine.compiled)
 
     def _repr_html_(self) -> str:
-        return summary.html(self)
+        return summary.html(self._stack)
 
 
-def _falls_on(frequency: int | Sequence[int], epoch: int) -> bool:
-    """Whether validation falls on `epoch` (from 0) by `validation_freq`."""
-    if isinstance(frequency, Sequence):
-        return epoch + 1 in frequency
-    return (epoch + 1) % _arrays.check_count(frequency, "validation_freq") == 0
+def _rows(arrays: Arrays, batch_size: int | None, steps: int | None, shuffle: bool) -> Rows:
+    """Training data of arrays: batches of `batch_size` rows, the first `steps` of them."""
+    batch_size = min(
+        BATCH_SIZE if batch_size is None else integer("batch_size", batch_size, 1), len(arrays.x)
+    )
+    n_steps = -(-len(arrays.x) // batch_size)
+    return Rows(arrays, batch_size, min(n_steps, steps or n_steps), shuffle)
+
+
+def _listed(callbacks: Callback | Sequence[Callback] | None) -> list[Callback]:
+    return [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
 
 
 def _result(logs: dict[str, float], return_dict: bool) -> float | list[float] | dict[str, float]:

@@ -24,7 +24,12 @@ MAX_HEADER = 8 * 2**20
 _MEMORY = 16 * 2**20
 _PER_TOKEN = 128  # bytes of a Python object or entry that one of the characters [ { : , can stand for
 
-_ITEMSIZE = {"F32": 4, "F64": 8, "I64": 8}
+DTYPES: dict[np.dtype, str] = {
+    np.dtype(np.float32): "F32",
+    np.dtype(np.float64): "F64",
+    np.dtype(np.int64): "I64",
+}
+_ITEMSIZE = {name: dtype.itemsize for dtype, name in DTYPES.items()}
 
 Header = dict[str, tuple[str, tuple[int, ...]]]  # name: (dtype, shape)
 

@@ -15,7 +15,7 @@ from nnc import _config, random
 from nnc._config import refusal
 from nnc._machine import threads
 from nnc.callbacks.progress import resolve
-from nnc.models.loops import Interrupts
+from nnc.models.interrupts import Interrupts
 from nnc.search import workers
 from nnc.search.data import Data
 from nnc.search.journal import Journal

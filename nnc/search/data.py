@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from nnc import _arrays, _config, random
+from nnc.models.batches import unpack
+from nnc.models.inputs import split
 
 Rows = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]  # x, y, sample_weight
 Part = tuple[Rows, Rows]  # to train on, to compare trials by
@@ -58,7 +60,7 @@ class Data:
         self.validation = None
         if validation_data is not None:
             names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
-            self.validation = _prepared(_arrays.unpack(validation_data, "validation_data"), names, convert)
+            self.validation = _prepared(unpack(validation_data, "validation_data"), names, convert)
         self.validation_split = validation_split
         self.folds = None if folds is None else _config.integer("folds", folds, 2, len(self.arrays[0]))
         self.seed = seed
@@ -76,7 +78,7 @@ class Data:
         if self.validation is not None:
             return [(self.arrays, self.validation)]
         if self.folds is None:
-            train, held_out = _arrays.split(self.validation_split, self.arrays)
+            train, held_out = split(self.validation_split, self.arrays)
             return [(tuple(train), tuple(held_out))]
         fold = _fold_of_row(self.arrays[0], self.arrays[1], self.folds, self.seed)
         return [
@@ -113,11 +115,11 @@ def _prepared(arrays: Any, names: tuple[str, ...], convert: bool) -> Rows:
     if convert:
         x, y, weight = found
         if x.dtype != np.uint8:
-            x = np.ascontiguousarray(_arrays.to_float32(x, names[0]))
+            x = np.ascontiguousarray(_arrays.to_float(x, names[0]))
         if y is not None and y.dtype.kind in "iu" and y.size and y.min() >= 0 and y.max() < 2**31:
             y = np.ascontiguousarray(y, np.int32)
         elif y is not None and y.dtype.kind == "f":
-            y = np.ascontiguousarray(_arrays.to_float32(y, names[1]))
+            y = np.ascontiguousarray(_arrays.to_float(y, names[1]))
         found = [x, y, weight]
     _arrays.same_rows(**{name: a for name, a in zip(names, found, strict=True)})
     return tuple(found)
