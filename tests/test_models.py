@@ -11,6 +11,7 @@ import pytest
 from model_helpers import IDS, RNG, ROWS, X, classifier, same, stream
 
 from nnc import Sequential, layers, losses, metrics, optimizers, random
+from nnc.models import prepare
 
 # ------------------------------------------------------------------------------------------ building
 
@@ -390,7 +391,7 @@ def test_uint8_stays_uint8(backend):
     images = RNG.integers(0, 256, (40, 3, 3), dtype=np.uint8)
     model = Sequential([layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(2)], seed=0)
     model.compile("sgd", "mse", backend=backend)
-    rows = model._features(images)
+    rows = prepare.feature_rows(model._stack, images)
     assert rows.dtype == np.uint8 and np.shares_memory(rows, images)
     twin = Sequential([layers.Flatten(), layers.Dense(2)], seed=0)
     twin.compile("sgd", "mse", backend=backend)

@@ -10,36 +10,27 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnc import _arrays, losses, optimizers, random
+from nnc import losses, optimizers, random
 from nnc._config import choice, integer, shape
 from nnc.callbacks import Callback, History
 from nnc.callbacks.progress import PRINTERS, RowsBar, resolve, text
 from nnc.callbacks.run import CallbackList
 from nnc.layers import Layer
 from nnc.metrics import Metric
-from nnc.models import modelfile, summary
+from nnc.models import modelfile, prepare, summary
 from nnc.models.backends import BACKENDS
-from nnc.models.batches import (
-    BATCH_SIZE,
-    Batches,
-    first_batches,
-    is_batches,
-    is_stream,
-    refuse_with_batches,
-    unpack,
-)
+from nnc.models.batches import Batches, first_batches, is_batches, refuse_with_batches
 from nnc.models.compiled import Compiled
 from nnc.models.engine import Engine, Means
-from nnc.models.inputs import Arrays, arrays_of, features, split
+from nnc.models.inputs import Arrays, split
 from nnc.models.interrupts import Interrupts
 from nnc.models.loops import Fit, Rows, Stream, TrainingState, Validation, divergence, falls_on
 from nnc.models.stack import Stack
@@ -237,7 +228,7 @@ class Sequential:
             layer = self.get_layer(index=layer)
         elif layer not in self.layers:
             raise ValueError(f"layer must be one of the model, its name or its place, got {layer!r}")
-        rows = self._features(x)
+        rows = prepare.feature_rows(self._stack, x)
         outputs = self._engine.layer_output(rows, self.layers.index(layer) + 1)
         return outputs.reshape(len(rows), *(layer.output_shape or ()))
 
@@ -388,51 +379,33 @@ class Sequential:
         if not isinstance(shuffle, (bool, np.bool_)):
             raise TypeError(f"shuffle must be True or False, got {shuffle!r}")
         verbose = resolve(verbose)
-        self._engine.compiled.for_training()
+        engine = self._engine
+        engine.compiled.for_training()
         data: Rows | Stream
         held_out = None
         if is_batches(x, y):
             refuse_with_batches(
                 batch_size=batch_size, sample_weight=sample_weight, validation_split=validation_split
             )
-            data = self._stream(x, steps_per_epoch, class_weight)
+            data = prepare.training_stream(engine, x, steps_per_epoch, class_weight)
         else:
-            arrays = self._arrays(x, y, sample_weight, class_weight)
+            arrays = prepare.rows_of(engine, x, y, sample_weight, class_weight)
             if validation_split:
                 arrays, held_out = (Arrays(*part) for part in split(validation_split, arrays))
-            data = _rows(arrays, batch_size, steps_per_epoch, bool(shuffle))
+            data = prepare.training_rows(arrays, batch_size, steps_per_epoch, bool(shuffle))
         falls_on(validation_freq, 0)  # an error before training, not after
         validation = None
         if validation_data is not None:
             room = validation_batch_size or data.batch_size
-            source = self._validation_source(validation_data, validation_steps, room)
+            source = prepare.validation_source(engine, validation_data, validation_steps, room)
             validation = Validation(source, validation_freq)
         elif held_out is not None:
             validation = Validation(held_out, validation_freq)
 
         params = {"epochs": epochs, "initial_epoch": initial_epoch, "steps": data.n_steps, "verbose": verbose}
         history, run = self._callbacks_of_fit(callbacks, params)
-        Fit(self, self._engine, self._training, run, data, validation).run(initial_epoch, epochs)
+        Fit(self, engine, self._training, run, data, validation).run(initial_epoch, epochs)
         return history
-
-    def _stream(self, x: Any, steps: int | None, class_weight: Mapping[int, float] | None) -> Stream:
-        """Training data of an iterable of batches."""
-        batches = Batches(x, steps)
-        n_steps = steps or (len(x) if hasattr(x, "__len__") else None)
-        return Stream(lambda: self._batches(batches, "x", class_weight), n_steps)
-
-    def _validation_source(
-        self, data: Any, steps: int | None, batch_size: int | None
-    ) -> Arrays | Callable[[], Iterable[Arrays]]:
-        """`validation_data` as `Validation` takes it."""
-        if isinstance(data, tuple) or (
-            isinstance(data, list) and not all(isinstance(b, tuple) for b in data)
-        ):
-            names = ("validation_data[0]", "validation_data[1]")
-            x, y, weight = unpack(data, "validation_data")
-            return first_batches(self._arrays(x, y, weight, names=names), steps, batch_size)
-        batches = Batches(data, steps, "validation_data")
-        return lambda: self._batches(batches, "validation_data")
 
     def _callbacks_of_fit(
         self, callbacks: Callback | Sequence[Callback] | None, params: dict[str, Any]
@@ -459,7 +432,7 @@ class Sequential:
     ) -> float | list[float] | dict[str, float]:
         """Make one step on these rows; return their loss (before the step) and metrics as `evaluate` does."""
         self._engine.compiled.for_training()
-        arrays = self._arrays(x, y, sample_weight, class_weight)
+        arrays = prepare.rows_of(self._engine, x, y, sample_weight, class_weight)
         means = Means(self.metrics_names)
         with Interrupts() as interrupts:
             interrupts.hold()
@@ -508,9 +481,9 @@ class Sequential:
         parts: Iterable[Arrays]
         if is_batches(x, y):
             refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
-            parts, rows = self._batches(Batches(x, steps)), None
+            parts, rows = prepare.batches_of(self._engine, Batches(x, steps)), None
         else:
-            arrays = first_batches(self._arrays(x, y, sample_weight), steps, batch_size)
+            arrays = first_batches(prepare.rows_of(self._engine, x, y, sample_weight), steps, batch_size)
             parts, rows = [arrays], len(arrays.x)
         run = self._side_run(callbacks)
         run("on_test_begin", {})
@@ -529,7 +502,9 @@ class Sequential:
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
         """The loss and the metrics of these rows, as `evaluate`."""
-        return _result(self._engine.evaluate([self._arrays(x, y, sample_weight)], int), return_dict)
+        return _result(
+            self._engine.evaluate([prepare.rows_of(self._engine, x, y, sample_weight)], int), return_dict
+        )
 
     def predict(
         self,
@@ -565,7 +540,7 @@ class Sequential:
             steps = integer("steps", steps, 1)
         run = self._side_run(callbacks)
         run("on_predict_begin", {})
-        parts, rows = self._feature_parts(x, batch_size, steps)
+        parts, rows = prepare.feature_parts(self._stack, x, batch_size, steps)
         with RowsBar(rows, "predict", verbose) as tick:
             found = [self._engine.predict(part, tick) for part in parts]
         if not found:
@@ -574,17 +549,6 @@ class Sequential:
         run("on_predict_end", {})
         return outputs.reshape(len(outputs), *self._stack.shapes()[1])
 
-    def _feature_parts(
-        self, x: Any, batch_size: int | None, steps: int | None
-    ) -> tuple[Iterable[np.ndarray], int | None]:
-        """The rows of arrays or of batches, and how many they are where that is known."""
-        if not is_stream(x):
-            rows = self._features(x)
-            rows = rows if steps is None else rows[: steps * (batch_size or BATCH_SIZE)]
-            return [rows], len(rows)
-        batches = islice(Batches(x, None), steps)
-        return (self._features(b[0] if isinstance(b, tuple) else b) for b in batches), None
-
     def predict_on_batch(self, x: ArrayLike) -> np.ndarray:
         """The outputs for these rows, in inference mode; the quickest way for a few rows at a time."""
         plan = self._engine.flat_plan
@@ -592,7 +556,7 @@ class Sequential:
             flags = x.flags
             if x.ndim == 2 and x.shape[1] == plan.n_inputs and flags.c_contiguous and flags.aligned:
                 return plan.forward(x)
-        rows = self._features(x)
+        rows = prepare.feature_rows(self._stack, x)
         return self._engine.plan_for(1).forward(rows).reshape(len(rows), *self._stack.shapes()[1])
 
     __call__ = predict_on_batch
@@ -623,38 +587,10 @@ class Sequential:
         >>> float(kernel[0, 0]), float(bias[0])
         (8.0, 4.0)
         """
-        return self._engine.gradients(self._arrays(x, y, sample_weight), bool(training))
+        return self._engine.gradients(prepare.rows_of(self._engine, x, y, sample_weight), bool(training))
 
     def _side_run(self, callbacks: Callback | Sequence[Callback] | None) -> CallbackList:
         return CallbackList(_listed(callbacks), self, {})
-
-    # ------------------------------------------------------------------------------------------------- inputs
-
-    def _features(self, x: Any, name: str = "x") -> np.ndarray:
-        """x as rows (n, n_inputs); an unbuilt model is built for it."""
-        if not self.built:
-            x = _arrays.as_numbers(x, name)
-            self._stack.build(self.input_shape or (x.shape[1:] if x.ndim > 1 else (1,)))
-        return features(x, name, self._stack.shapes()[0])
-
-    def _arrays(
-        self,
-        x: Any,
-        y: Any,
-        sample_weight: Any = None,
-        class_weight: Mapping[int, float] | None = None,
-        names: tuple[str, str] = ("x", "y"),
-    ) -> Arrays:
-        """(x, y, sample_weight) as a plan takes them."""
-        loss = self._engine.compiled.for_evaluation()
-        rows = self._features(x, names[0])
-        return arrays_of(rows, y, sample_weight, class_weight, loss, self._stack.shapes()[1], names)
-
-    def _batches(
-        self, source: Iterable[Any], name: str = "x", class_weight: Mapping[int, float] | None = None
-    ) -> Iterator[Arrays]:
-        for batch in source:
-            yield self._arrays(*unpack(batch, name), class_weight)
 
     # ---------------------------------------------------------------------------------------- saving, showing
 
@@ -719,15 +655,6 @@ class Sequential:
 
     def _repr_html_(self) -> str:
         return summary.html(self._stack)
-
-
-def _rows(arrays: Arrays, batch_size: int | None, steps: int | None, shuffle: bool) -> Rows:
-    """Training data of arrays: batches of `batch_size` rows, the first `steps` of them."""
-    batch_size = min(
-        BATCH_SIZE if batch_size is None else integer("batch_size", batch_size, 1), len(arrays.x)
-    )
-    n_steps = -(-len(arrays.x) // batch_size)
-    return Rows(arrays, batch_size, min(n_steps, steps or n_steps), shuffle)
 
 
 def _listed(callbacks: Callback | Sequence[Callback] | None) -> list[Callback]:
