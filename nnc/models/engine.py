@@ -91,6 +91,7 @@ class Engine:
         self._values: list[list[np.ndarray]] = []  # weights of the first layers, while there is no plan
         self._slots: list[list[np.ndarray]] | None = None  # the optimizer's memory, while there is no plan
         self._metrics: list[Metric] | None = None  # found by their names once the outputs are known
+        self._slice_rows: int | None = None  # a function of the layers, once they are built
 
     # ------------------------------------------------------------------------------------- what it is made of
 
@@ -108,7 +109,7 @@ class Engine:
     def layers_changed(self) -> None:
         """Keep the weights of the layers that are left; the optimizer's memory is of other shapes now."""
         del self._values[len(self.stack.layers) :]
-        self._metrics = None
+        self._metrics = self._slice_rows = None
         self._forget_optimizer(self.compiled)
 
     def _forget_optimizer(self, compiled: Compiled) -> None:
@@ -339,10 +340,12 @@ class Engine:
 
     def slice_rows(self) -> int:
         """Rows of about a gigaflop; a weight is used once for each place of its layer's output."""
-        layers = self.stack.layers
-        work = sum(layer.count_params() * math.prod((layer.output_shape or ())[:-1]) for layer in layers)
-        size = 2 ** round(math.log2(5e8 / (work + 1000)))
-        return min(max(size, 256), 65536)
+        if self._slice_rows is None:
+            layers = self.stack.layers
+            work = sum(layer.count_params() * math.prod((layer.output_shape or ())[:-1]) for layer in layers)
+            size = 2 ** round(math.log2(5e8 / (work + 1000)))
+            self._slice_rows = min(max(size, 256), 65536)
+        return self._slice_rows
 
     def slices(self, n: int) -> Iterator[tuple[int, int]]:
         """(start, stop) of parts of n rows, about a gigaflop each; a function of the model and n alone."""

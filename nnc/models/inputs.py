@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnc._arrays import as_numbers, same_rows, sample_weights, targets, to_float
+from nnc._arrays import as_numbers, to_float
 from nnc._config import integer
-from nnc.losses import Loss
 
 
 class Arrays(NamedTuple):
@@ -67,25 +66,6 @@ def _readable(rows: np.ndarray) -> bool:
         and outer > 0
         and outer % inner == 0
     )
-
-
-def arrays_of(
-    x: np.ndarray,
-    y: Any,
-    sample_weight: Any,
-    class_weight: Mapping[int, float] | None,
-    loss: Loss,
-    shape: tuple[int, ...],
-    names: tuple[str, str],
-) -> Arrays:
-    """Rows x with targets and weights for `loss` and outputs of `shape`; `names` are those of x and y."""
-    if loss.spec() is None:  # a Python function, which sees y as it is
-        y = as_numbers(y, names[1])
-    else:
-        y = targets(y, names[1], loss.targets, shape, loss.target_range)
-    weights = sample_weights(sample_weight)
-    same_rows(**{names[0]: x, names[1]: y, "sample_weight": weights})
-    return Arrays(x, y, product(weights, class_weights(class_weight, y, math.prod(shape))))
 
 
 def class_weights(

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from nnc import random
-from nnc._config import integer
 from nnc.callbacks import History
 from nnc.callbacks.base import Model
 from nnc.callbacks.run import CallbackList
@@ -62,14 +61,9 @@ class Validation:
 
     def falls_on(self, epoch: int) -> bool:
         """Whether `epoch` (from 0) is validated."""
-        return falls_on(self.frequency, epoch)
-
-
-def falls_on(frequency: int | Sequence[int], epoch: int) -> bool:
-    """Whether validation falls on `epoch` (from 0) by `validation_freq`."""
-    if isinstance(frequency, Sequence):
-        return epoch + 1 in frequency
-    return (epoch + 1) % integer("validation_freq", frequency, 1) == 0
+        if isinstance(self.frequency, int):
+            return (epoch + 1) % self.frequency == 0
+        return epoch + 1 in self.frequency
 
 
 @dataclass

@@ -5,17 +5,18 @@ A model that is not built yet is built here, by the first data it sees.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from nnc import _arrays
+from nnc._arrays import as_numbers, same_rows, sample_weights, targets
 from nnc._config import integer
 from nnc.models.batches import BATCH_SIZE, Batches, first_batches, is_stream, unpack
 from nnc.models.engine import Engine
-from nnc.models.inputs import Arrays, arrays_of, features
+from nnc.models.inputs import Arrays, class_weights, features, product
 from nnc.models.loops import Rows, Stream
 from nnc.models.stack import Stack
 
@@ -25,7 +26,7 @@ ClassWeight = Mapping[int, float] | None
 def feature_rows(stack: Stack, x: Any, name: str = "x") -> np.ndarray:
     """x as rows (n, n_inputs)."""
     if not stack.built:
-        x = _arrays.as_numbers(x, name)
+        x = as_numbers(x, name)
         stack.build(stack.input_shape or (x.shape[1:] if x.ndim > 1 else (1,)))
     return features(x, name, stack.shapes()[0])
 
@@ -53,7 +54,15 @@ def rows_of(
     """(x, y, sample_weight) for the engine's loss; `names` are what x and y are called."""
     loss = engine.compiled.for_evaluation()
     rows = feature_rows(engine.stack, x, names[0])
-    return arrays_of(rows, y, sample_weight, class_weight, loss, engine.stack.shapes()[1], names)
+    shape = engine.stack.shapes()[1]
+    if engine.compiled.loss_spec is None:  # a Python function, which sees y as it is
+        y = as_numbers(y, names[1])
+    else:
+        y = targets(y, names[1], loss.targets, shape, loss.target_range)
+    weights = sample_weights(sample_weight)
+    same_rows(**{names[0]: rows, names[1]: y, "sample_weight": weights})
+    by_class = class_weights(class_weight, y, math.prod(shape))
+    return Arrays(rows, y, product(weights, by_class))
 
 
 def batches_of(

@@ -32,7 +32,7 @@ from nnc.models.compiled import Compiled
 from nnc.models.engine import Engine, Means
 from nnc.models.inputs import Arrays, split
 from nnc.models.interrupts import Interrupts
-from nnc.models.loops import Fit, Rows, Stream, TrainingState, Validation, divergence, falls_on
+from nnc.models.loops import Fit, Rows, Stream, TrainingState, Validation, divergence
 from nnc.models.stack import Stack
 from nnc.models.state import ModelState
 
@@ -393,7 +393,8 @@ class Sequential:
             if validation_split:
                 arrays, held_out = (Arrays(*part) for part in split(validation_split, arrays))
             data = prepare.training_rows(arrays, batch_size, steps_per_epoch, bool(shuffle))
-        falls_on(validation_freq, 0)  # an error before training, not after
+        if not isinstance(validation_freq, Sequence):
+            validation_freq = integer("validation_freq", validation_freq, 1)
         validation = None
         if validation_data is not None:
             room = validation_batch_size or data.batch_size
