@@ -22,6 +22,7 @@ import nnc
 from nnc import (
     FormatError,
     Sequential,
+    _files,
     layers,
     load_model,
     losses,
@@ -30,7 +31,6 @@ from nnc import (
     saving,
     schedules,
 )
-from nnc.models import tensorfile
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(40, 5)).astype(np.float32)
@@ -312,7 +312,7 @@ def test_failing_write_leaves_the_old_file(where, tmp_path, monkeypatch):
                 self.file.flush()
                 full()
 
-        monkeypatch.setattr(tensorfile, "open", lambda *a: Full(real(*a)), raising=False)
+        monkeypatch.setattr(_files, "open", lambda *a: Full(real(*a)), raising=False)
     else:
         monkeypatch.setattr(os, where, full)
     with pytest.raises(OSError, match="No space left"):
