@@ -14,8 +14,9 @@ from __future__ import annotations
 import os
 
 from nnc.models import Sequential, modelfile
+from nnc.models.modelfile import FORMAT, NUMERICS
 
-__all__ = ["load_model", "load_weights", "save_model"]
+__all__ = ["FORMAT", "NUMERICS", "load_model", "load_weights", "save_model"]
 
 
 def save_model(

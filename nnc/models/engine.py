@@ -135,8 +135,9 @@ class Engine:
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weights in layer order; those not given yet are drawn."""
-        if self._plan is not None:
-            return self._plan.get_parameters()
+        plan = self._plan
+        if plan is not None:
+            return plan.get_parameters()
         return [w.copy() for values in self._all_values() for w in values]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
@@ -153,8 +154,9 @@ class Engine:
                     f"got an array of shape {array.shape}"
                 )
             arrays.append(np.array(_arrays.to_float(array, weight.path, self.backend.dtype)))
-        if self._plan is not None:
-            self._plan.set_parameters(arrays)
+        plan = self._plan
+        if plan is not None:
+            plan.set_parameters(arrays)
         else:
             self._values = self._by_layer(arrays)
 
@@ -195,6 +197,7 @@ class Engine:
         plan = self._plan
         if plan is not None and plan.batch_size >= batch_size:
             return plan
+        weights = self.get_weights()
         optimizer, spec = self.compiled.optimizer, self.compiled.loss_spec
         made = self._new_plan(
             self.stack.rows(),
@@ -203,7 +206,7 @@ class Engine:
             metrics=[metric.spec() for metric in self.metrics] if spec else [],
             optimizer=optimizer.spec() if optimizer is not None else None,
         )
-        made.set_parameters(self.get_weights())
+        made.set_parameters(weights)
         slots = self._slots if plan is None else _slots_of(plan)
         if slots:
             made.set_slots(slots)
@@ -226,8 +229,9 @@ class Engine:
 
     def release(self) -> None:
         """Let the plan forget the arrays of the last `train` or `evaluate`."""
-        if self._plan is not None:
-            self._plan.release()
+        plan = self._plan
+        if plan is not None:
+            plan.release()
 
     def _steps(self, plan: Plan) -> Plan | FunctionLossSteps:
         """What trains and evaluates by the loss: the plan, or what calls a Python function beside it."""
