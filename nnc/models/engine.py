@@ -344,12 +344,13 @@ class Engine:
 
     def slice_rows(self) -> int:
         """Rows of about a gigaflop; a weight is used once for each place of its layer's output."""
-        if self._slice_rows is None:
+        known = self._slice_rows
+        if known is None:
             layers = self.stack.layers
             work = sum(layer.count_params() * math.prod((layer.output_shape or ())[:-1]) for layer in layers)
             size = 2 ** round(math.log2(5e8 / (work + 1000)))
-            self._slice_rows = min(max(size, 256), 65536)
-        return self._slice_rows
+            self._slice_rows = known = min(max(size, 256), 65536)
+        return known
 
     def slices(self, n: int) -> Iterator[tuple[int, int]]:
         """(start, stop) of parts of n rows, about a gigaflop each; a function of the model and n alone."""

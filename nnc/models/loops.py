@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -49,11 +49,14 @@ class Stream:
     batch_size: None = None  # theirs
 
 
+Source: TypeAlias = Arrays | Callable[[], Iterable[Arrays]]  # arrays, or what gives parts anew each time
+
+
 @dataclass(frozen=True)
 class Validation:
-    """What is evaluated behind epochs: arrays, or what gives the parts anew each time."""
+    """What is evaluated behind epochs."""
 
-    source: Arrays | Callable[[], Iterable[Arrays]]
+    source: Source
     frequency: int | Sequence[int]  # every how many epochs, or behind which (from 1)
 
     def parts(self) -> Iterable[Arrays]:

@@ -6,7 +6,7 @@ A model that is not built yet is built here, by the first data it sees.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -17,7 +17,7 @@ from nnc._config import integer
 from nnc.models.batches import BATCH_SIZE, Batches, first_batches, is_stream, unpack
 from nnc.models.engine import Engine
 from nnc.models.inputs import Arrays, class_weights, features, product
-from nnc.models.loops import Rows, Stream
+from nnc.models.loops import Rows, Source, Stream
 from nnc.models.stack import Stack
 
 ClassWeight = Mapping[int, float] | None
@@ -88,10 +88,8 @@ def training_stream(engine: Engine, x: Any, steps: int | None, class_weight: Cla
     return Stream(lambda: batches_of(engine, batches, "x", class_weight), n_steps)
 
 
-def validation_source(
-    engine: Engine, data: Any, steps: int | None, batch_size: int | None
-) -> Arrays | Callable[[], Iterable[Arrays]]:
-    """`validation_data`, or the first `steps` batches of it, as `loops.Validation` takes it."""
+def validation_source(engine: Engine, data: Any, steps: int | None, batch_size: int | None) -> Source:
+    """`validation_data`, or the first `steps` batches of it."""
     if isinstance(data, tuple) or (isinstance(data, list) and not all(isinstance(b, tuple) for b in data)):
         names = ("validation_data[0]", "validation_data[1]")
         x, y, weight = unpack(data, "validation_data")

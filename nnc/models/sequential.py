@@ -32,7 +32,7 @@ from nnc.models.compiled import Compiled
 from nnc.models.engine import Engine, Means
 from nnc.models.inputs import Arrays, split
 from nnc.models.interrupts import Interrupts
-from nnc.models.loops import Fit, Rows, Stream, TrainingState, Validation, divergence
+from nnc.models.loops import Fit, Rows, Source, Stream, TrainingState, Validation, divergence
 from nnc.models.stack import Stack
 from nnc.models.state import ModelState
 
@@ -395,13 +395,11 @@ class Sequential:
             data = prepare.training_rows(arrays, batch_size, steps_per_epoch, bool(shuffle))
         if not isinstance(validation_freq, Sequence):
             validation_freq = integer("validation_freq", validation_freq, 1)
-        validation = None
+        source: Source | None = held_out
         if validation_data is not None:
             room = validation_batch_size or data.batch_size
             source = prepare.validation_source(engine, validation_data, validation_steps, room)
-            validation = Validation(source, validation_freq)
-        elif held_out is not None:
-            validation = Validation(held_out, validation_freq)
+        validation = None if source is None else Validation(source, validation_freq)
 
         params = {"epochs": epochs, "initial_epoch": initial_epoch, "steps": data.n_steps, "verbose": verbose}
         history, run = self._callbacks_of_fit(callbacks, params)
