@@ -69,14 +69,14 @@ def targets(
     name: str,
     wants: str,
     shape: tuple[int, ...],
-    interval: tuple[float, float] = (-math.inf, math.inf),
+    target_range: tuple[float, float] = (-math.inf, math.inf),
 ) -> np.ndarray:
     """`y` as class ids int32 (n,) or as rows float32 (n, O) for a model with outputs (n, *shape), O their
     product.
 
     Arguments:
         wants: "ids", "rows", or "any" (ids when y is one integer a row and the model has several outputs).
-        interval: the smallest and the largest target in rows (`Loss.target_range`).
+        target_range: lowest and highest value of a row, as the loss has them; only finite values in any case.
     """
     if y is None:
         raise ValueError(f"{name} is missing: the model's loss compares its outputs with {name}")
@@ -92,9 +92,8 @@ def targets(
             len(array), 1
         )  # (n,) and (n, 1) mean the same; broadcasting them would make (n, n)
     elif array.shape[1:] != shape:
-        hint = ""
-        if one_a_row and array.dtype.kind in "biu":
-            hint = "; for class ids use a loss or metric that is sparse, or nnc.utils.to_categorical"
+        to_rows = "nnc.utils.to_categorical, or the loss or metric whose name begins with Sparse"
+        hint = f"; for class ids use {to_rows}" if one_a_row else ""
         expected = "(n, " + ", ".join(map(str, shape)) + ")"
         raise ValueError(
             f"{name} must have shape {expected} like the model's outputs, got {array.shape}{hint}"
@@ -102,11 +101,10 @@ def targets(
     rows = np.ascontiguousarray(to_float(array, name).reshape(len(array), n_outputs))
     if not rows.flags.aligned:
         rows = rows.copy()
-    low, high = interval
+    low, high = target_range
     if rows.size and not (low <= rows.min() and rows.max() <= high and np.isfinite(rows).all()):
         i, j = np.argwhere(~((rows >= low) & (rows <= high) & np.isfinite(rows)))[0]
-        bounded = math.isfinite(low) or math.isfinite(high)
-        wanted = f"between {low:g} and {high:g} for this loss" if bounded else "finite"
+        wanted = "finite" if (low, high) == (-math.inf, math.inf) else f"between {low:g} and {high:g}"
         raise ValueError(f"{name} has the value {rows[i, j]} in row {i}; targets must be {wanted}")
     return rows
 
@@ -115,7 +113,7 @@ def _class_ids(array: np.ndarray, name: str, n_outputs: int) -> np.ndarray:
     """Integers in [0, n_outputs), one a row, as int32 (n,); integral floats are taken as well."""
     if array.size != len(array):
         one_hot = array.shape[1:] == (n_outputs,)
-        hint = "; for one-hot rows use a loss or metric that is not sparse" if one_hot else ""
+        hint = "; for one-hot rows use the loss or metric without Sparse in its name" if one_hot else ""
         raise ValueError(
             f"{name} must hold one class id a row, shape (n,) or (n, 1), got {array.shape}{hint}"
         )
@@ -126,7 +124,7 @@ def _class_ids(array: np.ndarray, name: str, n_outputs: int) -> np.ndarray:
         good &= ids == np.floor(ids)
     if not good.all():
         row = int(np.argmin(good))
-        hint = "; a single output wants a binary loss" if n_outputs == 1 else ""
+        hint = "; a single output wants a loss on rows, such as a binary one" if n_outputs == 1 else ""
         raise ValueError(
             f"{name} has the value {ids[row]} in row {row}; class ids are the integers 0 to {n_outputs - 1} "
             f"for a model with {n_outputs} outputs{hint}"

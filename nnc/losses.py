@@ -37,13 +37,14 @@ class Loss(_config.Config):
     Attributes
     ----------
     rule : str
-        The core's name of the formula.
+        Of a class: the core's name of the formula.
     targets : {"ids", "rows", "any"}
-        Whether y_true holds class ids (n,), rows (n, n_outputs), or either.
+        Of a class: whether y_true holds class ids (n,), rows (n, n_outputs), or either.
     target_range : (float, float)
-        The smallest and the largest target in rows.
+        Of a class: the lowest and highest value that rows of y_true may have.
     whole_rows : bool
-        Whether a row of outputs is one distribution over the classes.
+        Of a class: whether a row of outputs is one distribution over the classes, compared with one class,
+        so that the model's outputs must have one axis.
     """
 
     kind = "loss"
@@ -92,8 +93,11 @@ class Loss(_config.Config):
         """The loss of a batch and its gradient with respect to `y_pred`, float32 (n, n_outputs)."""
         from nnc import _core
 
-        y, a = batch(self.targets, y_true, y_pred, self.target_range)
-        value, gradient = _core.loss(self.spec(), y, a, _weights(sample_weight, len(a)))
+        spec = self.spec()
+        if spec is None:
+            raise NotImplementedError(f"{type(self).__name__} has neither a spec nor a value_and_gradient")
+        y, a = batch(y_true, y_pred, self.targets, self.target_range)
+        value, gradient = _core.loss(spec, y, a, _weights(sample_weight, len(a)))
         return float(value), gradient
 
 
@@ -152,7 +156,18 @@ class Huber(Loss):
         self.delta = self.param = _config.number("delta", delta, "(0, inf)")
 
 
-class BinaryCrossentropy(Loss):
+class _Crossentropy(Loss):
+    """What the cross-entropies on rows have in common: logits, and labels that are smoothed."""
+
+    saved = False
+
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.from_logits = _config.boolean("from_logits", from_logits)
+        self.label_smoothing = _config.number("label_smoothing", label_smoothing, "[0, 1]")
+
+
+class BinaryCrossentropy(_Crossentropy):
     """l = mean_j -(y_j log p_j + (1 - y_j) log(1 - p_j)), p = a, or sigmoid(a) if the outputs are logits.
 
     Parameters
@@ -174,13 +189,8 @@ class BinaryCrossentropy(Loss):
     rule = "binary_crossentropy"
     target_range = (0.0, 1.0)
 
-    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, **options: Any) -> None:
-        super().__init__(**options)
-        self.from_logits = _config.boolean("from_logits", from_logits)
-        self.label_smoothing = _config.number("label_smoothing", label_smoothing, "[0, 1]")
 
-
-class CategoricalCrossentropy(BinaryCrossentropy):
+class CategoricalCrossentropy(_Crossentropy):
     """l = -sum_j y_j log p_j, p = a, or softmax(a) if the outputs are logits; y are rows, as one-hot ones.
 
     Parameters
@@ -204,7 +214,6 @@ class CategoricalCrossentropy(BinaryCrossentropy):
 
     aliases = ("cce",)
     rule = "categorical_crossentropy"
-    target_range = Loss.target_range
     whole_rows = True
 
 
@@ -226,8 +235,8 @@ class SparseCategoricalCrossentropy(Loss):
 
     aliases = ("scce",)
     rule = "categorical_crossentropy"
-    targets = "ids"
     whole_rows = True
+    targets = "ids"
 
     def __init__(self, from_logits: bool = False, *, ignore_class: None = None, **options: Any) -> None:
         super().__init__(**options)
@@ -350,8 +359,8 @@ class FunctionLoss(Loss):
         if value.shape not in {(), (n,)}:
             raise ValueError(f"{called} must return a number or an array of shape {(n,)}, got {value.shape}")
         if value.shape == (n,):
-            weight = _weights(sample_weight, n)
-            weight = np.ones(n) if weight is None else weight
+            given = _weights(sample_weight, n)
+            weight = np.ones(n) if given is None else given
             value = (weight * value).sum() / n
             gradient = weight[:, np.newaxis] * gradient / n
         elif sample_weight is not None:
@@ -368,7 +377,7 @@ class FunctionLoss(Loss):
 registry = _config.close(Loss, globals())
 
 
-def get(identifier: str | Loss | Mapping[str, Any] | Callable[..., Any]) -> Loss:
+def get(identifier: str | Loss | type[Loss] | Mapping[str, Any] | Callable[..., Any]) -> Loss:
     """The loss that `identifier` means.
 
     Parameters
@@ -389,12 +398,12 @@ def get(identifier: str | Loss | Mapping[str, Any] | Callable[..., Any]) -> Loss
 
 
 def batch(
-    wanted: str,
     y_true: ArrayLike,
     y_pred: ArrayLike,
-    target_range: tuple[float, float] = Loss.target_range,
+    wanted: str,
+    target_range: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """(y, a) as the core takes them for a loss or metric whose targets are `wanted`: ids, rows or any."""
+    """(y, a) as the core's losses and metrics take them, `wanted` being the targets: ids, rows or any."""
     a = _outputs(y_pred)
     y = _arrays.targets(y_true, "y_true", wanted, a.shape[1:], target_range)
     if len(y) != len(a):

@@ -15,7 +15,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from nnc import _config
-from nnc.losses import BinaryCrossentropy, Loss, batch
+from nnc.losses import Loss, batch
 
 
 class Metric(_config.Config):
@@ -26,11 +26,13 @@ class Metric(_config.Config):
     name : str
         The key in History and in what evaluate returns.
     rule : str
-        The core's name of the formula.
+        Of a class: the core's name of the formula.
     targets : {"ids", "rows", "any"}
-        What y_true holds when the metric is called by itself: class ids (n,), rows (n, n_outputs), or either.
+        Of a class: what y_true holds when the metric is called by itself: class ids (n,), rows (n,
+        n_outputs), or either.
     whole_rows : bool
-        Whether a row of outputs is one distribution over the classes.
+        Of a class: whether a row of outputs is one distribution over the classes, compared with one class,
+        so that the model's outputs must have one axis.
     """
 
     kind = "metric"
@@ -59,7 +61,7 @@ class Metric(_config.Config):
         """
         from nnc import _core
 
-        return float(_core.metric(self.spec(), *batch(self.targets, y_true, y_pred)))
+        return float(_core.metric(self.spec(), *batch(y_true, y_pred, self.targets)))
 
     @classmethod
     def names(cls) -> list[str]:
@@ -204,7 +206,9 @@ registry = _config.close(Metric, globals())
 
 
 def get(
-    identifier: str | Metric | Mapping[str, Any], loss: Loss | None = None, n_outputs: int | None = None
+    identifier: str | Metric | type[Metric] | Mapping[str, Any],
+    loss: Loss | None = None,
+    n_outputs: int | None = None,
 ) -> Metric:
     """The metric that `identifier` means.
 
@@ -248,6 +252,5 @@ def _accuracy(name: str, loss: Loss | None, n_outputs: int | None) -> Metric:
             "one of BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy"
         )
     if n_outputs == 1:
-        logits = isinstance(loss, BinaryCrossentropy) and loss.from_logits
-        return BinaryAccuracy(name, threshold=0.0 if logits else 0.5)
+        return BinaryAccuracy(name, threshold=0.0 if loss.from_logits else 0.5)
     return CategoricalAccuracy(name) if loss.targets == "rows" else SparseCategoricalAccuracy(name)
