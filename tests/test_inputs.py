@@ -205,7 +205,7 @@ BAD_Y = {
         IDS,
         np.eye(4)[:, :3],
         ValueError,
-        r"got \(4, 3\); for one-hot rows use the loss or metric without",
+        r"got \(4, 3\); for one-hot rows use the loss or",
     ),
     "ids as strings": (IDS, ["a", "b", "c", "d"], TypeError, "y must hold real numbers, got dtype <U1"),
     "masked ids": (IDS, np.ma.masked_equal([0, 1, 2, 1], 2), ValueError, "y has 1 masked values"),
