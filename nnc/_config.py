@@ -59,10 +59,10 @@ def integer(name: str, value: object, low: int, high: int | None = None) -> int:
     must = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise refusal(name, must, value, TypeError)
-    number = int(value)
-    if number < low or (high is not None and number > high):
+    result = int(value)
+    if result < low or (high is not None and result > high):
         raise refusal(name, must, value)
-    return number
+    return result
 
 
 def boolean(name: str, value: object) -> bool:
