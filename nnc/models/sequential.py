@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -35,6 +35,10 @@ from nnc.models.interrupts import Interrupts
 from nnc.models.loops import Fit, Rows, Source, Stream, TrainingState, Validation, divergence
 from nnc.models.stack import Stack
 from nnc.models.state import ModelState
+
+# The loss, [loss, *metrics], or both by name with return_dict=True: a union would have to be taken apart by
+# every caller that knows which it asked for.
+Result: TypeAlias = Any
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -428,7 +432,7 @@ class Sequential:
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
-    ) -> float | list[float] | dict[str, float]:
+    ) -> Result:
         """Make one step on these rows; return their loss (before the step) and metrics as `evaluate` does."""
         self._engine.compiled.for_training()
         arrays = prepare.rows_of(self._engine, x, y, sample_weight, class_weight)
@@ -454,7 +458,7 @@ class Sequential:
         steps: int | None = None,
         callbacks: Callback | Sequence[Callback] | None = None,
         return_dict: bool = False,
-    ) -> float | list[float] | dict[str, float]:
+    ) -> Result:
         """The loss (penalties included) and the metrics, in inference mode.
 
         Parameters
@@ -499,7 +503,7 @@ class Sequential:
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         return_dict: bool = False,
-    ) -> float | list[float] | dict[str, float]:
+    ) -> Result:
         """The loss and the metrics of these rows, as `evaluate`."""
         return _result(
             self._engine.evaluate([prepare.rows_of(self._engine, x, y, sample_weight)], int), return_dict
@@ -660,7 +664,7 @@ def _listed(callbacks: Callback | Sequence[Callback] | None) -> list[Callback]:
     return [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
 
 
-def _result(logs: dict[str, float], return_dict: bool) -> float | list[float] | dict[str, float]:
+def _result(logs: dict[str, float], return_dict: bool) -> Result:
     if return_dict:
         return logs
     return list(logs.values()) if len(logs) > 1 else logs["loss"]

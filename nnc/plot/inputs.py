@@ -38,17 +38,16 @@ class Model(Protocol):
     def get_weights(self) -> list[np.ndarray]: ...
 
 
-Run: TypeAlias = Recorded | Model | Mapping[str, Curve]
+Run: TypeAlias = Recorded | Model | Mapping[str, Curve] | None  # None: Sequential.history before fit, refused
 Weights: TypeAlias = Model | Mapping[str, ArrayLike] | Sequence[ArrayLike] | np.ndarray
 
 
 def curves_of(history: Run) -> tuple[Mapping[str, Curve], np.ndarray]:
     """(curves by name, numbers of the epochs from 1) of a model, a History or a dict."""
-    if isinstance(history, Model):
-        if history.history is None:
-            raise ValueError("history is a model that has not been trained")
-        history = history.history
-    curves, epochs = (history.history, history.epoch) if isinstance(history, Recorded) else (history, ())
+    recorded = history.history if isinstance(history, Model) else history
+    if recorded is None:
+        raise ValueError("history is of a model that has not been trained")
+    curves, epochs = (recorded.history, recorded.epoch) if isinstance(recorded, Recorded) else (recorded, ())
     longest = max(map(len, curves.values()), default=0)
     return curves, np.asarray(epochs or range(longest)) + 1
 
