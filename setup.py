@@ -1,4 +1,4 @@
-"""Builds nnc._core: csrc once for the baseline, each file of csrc/isa with the flags of its instruction set.
+"""Builds nnc._core.binding: csrc once for the baseline, each file of csrc/isa with the flags of its own.
 
 Environment: CC chooses the compiler; NNC_OPENMP=0 builds without OpenMP (one thread); NNC_WERROR=1 makes
 warnings errors.
@@ -17,18 +17,15 @@ from setuptools.command.build_ext import build_ext
 CSRC = Path("csrc")
 BASE_FLAGS = ["-std=gnu11", "-O2", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wvla"]
-ISA_FLAGS = {
-    "generic": [],
-    "avx2": ["-mavx2", "-mfma"],
-    "avx512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"],
-    "neon": [],
-}
-ISAS = {
-    "x86_64": ["generic", "avx2", "avx512"],
-    "amd64": ["generic", "avx2", "avx512"],
-    "aarch64": ["generic", "neon"],
-    "arm64": ["generic", "neon"],
-}
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # other names of the same
+
+
+def isa_flags():
+    """The flags of each instruction set that this machine may have: csrc/isa/flags.txt."""
+    machine = platform.machine().lower()
+    rows = (line.split() for line in (CSRC / "isa" / "flags.txt").read_text().splitlines() if line[:1] != "#")
+    return {isa: flags for isa, where, *flags in rows if where in ("any", MACHINES.get(machine, machine))}
+
 
 PROBE = (
     "#include <math.h>\n#ifdef _OPENMP\n#include <omp.h>\n#endif\nint main(void) { return (int)sqrt(0.0); }\n"
@@ -74,10 +71,9 @@ class BuildCore(build_ext):
                 extra_postargs=[*BASE_FLAGS, *warnings, *openmp, *flags],
             )
 
-        isas = ISAS.get(platform.machine().lower(), ["generic"])
         ext.extra_objects = compile_c(sorted(CSRC.glob("*.c")), [])
-        for isa in isas:
-            ext.extra_objects += compile_c([CSRC / "isa" / f"{isa}.c"], ISA_FLAGS[isa])
+        for isa, flags in isa_flags().items():
+            ext.extra_objects += compile_c([CSRC / "isa" / f"{isa}.c"], flags)
         ext.extra_compile_args = ["-O2", "-g0", *openmp]
         ext.extra_link_args = [*openmp, "-lm"]
         super().build_extension(ext)
@@ -86,10 +82,10 @@ class BuildCore(build_ext):
 setup(
     ext_modules=[
         Extension(
-            "nnc._core",
-            ["nnc/_core.pyx"],
+            "nnc._core.binding",
+            ["nnc/_core/binding.pyx"],
             include_dirs=[str(CSRC)],
-            depends=sorted(map(str, [*CSRC.rglob("*.[chid]*"), *Path("nnc").glob("_core*.px[di]")])),
+            depends=sorted(map(str, [*CSRC.rglob("*.[chid]*"), *Path("nnc/_core").glob("*.px[di]")])),
         )
     ],
     cmdclass={"build_ext": BuildCore},

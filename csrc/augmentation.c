@@ -6,13 +6,71 @@
 #include <math.h>
 #include <string.h>
 
+#include "geometry.h"
 #include "plan.h"
 
-int nnc_fill_id(const char *name) {
+enum fill { FILL_CONSTANT, FILL_NEAREST, FILL_REFLECT, FILL_WRAP, N_FILLS };
+enum interpolation { NEAREST, BILINEAR };
+
+/* Ranges [lo, hi]. rotation in turns, counter-clockwise; zoom: the content becomes 1 / (1 + zoom) times as large; shift: down
+ * and to the right, as parts of the map. */
+struct affine {
+    double rotation[2], zoom_height[2], zoom_width[2], shift_height[2], shift_width[2];
+    int fill;          /* what is seen beyond the edge */
+    float fill_value;
+    int interpolation;
+    float *beyond;     /* (channels) the pixel beyond the edge */
+};
+
+static int fill_id(const char *name) {
     static const char *const names[N_FILLS] = {"constant", "nearest", "reflect", "wrap"};
     for (int i = 0; i < N_FILLS; i++)
         if (!strcmp(name, names[i])) return i;
     return -1;
+}
+
+static int interpolation_id(const char *name) {
+    return !strcmp(name, "nearest") ? NEAREST : !strcmp(name, "bilinear") ? BILINEAR : -1;
+}
+
+static const struct nnc_field fields[] = {
+    FIELD(struct affine, rotation, PAIR),
+    FIELD(struct affine, zoom_height, PAIR),
+    OPTIONAL_FIELD(struct affine, zoom_width, PAIR), /* missing: the width takes the number that was drawn for the height */
+    FIELD(struct affine, shift_height, PAIR),
+    FIELD(struct affine, shift_width, PAIR),
+    {.name = "fill", .type = FIELD_WORD, .offset = offsetof(struct affine, fill), .look_up = fill_id},
+    FIELD(struct affine, fill_value, FLOAT),
+    {.name = "interpolation", .type = FIELD_WORD, .offset = offsetof(struct affine, interpolation),
+     .look_up = interpolation_id},
+};
+
+static const struct affine defaults = {.zoom_width = {NAN, NAN}};
+
+static bool is_range(const double range[2], double low) {
+    const double high = 1000; /* places on a map, times zoom, stay whole numbers in float64 */
+    return range[0] > low && range[0] <= range[1] && range[1] < high;
+}
+
+static bool one_zoom(const struct affine *own) {
+    return isnan(own->zoom_width[0]);
+}
+
+static struct nnc_fault settle(struct nnc_layer *layer) {
+    const struct affine *own = layer->own;
+    const double *zoom_width = one_zoom(own) ? own->zoom_height : own->zoom_width;
+    if (!is_range(own->rotation, -1000) || !is_range(own->zoom_height, -1) || !is_range(zoom_width, -1) ||
+        !is_range(own->shift_height, -1000) || !is_range(own->shift_width, -1000))
+        return (struct nnc_fault){"random_affine's ranges must rise, below 1000, with zooms above -1", 0};
+    return nnc_check_map(&layer->geometry, layer->I);
+}
+
+static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
+    struct affine *own = layer->own;
+    const size_t channels = layer->geometry.channels;
+    (void)B;
+    own->beyond = nnc_take_floats(arena, channels);
+    for (size_t c = 0; own->beyond && c < channels; c++) own->beyond[c] = own->fill_value;
 }
 
 /* Pixel (oy, ox) of the result shows place (cy + zoom[0] (cos v + sin u), cx + zoom[1] (cos u - sin v)) of the map, where
@@ -40,14 +98,15 @@ static void sine_cosine(double turn, double *sine, double *cosine) {
 
 /* The view of sample i, by words 8 i, ..., 8 i + 4 of the layer's stream. */
 static struct view draw_view(const struct nnc_layer *layer, const struct nnc_stream *stream, size_t i) {
-    const nnc_affine *affine = &layer->spec.affine;
-    const double *ranges[] = {affine->rotation, affine->zoom[0], affine->zoom[1], affine->shift[0], affine->shift[1]};
-    const double height = (double)layer->spec.geometry.height, width = (double)layer->spec.geometry.width;
+    const struct affine *own = layer->own;
+    const double *zoom_width = one_zoom(own) ? own->zoom_height : own->zoom_width;
+    const double *ranges[] = {own->rotation, own->zoom_height, zoom_width, own->shift_height, own->shift_width};
+    const double height = (double)layer->geometry.height, width = (double)layer->geometry.width;
     uint32_t words[5];
     double values[5];
-    nnc_kernels->random_words(stream->key, stream->counter, 8 * i, 5, words);
+    nnc_kernels->random_words(stream, 8 * i, 5, words);
     for (int k = 0; k < 5; k++) values[k] = ranges[k][0] + words[k] * 0x1p-32 * (ranges[k][1] - ranges[k][0]);
-    struct view view = {.zoom = {1 + values[1], 1 + values[affine->one_zoom ? 1 : 2]},
+    struct view view = {.zoom = {1 + values[1], 1 + values[one_zoom(own) ? 1 : 2]},
                         .shift = {values[3] * height, values[4] * width},
                         .center = {(height - 1) / 2, (width - 1) / 2}};
     sine_cosine(values[0], &view.sin, &view.cos);
@@ -77,22 +136,23 @@ static ptrdiff_t seen(ptrdiff_t i, size_t size, int fill) {
 
 /* What is seen at (row, column): (channels) floats of the sample x, or the pixel beyond the edge. */
 static const float *pixel(const struct nnc_layer *layer, const float *x, ptrdiff_t row, ptrdiff_t column) {
-    const nnc_geometry *g = &layer->spec.geometry;
-    const int fill = layer->spec.affine.fill;
-    row = seen(row, g->height, fill), column = seen(column, g->width, fill);
-    return row < 0 || column < 0 ? layer->beyond : x + ((size_t)row * g->width + (size_t)column) * g->channels;
+    const struct affine *own = layer->own;
+    const nnc_geometry *g = &layer->geometry;
+    row = seen(row, g->height, own->fill), column = seen(column, g->width, own->fill);
+    return row < 0 || column < 0 ? own->beyond : x + ((size_t)row * g->width + (size_t)column) * g->channels;
 }
 
 /* Row oy of a sample: y (width, channels). */
 static void draw_row(const struct nnc_layer *layer, const struct view *view, const float *x, size_t oy, float *y) {
-    const nnc_geometry *g = &layer->spec.geometry;
+    const struct affine *own = layer->own;
+    const nnc_geometry *g = &layer->geometry;
     const double v = (double)oy - view->center[0] - view->shift[0];
     const ptrdiff_t last_row = (ptrdiff_t)g->height - 1, last_column = (ptrdiff_t)g->width - 1;
     for (size_t ox = 0; ox < g->width; ox++, y += g->channels) {
         const double u = (double)ox - view->center[1] - view->shift[1];
         const double iy = view->center[0] + view->zoom[0] * (view->cos * v + view->sin * u);
         const double ix = view->center[1] + view->zoom[1] * (view->cos * u - view->sin * v);
-        if (!layer->spec.affine.bilinear) {
+        if (own->interpolation == NEAREST) {
             memcpy(y, pixel(layer, x, floor_of(iy + 0.5), floor_of(ix + 0.5)), g->channels * sizeof *y);
             continue;
         }
@@ -109,23 +169,32 @@ static void draw_row(const struct nnc_layer *layer, const struct view *view, con
     }
 }
 
-void nnc_random_affine_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
     const struct nnc_stream stream = nnc_stream_of(plan, l, pass);
-    const size_t height = layer->spec.geometry.height, width = layer->O / height;
-    size_t ldx, first, last;
-    const float *x = nnc_input(plan, l, pass, &ldx);
+    const size_t height = layer->geometry.height, width = layer->O / height;
+    const struct nnc_read x = nnc_input(plan, l, pass);
+    size_t first, last;
     nnc_share(worker, pass->m * height, &first, &last);
     struct view view = {0};
     for (size_t row = first; row < last; row++) {
         const size_t i = row / height, oy = row % height;
         float *y = layer->a + i * layer->ld + oy * width;
         if (pass->training && (row == first || oy == 0)) view = draw_view(layer, &stream, i);
-        if (pass->training) draw_row(layer, &view, x + i * ldx, oy, y);
-        else memcpy(y, x + i * ldx + oy * width, width * sizeof *y);
+        if (pass->training) draw_row(layer, &view, x.at + i * x.ld, oy, y);
+        else memcpy(y, x.at + i * x.ld + oy * width, width * sizeof *y);
     }
 }
 
-void nnc_random_affine_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
-    (void)plan, (void)l, (void)pass, (void)worker;
-}
+const struct nnc_layer_kind nnc_layer_random_affine = {
+    .name = "random_affine",
+    .flags = LAYER_TRAINING_ONLY | LAYER_STOPS_GRADIENT,
+    .fields = fields,
+    .n_fields = sizeof fields / sizeof *fields,
+    .own_size = sizeof(struct affine),
+    .defaults = &defaults,
+    .has_geometry = true,
+    .settle = settle,
+    .lay_out = lay_out,
+    .forward = forward,
+};

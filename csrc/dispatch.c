@@ -46,7 +46,7 @@ static bool product_is_exact(const struct nnc_kernels *kernels) {
     for (int i = 0; i < K * PANEL; i++) b[i] = (float)(i * 5 % 13 - 6);
     const struct nnc_product product = {.m = M, .n = PANEL - 1, .k = K, .segments = 1, .blocks = 1, .rs = K, .cs = 1,
                                         .ldb = PANEL, .ldc = PANEL};
-    kernels->gemm(&product, a, b, zero, c);
+    kernels->products[PRECISION_float32].gemm(&product, a, b, zero, c);
     for (int i = 0; i < M; i++)
         for (int j = 0; j < PANEL - 1; j++) {
             float sum = 0;
@@ -77,7 +77,7 @@ const char *nnc_isa_name(void) {
 }
 
 int nnc_isa_tile_rows(void) {
-    return nnc_kernels->mr;
+    return (int)nnc_kernels->products[PRECISION_float32].mr;
 }
 
 nnc_status nnc_choose_isa(const char *name, char message[NNC_MESSAGE]) {

@@ -1,4 +1,5 @@
-/* kernels.h -- the set of kernels that dispatch.c chooses, one struct per instruction set.
+/* kernels.h -- the set of kernels that dispatch.c chooses, one struct per instruction set, and in it a struct for the
+ * products of each precision.
  *
  * Block sizes stand beside the kernels they belong to. Weights are kept in panels of PANEL columns whatever the
  * instruction set is, so that only the kernels differ: element (k, j) of a matrix of `rows` rows is at
@@ -15,6 +16,8 @@ enum {
     GROUP = 4,           /* columns of x that are skipped together where they are 0 */
     GROUP_BLOCK = 12,    /* groups whose rows of W, times 128 columns, stay in the L1 cache: 24 KB */
 };
+
+enum { KEEPS_A, KEEPS_D }; /* what the derivative of an activation is told from: see activations.def */
 
 enum nnc_activation {
 #define ACTIVATION(name, keeps, f, df) ACTIVATION_##name,
@@ -34,7 +37,26 @@ enum nnc_loss_kernel {
     N_LOSSES
 };
 
-enum nnc_optimizer { OPTIMIZER_sgd, OPTIMIZER_adam, OPTIMIZER_rmsprop, N_OPTIMIZERS };
+enum nnc_optimizer_rule {
+#define OPTIMIZER(name, slots, ...) OPTIMIZER_##name,
+#include "optimizers.def"
+#undef OPTIMIZER
+    N_OPTIMIZERS
+};
+
+/* Rows of floats that are read, or written: row i begins at at[i ld]. */
+struct nnc_read {
+    const float *at;
+    size_t ld;
+};
+struct nnc_write {
+    float *at;
+    size_t ld;
+};
+
+static inline struct nnc_read nnc_reading(struct nnc_write rows) {
+    return (struct nnc_read){rows.at, rows.ld};
+}
 
 /* A block of rows of a loss. */
 struct nnc_loss_block {
@@ -54,12 +76,12 @@ struct nnc_loss_block {
 };
 
 /* The shape of a product c (m, n) = init (m, n) + a b, n <= PANEL, where the sum has up to three levels: `blocks` of
- * `segments` of k terms.
+ * `segments` of k terms. product.c makes them.
  *
- * Element (i, p) of segment s of block q of a is at a[i rs + p cs + s a_segment + q a_block], with rs = 1 or cs = 1;
- * row p of b there is at b[p ldb + s b_segment + q b_block], PANEL readable floats; rows of init are ldinit apart (0:
- * one row for all), those of c ldc. Each element of c is one chain of fused multiply-adds in the order of (q, s, p). A
- * product of matrices has one segment; a convolution sums over the rows of a window, each a run of memory. */
+ * Distances count elements. Element (i, p) of segment s of block q of a is at a[i rs + p cs + s a_segment + q a_block],
+ * with rs = 1 or cs = 1; row p of b there is at b[p ldb + s b_segment + q b_block], PANEL readable elements; rows of init
+ * are ldinit apart (0: one row for all), those of c ldc. Each element of c is one chain of fused multiply-adds in the order
+ * of (q, s, p). A product of matrices has one segment; a convolution sums over the rows of a window, each a run of memory. */
 struct nnc_product {
     size_t m, n, k, segments, blocks;
     size_t rs, cs, a_segment, a_block;
@@ -90,36 +112,65 @@ struct nnc_hyper {
     float gradient_scale; /* what clipping by norm leaves of the gradient; 1: all */
 };
 
-/* A run of n weights with their gradient and slots. */
-struct nnc_run {
+/* Adjacent weights with their gradient and slots, to be updated; the penalties' part of the gradient is added here. */
+struct nnc_stretch {
     size_t n;
     float *w;
     const float *g;
     float *slots[NNC_MAX_SLOTS];
+    size_t n_slots;
     float l1, l2;
 };
 
-struct nnc_kernels {
-    const char *isa;
-    int mr;             /* rows of a register tile of gemm */
+/* Random numbers of a layer in one step: Philox4x32-10 with this key, the counter (block, layer, step, epoch). */
+struct nnc_stream {
+    uint32_t key[2], counter[3];
+};
+
+/* Of each column, for batch normalization: y = (x - mean) scale + shift; dx = (dy - sum - (x - mean) product) scale. */
+struct nnc_coefficients {
+    const float *mean, *scale, *shift, *sum, *product;
+};
+
+/* Layer normalization: y = gamma (x - mean) / sqrt(variance + epsilon) + beta, each row by its own statistics. */
+struct nnc_row_normalization {
+    const float *gamma, *beta; /* NULL for 1, for 0 */
+    float epsilon;
+    float *statistics;         /* (m, 2): mean, 1 / sqrt(variance + epsilon) */
+    float *dgamma, *dbeta;     /* (n) backward: to which the sums over the rows of dy z and of dy are added */
+};
+
+/* What the products of one precision need of an instruction set. a and b are of elements of this precision, c is float32. */
+struct nnc_products {
+    size_t mr;            /* rows of a register tile */
+    size_t k_step;        /* terms that are summed together: a sum is padded to a multiple with zeros */
+    size_t element_size;  /* bytes of an element of a and b */
+    bool skips_zeros;     /* may terms that are 0 be left out of a sum? */
 
     /* c (m, n) = init + a b for n <= PANEL, summed over segments: see struct nnc_product. c may be init. */
-    void (*gemm)(const struct nnc_product *product, const float *a, const float *b, const float *init, float *c);
-    /* The same for a run of whole rows of a panel whose gradient c would be, used at once by plain SGD (no l1, nothing
-     * clipped), without a c: m <= PANEL rows of W begin at run->w. */
-    void (*gemm_sgd)(const struct nnc_product *product, const float *a, const float *b, const struct nnc_run *run,
+    void (*gemm)(const struct nnc_product *product, const void *a, const void *b, const float *init, float *c);
+    /* The same for whole rows of a panel whose gradient c would be, used at once by plain SGD (no l1, nothing clipped),
+     * without a c: m <= PANEL rows of W begin at stretch->w. */
+    void (*gemm_sgd)(const struct nnc_product *product, const void *a, const void *b, const struct nnc_stretch *stretch,
                      const struct nnc_hyper *h);
-    /* c (n) = init + x W for one row x (k), W (k, n) in panels `stride` floats apart. init (NULL: 0) and c
-     * have room for whole panels. */
-    void (*gemv)(size_t n, size_t k, const float *x, const float *w, size_t stride, const float *init, float *c);
-    /* The same for m rows of which only the groups in the lists are not 0. */
-    void (*gemm_rows)(size_t m, size_t n, const float *x, size_t ldx, const struct nnc_groups *groups, const float *w,
-                      size_t stride, const float *init, float *c, size_t ldc);
+    /* c (n) = init + x W for one row x (k), W (k, n) in panels `stride` elements apart. init (NULL: 0) and c have room for
+     * whole panels. */
+    void (*gemv)(size_t n, size_t k, const void *x, const void *w, size_t stride, const float *init, float *c);
+    /* The same for m rows of which only the groups in the lists are not 0; w.ld is the stride. Where zeros are skipped. */
+    void (*gemm_rows)(size_t m, size_t n, struct nnc_read x, const struct nnc_groups *groups, struct nnc_read w,
+                      const float *init, struct nnc_write c);
     /* c (GROUP, n) = sum over the `count` listed rows p of x[p]^T dz[p], for a group of x and n <= PANEL columns of dz. */
-    void (*gemm_listed)(size_t n, size_t count, const uint16_t *list, const float *x, size_t ldx, const float *dz,
-                        size_t lddz, float *c, size_t ldc);
-    /* y[j ldy + i] = x[i ldx + j] for i < m, j < n. */
-    void (*transpose)(size_t m, size_t n, const float *x, size_t ldx, float *y, size_t ldy);
+    void (*gemm_listed)(size_t n, size_t count, const uint16_t *list, struct nnc_read x, struct nnc_read dz,
+                        struct nnc_write c);
+    /* Rows of a panel from columns of weights: y[j ld + i] = x[i ld + j] for i < m, j < n. */
+    void (*pack)(size_t m, size_t n, struct nnc_read x, void *y, size_t ldy);
+};
+
+enum nnc_precision { PRECISION_float32, N_PRECISIONS };
+
+struct nnc_kernels {
+    const char *isa;
+    struct nnc_products products[N_PRECISIONS];
 
     /* y = x scale + offset. */
     void (*rescale_u8)(size_t n, const uint8_t *x, float scale, float offset, float *y);
@@ -129,29 +180,29 @@ struct nnc_kernels {
     /* y += x. */
     void (*add)(size_t n, const float *x, float *y);
     /* y (n) = sum over the m rows of x. */
-    void (*column_sums)(size_t m, size_t n, const float *x, size_t ldx, float *y);
+    void (*column_sums)(size_t m, size_t n, struct nnc_read x, float *y);
     double (*sum_squares)(size_t n, const float *x);
     double (*sum_abs)(size_t n, const float *x);
 
-    /* a = f(z) and, where the activation keeps it, d = f'(z) (d may be NULL: inference); a may be z. */
-    void (*activation_forward[ACTIVATION_softmax])(size_t m, size_t n, const float *z, size_t ldz, float *a, size_t lda,
-                                                   float *d, size_t ldd, float alpha);
+    /* a = f(z) and, where the activation keeps it, d = f'(z) (d.at may be NULL: inference); a may be z. */
+    void (*activation_forward[ACTIVATION_softmax])(size_t m, size_t n, struct nnc_read z, struct nnc_write a,
+                                                   struct nnc_write d, float alpha);
     /* da *= f', from kept = a or d. */
-    void (*activation_backward[ACTIVATION_softmax])(size_t m, size_t n, const float *kept, size_t ldkept, float *da,
-                                                    size_t ldda, float alpha);
+    void (*activation_backward[ACTIVATION_softmax])(size_t m, size_t n, struct nnc_read kept, struct nnc_write da,
+                                                    float alpha);
     /* One row; a may be z. */
     void (*softmax_forward)(size_t n, const float *z, float *a);
     void (*softmax_backward)(size_t n, const float *a, float *da);
     /* a = z where z > 0, else slope z; and backward: dx = da (1 or slope), dslope (n) = sum over m of da z where z <= 0. */
-    void (*prelu_forward)(size_t m, size_t n, const float *z, size_t ldz, const float *slope, float *a, size_t lda);
-    void (*prelu_backward)(size_t m, size_t n, const float *z, size_t ldz, const float *slope, const float *da,
-                           size_t ldda, float *dx, size_t lddx, float *dslope);
-    /* Philox4x32-10: mask[i] = scale where word `first + i` of the stream is >= threshold, else 0. */
-    void (*dropout_mask)(const uint32_t key[2], const uint32_t counter[3], size_t first, size_t n, uint32_t threshold,
-                         float scale, float *mask);
+    void (*prelu_forward)(size_t m, size_t n, struct nnc_read z, const float *slope, struct nnc_write a);
+    void (*prelu_backward)(size_t m, size_t n, struct nnc_read z, const float *slope, struct nnc_read da,
+                           struct nnc_write dx, float *dslope);
 
-    /* Words first, ..., first + n - 1 of the same stream. */
-    void (*random_words)(const uint32_t key[2], const uint32_t counter[3], size_t first, size_t n, uint32_t *words);
+    /* mask[i] = scale where word `first + i` of the stream is >= threshold, else 0. */
+    void (*dropout_mask)(const struct nnc_stream *stream, size_t first, size_t n, uint32_t threshold, float scale,
+                         float *mask);
+    /* Words first, ..., first + n - 1 of the stream. */
+    void (*random_words)(const struct nnc_stream *stream, size_t first, size_t n, uint32_t *words);
 
     /* Output row oy (out_width, channels) of pooling over the map x (height, width, channels). winner, if it is wanted:
      * the pixel of each maximum, int32 in the place of floats. */
@@ -163,29 +214,23 @@ struct nnc_kernels {
 
     /* Batch normalization, each on a block (m, n) with numbers of its own for every column.
      * y (n) += sum over the rows of x, of (x - center)^2. */
-    void (*add_sums)(size_t m, size_t n, const float *x, size_t ldx, float *y);
-    void (*add_squares)(size_t m, size_t n, const float *x, size_t ldx, const float *center, float *y);
-    /* y = (x - mean) scale + shift; y may be x. */
-    void (*normalize)(size_t m, size_t n, const float *x, size_t ldx, const float *mean, const float *scale,
-                      const float *shift, float *y, size_t ldy);
+    void (*add_sums)(size_t m, size_t n, struct nnc_read x, float *y);
+    void (*add_squares)(size_t m, size_t n, struct nnc_read x, const float *center, float *y);
+    /* y may be x. */
+    void (*normalize)(size_t m, size_t n, struct nnc_read x, const struct nnc_coefficients *of, struct nnc_write y);
     /* sum (n) += sum over the rows of dy, product (n) += that of dy (x - mean). */
-    void (*add_gradient_sums)(size_t m, size_t n, const float *x, size_t ldx, const float *mean, const float *dy,
-                              size_t lddy, float *sum, float *product);
-    /* dx = (dy - sum - (x - mean) product) scale. */
-    void (*normalize_backward)(size_t m, size_t n, const float *x, size_t ldx, const float *mean, const float *scale,
-                               const float *sum, const float *product, const float *dy, size_t lddy, float *dx,
-                               size_t lddx);
-    /* Layer normalization: y = gamma (x - mean) / sqrt(variance + epsilon) + beta, each of the m rows by its own statistics:
-     * mean and 1 / sqrt(variance + epsilon) (m, 2). gamma, beta: NULL for 1, for 0. */
-    void (*normalize_rows)(size_t m, size_t n, const float *x, size_t ldx, const float *gamma, const float *beta,
-                           float epsilon, float *y, size_t ldy, float *statistics);
-    /* dx (NULL: not wanted), and dbeta (n) += sum over the rows of dy, dgamma (n) += that of dy z. */
-    void (*normalize_rows_backward)(size_t m, size_t n, const float *x, size_t ldx, const float *gamma,
-                                    const float *statistics, const float *dy, size_t lddy, float *dx, size_t lddx,
-                                    float *dbeta, float *dgamma);
+    void (*add_gradient_sums)(size_t m, size_t n, struct nnc_read x, const float *mean, struct nnc_read dy, float *sum,
+                              float *product);
+    void (*normalize_backward)(size_t m, size_t n, struct nnc_read x, const struct nnc_coefficients *of,
+                               struct nnc_read dy, struct nnc_write dx);
+    /* Layer normalization; dx.at may be NULL: not wanted. */
+    void (*normalize_rows)(size_t m, size_t n, struct nnc_read x, const struct nnc_row_normalization *of,
+                           struct nnc_write y);
+    void (*normalize_rows_backward)(size_t m, size_t n, struct nnc_read x, const struct nnc_row_normalization *of,
+                                    struct nnc_read dy, struct nnc_write dx);
 
     void (*loss[N_LOSSES])(const struct nnc_loss_block *block);
-    void (*update[N_OPTIMIZERS])(const struct nnc_run *run, const struct nnc_hyper *h);
+    void (*update[N_OPTIMIZERS])(const struct nnc_stretch *stretch, const struct nnc_hyper *h);
     /* g += l1 sign(w) + 2 l2 w. */
     void (*regularize)(size_t n, const float *w, float *g, float l1, float l2);
 

@@ -1,53 +1,80 @@
-/* losses.c -- losses by name, and what a plan needs to know of them. The formulas are in losses.def and kernels/losses.inc. */
+/* losses.c -- see losses.h. The formulas are in losses.def and kernels/losses.inc. */
 
+#include "losses.h"
+
+#include <stdio.h>
 #include <string.h>
 
-#include "plan.h"
+#include "settings.h"
 
-/* Public names; from_logits chooses the kernel. */
-static const struct {
-    const char *name;
-    enum nnc_loss_kernel kernel, on_logits;
-    int link;  /* the activation that makes logits of this loss into its outputs; linear: none */
-} losses[] = {
-    {"mean_squared_error", LOSS_mean_squared_error, LOSS_mean_squared_error, ACTIVATION_linear},
-    {"mean_absolute_error", LOSS_mean_absolute_error, LOSS_mean_absolute_error, ACTIVATION_linear},
-    {"huber", LOSS_huber, LOSS_huber, ACTIVATION_linear},
-    {"binary_crossentropy", LOSS_binary_crossentropy, LOSS_binary_crossentropy_logits, ACTIVATION_sigmoid},
-    {"categorical_crossentropy", LOSS_categorical_crossentropy, LOSS_categorical_crossentropy_logits, ACTIVATION_softmax},
-    {"poisson", LOSS_poisson, LOSS_poisson, ACTIVATION_linear},
-    {"euclidean", LOSS_euclidean, LOSS_euclidean, ACTIVATION_linear},
-    {"margin_hinge", LOSS_margin_hinge, LOSS_margin_hinge, ACTIVATION_linear},
+static const char *const names[N_LOSSES] = {
+#define LOSS(name, divisor, value, gradient) [LOSS_##name] = #name,
+#include "losses.def"
+#undef LOSS
+    [LOSS_categorical_crossentropy] = "categorical_crossentropy",
+    [LOSS_categorical_crossentropy_logits] = "categorical_crossentropy_logits",
+    [LOSS_margin_hinge] = "margin_hinge",
 };
 
-int nnc_loss_id(const char *name) {
-    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++)
-        if (!strcmp(name, losses[i].name)) return (int)i;
-    return -1;
+/* The losses that have a second kernel, which works on logits, and the activation that makes logits into outputs. */
+static const struct {
+    int kind, on_logits, link;
+} on_logits[] = {
+    {LOSS_binary_crossentropy, LOSS_binary_crossentropy_logits, ACTIVATION_sigmoid},
+    {LOSS_categorical_crossentropy, LOSS_categorical_crossentropy_logits, ACTIVATION_softmax},
+};
+
+enum { N_ON_LOGITS = sizeof on_logits / sizeof *on_logits };
+
+static const struct nnc_field fields[] = {
+    OPTIONAL_FIELD(struct nnc_loss_rule, from_logits, FLAG),
+    OPTIONAL_FIELD(struct nnc_loss_rule, label_smoothing, FLOAT),
+    OPTIONAL_FIELD(struct nnc_loss_rule, param, FLOAT),
+};
+
+static int kernel_of(const struct nnc_loss_rule *loss) {
+    for (size_t i = 0; i < N_ON_LOGITS; i++)
+        if (loss->from_logits && on_logits[i].kind == loss->kind) return on_logits[i].on_logits;
+    return loss->kind;
 }
 
-int nnc_loss_kernel(int kind, bool from_logits) {
-    return (int)(from_logits ? losses[kind].on_logits : losses[kind].kernel);
+nnc_status nnc_loss_read(struct nnc_loss_rule *loss, const nnc_spec *spec, char message[NNC_MESSAGE]) {
+    *loss = (struct nnc_loss_rule){.kind = -1};
+    for (int i = 0; i < N_LOSSES; i++)
+        if (!strcmp(spec->name, names[i])) loss->kind = i;
+    if (loss->kind < 0) {
+        snprintf(message, NNC_MESSAGE, "unknown loss '%.64s'", spec->name);
+        return NNC_INVALID;
+    }
+    const struct nnc_fields settings = {fields, sizeof fields / sizeof *fields, loss};
+    const nnc_status status = nnc_read_settings(spec, &settings, 1, message);
+    loss->kernel = kernel_of(loss);
+    return status;
 }
 
-int nnc_loss_link(int kind) {
-    return losses[kind].link;
+int nnc_loss_link(const struct nnc_loss_rule *loss) {
+    for (size_t i = 0; i < N_ON_LOGITS; i++)
+        if (on_logits[i].kind == loss->kind) return on_logits[i].link;
+    return ACTIVATION_linear;
 }
 
-bool nnc_loss_takes_ids(const nnc_loss_spec *spec) {
-    int kernel = nnc_loss_kernel(spec->kind, spec->from_logits);
-    return kernel == LOSS_margin_hinge || ((kernel == LOSS_categorical_crossentropy ||
-                                            kernel == LOSS_categorical_crossentropy_logits) && spec->label_smoothing == 0);
+void nnc_loss_take_logits(struct nnc_loss_rule *loss) {
+    loss->from_logits = true;
+    loss->kernel = kernel_of(loss);
 }
 
-struct nnc_loss_block nnc_loss_block_of(const nnc_loss_spec *spec, size_t m, size_t n) {
+bool nnc_loss_takes_ids(const struct nnc_loss_rule *loss) {
+    return loss->kind == LOSS_margin_hinge || (loss->kind == LOSS_categorical_crossentropy && loss->label_smoothing == 0);
+}
+
+struct nnc_loss_block nnc_loss_block_of(const struct nnc_loss_rule *loss, size_t m, size_t n) {
     /* Binary targets are smoothed towards 1/2, one-hot rows towards 1/N. */
-    float share = losses[spec->kind].link == ACTIVATION_sigmoid ? 0.5f : 1.0f / (float)n;
+    const float share = nnc_loss_link(loss) == ACTIVATION_sigmoid ? 0.5f : 1.0f / (float)n;
     return (struct nnc_loss_block){
         .m = m,
         .n = n,
-        .param = spec->param,
-        .y_scale = 1 - spec->label_smoothing,
-        .y_offset = spec->label_smoothing * share,
+        .param = loss->param,
+        .y_scale = 1 - loss->label_smoothing,
+        .y_offset = loss->label_smoothing * share,
     };
 }

@@ -1,24 +1,21 @@
-/* metrics.c -- metrics of one row, by name. Counted, not summed along vectors: plain C is fast enough here. */
+/* metrics.c -- see metrics.h. Counted, not summed along vectors: plain C is fast enough here. */
+
+#include "metrics.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "plan.h"
+#include "settings.h"
+#include "sizes.h"
 
 /* Target of output j: y is a row of targets, or NULL where the id says all. */
 static float target(const float *y, const int32_t *id, size_t j) {
     return y ? y[j] : (size_t)*id == j ? 1.0f : 0.0f;
 }
 
-static size_t argmax(size_t n, const float *x) {
-    size_t best = 0;
-    for (size_t j = 1; j < n; j++)
-        if (x[j] > x[best]) best = j;
-    return best;
-}
-
 static size_t class_of(size_t n, const float *y, const int32_t *id) {
-    return id ? (size_t)*id : argmax(n, y);
+    return id ? (size_t)*id : nnc_argmax(n, y);
 }
 
 typedef double metric_fn(size_t n, const float *a, const float *y, const int32_t *id, float param);
@@ -31,7 +28,7 @@ static double binary_accuracy(size_t n, const float *a, const float *y, const in
 
 static double categorical_accuracy(size_t n, const float *a, const float *y, const int32_t *id, float param) {
     (void)param;
-    return argmax(n, a) == class_of(n, y, id);
+    return nnc_argmax(n, a) == class_of(n, y, id);
 }
 
 /* True if fewer than k outputs are larger than that of the class. */
@@ -70,12 +67,22 @@ static const struct {
     {"mean_absolute_error", mean_absolute_error},
 };
 
-int nnc_metric_id(const char *name) {
-    for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
-        if (!strcmp(name, metrics[i].name)) return (int)i;
-    return -1;
+enum { N_METRICS = sizeof metrics / sizeof *metrics };
+
+static const struct nnc_field fields[] = {OPTIONAL_FIELD(struct nnc_metric_rule, param, FLOAT)};
+
+nnc_status nnc_metric_read(struct nnc_metric_rule *metric, const nnc_spec *spec, char message[NNC_MESSAGE]) {
+    *metric = (struct nnc_metric_rule){.kind = -1};
+    for (int i = 0; i < N_METRICS; i++)
+        if (!strcmp(spec->name, metrics[i].name)) metric->kind = i;
+    if (metric->kind < 0) {
+        snprintf(message, NNC_MESSAGE, "unknown metric '%.64s'", spec->name);
+        return NNC_INVALID;
+    }
+    const struct nnc_fields settings = {fields, sizeof fields / sizeof *fields, metric};
+    return nnc_read_settings(spec, &settings, 1, message);
 }
 
-double nnc_metric_row(const nnc_metric_spec *spec, size_t n, const float *a, const float *y, const int32_t *id) {
-    return metrics[spec->kind].row(n, a, y, id, spec->param);
+double nnc_metric_row(const struct nnc_metric_rule *metric, size_t n, const float *a, const float *y, const int32_t *id) {
+    return metrics[metric->kind].row(n, a, y, id, metric->param);
 }

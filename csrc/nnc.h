@@ -4,7 +4,7 @@
  * makes a plan (all sizes, one allocation) and runs whole stretches of training in one call.
  *
  * Words and shapes: B rows of a batch, I inputs, O outputs; in products M, N, K. Matrices are row-major; `ld` counts
- * the floats from one row to the next. Everything is float32; losses are summed in float64.
+ * the elements from one row to the next. Everything is float32; losses are summed in float64.
  *
  * Promise: the result is a function of the seed and the data. It has the same bits for any number of threads, for any
  * position of a row in a batch, and for AVX2, AVX-512 and NEON alike, because every output element of a product is one
@@ -45,22 +45,20 @@ const char *nnc_compiler(void);
 
 /* ---- what a plan is made of ------------------------------------------------------------------------------------- */
 
-typedef enum nnc_layer_kind {
-    NNC_DENSE,
-    NNC_ACTIVATION,
-    NNC_PRELU,
-    NNC_DROPOUT,
-    NNC_RESCALING,
-    NNC_CONV2D,
-    NNC_MAX_POOLING,
-    NNC_AVERAGE_POOLING,
-    NNC_ZERO_PADDING,
-    NNC_BATCH_NORMALIZATION,
-    NNC_LAYER_NORMALIZATION,
-    NNC_SPATIAL_DROPOUT,
-    NNC_RANDOM_AFFINE,
-    NNC_LAYER_KINDS /* how many there are */
-} nnc_layer_kind;
+/* Layers, optimizers, losses and metrics are described by a name and named settings, so that a new one needs no new
+ * declaration here: which settings each has stands in its own file. A number is in values[0], a pair in both, a name (of an
+ * activation, say) in word. A name that is not known, or a setting that is missing, makes an error that says so. */
+typedef struct nnc_setting {
+    const char *name;
+    double values[2];
+    const char *word;
+} nnc_setting;
+
+typedef struct nnc_spec {
+    const char *name;            /* of the kind of layer: layers.def; optimizers.def; losses.c; metrics.c */
+    size_t n_settings;
+    const nnc_setting *settings; /* (n_settings) */
+} nnc_spec;
 
 /* Windows on a map (height, width, channels), which is a row of height width channels features. Output pixel (oy, ox)
  * sees through tap (ky, kx) of its window the input pixel
@@ -74,67 +72,8 @@ typedef struct nnc_geometry {
     size_t out_height, out_width;
 } nnc_geometry;
 
-/* Ranges [lo, hi] of random_affine. rotation in turns, counter-clockwise; zoom: the content becomes 1 / (1 + zoom) times as
- * large; shift: down and to the right, as parts of the map. [0] of the height, [1] of the width. */
-typedef struct nnc_affine {
-    double rotation[2], zoom[2][2], shift[2][2];
-    bool one_zoom;      /* the width takes the number that was drawn for the height */
-    int fill;           /* an id from nnc_fill_id: what is seen beyond the edge */
-    float fill_value;
-    bool bilinear;      /* else the nearest pixel */
-} nnc_affine;
-
-typedef struct nnc_layer_spec {
-    nnc_layer_kind kind;
-    size_t units;     /* dense: O; conv2d: filters */
-    bool use_bias;    /* dense, conv2d; normalizations: is there a beta? */
-    bool use_scale;   /* normalizations: is there a gamma? */
-    int activation;   /* dense, conv2d, activation: an id from nnc_activation_id */
-    float alpha;      /* the activation's parameter */
-    size_t group;     /* softmax acts on runs of `group` features; so does layer normalization; batch normalization's channels */
-    float rate;       /* dropouts: part that is dropped, 0 <= rate < 1 */
-    float scale, offset;              /* rescaling: a = x scale + offset */
-    double momentum;                  /* batch normalization: moving = moving momentum + batch (1 - momentum) */
-    double epsilon;                   /* normalizations: a = gamma (x - mean) / sqrt(variance + epsilon) + beta */
-    float l1[2], l2[2];               /* penalties l1 sum|w| + l2 sum w^2: [0] kernel, slope or gamma, [1] bias or beta */
-    nnc_geometry geometry;            /* conv2d, poolings; zero_padding: its pads and sizes; height, width and channels also of
-                                       * random_affine, channels of spatial_dropout */
-    nnc_affine affine;                /* random_affine */
-} nnc_layer_spec;
-
-typedef struct nnc_loss_spec {
-    int kind;              /* an id from nnc_loss_id */
-    bool from_logits;
-    float label_smoothing;
-    float param;           /* huber: delta; margin_hinge: margin */
-} nnc_loss_spec;
-
-typedef struct nnc_metric_spec {
-    int kind;              /* an id from nnc_metric_id */
-    float param;           /* binary_accuracy: threshold; top_k_categorical_accuracy: k */
-} nnc_metric_spec;
-
-typedef struct nnc_optimizer_spec {
-    int kind;              /* an id from nnc_optimizer_id */
-    double momentum;
-    bool nesterov;
-    double beta_1, beta_2, epsilon;
-    bool amsgrad;
-    double rho;
-    bool centered;
-    double weight_decay;
-    double clipnorm, global_clipnorm, clipvalue; /* 0: off */
-} nnc_optimizer_spec;
-
-/* Ids by name; -1 if there is none. The tables are in activations.def, losses.c, metrics.c and optimizers.c. */
+/* Activations by name; -1 if there is none. The table is in activations.def. */
 int nnc_activation_id(const char *name);
-int nnc_fill_id(const char *name); /* "constant", "nearest", "reflect" or "wrap" */
-int nnc_loss_id(const char *name);
-int nnc_metric_id(const char *name);
-int nnc_optimizer_id(const char *name);
-
-/* Slots per parameter (momentum buffers and the like) that an optimizer needs. */
-int nnc_optimizer_slots(const nnc_optimizer_spec *spec);
 
 /* ---- plans ------------------------------------------------------------------------------------------------------ */
 
@@ -143,11 +82,11 @@ typedef struct nnc_plan nnc_plan;
 typedef struct nnc_plan_spec {
     size_t n_inputs;
     size_t n_layers;
-    const nnc_layer_spec *layers;       /* (n_layers) */
-    const nnc_loss_spec *loss;          /* NULL: a plan for inference, or for a loss outside */
+    const nnc_spec *layers;             /* (n_layers) */
+    const nnc_spec *loss;               /* NULL: a plan for inference, or for a loss outside */
     size_t n_metrics;
-    const nnc_metric_spec *metrics;     /* (n_metrics) */
-    const nnc_optimizer_spec *optimizer; /* NULL: none */
+    const nnc_spec *metrics;            /* (n_metrics) */
+    const nnc_spec *optimizer;          /* NULL: none */
     size_t batch_size;                  /* the largest batch of a training step */
     uint64_t seed;                      /* keys random numbers */
 } nnc_plan_spec;
@@ -156,6 +95,7 @@ nnc_status nnc_plan_create(nnc_plan **plan, const nnc_plan_spec *spec, char mess
 void nnc_plan_free(nnc_plan *plan);
 
 size_t nnc_plan_outputs(const nnc_plan *plan);
+size_t nnc_plan_slots(const nnc_plan *plan);       /* per trainable parameter: momentum buffers and the like */
 size_t nnc_plan_bytes(const nnc_plan *plan);       /* size of the one allocation */
 size_t nnc_plan_parameters(const nnc_plan *plan);  /* number of parameter arrays */
 
@@ -208,6 +148,22 @@ typedef struct nnc_schedule {
 /* Train: up to n_steps steps, each gather -> forward -> loss -> backward -> update. At least one step is done. */
 nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedule *schedule, nnc_sums *sums);
 
+/* Several whole epochs, each as nnc_plan_train and, on `held_out`, nnc_plan_evaluate do them. Row e of the arrays is of epoch
+ * `epoch` + e. Ends behind an epoch when `budget` seconds are over. */
+typedef struct nnc_epochs {
+    size_t n, n_steps, batch_size;
+    const int64_t *orders;        /* (n, n_rows) or NULL: rows as they lie */
+    size_t n_rows;                /* of an epoch */
+    const float *learning_rates;  /* (n, n_steps) */
+    uint64_t epoch, step;
+    double budget;
+    const nnc_data *held_out;     /* NULL: none */
+    double *sums;                 /* (n, 2, 2 + n_metrics): rows, loss, metrics of training and of held_out (with penalties) */
+    size_t done;                  /* set: epochs that were finished */
+    size_t steps_of_next;         /* set: steps of the epoch that ended at a loss that is not finite */
+} nnc_epochs;
+nnc_status nnc_plan_train_epochs(nnc_plan *plan, const nnc_data *data, nnc_epochs *epochs);
+
 /* Loss (without penalties) and metrics of rows start..stop in inference mode. */
 nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start, size_t stop, nnc_sums *sums);
 
@@ -220,37 +176,56 @@ nnc_status nnc_plan_forward(nnc_plan *plan, const nnc_data *data, float *outputs
 nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool training, uint64_t epoch, uint64_t step,
                               double *loss);
 
-/* One step in two halves, for a loss computed outside: outputs (n, n_outputs) in training mode; then the update, given
- * dL/d outputs. */
-nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, uint64_t epoch, uint64_t step, float *outputs);
+/* One step in two halves, for a loss computed outside: outputs (n, n_outputs), with `training` as in nnc_plan_gradients; then,
+ * given dL/d outputs of the same n rows, either the update (after `training` only) or the gradients alone, to be read with
+ * nnc_plan_read. */
+nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, bool training, uint64_t epoch, uint64_t step,
+                                 float *outputs);
 nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outputs, float learning_rate, uint64_t step);
+nnc_status nnc_plan_step_gradients(nnc_plan *plan, size_t n, const float *d_outputs);
 
 /* Sum of the regularizers' penalties on the present weights. */
 double nnc_plan_penalty(nnc_plan *plan);
 
 /* ---- single kernels over the caller's buffers --------------------------------------------------------------------- */
 
-/* c (M, N) = init + a b, with a (M, K) at a[m ars + k acs], b (K, N) at b[k brs + n bcs]; init is NULL for 0, or one row
- * (N) that every row starts from. One of ars, acs and one of brs, bcs must be 1. */
-nnc_status nnc_gemm(size_t M, size_t N, size_t K, const float *a, size_t ars, size_t acs, const float *b, size_t brs,
-                    size_t bcs, const float *init, float *c, size_t ldc);
+/* A matrix whose element (i, j) is at data[i rs + j cs]. */
+typedef struct nnc_matrix {
+    const float *data;
+    size_t rows, cols, rs, cs;
+} nnc_matrix;
+
+/* c (M, N) = init + a b with a (M, K), b (K, N); init is NULL for 0, or one row (N) that every row starts from; rows of c are
+ * ldc apart. One stride of a and one of b must be 1. */
+nnc_status nnc_gemm(const nnc_matrix *a, const nnc_matrix *b, const float *init, float *c, size_t ldc);
 
 /* a = f(z) over (M, N) dense rows; softmax along N. */
 void nnc_activation_forward(int id, size_t M, size_t N, const float *z, float *a, float alpha);
 /* dz = da f'(z). */
 nnc_status nnc_activation_backward(int id, size_t M, size_t N, const float *z, const float *da, float *dz, float alpha);
 
-/* Value and gradient da (M, N) of the mean loss over rows; targets, weights as in nnc_data (x is not read). */
-nnc_status nnc_loss(const nnc_loss_spec *spec, size_t M, size_t N, const float *a, const nnc_data *targets, double *value,
-                    float *da);
+/* Value and gradient da (M, N) of the mean loss over rows; targets, weights as in nnc_data (x is not read, n is M). */
+nnc_status nnc_loss(const nnc_spec *spec, size_t N, const float *a, const nnc_data *targets, double *value, float *da,
+                    char message[NNC_MESSAGE]);
 /* Mean of a metric over rows. */
-nnc_status nnc_metric(const nnc_metric_spec *spec, size_t M, size_t N, const float *a, const nnc_data *targets,
-                      double *value);
+nnc_status nnc_metric(const nnc_spec *spec, size_t N, const float *a, const nnc_data *targets, double *value,
+                      char message[NNC_MESSAGE]);
+
+/* An optimizer outside a plan. */
+typedef struct nnc_optimizer nnc_optimizer;
+nnc_status nnc_optimizer_create(nnc_optimizer **optimizer, const nnc_spec *spec, char message[NNC_MESSAGE]);
+void nnc_optimizer_free(nnc_optimizer *optimizer);
+size_t nnc_optimizer_slots(const nnc_optimizer *optimizer);
 
 /* One update of n weights in place; slots (nnc_optimizer_slots) of n floats each; step counts from 0. Clipping by norm
  * takes these n weights as one parameter. */
-void nnc_update(const nnc_optimizer_spec *spec, size_t n, float *w, const float *g, float *const *slots,
-                float learning_rate, uint64_t step);
+typedef struct nnc_weights {
+    size_t n;
+    float *w;
+    const float *g;
+    float *slots[NNC_MAX_SLOTS];
+} nnc_weights;
+void nnc_optimizer_update(const nnc_optimizer *optimizer, const nnc_weights *weights, float learning_rate, uint64_t step);
 
 /* db (N) = sum over the rows of dz (M, N). */
 void nnc_column_sums(size_t M, size_t N, const float *dz, float *db);

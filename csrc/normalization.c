@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "plan.h"
+#include "activation.h"
 
 enum {
     PART_FLOATS = 8192, /* of a part, about: 32 KB */
@@ -20,40 +20,103 @@ enum {
     FEW_CHANNELS = 128, /* of a larger one, runs are put side by side below this */
 };
 
-/* Coefficients of batch normalization, each (width). */
+enum { GAMMA, BETA, MOVING_MEAN, MOVING_VARIANCE };
+
+/* Settings, and how a batch is cut into parts. */
+struct normalization {
+    size_t group;
+    double epsilon;
+    bool scale, center;   /* is there a gamma, a beta? */
+    size_t positions;
+    size_t blocks;        /* parts of a sample; 0: a part is several samples */
+    size_t per_part;      /* runs of a part, at most; or samples */
+    size_t repeat;        /* runs side by side that a kernel takes as one row, so that few channels fill its vectors */
+    size_t width;         /* repeat group, rounded up to panels */
+    float *partials;      /* (parts, 3, width) */
+};
+
+/* Numbers of each column, (width) each. */
 enum { MEAN, SCALE, SHIFT, SUM, PRODUCT, N_COEFFICIENTS };
 
-void nnc_normalization_lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
-    struct nnc_normalization *z = &layer->normalization;
-    const size_t group = layer->spec.group;
-    const bool batch = layer->spec.kind == NNC_BATCH_NORMALIZATION;
-    z->positions = layer->O / group;
-    z->repeat = 1;
-    if (z->positions == 1 || (batch && layer->O <= SMALL_MAP)) {
+struct batch_normalization {
+    struct normalization common;
+    double momentum;      /* moving = moving momentum + batch (1 - momentum) */
+    float *coefficients;  /* (N_COEFFICIENTS, width) */
+    double *moments;      /* (2, group): mean, variance in use */
+    bool of_batch;        /* the coefficients are not those of the moving statistics */
+};
+
+struct layer_normalization {
+    struct normalization common;
+    float *statistics;    /* (B positions, 2): mean, 1 / sqrt(variance + epsilon) */
+};
+
+#define COMMON_FIELDS                                                                                                   \
+    FIELD(struct normalization, group, SIZE), FIELD(struct normalization, epsilon, DOUBLE),                             \
+        FIELD(struct normalization, scale, FLAG), FIELD(struct normalization, center, FLAG)
+
+static const struct nnc_field batch_fields[] = {COMMON_FIELDS, FIELD(struct batch_normalization, momentum, DOUBLE)};
+static const struct nnc_field layer_fields[] = {COMMON_FIELDS};
+
+static struct nnc_fault settle(struct nnc_layer *layer) {
+    const struct normalization *z = layer->own;
+    if (z->group < 1 || layer->I % z->group)
+        return (struct nnc_fault){"a normalization's group must divide the features", z->group};
+    layer->columns = z->group;
+    return (struct nnc_fault){0};
+}
+
+static void parameters(const struct nnc_layer *layer, nnc_parameter list[NNC_LAYER_PARAMS]) {
+    const struct normalization *z = layer->own;
+    list[GAMMA] = (nnc_parameter){.name = "gamma", .n_axes = z->scale, .shape = {z->group}, .trainable = true};
+    list[BETA] = (nnc_parameter){.name = "beta", .n_axes = z->center, .shape = {z->group}, .trainable = true};
+}
+
+static void batch_parameters(const struct nnc_layer *layer, nnc_parameter list[NNC_LAYER_PARAMS]) {
+    const struct normalization *z = layer->own;
+    parameters(layer, list);
+    list[MOVING_MEAN] = (nnc_parameter){.name = "moving_mean", .n_axes = 1, .shape = {z->group}};
+    list[MOVING_VARIANCE] = (nnc_parameter){.name = "moving_variance", .n_axes = 1, .shape = {z->group}};
+}
+
+/* How rows of O features are cut; samples_are_rows: a small sample may be one row of a part, its runs side by side. */
+static void cut(struct normalization *z, size_t O, bool samples_are_rows) {
+    z->positions = O / z->group;
+    z->repeat = 1, z->blocks = 0;
+    if (z->positions == 1 || (samples_are_rows && O <= SMALL_MAP)) {
         z->repeat = z->positions;
-        z->per_part = layer->O < PART_FLOATS ? PART_FLOATS / layer->O : 1;
+        z->per_part = O < PART_FLOATS ? PART_FLOATS / O : 1;
     } else {
-        const size_t blocks = (layer->O + PART_FLOATS - 1) / PART_FLOATS;
-        while (batch && group < FEW_CHANNELS && group * z->repeat % PANEL) z->repeat *= 2;
-        z->per_part = nnc_round_up((z->positions + blocks - 1) / blocks, z->repeat);
-        z->blocks = (z->positions + z->per_part - 1) / z->per_part;
+        const size_t blocks = nnc_parts(O, PART_FLOATS);
+        while (samples_are_rows && z->group < FEW_CHANNELS && z->group * z->repeat % PANEL) z->repeat *= 2;
+        z->per_part = nnc_round_up(nnc_parts(z->positions, blocks), z->repeat);
+        z->blocks = nnc_parts(z->positions, z->per_part);
     }
-    z->width = nnc_round_up(z->repeat * group, PANEL);
-    const size_t parts = z->blocks ? B * z->blocks : (B + z->per_part - 1) / z->per_part;
-    z->partials = nnc_take(arena, parts * 3 * z->width, sizeof(float));
-    if (batch) {
-        z->coefficients = nnc_take(arena, N_COEFFICIENTS * z->width, sizeof(float));
-        z->moments = nnc_take(arena, 2 * group, sizeof(double));
-    } else {
-        z->statistics = nnc_take(arena, B * z->positions * 2, sizeof(float));
-    }
+    z->width = nnc_round_up(z->repeat * z->group, PANEL);
 }
 
 /* ---- parts ----------------------------------------------------------------------------------------------------------- */
 
-static size_t parts_of(const struct nnc_layer *layer, size_t m) {
-    const struct nnc_normalization *z = &layer->normalization;
-    return z->blocks ? m * z->blocks : (m + z->per_part - 1) / z->per_part;
+static size_t parts_of(const struct normalization *z, size_t m) {
+    return z->blocks ? m * z->blocks : nnc_parts(m, z->per_part);
+}
+
+static void batch_lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
+    struct batch_normalization *own = layer->own;
+    struct normalization *z = &own->common;
+    cut(z, layer->O, true);
+    z->partials = nnc_take_floats(arena, parts_of(z, B) * 3 * z->width);
+    own->coefficients = nnc_take_floats(arena, N_COEFFICIENTS * z->width);
+    own->moments = nnc_take(arena, 2 * z->group, sizeof(double));
+    own->of_batch = true;
+}
+
+static void layer_lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
+    struct layer_normalization *own = layer->own;
+    struct normalization *z = &own->common;
+    cut(z, layer->O, false);
+    z->partials = nnc_take_floats(arena, parts_of(z, B) * 3 * z->width);
+    own->statistics = nnc_take_floats(arena, B * z->positions * 2);
 }
 
 /* A matrix (m, n) with ld floats from row to row that begins at `offset` in the layer's input and output. */
@@ -69,8 +132,8 @@ struct part {
 };
 
 static struct part part_of(const struct nnc_layer *layer, size_t m, size_t index) {
-    const struct nnc_normalization *z = &layer->normalization;
-    const size_t group = layer->spec.group, length = z->repeat * group;
+    const struct normalization *z = layer->own;
+    const size_t group = z->group, length = z->repeat * group;
     if (!z->blocks) {
         const size_t row = index * z->per_part, rows = least(z->per_part, m - row);
         return (struct part){rows * z->positions, row * z->positions, {{rows, length, layer->ld, row * layer->ld}}, 1};
@@ -81,34 +144,40 @@ static struct part part_of(const struct nnc_layer *layer, size_t m, size_t index
                          {{rows, length, length, offset}, {1, rest * group, 0, offset + rows * length}}, rest ? 2 : 1};
 }
 
-static float *partial(const struct nnc_layer *layer, size_t part, size_t which) {
-    const struct nnc_normalization *z = &layer->normalization;
+/* A block of an array of the layer's shape, which both the input and the output have. */
+static struct nnc_read reading(const float *array, struct block k) {
+    return (struct nnc_read){array + k.offset, k.ld};
+}
+
+static struct nnc_write writing(float *array, struct block k) {
+    return (struct nnc_write){array ? array + k.offset : NULL, k.ld};
+}
+
+static float *partial(const struct normalization *z, size_t part, size_t which) {
     return z->partials + (part * 3 + which) * z->width;
 }
 
 /* The sums of runs side by side into those of the first. */
-static void fold(const struct nnc_layer *layer, float *sums) {
-    const size_t group = layer->spec.group;
-    for (size_t left = layer->normalization.repeat; left > 1;) { /* by halves */
+static void fold(const struct normalization *z, float *sums) {
+    for (size_t left = z->repeat; left > 1;) { /* by halves */
         const size_t half = (left + 1) / 2;
-        for (size_t c = 0; c < (left - half) * group; c++) sums[c] += sums[half * group + c];
+        for (size_t c = 0; c < (left - half) * z->group; c++) sums[c] += sums[half * z->group + c];
         left = half;
     }
 }
 
 /* The numbers of the first run to the runs beside it. */
-static void repeat(const struct nnc_layer *layer, float *numbers, size_t first, size_t last) {
-    const size_t group = layer->spec.group;
-    for (size_t r = 1; r < layer->normalization.repeat; r++)
-        for (size_t c = first; c < last; c++) numbers[r * group + c] = numbers[c];
+static void repeat(const struct normalization *z, float *numbers, size_t first, size_t last) {
+    for (size_t r = 1; r < z->repeat; r++)
+        for (size_t c = first; c < last; c++) numbers[r * z->group + c] = numbers[c];
 }
 
-/* Columns [j, j + PANEL) of partial sum `which`, added over the parts. */
-static void add_parts(const struct nnc_layer *layer, size_t m, size_t which, size_t j, double sum[PANEL]) {
-    const size_t parts = parts_of(layer, m);
+/* Columns [j, j + PANEL) of partial sum `which` of m rows, added over the parts. */
+static void add_parts(const struct normalization *z, size_t m, size_t which, size_t j, double sum[PANEL]) {
+    const size_t parts = parts_of(z, m);
     for (size_t c = 0; c < PANEL; c++) sum[c] = 0;
     for (size_t p = 0; p < parts; p++) {
-        const float *of_part = partial(layer, p, which) + j;
+        const float *of_part = partial(z, p, which) + j;
         for (size_t c = 0; c < PANEL; c++) sum[c] += (double)of_part[c];
     }
 }
@@ -118,75 +187,86 @@ static void apply(struct nnc_plan *plan, struct nnc_param *param, size_t j, size
     float g[PANEL] = {0};
     if (!param) return;
     for (size_t c = 0; c < n; c++) g[c] = (float)gradient[c];
-    nnc_apply_tile(plan, param, j / PANEL, g);
+    nnc_apply_tile(&plan->update, param, j / PANEL, g);
 }
 
 /* ---- batch normalization ----------------------------------------------------------------------------------------------- */
 
-enum { SUMS, CENTERS, SQUARES };          /* what a part leaves on the way forward */
-enum { GRADIENT_SUMS, GRADIENT_PRODUCTS }; /* and back */
+enum { SUMS, CENTERS, SQUARES };          /* what a part leaves in the forward pass */
+enum { GRADIENT_SUMS, GRADIENT_PRODUCTS }; /* and in the backward pass */
 
-static float *coefficients(const struct nnc_layer *layer, size_t which) {
-    return layer->normalization.coefficients + which * layer->normalization.width;
+static float *coefficients(const struct batch_normalization *own, size_t which) {
+    return own->coefficients + which * own->common.width;
 }
 
-static double root(const struct nnc_layer *layer, size_t c) {
-    return sqrt(layer->normalization.moments[layer->spec.group + c] + layer->spec.epsilon);
+/* Those of the columns from j on. */
+static struct nnc_coefficients coefficients_at(const struct batch_normalization *own, size_t j) {
+    return (struct nnc_coefficients){coefficients(own, MEAN) + j, coefficients(own, SCALE) + j, coefficients(own, SHIFT) + j,
+                                     coefficients(own, SUM) + j, coefficients(own, PRODUCT) + j};
+}
+
+static double root(const struct batch_normalization *own, size_t c) {
+    return sqrt(own->moments[own->common.group + c] + own->common.epsilon);
 }
 
 /* (x - mean) scale + shift of channels [first, last), from the moments. */
 static void set_coefficients(const struct nnc_layer *layer, size_t first, size_t last) {
-    float *mean = coefficients(layer, MEAN), *scale = coefficients(layer, SCALE), *shift = coefficients(layer, SHIFT);
+    const struct batch_normalization *own = layer->own;
+    const struct nnc_param *gamma = layer->params[GAMMA], *beta = layer->params[BETA];
+    float *mean = coefficients(own, MEAN), *scale = coefficients(own, SCALE), *shift = coefficients(own, SHIFT);
     for (size_t c = first; c < last; c++) {
-        mean[c] = (float)layer->normalization.moments[c];
-        scale[c] = (float)((layer->kernel ? (double)layer->kernel->w[c] : 1.0) / root(layer, c));
-        shift[c] = layer->bias ? layer->bias->w[c] : 0;
+        mean[c] = (float)own->moments[c];
+        scale[c] = (float)((gamma ? (double)gamma->w[c] : 1.0) / root(own, c));
+        shift[c] = beta ? beta->w[c] : 0;
     }
-    repeat(layer, mean, first, last), repeat(layer, scale, first, last), repeat(layer, shift, first, last);
+    for (size_t which = MEAN; which <= SHIFT; which++) repeat(&own->common, coefficients(own, which), first, last);
 }
 
-void nnc_use_moving_statistics(struct nnc_plan *plan, bool training) {
-    for (size_t l = 0; l < plan->n_layers && !training && plan->moments_moved; l++) {
-        const struct nnc_layer *layer = &plan->layers[l];
-        const size_t group = layer->spec.group;
-        if (layer->spec.kind != NNC_BATCH_NORMALIZATION) continue;
+/* Passes that are not in training take the moving statistics. */
+static void batch_prepare(struct nnc_layer *layer, bool training, bool written) {
+    struct batch_normalization *own = layer->own;
+    const size_t group = own->common.group;
+    if (!training && (written || own->of_batch)) {
         for (size_t c = 0; c < group; c++) {
-            layer->normalization.moments[c] = (double)layer->moving_mean->w[c];
-            layer->normalization.moments[group + c] = (double)layer->moving_variance->w[c];
+            own->moments[c] = (double)layer->params[MOVING_MEAN]->w[c];
+            own->moments[group + c] = (double)layer->params[MOVING_VARIANCE]->w[c];
         }
         set_coefficients(layer, 0, group);
     }
-    plan->moments_moved = training;
+    own->of_batch = training;
+}
+
+static void batch_finish(const struct nnc_layer *layer, size_t m, size_t j, size_t n, struct nnc_write a) {
+    const struct nnc_coefficients of = coefficients_at(layer->own, j);
+    nnc_kernels->normalize(m, n, nnc_reading(a), &of, a);
 }
 
 static void sum_part(const struct nnc_layer *layer, const float *x, size_t m, size_t index) {
+    const struct normalization *z = layer->own;
     const struct part p = part_of(layer, m, index);
-    float *sums = partial(layer, index, SUMS), *centers = partial(layer, index, CENTERS);
-    float *squares = partial(layer, index, SQUARES);
-    memset(sums, 0, 3 * layer->normalization.width * sizeof *sums);
-    for (int b = 0; b < p.n_blocks; b++) {
-        const struct block k = p.blocks[b];
-        nnc_kernels->add_sums(k.m, k.n, x + k.offset, k.ld, sums);
-    }
-    fold(layer, sums);
-    for (size_t c = 0; c < layer->spec.group; c++) centers[c] = sums[c] / (float)p.runs;
-    repeat(layer, centers, 0, layer->spec.group);
-    for (int b = 0; b < p.n_blocks; b++) {
-        const struct block k = p.blocks[b];
-        nnc_kernels->add_squares(k.m, k.n, x + k.offset, k.ld, centers, squares);
-    }
-    fold(layer, squares);
+    float *sums = partial(z, index, SUMS), *centers = partial(z, index, CENTERS), *squares = partial(z, index, SQUARES);
+    memset(sums, 0, 3 * z->width * sizeof *sums);
+    for (int b = 0; b < p.n_blocks; b++)
+        nnc_kernels->add_sums(p.blocks[b].m, p.blocks[b].n, reading(x, p.blocks[b]), sums);
+    fold(z, sums);
+    for (size_t c = 0; c < z->group; c++) centers[c] = sums[c] / (float)p.runs;
+    repeat(z, centers, 0, z->group);
+    for (int b = 0; b < p.n_blocks; b++)
+        nnc_kernels->add_squares(p.blocks[b].m, p.blocks[b].n, reading(x, p.blocks[b]), centers, squares);
+    fold(z, squares);
 }
 
 /* Moments of channels [j, j + n) from the parts. */
 static void set_moments(const struct nnc_layer *layer, size_t m, size_t j, size_t n) {
-    const size_t parts = parts_of(layer, m), runs = m * layer->normalization.positions;
+    const struct batch_normalization *own = layer->own;
+    const struct normalization *z = &own->common;
+    const size_t parts = parts_of(z, m), runs = m * z->positions;
     double mean[PANEL], squares[PANEL];
-    add_parts(layer, m, SUMS, j, mean);
+    add_parts(z, m, SUMS, j, mean);
     for (size_t c = 0; c < PANEL; c++) mean[c] /= (double)runs;
-    add_parts(layer, m, SQUARES, j, squares);
+    add_parts(z, m, SQUARES, j, squares);
     for (size_t p = 0; p < parts; p++) {
-        const float *center = partial(layer, p, CENTERS) + j;
+        const float *center = partial(z, p, CENTERS) + j;
         const double weight = (double)part_of(layer, m, p).runs;
         for (size_t c = 0; c < PANEL; c++) {
             const double off = (double)center[c] - mean[c];
@@ -194,48 +274,50 @@ static void set_moments(const struct nnc_layer *layer, size_t m, size_t j, size_
         }
     }
     for (size_t c = 0; c < n; c++) {
-        layer->normalization.moments[j + c] = mean[c];
-        layer->normalization.moments[layer->spec.group + j + c] = squares[c] / (double)runs;
+        own->moments[j + c] = mean[c];
+        own->moments[z->group + j + c] = squares[c] / (double)runs;
     }
 }
 
-void nnc_batch_normalization_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
-    const struct nnc_layer *layer = &plan->layers[l];
-    const size_t group = layer->spec.group;
-    size_t ldx, first, last;
-    if (pass->mode == INFER && l && plan->layers[l - 1].takes_next) return;
-    const float *x = nnc_input(plan, l, pass, &ldx); /* ldx is the layer's own: the widths are the same */
-    float *d = pass->mode == TRAIN ? layer->d : NULL;
-    if (pass->training) {
-        nnc_share(worker, parts_of(layer, pass->m), &first, &last);
-        for (size_t p = first; p < last; p++) sum_part(layer, x, pass->m, p);
-        nnc_team_barrier(worker);
-        nnc_share(worker, (group + PANEL - 1) / PANEL, &first, &last);
-        for (size_t tile = first; tile < last; tile++) {
-            const size_t j = tile * PANEL, n = least(PANEL, group - j);
-            set_moments(layer, pass->m, j, n);
-            set_coefficients(layer, j, j + n);
-        }
-        nnc_team_barrier(worker);
+/* Coefficients from the batch x. */
+static void use_batch(const struct nnc_layer *layer, const float *x, size_t m, struct nnc_worker *worker) {
+    const struct normalization *z = layer->own;
+    size_t first, last;
+    nnc_share(worker, parts_of(z, m), &first, &last);
+    for (size_t p = first; p < last; p++) sum_part(layer, x, m, p);
+    nnc_team_barrier(worker);
+    nnc_share(worker, nnc_parts(z->group, PANEL), &first, &last);
+    for (size_t tile = first; tile < last; tile++) {
+        const size_t j = tile * PANEL, n = least(PANEL, z->group - j);
+        set_moments(layer, m, j, n);
+        set_coefficients(layer, j, j + n);
     }
-    nnc_share(worker, parts_of(layer, pass->m), &first, &last);
+    nnc_team_barrier(worker);
+}
+
+static void batch_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    const struct batch_normalization *own = layer->own;
+    size_t first, last;
+    if (pass->mode == INFER && l && layer[-1].finishes_next) return;
+    const float *x = nnc_input(plan, l, pass).at; /* its ld is the layer's own: the widths are the same */
+    const struct nnc_coefficients of = coefficients_at(own, 0);
+    float *d = pass->mode == TRAIN ? layer->d : NULL;
+    if (pass->training) use_batch(layer, x, pass->m, worker);
+    nnc_share(worker, parts_of(&own->common, pass->m), &first, &last);
     for (size_t index = first; index < last; index++) {
         const struct part p = part_of(layer, pass->m, index);
         for (int b = 0; b < p.n_blocks; b++) {
             const struct block k = p.blocks[b];
-            float *a = layer->a + k.offset;
-            nnc_kernels->normalize(k.m, k.n, x + k.offset, k.ld, coefficients(layer, MEAN), coefficients(layer, SCALE),
-                                   coefficients(layer, SHIFT), a, k.ld);
-            if (layer->spec.activation != ACTIVATION_linear)
-                nnc_kernels->activation_forward[layer->spec.activation](k.m, k.n, a, k.ld, a, k.ld, d ? d + k.offset : NULL,
-                                                                        k.ld, layer->spec.alpha);
+            const struct nnc_write a = writing(layer->a, k);
+            nnc_kernels->normalize(k.m, k.n, reading(x, k), &of, a);
+            if (layer->activation.id != ACTIVATION_linear) nnc_activate(&layer->activation, k.m, k.n, a, writing(d, k));
         }
     }
 }
 
 /* moving = moving momentum + batch (1 - momentum). */
-static void move(const struct nnc_layer *layer, struct nnc_param *moving, const double *of_batch, size_t first, size_t last) {
-    const double momentum = layer->spec.momentum;
+static void move(double momentum, struct nnc_param *moving, const double *of_batch, size_t first, size_t last) {
     for (size_t c = first; c < last; c++)
         moving->w[c] = (float)(momentum * (double)moving->w[c] + (1 - momentum) * of_batch[c]);
 }
@@ -244,105 +326,142 @@ static void move(const struct nnc_layer *layer, struct nnc_param *moving, const 
  * where the statistics are not the batch's. */
 static void batch_gradients(struct nnc_plan *plan, const struct nnc_layer *layer, const struct nnc_pass *pass, size_t j,
                             size_t n) {
-    const double *moments = layer->normalization.moments;
-    const double runs = pass->training ? (double)(pass->m * layer->normalization.positions) : INFINITY;
+    const struct batch_normalization *own = layer->own;
+    const struct normalization *z = &own->common;
+    const double runs = pass->training ? (double)(pass->m * z->positions) : INFINITY;
     double sum[PANEL], product[PANEL];
-    float *of_sum = coefficients(layer, SUM) + j, *of_product = coefficients(layer, PRODUCT) + j;
-    add_parts(layer, pass->m, GRADIENT_SUMS, j, sum);
-    add_parts(layer, pass->m, GRADIENT_PRODUCTS, j, product);
+    float *of_sum = coefficients(own, SUM) + j, *of_product = coefficients(own, PRODUCT) + j;
+    add_parts(z, pass->m, GRADIENT_SUMS, j, sum);
+    add_parts(z, pass->m, GRADIENT_PRODUCTS, j, product);
     for (size_t c = 0; c < n; c++) {
-        const double inverse = 1 / root(layer, j + c);
+        const double inverse = 1 / root(own, j + c);
         product[c] *= inverse;
         of_sum[c] = (float)(sum[c] / runs);
         of_product[c] = (float)(product[c] * inverse / runs);
     }
-    repeat(layer, coefficients(layer, SUM), j, j + n), repeat(layer, coefficients(layer, PRODUCT), j, j + n);
-    apply(plan, layer->kernel, j, n, product);
-    apply(plan, layer->bias, j, n, sum);
+    repeat(z, coefficients(own, SUM), j, j + n), repeat(z, coefficients(own, PRODUCT), j, j + n);
+    apply(plan, layer->params[GAMMA], j, n, product);
+    apply(plan, layer->params[BETA], j, n, sum);
     if (pass->applied) {
-        move(layer, layer->moving_mean, moments, j, j + n);
-        move(layer, layer->moving_variance, moments + layer->spec.group, j, j + n);
+        move(own->momentum, layer->params[MOVING_MEAN], own->moments, j, j + n);
+        move(own->momentum, layer->params[MOVING_VARIANCE], own->moments + z->group, j, j + n);
     }
 }
 
-void nnc_batch_normalization_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
-    const struct nnc_layer *layer = &plan->layers[l];
-    const size_t group = layer->spec.group;
-    size_t ldx, first_part, last_part, first, last;
-    const float *x = nnc_input(plan, l, pass, &ldx), *kept = layer->d ? layer->d : layer->a;
-    nnc_share(worker, parts_of(layer, pass->m), &first_part, &last_part);
-    for (size_t index = first_part; index < last_part; index++) {
-        const struct part p = part_of(layer, pass->m, index);
-        float *sums = partial(layer, index, GRADIENT_SUMS), *products = partial(layer, index, GRADIENT_PRODUCTS);
-        memset(sums, 0, 2 * layer->normalization.width * sizeof *sums);
-        for (int b = 0; b < p.n_blocks; b++) {
-            const struct block k = p.blocks[b];
-            float *da = layer->da + k.offset;
-            if (!layer->dz_done && layer->spec.activation != ACTIVATION_linear)
-                nnc_kernels->activation_backward[layer->spec.activation](k.m, k.n, kept + k.offset, k.ld, da, k.ld,
-                                                                         layer->spec.alpha);
-            nnc_kernels->add_gradient_sums(k.m, k.n, x + k.offset, k.ld, coefficients(layer, MEAN), da, k.ld, sums, products);
-        }
-        fold(layer, sums), fold(layer, products);
+/* Sums over a part of dz and of dz (x - mean); dz is made on the way. */
+static void sum_gradients(const struct nnc_layer *layer, const float *x, struct part p, float *sums, float *products) {
+    const struct batch_normalization *own = layer->own;
+    const struct normalization *z = &own->common;
+    memset(sums, 0, 2 * z->width * sizeof *sums);
+    for (int b = 0; b < p.n_blocks; b++) {
+        const struct block k = p.blocks[b];
+        if (!layer->gets_dz)
+            nnc_activate_backward(&layer->activation, k.m, k.n, reading(layer->a, k), nnc_reading(writing(layer->d, k)),
+                                  writing(layer->da, k));
+        nnc_kernels->add_gradient_sums(k.m, k.n, reading(x, k), coefficients(own, MEAN), reading(layer->da, k), sums, products);
     }
+    fold(z, sums), fold(z, products);
+}
+
+static void batch_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    const struct batch_normalization *own = layer->own;
+    const struct normalization *z = &own->common;
+    const float *x = nnc_input(plan, l, pass).at;
+    size_t first_part, last_part, first, last;
+    nnc_share(worker, parts_of(z, pass->m), &first_part, &last_part);
+    for (size_t index = first_part; index < last_part; index++)
+        sum_gradients(layer, x, part_of(layer, pass->m, index), partial(z, index, GRADIENT_SUMS),
+                      partial(z, index, GRADIENT_PRODUCTS));
     nnc_team_barrier(worker);
-    nnc_share(worker, (group + PANEL - 1) / PANEL, &first, &last);
+    nnc_share(worker, nnc_parts(z->group, PANEL), &first, &last);
     for (size_t tile = first; tile < last; tile++)
-        batch_gradients(plan, layer, pass, tile * PANEL, least(PANEL, group - tile * PANEL));
+        batch_gradients(plan, layer, pass, tile * PANEL, least(PANEL, z->group - tile * PANEL));
     if (!layer->needs_dx) return;
     nnc_team_barrier(worker);
-    float *dx = plan->layers[l - 1].da;
+    const struct nnc_coefficients of = coefficients_at(own, 0);
     for (size_t index = first_part; index < last_part; index++) {
         const struct part p = part_of(layer, pass->m, index);
         for (int b = 0; b < p.n_blocks; b++) {
             const struct block k = p.blocks[b];
-            nnc_kernels->normalize_backward(k.m, k.n, x + k.offset, k.ld, coefficients(layer, MEAN), coefficients(layer, SCALE),
-                                            coefficients(layer, SUM), coefficients(layer, PRODUCT), layer->da + k.offset,
-                                            k.ld, dx + k.offset, k.ld);
+            nnc_kernels->normalize_backward(k.m, k.n, reading(x, k), &of, reading(layer->da, k), writing(layer[-1].da, k));
         }
     }
 }
+
+const struct nnc_layer_kind nnc_layer_batch_normalization = {
+    .name = "batch_normalization",
+    .flags = LAYER_ACTIVATED | LAYER_ELEMENTWISE,
+    .fields = batch_fields,
+    .n_fields = sizeof batch_fields / sizeof *batch_fields,
+    .own_size = sizeof(struct batch_normalization),
+    .settle = settle,
+    .parameters = batch_parameters,
+    .lay_out = batch_lay_out,
+    .prepare = batch_prepare,
+    .finish = batch_finish,
+    .forward = batch_forward,
+    .backward = batch_backward,
+};
 
 /* ---- layer normalization ----------------------------------------------------------------------------------------------- */
 
-void nnc_layer_normalization_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+/* What the kernels are told of the runs from `first` on. */
+static struct nnc_row_normalization rows_of(const struct nnc_layer *layer, size_t first) {
+    const struct layer_normalization *own = layer->own;
+    const struct nnc_param *gamma = layer->params[GAMMA], *beta = layer->params[BETA];
+    return (struct nnc_row_normalization){.gamma = gamma ? gamma->w : NULL, .beta = beta ? beta->w : NULL,
+                                          .epsilon = (float)own->common.epsilon, .statistics = own->statistics + 2 * first};
+}
+
+static void layer_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
-    size_t ldx, first, last;
-    const float *x = nnc_input(plan, l, pass, &ldx);
-    nnc_share(worker, parts_of(layer, pass->m), &first, &last);
+    const float *x = nnc_input(plan, l, pass).at;
+    size_t first, last;
+    nnc_share(worker, parts_of(layer->own, pass->m), &first, &last);
     for (size_t index = first; index < last; index++) {
         const struct part p = part_of(layer, pass->m, index);
         const struct block k = p.blocks[0];
-        nnc_kernels->normalize_rows(k.m, k.n, x + k.offset, k.ld, layer->kernel ? layer->kernel->w : NULL,
-                                    layer->bias ? layer->bias->w : NULL, (float)layer->spec.epsilon, layer->a + k.offset,
-                                    k.ld, layer->normalization.statistics + 2 * p.first);
+        const struct nnc_row_normalization of = rows_of(layer, p.first);
+        nnc_kernels->normalize_rows(k.m, k.n, reading(x, k), &of, writing(layer->a, k));
     }
 }
 
-void nnc_layer_normalization_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+static void layer_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
-    const size_t group = layer->spec.group;
-    size_t ldx, first, last;
-    const float *x = nnc_input(plan, l, pass, &ldx);
-    float *dx = layer->needs_dx ? plan->layers[l - 1].da : NULL;
-    nnc_share(worker, parts_of(layer, pass->m), &first, &last);
+    const struct normalization *z = layer->own;
+    const float *x = nnc_input(plan, l, pass).at;
+    float *dx = layer->needs_dx ? layer[-1].da : NULL;
+    size_t first, last;
+    nnc_share(worker, parts_of(z, pass->m), &first, &last);
     for (size_t index = first; index < last; index++) {
         const struct part p = part_of(layer, pass->m, index);
         const struct block k = p.blocks[0];
-        float *sums = partial(layer, index, GRADIENT_SUMS), *products = partial(layer, index, GRADIENT_PRODUCTS);
-        memset(sums, 0, 2 * layer->normalization.width * sizeof *sums);
-        nnc_kernels->normalize_rows_backward(k.m, k.n, x + k.offset, k.ld, layer->kernel ? layer->kernel->w : NULL,
-                                             layer->normalization.statistics + 2 * p.first, layer->da + k.offset, k.ld,
-                                             dx ? dx + k.offset : NULL, k.ld, sums, products);
+        struct nnc_row_normalization of = rows_of(layer, p.first);
+        of.dbeta = partial(z, index, GRADIENT_SUMS), of.dgamma = partial(z, index, GRADIENT_PRODUCTS);
+        memset(of.dbeta, 0, 2 * z->width * sizeof *of.dbeta);
+        nnc_kernels->normalize_rows_backward(k.m, k.n, reading(x, k), &of, reading(layer->da, k), writing(dx, k));
     }
     nnc_team_barrier(worker);
-    nnc_share(worker, (group + PANEL - 1) / PANEL, &first, &last);
+    nnc_share(worker, nnc_parts(z->group, PANEL), &first, &last);
     for (size_t tile = first; tile < last; tile++) {
-        const size_t j = tile * PANEL, n = least(PANEL, group - j);
+        const size_t j = tile * PANEL, n = least(PANEL, z->group - j);
         double sum[PANEL], product[PANEL];
-        add_parts(layer, pass->m, GRADIENT_SUMS, j, sum);
-        add_parts(layer, pass->m, GRADIENT_PRODUCTS, j, product);
-        apply(plan, layer->kernel, j, n, product);
-        apply(plan, layer->bias, j, n, sum);
+        add_parts(z, pass->m, GRADIENT_SUMS, j, sum);
+        add_parts(z, pass->m, GRADIENT_PRODUCTS, j, product);
+        apply(plan, layer->params[GAMMA], j, n, product);
+        apply(plan, layer->params[BETA], j, n, sum);
     }
 }
+
+const struct nnc_layer_kind nnc_layer_layer_normalization = {
+    .name = "layer_normalization",
+    .fields = layer_fields,
+    .n_fields = sizeof layer_fields / sizeof *layer_fields,
+    .own_size = sizeof(struct layer_normalization),
+    .settle = settle,
+    .parameters = parameters,
+    .lay_out = layer_lay_out,
+    .forward = layer_forward,
+    .backward = layer_backward,
+};

@@ -1,46 +1,79 @@
-/* optimizers.c -- optimizers by name, and what of a rule depends on the step. The rules are in kernels/optimizers.inc. */
+/* optimizers.c -- see optimizers.h. The rules are in optimizers.def. */
+
+#include "optimizers.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "plan.h"
+#include "settings.h"
 
 static const char *const names[N_OPTIMIZERS] = {
-    [OPTIMIZER_sgd] = "sgd",
-    [OPTIMIZER_adam] = "adam",
-    [OPTIMIZER_rmsprop] = "rmsprop",
+#define OPTIMIZER(name, slots, ...) [OPTIMIZER_##name] = #name,
+#include "optimizers.def"
+#undef OPTIMIZER
 };
 
-int nnc_optimizer_id(const char *name) {
-    for (int i = 0; i < N_OPTIMIZERS; i++)
-        if (!strcmp(name, names[i])) return i;
-    return -1;
-}
+static const struct nnc_field fields[] = {
+    OPTIONAL_FIELD(struct nnc_optimizer, slots, SIZE),
+    OPTIONAL_FIELD(struct nnc_optimizer, momentum, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, nesterov, FLAG),
+    OPTIONAL_FIELD(struct nnc_optimizer, beta_1, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, beta_2, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, epsilon, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, amsgrad, FLAG),
+    OPTIONAL_FIELD(struct nnc_optimizer, rho, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, centered, FLAG),
+    OPTIONAL_FIELD(struct nnc_optimizer, weight_decay, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, clipnorm, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, global_clipnorm, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, clipvalue, DOUBLE),
+};
 
-int nnc_optimizer_slots(const nnc_optimizer_spec *spec) {
-    switch (spec->kind) {
-    case OPTIMIZER_sgd: return spec->momentum != 0;
-    case OPTIMIZER_adam: return 2 + spec->amsgrad;
-    default: return 1 + (spec->momentum != 0) + spec->centered;
+static size_t slots_of(const struct nnc_optimizer *o) {
+    switch (o->rule) {
+#define OPTIMIZER(name, slots, ...) \
+    case OPTIMIZER_##name: return (size_t)(slots);
+#include "optimizers.def"
+#undef OPTIMIZER
     }
+    return 0;
 }
 
-struct nnc_hyper nnc_hyper_of(const nnc_optimizer_spec *spec, float learning_rate, uint64_t step) {
+nnc_status nnc_optimizer_read(struct nnc_optimizer *optimizer, const nnc_spec *spec, char message[NNC_MESSAGE]) {
+    *optimizer = (struct nnc_optimizer){.rule = -1, .slots = SIZE_MAX};
+    for (int i = 0; i < N_OPTIMIZERS; i++)
+        if (!strcmp(spec->name, names[i])) optimizer->rule = i;
+    if (optimizer->rule < 0) {
+        snprintf(message, NNC_MESSAGE, "unknown optimizer '%.64s'", spec->name);
+        return NNC_INVALID;
+    }
+    const struct nnc_fields settings = {fields, sizeof fields / sizeof *fields, optimizer};
+    const nnc_status status = nnc_read_settings(spec, &settings, 1, message);
+    if (status) return status;
+    optimizer->n_slots = slots_of(optimizer);
+    if (optimizer->slots == SIZE_MAX || optimizer->slots == optimizer->n_slots) return NNC_OK;
+    snprintf(message, NNC_MESSAGE, "%.64s with these settings keeps %zu slots, got %zu", spec->name, optimizer->n_slots,
+             optimizer->slots);
+    return NNC_INVALID;
+}
+
+struct nnc_hyper nnc_hyper_of(const struct nnc_optimizer *o, float learning_rate, uint64_t step) {
     const double t = (double)step + 1, rate = (double)learning_rate;
     return (struct nnc_hyper){
         .learning_rate = learning_rate,
-        .keep = (float)(1 - spec->weight_decay * rate),
-        .momentum = (float)spec->momentum,
-        .nesterov = spec->nesterov,
-        .rest_1 = (float)(1 - spec->beta_1),
-        .rest_2 = (float)(1 - spec->beta_2),
-        .epsilon = (float)spec->epsilon,
-        .adam_rate = (float)(rate * sqrt(1 - pow(spec->beta_2, t)) / (1 - pow(spec->beta_1, t))),
-        .amsgrad = spec->amsgrad,
-        .rho = (float)spec->rho,
-        .rest_rho = (float)(1 - spec->rho),
-        .centered = spec->centered,
-        .clipvalue = (float)spec->clipvalue,
+        .keep = (float)(1 - o->weight_decay * rate),
+        .momentum = (float)o->momentum,
+        .nesterov = o->nesterov,
+        .rest_1 = (float)(1 - o->beta_1),
+        .rest_2 = (float)(1 - o->beta_2),
+        .epsilon = (float)o->epsilon,
+        .adam_rate = (float)(rate * sqrt(1 - pow(o->beta_2, t)) / (1 - pow(o->beta_1, t))),
+        .amsgrad = o->amsgrad,
+        .rho = (float)o->rho,
+        .rest_rho = (float)(1 - o->rho),
+        .centered = o->centered,
+        .clipvalue = (float)o->clipvalue,
         .gradient_scale = 1,
     };
 }

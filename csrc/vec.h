@@ -179,6 +179,11 @@ NNC_INLINE vf v_log1p(vf x) {
     return v_select((vi)(x < v_set1(__builtin_inff())), y, x);
 }
 
+/* Lanes from i that are left of n, at most VL. */
+NNC_INLINE size_t lanes_left(size_t n, size_t i) {
+    return n - i < VL ? n - i : VL;
+}
+
 /* ---- sums whose order does not depend on VL: 16 lanes that every width fills alike, then a fixed tree --------------- */
 
 enum { LANES = 16 };

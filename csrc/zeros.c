@@ -1,14 +1,32 @@
-/* zeros.c -- which groups of columns of the batch are 0, for a first dense layer that leaves them out (kernels/sparse.inc).
+/* zeros.c -- see zeros.h.
  *
  * Images have wide margins: on MNIST 28 % of the groups of four pixels are not 0 throughout. The lists are made row by row
  * in the gather. A row that looks dense is not searched, and one such row makes the batch a dense one: data without zeros
  * pay for a few looks at each row. */
 
+#include "zeros.h"
+
 #include <string.h>
 
-#include "plan.h"
+#include "sizes.h"
 
-enum { LOOK_EVERY = 16 }; /* groups from one look to the next */
+enum {
+    LEAST_SPARSE = 128, /* inputs from which on looking for zeros may pay */
+    LOOK_EVERY = 16,    /* groups from one look to the next */
+};
+
+/* Images have many zeros; a net's own activations hardly ever whole groups of them. */
+struct nnc_zeros nnc_zeros_lay_out(size_t B, size_t n_inputs, struct nnc_arena *arena) {
+    struct nnc_zeros z = {.rows = B, .groups = n_inputs / GROUP};
+    if (n_inputs % GROUP || n_inputs < LEAST_SPARSE || z.groups > UINT16_MAX || B > UINT16_MAX) return (struct nnc_zeros){0};
+    z.blocks = nnc_parts(z.groups, GROUP_BLOCK);
+    z.dense = nnc_take(arena, B, sizeof *z.dense);
+    z.of_row = nnc_take(arena, B * z.groups, sizeof *z.of_row);
+    z.starts = nnc_take(arena, B * (z.blocks + 1), sizeof *z.starts);
+    z.of_group = nnc_take(arena, z.groups * B, sizeof *z.of_group);
+    z.counts = nnc_take(arena, z.groups, sizeof *z.counts);
+    return z;
+}
 
 static bool is_zero(const float *group) {
     uint64_t bits[GROUP / 2];
@@ -22,8 +40,7 @@ static bool looks_dense(const float *x, size_t groups) {
     return 4 * found > 3 * looks;
 }
 
-void nnc_list_row(struct nnc_plan *plan, size_t i, const float *x) {
-    const struct nnc_zeros *z = &plan->zeros;
+void nnc_list_row(const struct nnc_zeros *z, size_t i, const float *x) {
     if (z->groups == 0) return;
     uint16_t *list = z->of_row + i * z->groups, *starts = z->starts + i * (z->blocks + 1);
     z->dense[i] = looks_dense(x, z->groups);
@@ -40,21 +57,19 @@ void nnc_list_row(struct nnc_plan *plan, size_t i, const float *x) {
     starts[z->blocks] = (uint16_t)n;
 }
 
-void nnc_list_groups(struct nnc_plan *plan, size_t m, size_t first, size_t last) {
-    const struct nnc_zeros *z = &plan->zeros;
+void nnc_list_groups(const struct nnc_zeros *z, size_t m, size_t first, size_t last) {
     memset(z->counts + first, 0, (last - first) * sizeof *z->counts);
     for (size_t i = 0; i < m; i++) {
         const uint16_t *list = z->of_row + i * z->groups;
         const size_t n = z->starts[i * (z->blocks + 1) + z->blocks];
         for (size_t t = 0; t < n; t++) {
             const size_t g = list[t];
-            if (g >= first && g < last) z->of_group[g * plan->capacity + z->counts[g]++] = (uint16_t)i;
+            if (g >= first && g < last) z->of_group[g * z->rows + z->counts[g]++] = (uint16_t)i;
         }
     }
 }
 
-bool nnc_zeros_pay(const struct nnc_plan *plan, size_t m) {
-    const struct nnc_zeros *z = &plan->zeros;
+bool nnc_zeros_pay(const struct nnc_zeros *z, size_t m) {
     size_t used = 0;
     for (size_t i = 0; i < m; i++) {
         if (z->dense[i]) return false;

@@ -5,6 +5,17 @@
 
 from __future__ import annotations
 
+try:
+    from nnc._core import get_num_threads
+except ModuleNotFoundError as error:
+    if error.name not in ("nnc._core", "nnc._core.binding"):
+        raise
+    raise ImportError(
+        f"there is no compiled core (nnc._core) in {__path__[0]}. If this is nnc's source directory: start "
+        "Python in another directory to use the nnc that is installed, or build the core here by "
+        "`pip install -e .`"
+    ) from error
+
 from nnc import (
     activations,
     callbacks,
@@ -25,8 +36,7 @@ from nnc import (
     tables,
     utils,
 )
-from nnc._core import get_num_threads, set_num_threads
-from nnc._machine import show_config, threads
+from nnc._machine import set_num_threads, show_config, threads
 from nnc._version import __version__
 from nnc.errors import DivergenceError, FormatError
 from nnc.layers import Input

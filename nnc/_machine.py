@@ -34,6 +34,34 @@ def show_config() -> None:
         print(f"{name:<16} {value}")
 
 
+def set_num_threads(n: int | None) -> None:
+    """From now on, calls use n threads.
+
+    The environment variable NNC_NUM_THREADS is the same for a whole process, `threads` for a few calls.
+
+    Parameters
+    ----------
+    n : int or None
+        From 1 to 1024; None: as many as the machine and the environment allow.
+
+    Raises
+    ------
+    TypeError
+        If n is neither an integer nor None.
+    ValueError
+        If it is out of range.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> nnc.set_num_threads(1)
+    >>> nnc.get_num_threads()
+    1
+    >>> nnc.set_num_threads(None)
+    """
+    _core.set_num_threads(None if n is None else _config.integer("n", n, 1, 1024))
+
+
 @contextmanager
 def threads(n: int) -> Iterator[None]:
     """Inside ``with``, the calls that this thread makes use n threads; other threads are not affected.
@@ -48,8 +76,10 @@ def threads(n: int) -> Iterator[None]:
 
     Raises
     ------
-    ValueError, TypeError
-        If n is something else.
+    TypeError
+        If n is not an integer.
+    ValueError
+        If it is out of range.
 
     Examples
     --------

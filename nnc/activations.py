@@ -115,8 +115,10 @@ softmax = _row("softmax", "exp(z_j) / sum_k exp(z_k)")
 names = tuple(_table)
 registry = _config.close(Activation, globals())
 
+ActivationLike = str | Activation | Mapping[str, Any] | None
 
-def get(identifier: str | Activation | Mapping[str, Any] | None) -> Activation:
+
+def get(identifier: ActivationLike) -> Activation:
     """The activation that `identifier` means.
 
     Parameters

@@ -1,7 +1,7 @@
 """Initializers: the first values of the weights.
 
     >>> from nnc import initializers, random
-    >>> w = initializers.HeNormal()((784, 292), random.generator(0))
+    >>> w = initializers.HeNormal()((784, 292), random.generator(0, random.Purpose.WEIGHTS))
     >>> w.shape, w.dtype, bool(abs(w.std() - (2 / 784) ** 0.5) < 1e-3)
     ((784, 292), dtype('float32'), True)
 
@@ -52,10 +52,9 @@ class Initializer(_config.Config):
         ndarray of float32
         """
         shape = tuple(_config.integer("shape", size, 0, 2**48) for size in shape)
-        if self.seed is not None:
-            rng = random.generator(self.seed)
-        elif rng is None:
-            rng = random.generator(random.next_seed())
+        if self.seed is not None or rng is None:
+            seed = random.next_seed() if self.seed is None else self.seed
+            rng = random.generator(seed, random.Purpose.INITIALIZER)
         return np.ascontiguousarray(self.draw(shape, rng), dtype=np.float32).reshape(shape)
 
     def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
@@ -384,8 +383,10 @@ class Orthogonal(Initializer):
 
 registry = _config.close(Initializer, globals())
 
+InitializerLike = str | Initializer | type[Initializer] | Mapping[str, Any]
 
-def get(identifier: str | Initializer | Mapping[str, Any]) -> Initializer:
+
+def get(identifier: InitializerLike) -> Initializer:
     """The initializer that `identifier` means: a name as in Keras, an object, its class or its configuration.
 
     Examples

@@ -12,28 +12,14 @@ flat vectors, and, in NumPy, in nnc.reference.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnc import _config, schedules
 
-# What a plan is told, with the value that switches each off.
-_SPEC = {
-    "momentum": 0.0,
-    "nesterov": False,
-    "beta_1": 0.0,
-    "beta_2": 0.0,
-    "epsilon": 0.0,
-    "amsgrad": False,
-    "rho": 0.0,
-    "centered": False,
-    "weight_decay": 0.0,
-    "clipnorm": 0.0,
-    "global_clipnorm": 0.0,
-    "clipvalue": 0.0,
-}
+Slots = Mapping[str, str | None]
 
 
 class Optimizer(_config.Config):
@@ -46,12 +32,16 @@ class Optimizer(_config.Config):
     iterations : int
         How many steps have been made; schedules and Adam's bias correction depend on it.
     rule : str
-        The core's name of the update rule.
+        Of a class: the core's name of the update rule.
+    slots : dict
+        Of a class: what the rule remembers of each parameter, in the core's order: the name of each slot,
+        and the option that wants it, or None for always.
     """
 
     kind = "optimizer"
     saved = False
     rule = ""
+    slots: ClassVar[Slots] = {}
 
     def __init__(
         self,
@@ -81,25 +71,59 @@ class Optimizer(_config.Config):
     @learning_rate.setter
     def learning_rate(self, value: float | schedules.Schedule | Mapping[str, Any]) -> None:
         if isinstance(value, schedules.Schedule | Mapping):
-            self._learning_rate = schedules.get(value)
+            self._learning_rate: float | schedules.Schedule = schedules.get(value)
         else:
             self._learning_rate = _config.number("learning_rate", value, "[0, inf)")
 
     def learning_rates(self, step: int, count: int, epoch: int) -> NDArray[np.float32]:
         """The rates of `count` steps from `step` on, all of them in `epoch`; both count from 0."""
-        rate = self.learning_rate
-        if isinstance(rate, schedules.Schedule):
-            rate = rate(np.arange(step, step + count) if rate.per == "step" else epoch)
-        return np.full(count, rate, dtype=np.float32)
+        given = self.learning_rate
+        if not isinstance(given, schedules.Schedule):
+            return np.full(count, given, dtype=np.float32)
+        rates = given(np.arange(step, step + count) if given.per == "step" else epoch)
+        return np.full(count, rates, dtype=np.float32)
+
+    def slot_names(self) -> list[str]:
+        """The names of the slots that are kept for each parameter, in their order.
+
+        Examples
+        --------
+        >>> from nnc import optimizers
+        >>> optimizers.SGD().slot_names(), optimizers.Adam(amsgrad=True).slot_names()
+        ([], ['m', 'v', 'v_max'])
+        """
+        return [name for name, option in self.slots.items() if option is None or getattr(self, option)]
 
     def spec(self) -> dict[str, Any]:
-        """The optimizer as a plan is told of it; the learning rate is given with each step instead."""
-        given = {key: getattr(self, key, None) for key in _SPEC}
-        return {"name": self.rule} | {k: off if given[k] is None else given[k] for k, off in _SPEC.items()}
+        """The optimizer as a plan is told of it; the learning rate is given with each step instead.
+
+        Returns
+        -------
+        dict
+            "name", the rule; "slots", the names of those that are kept; every option of every optimizer,
+            False or 0 where this one has none or leaves it out.
+
+        Examples
+        --------
+        >>> from nnc import optimizers
+        >>> spec = optimizers.SGD(momentum=0.9).spec()
+        >>> spec["name"], spec["slots"], spec["momentum"], spec["amsgrad"], spec["clipnorm"]
+        ('sgd', ['v'], 0.9, False, 0.0)
+        """
+        spec: dict[str, Any] = {"name": self.rule, "slots": self.slot_names()}
+        for cls in self.registry.values():
+            for option, default in cls.arguments().items():
+                given = getattr(self, option, None)
+                spec[option] = (False if isinstance(default, bool) else 0.0) if given is None else given
+        del spec["learning_rate"]
+        return spec
 
     # An optimizer counts steps: two with the same arguments are still two.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 class SGD(Optimizer):
@@ -137,6 +161,7 @@ class SGD(Optimizer):
     """
 
     rule = "sgd"
+    slots: ClassVar[Slots] = {"v": "momentum"}
 
     def __init__(
         self,
@@ -185,6 +210,7 @@ class RMSprop(Optimizer):
 
     identifier = "rmsprop"
     rule = "rmsprop"
+    slots: ClassVar[Slots] = {"a": None, "u": "momentum", "c": "centered"}
 
     def __init__(
         self,
@@ -237,6 +263,7 @@ class Adam(Optimizer):
     """
 
     rule = "adam"
+    slots: ClassVar[Slots] = {"m": None, "v": None, "v_max": "amsgrad"}
 
     def __init__(
         self,
@@ -307,7 +334,7 @@ class AdamW(Adam):
 registry = _config.close(Optimizer, globals())
 
 
-def get(identifier: str | Optimizer | Mapping[str, Any]) -> Optimizer:
+def get(identifier: str | Optimizer | type[Optimizer] | Mapping[str, Any]) -> Optimizer:
     """The optimizer that `identifier` means: a name as in Keras, an object, its class or its configuration.
 
     Examples

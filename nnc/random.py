@@ -3,6 +3,13 @@
 Nothing here or elsewhere touches NumPy's or Python's global generators. The global seed is 0 when nnc is
 imported, so a script gives the same weights, shuffles and dropout masks every time it runs, with no call to
 make it so.
+
+No two uses of a seed share a stream of numbers. What is drawn in Python has a key (seed, purpose, ...): a
+`Purpose` and numbers that this purpose tells its streams apart by, such as a layer's place. The length of the
+key is part of it, and all of it is hashed (NumPy's SeedSequence) to the key of a Philox4x64 generator. The
+masks of dropout and the random changes of images are drawn in the C core (and in nnc.reference.noise) by
+another generator, Philox4x32-10, whose key is the model's seed as it is and whose counter is (block, row in
+the plan, step, epoch): see `nnc.reference.random_words`.
 """
 
 from __future__ import annotations
@@ -11,7 +18,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +29,28 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 _WORD = 2**64 - 1
+
+
+class Purpose(IntEnum):
+    """What random numbers are for: the second part of every key.
+
+    A number stays with its purpose, and is not used again: the bits that a seed gives depend on it.
+    """
+
+    SHUFFLE = 1
+    """The order of the rows in an epoch: stream `epoch` of `Streams(model's seed, SHUFFLE)`."""
+    WEIGHTS = 2
+    """First weights of a layer: (model's seed, WEIGHTS, the layer's place in the model)."""
+    SEEDS = 3
+    """`next_seed`: (global seed, SEEDS, seeds drawn so far)."""
+    INITIALIZER = 4
+    """An initializer by itself: (its own seed, INITIALIZER)."""
+    DRAWS = 11
+    """The parameters of a trial: (search's seed, DRAWS, the trial's number)."""
+    FOLDS = 12
+    """The order in which rows are dealt out to folds: (search's seed, FOLDS)."""
+    TRIALS = 13
+    """The seed of a trial: (search's seed, TRIALS, the trial's number)."""
 
 
 class _Sequence:
@@ -61,7 +91,7 @@ def next_seed() -> int:
     """The next seed of the global sequence, 64 bits: a function of the global seed and the calls so far."""
     sequence = _here.get() or _global
     sequence.drawn += 1
-    return derived_seed(sequence.seed, sequence.drawn)
+    return derived_seed(sequence.seed, Purpose.SEEDS, sequence.drawn)
 
 
 @contextmanager
@@ -91,53 +121,81 @@ def seeded(seed: int) -> Iterator[None]:
         _here.reset(token)
 
 
-def derived_seed(*key: int) -> int:
-    """A seed of 64 bits that is a function of `key` alone; each part is from 0 to 2**64 - 1."""
-    return int(_sequence(*key).generate_state(1, np.uint64)[0])
-
-
-def generator(*key: int) -> Generator:
-    """A NumPy generator (Philox) that is a function of `key` alone.
-
-    Parameters
-    ----------
-    *key : int
-        Each from 0 to 2**64 - 1: a seed, then what the numbers are for, an epoch, ...
+def derived_seed(seed: int, purpose: Purpose, *key: int) -> int:
+    """A seed of 64 bits that is a function of the arguments alone, which are those of `generator`.
 
     Examples
     --------
     >>> from nnc import random
-    >>> int(random.generator(0, 1).integers(1000)) == int(random.generator(0, 1).integers(1000))
-    True
+    >>> seeds = [random.derived_seed(0, random.Purpose.TRIALS, number) for number in (0, 1, 0)]
+    >>> seeds[0] == seeds[1], seeds[0] == seeds[2]
+    (False, True)
+    """
+    return int(_sequence(seed, purpose, *key).generate_state(1, np.uint64)[0])
+
+
+def generator(seed: int, purpose: Purpose, *key: int) -> Generator:
+    """A NumPy generator (Philox4x64-10) that is a function of the arguments alone.
+
+    Parameters
+    ----------
+    seed : int
+        From 0 to 2**64 - 1.
+    purpose : Purpose
+        What the numbers are for; those for another purpose are others.
+    *key : int
+        Each from 0 to 2**64 - 1: what tells the streams of one seed and purpose apart.
+
+    Raises
+    ------
+    TypeError
+        If the purpose is no `Purpose`, or a number is no integer.
+    ValueError
+        If a number is out of its range.
+
+    Examples
+    --------
+    >>> from nnc import random
+    >>> layers = [random.generator(0, random.Purpose.WEIGHTS, place) for place in (0, 1, 0)]
+    >>> first, second, again = (int(rng.integers(1000000)) for rng in layers)
+    >>> first == second, first == again
+    (False, True)
+    >>> random.generator(0, 1)
+    Traceback (most recent call last):
+    ...
+    TypeError: purpose must be one of Purpose.SHUFFLE, Purpose.WEIGHTS, Purpose.SEEDS, Purpose.INITIALIZER, \
+Purpose.DRAWS, Purpose.FOLDS, Purpose.TRIALS, got 1
 
     References
     ----------
     Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
     """
-    return np.random.Generator(np.random.Philox(_sequence(*key)))
+    return np.random.Generator(np.random.Philox(_sequence(seed, purpose, *key)))
 
 
 class Streams:
     """Streams of numbers that are told apart by a number, such as an epoch's: `at` begins one.
 
+    Moving to a stream costs a microsecond, where a new generator takes twenty.
+
     Parameters
     ----------
-    *key : int
-        As `generator` has it; each stream is a function of `key` and its number alone. Moving to one costs a
-        microsecond, where a new generator takes twenty.
+    seed, purpose, *key
+        As of `generator`; each stream is a function of them and its number alone. Stream 0 is that of
+        `generator`, so a purpose is for one of the two.
 
     Examples
     --------
     >>> from nnc import random
-    >>> orders = random.Streams(0, 1)
+    >>> orders = random.Streams(0, random.Purpose.SHUFFLE)
     >>> first = orders.at(3).permutation(5)
     >>> bool((orders.at(4).permutation(5) == first).all()), bool((orders.at(3).permutation(5) == first).all())
     (False, True)
     """
 
-    def __init__(self, *key: int) -> None:
-        self._bits = np.random.Philox(_sequence(*key))
-        self._state = self._bits.state
+    def __init__(self, seed: int, purpose: Purpose, *key: int) -> None:
+        self._bits = np.random.Philox(_sequence(seed, purpose, *key))
+        self._state: Any = self._bits.state
         self._generator = np.random.Generator(self._bits)
 
     def at(self, number: int) -> Generator:
@@ -148,11 +206,15 @@ class Streams:
         return self._generator
 
 
-def _sequence(*key: int) -> np.random.SeedSequence:
+def _sequence(seed: int, purpose: Purpose, *key: int) -> np.random.SeedSequence:
+    if not isinstance(purpose, Purpose):
+        must = f"one of {', '.join(f'Purpose.{name}' for name in Purpose.__members__)}"
+        raise _config.refusal("purpose", must, purpose, TypeError)
+    parts = [_config.integer("seed", seed, 0, _WORD), int(purpose)]
+    parts += [_config.integer("key", part, 0, _WORD) for part in key]
     # SeedSequence pads with zeros and splits long integers, so (1,) and (1, 0) would be one key: give it the
     # length and two words for each.
-    words = [len(key)]
-    for part in key:
-        part = _config.integer("key", part, 0, _WORD)
+    words = [len(parts)]
+    for part in parts:
         words += [part & 0xFFFFFFFF, part >> 32]
     return np.random.SeedSequence(words)

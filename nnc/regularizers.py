@@ -99,8 +99,10 @@ class L1L2(Regularizer):
 
 registry = _config.close(Regularizer, globals())
 
+RegularizerLike = str | Regularizer | type[Regularizer] | Mapping[str, Any] | None
 
-def get(identifier: str | Regularizer | Mapping[str, Any] | None) -> Regularizer | None:
+
+def get(identifier: RegularizerLike) -> Regularizer | None:
     """The regularizer that `identifier` means: "l1", "l2", "l1l2", an object, its configuration, None.
 
     Examples

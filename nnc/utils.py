@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from nnc.random import set_random_seed
 
 __all__ = ["normalize", "set_random_seed", "to_categorical"]
 
 
-def to_categorical(x, num_classes: int | None = None) -> np.ndarray:
+def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float32]:
     """One-hot rows of class ids.
 
     out[..., j] = 1 if x[...] == j else 0
@@ -65,7 +66,7 @@ def to_categorical(x, num_classes: int | None = None) -> np.ndarray:
     return out
 
 
-def normalize(x, axis: int = -1, order: float = 2) -> np.ndarray:
+def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[np.floating]:
     """`x` with every vector along `axis` divided by its norm; vectors of zeros stay as they are.
 
     out = x / ||x||_order

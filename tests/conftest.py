@@ -11,10 +11,14 @@ import pytest
 # built in place: otherwise the installed package must be found, here and in the processes that tests start.
 ROOT = Path(__file__).resolve().parents[1]
 os.environ["PYTHONSAFEPATH"] = "1"
-if any((ROOT / "nnc").glob("_core.*.so")):
+if any((ROOT / "nnc").glob("_core/binding.*.so")):
     os.environ["PYTHONPATH"] = str(ROOT)
 else:
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != ROOT]
+
+pytest.register_assert_rewrite(
+    "core_helpers", "model_helpers", "reference_helpers"
+)  # their asserts say what differs
 
 from nnc import _core  # noqa: E402
 

@@ -73,7 +73,7 @@ static void test_gemm_stays_inside(void) {
                     const struct nnc_product product = {.m = m, .n = n, .k = k, .segments = segments, .blocks = 1, .rs = by_rows ? k : 1,
                                                         .cs = by_rows ? 1 : m, .a_segment = m * k, .ldb = PANEL,
                                                         .b_segment = k * PANEL, .ldc = n};
-                    nnc_kernels->gemm(&product, a.floats, b.floats, zeros, c.floats);
+                    nnc_kernels->products[PRECISION_float32].gemm(&product, a.floats, b.floats, zeros, c.floats);
                     bool right = true;
                     for (size_t r = 0; r < m; r++)
                         for (size_t q = 0; q < n; q++) {
@@ -102,23 +102,60 @@ static void test_elementwise_stays_inside(void) {
         }
 }
 
+/* Specifications as text: "dense units=130 activation=gelu rotation=-0.1:0.1", one after the other in memory of their own. */
+struct specs {
+    char text[4096];
+    nnc_setting settings[128];
+    nnc_spec specs[16];
+    size_t used, n_settings, n;
+};
+
+static const nnc_spec *add_spec(struct specs *s, const char *text) {
+    char *at = s->text + s->used;
+    const size_t length = strlen(text) + 1;
+    if (s->used + length > sizeof s->text || s->n == sizeof s->specs / sizeof *s->specs) abort();
+    memcpy(at, text, length);
+    s->used += length;
+    nnc_spec *spec = &s->specs[s->n++];
+    *spec = (nnc_spec){.name = strtok(at, " "), .settings = s->settings + s->n_settings};
+    for (char *word; (word = strtok(NULL, " ")); spec->n_settings++) {
+        char *value = strchr(word, '='), *end;
+        if (s->n_settings == sizeof s->settings / sizeof *s->settings) abort();
+        *value++ = 0;
+        nnc_setting *setting = &s->settings[s->n_settings++];
+        *setting = (nnc_setting){.name = word};
+        setting->values[0] = strtod(value, &end);
+        if (end == value) setting->word = value;
+        else if (*end == ':') setting->values[1] = strtod(end + 1, NULL);
+    }
+    return spec;
+}
+
+static const nnc_spec *add_layer(struct specs *s, const char *kind, size_t filters, const nnc_geometry *g) {
+    char text[512];
+    snprintf(text, sizeof text,
+             "%s height=%zu width=%zu channels=%zu kernel_height=%zu kernel_width=%zu stride_height=%zu stride_width=%zu "
+             "dilation_height=%zu dilation_width=%zu pad_top=%td pad_left=%td out_height=%zu out_width=%zu", kind, g->height,
+             g->width, g->channels, g->kernel_height, g->kernel_width, g->stride_height, g->stride_width, g->dilation_height,
+             g->dilation_width, g->pad_top, g->pad_left, g->out_height, g->out_width);
+    if (filters) snprintf(text + strlen(text), sizeof text - strlen(text), " use_bias=0 filters=%zu", filters);
+    return add_spec(s, text);
+}
+
 enum { N = 97, INPUTS = 20, CLASSES = 3 };
 
 /* A net on three separable classes; gives the mean loss of the last pass and the weights of the first layer. */
 static double train(int threads, float *weights) {
     static float x[N * INPUTS];
     static int32_t ids[N];
-    const nnc_layer_spec layers[] = {
-        {.kind = NNC_DENSE, .units = 130, .use_bias = true, .activation = nnc_activation_id("gelu"), .group = 130},
-        {.kind = NNC_DROPOUT, .rate = 0.1f},
-        {.kind = NNC_DENSE, .units = CLASSES, .use_bias = true, .activation = nnc_activation_id("softmax"), .group = CLASSES,
-         .l2 = {1e-4f, 0}},
-    };
-    const nnc_loss_spec loss = {.kind = nnc_loss_id("categorical_crossentropy")};
-    const nnc_metric_spec accuracy = {.kind = nnc_metric_id("categorical_accuracy")};
-    const nnc_optimizer_spec sgd = {.kind = nnc_optimizer_id("sgd"), .momentum = 0.9};
-    const nnc_plan_spec spec = {.n_inputs = INPUTS, .n_layers = 3, .layers = layers, .loss = &loss, .n_metrics = 1,
-                                .metrics = &accuracy, .optimizer = &sgd, .batch_size = 32, .seed = 5};
+    struct specs layers = {0}, others = {0};
+    add_spec(&layers, "dense units=130 use_bias=1 activation=gelu");
+    add_spec(&layers, "dropout rate=0.1");
+    add_spec(&layers, "dense units=3 use_bias=1 activation=softmax group=3 kernel_l2=1e-4");
+    const nnc_spec *loss = add_spec(&others, "categorical_crossentropy"), *accuracy = add_spec(&others, "categorical_accuracy");
+    const nnc_spec *sgd = add_spec(&others, "sgd momentum=0.9");
+    const nnc_plan_spec spec = {.n_inputs = INPUTS, .n_layers = 3, .layers = layers.specs, .loss = loss, .n_metrics = 1,
+                                .metrics = accuracy, .optimizer = sgd, .batch_size = 32, .seed = 5};
     char message[NNC_MESSAGE];
     nnc_plan *plan;
     nnc_set_threads(threads);
@@ -184,13 +221,18 @@ static void test_maps_stay_inside(void) {
             }
             const size_t m = g.height, n = in / m; /* blocks of five rows */
             float *a = numbers.floats, *b = a + n, *c = b + n, *d = c + n;
-            nnc_kernels->add_sums(m, n, x.floats, n, d);
-            nnc_kernels->add_squares(m, n, x.floats, n, a, d);
-            nnc_kernels->normalize(m, n, x.floats, n, a, b, c, dx.floats, n);
-            nnc_kernels->add_gradient_sums(m, n, x.floats, n, a, dx.floats, n, c, d);
-            nnc_kernels->normalize_backward(m, n, x.floats, n, a, b, c, d, dx.floats, n, dx.floats, n);
-            nnc_kernels->normalize_rows(m, n, x.floats, n, a, b, 1, dx.floats, n, statistics.floats);
-            nnc_kernels->normalize_rows_backward(m, n, x.floats, n, a, statistics.floats, dx.floats, n, dx.floats, n, c, d);
+            const struct nnc_read in_rows = {x.floats, n}, dx_read = {dx.floats, n};
+            const struct nnc_write dx_rows = {dx.floats, n};
+            const struct nnc_coefficients columns = {a, b, c, c, d};
+            const struct nnc_row_normalization rows = {.gamma = a, .beta = b, .epsilon = 1, .statistics = statistics.floats,
+                                                       .dgamma = d, .dbeta = c};
+            nnc_kernels->add_sums(m, n, in_rows, d);
+            nnc_kernels->add_squares(m, n, in_rows, a, d);
+            nnc_kernels->normalize(m, n, in_rows, &columns, dx_rows);
+            nnc_kernels->add_gradient_sums(m, n, in_rows, a, dx_read, c, d);
+            nnc_kernels->normalize_backward(m, n, in_rows, &columns, dx_read, dx_rows);
+            nnc_kernels->normalize_rows(m, n, in_rows, &rows, dx_rows);
+            nnc_kernels->normalize_rows_backward(m, n, in_rows, &rows, dx_read, dx_rows);
             bool finite = true;
             for (size_t i = 0; i < in; i++) finite = finite && isfinite(dx.floats[i]);
             CHECK(finite, "%s %zu channels", nnc_isa_name(), channels);
@@ -203,26 +245,22 @@ static double train_maps(int threads, float statistics[6]) {
     enum { SIDE = 7, SAMPLE = SIDE * SIDE, SAMPLES = 23 };
     static float x[SAMPLES * SAMPLE];
     static int32_t ids[SAMPLES];
-    const int relu = nnc_activation_id("relu"), softmax = nnc_activation_id("softmax");
-    const nnc_affine shake = {.rotation = {-0.1, 0.1}, .zoom = {{-0.2, 0.2}, {-0.2, 0.2}},
-                              .shift = {{-0.2, 0.2}, {-0.1, 0.1}}, .one_zoom = true, .fill = nnc_fill_id("constant"), .bilinear = true};
-    const nnc_layer_spec layers[] = {
-        {.kind = NNC_RANDOM_AFFINE, .affine = shake, .geometry = {.height = SIDE, .width = SIDE, .channels = 1}},
-        {.kind = NNC_ZERO_PADDING, .geometry = {SIDE, SIDE, 1, 0, 0, 0, 0, 0, 0, 1, 1, 9, 9}},
-        {.kind = NNC_CONV2D, .units = 3, .use_bias = true, .geometry = {9, 9, 1, 3, 3, 1, 1, 1, 1, 0, 0, 7, 7}},
-        {.kind = NNC_BATCH_NORMALIZATION, .group = 3, .use_bias = true, .use_scale = true, .momentum = 0.9, .epsilon = 1e-3},
-        {.kind = NNC_ACTIVATION, .activation = relu},
-        {.kind = NNC_MAX_POOLING, .geometry = {7, 7, 3, 2, 2, 2, 2, 1, 1, 0, 0, 4, 4}},
-        {.kind = NNC_ZERO_PADDING, .geometry = {4, 4, 3, 0, 0, 0, 0, 0, 0, -1, 1, 3, 6}},
-        {.kind = NNC_SPATIAL_DROPOUT, .rate = 0.2f, .geometry = {.channels = 3}},
-        {.kind = NNC_LAYER_NORMALIZATION, .group = 3, .use_bias = true, .epsilon = 1e-3},
-        {.kind = NNC_AVERAGE_POOLING, .geometry = {3, 6, 3, 2, 2, 1, 1, 1, 1, 0, 0, 3, 6}},
-        {.kind = NNC_DENSE, .units = CLASSES, .use_bias = true, .activation = softmax, .group = CLASSES},
-    };
-    const nnc_loss_spec loss = {.kind = nnc_loss_id("categorical_crossentropy")};
-    const nnc_optimizer_spec sgd = {.kind = nnc_optimizer_id("sgd"), .momentum = 0.9};
-    const nnc_plan_spec spec = {.n_inputs = SAMPLE, .n_layers = sizeof layers / sizeof *layers, .layers = layers,
-                                .loss = &loss, .optimizer = &sgd, .batch_size = 10, .seed = 5};
+    struct specs layers = {0}, others = {0};
+    add_spec(&layers, "random_affine height=7 width=7 channels=1 rotation=-0.1:0.1 zoom_height=-0.2:0.2 shift_height=-0.2:0.2 "
+                      "shift_width=-0.1:0.1 fill=constant fill_value=0 interpolation=bilinear");
+    add_layer(&layers, "zero_padding", 0, &(nnc_geometry){SIDE, SIDE, 1, 1, 1, 1, 1, 1, 1, 1, 1, 9, 9});
+    add_layer(&layers, "conv2d", 3, &(nnc_geometry){9, 9, 1, 3, 3, 1, 1, 1, 1, 0, 0, 7, 7});
+    add_spec(&layers, "batch_normalization group=3 center=1 scale=1 momentum=0.9 epsilon=1e-3");
+    add_spec(&layers, "activation activation=relu");
+    add_layer(&layers, "max_pooling", 0, &(nnc_geometry){7, 7, 3, 2, 2, 2, 2, 1, 1, 0, 0, 4, 4});
+    add_layer(&layers, "zero_padding", 0, &(nnc_geometry){4, 4, 3, 1, 1, 1, 1, 1, 1, -1, 1, 3, 6});
+    add_spec(&layers, "spatial_dropout rate=0.2 channels=3");
+    add_spec(&layers, "layer_normalization group=3 center=1 scale=0 epsilon=1e-3");
+    add_layer(&layers, "average_pooling", 0, &(nnc_geometry){3, 6, 3, 2, 2, 1, 1, 1, 1, 0, 0, 3, 6});
+    add_spec(&layers, "dense units=3 use_bias=1 activation=softmax group=3");
+    const nnc_spec *loss = add_spec(&others, "categorical_crossentropy"), *sgd = add_spec(&others, "sgd momentum=0.9");
+    const nnc_plan_spec spec = {.n_inputs = SAMPLE, .n_layers = layers.n, .layers = layers.specs, .loss = loss,
+                                .optimizer = sgd, .batch_size = 10, .seed = 5};
     char message[NNC_MESSAGE] = "";
     nnc_plan *plan = NULL;
     nnc_set_threads(threads);
@@ -302,12 +340,11 @@ static void test_convolution(void) {
                                 some(1, 3), some(1, 3), (ptrdiff_t)some(0, 3), (ptrdiff_t)some(0, 3), some(1, 10), some(1, 10)};
         const size_t F = some(1, 40), m = some(1, MOST_ROWS), I = g.height * g.width * g.channels;
         const size_t n = g.kernel_height * g.kernel_width * g.channels * F, O = g.out_height * g.out_width * F;
-        const nnc_layer_spec layers[] = {
-            {.kind = NNC_CONV2D, .units = g.channels, .geometry = {g.height, g.width, g.channels, 1, 1, 1, 1, 1, 1, 0, 0,
-                                                                  g.height, g.width}},
-            {.kind = NNC_CONV2D, .units = F, .geometry = g}};
-        const nnc_optimizer_spec sgd = {.kind = nnc_optimizer_id("sgd")};
-        const nnc_plan_spec spec = {.n_inputs = I, .n_layers = 2, .layers = layers, .optimizer = &sgd,
+        struct specs layers = {0}, others = {0};
+        add_layer(&layers, "conv2d", g.channels,
+                  &(nnc_geometry){g.height, g.width, g.channels, 1, 1, 1, 1, 1, 1, 0, 0, g.height, g.width});
+        add_layer(&layers, "conv2d", F, &g);
+        const nnc_plan_spec spec = {.n_inputs = I, .n_layers = 2, .layers = layers.specs, .optimizer = add_spec(&others, "sgd"),
                                     .batch_size = MOST_ROWS};
         for (size_t i = 0; i < m * I; i++) x[i] = small_integer();
         for (size_t i = 0; i < m * O; i++) da[i] = small_integer();
@@ -322,7 +359,7 @@ static void test_convolution(void) {
             nnc_plan_write(plan, 0, NNC_WEIGHT, identity);
             nnc_plan_write(plan, 1, NNC_WEIGHT, w);
             const nnc_data data = {.x = x, .x_stride = (ptrdiff_t)(I * sizeof(float)), .n = m};
-            CHECK(nnc_plan_step_forward(plan, &data, 0, 0, a) == NNC_OK, "trial %d", trial);
+            CHECK(nnc_plan_step_forward(plan, &data, true, 0, 0, a) == NNC_OK, "trial %d", trial);
             bool right = true;
             for (size_t i = 0; i < m * O; i++)
                 right = right && a[i] == convolved(&g, x + i / O * I, w, F, i % O / F / g.out_width, i / F % g.out_width, i % F);
@@ -340,18 +377,36 @@ static void test_convolution(void) {
     nnc_set_threads(0);
 }
 
+/* A list of layers with something wrong is refused with a message that names it. */
 static void test_refusals(void) {
+    static const char *const wrong[][2] = {
+        {"dense units=0 use_bias=1", "units"},
+        {"dense units=1125899906842624 use_bias=1", "units"},
+        {"dense units=2.5 use_bias=1", "units"},
+        {"dense use_bias=1", "needs the setting 'units'"},
+        {"dense units=3 use_bias=1 rate=1", "no setting 'rate'"},
+        {"dense units=3 use_bias=1 activation=cubic", "unknown activation 'cubic'"},
+        {"dense units=3 use_bias=1 activation=softmax group=2", "group"},
+        {"transformer", "there are: dense, conv2d"},
+        {"prelu kernel_l2=1", "no setting 'kernel_l2'"},
+    };
     char message[NNC_MESSAGE] = "";
     nnc_plan *plan;
     CHECK(nnc_choose_isa("avx9000", message) == NNC_INVALID && strstr(message, "generic"), "%s", message);
-    nnc_layer_spec layer = {.kind = NNC_DENSE, .units = 0};
-    nnc_plan_spec spec = {.n_inputs = 3, .n_layers = 1, .layers = &layer, .batch_size = 1};
-    CHECK(nnc_plan_create(&plan, &spec, message) == NNC_INVALID && strstr(message, "units"), "%s", message);
-    layer.units = (size_t)1 << 50;
-    CHECK(nnc_plan_create(&plan, &spec, message) == NNC_INVALID, "%s", message);
-    layer.units = 3;
-    spec.batch_size = 0;
-    CHECK(nnc_plan_create(&plan, &spec, message) == NNC_INVALID && strstr(message, "batch_size"), "%s", message);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct specs layers = {0};
+        const nnc_plan_spec spec = {.n_inputs = 3, .n_layers = 1, .layers = add_spec(&layers, wrong[i][0]), .batch_size = 1};
+        CHECK(nnc_plan_create(&plan, &spec, message) == NNC_INVALID && strstr(message, wrong[i][1]), "%s", message);
+        CHECK(!plan, "%s", wrong[i][0]);
+    }
+    const nnc_plan_spec empty_batch = {.n_inputs = 3};
+    CHECK(nnc_plan_create(&plan, &empty_batch, message) == NNC_INVALID && strstr(message, "batch_size"), "%s", message);
+    struct specs others = {0};
+    const nnc_plan_spec optimizer = {.n_inputs = 3, .batch_size = 1, .optimizer = add_spec(&others, "sgdd")};
+    CHECK(nnc_plan_create(&plan, &optimizer, message) == NNC_INVALID && strstr(message, "'sgdd'"), "%s", message);
+    const nnc_spec metric = {.name = "taste"};
+    const nnc_plan_spec metrics = {.n_inputs = 3, .batch_size = 1, .n_metrics = 1, .metrics = &metric};
+    CHECK(nnc_plan_create(&plan, &metrics, message) == NNC_INVALID && strstr(message, "'taste'"), "%s", message);
 }
 
 int main(void) {

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from nnc.datasets import fashion_mnist, mnist
+from nnc.datasets import fashion_mnist, iris, mnist
 from nnc.datasets.fashion_mnist import load_fashion_mnist
 from nnc.datasets.idx import read_idx
 from nnc.datasets.iris import load_iris
 from nnc.datasets.mnist import load_mnist
 
-__all__ = ["fashion_mnist", "load_fashion_mnist", "load_iris", "load_mnist", "mnist", "read_idx"]
+__all__ = ["fashion_mnist", "iris", "load_fashion_mnist", "load_iris", "load_mnist", "mnist", "read_idx"]

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from nnc.datasets.idx import CHUNK, read_idx
 from nnc.errors import FormatError
+
+Folder = str | os.PathLike[str]
+Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]  # (x, y) to train on, to test on
 
 TIMEOUT = 30.0  # seconds without a byte from a server
 SHAPES = {
@@ -24,7 +29,14 @@ SHAPES = {
 }
 
 
-def load(name: str, title: str, sha256: tuple[str, ...], mirrors: tuple[str, ...], folder, more_folders=()):
+def load(
+    name: str,
+    title: str,
+    sha256: tuple[str, ...],
+    mirrors: tuple[str, ...],
+    folder: Folder | None,
+    more_folders: Sequence[Folder] = (),
+) -> Split:
     """((x_train, y_train), (x_test, y_test)) of a data set laid out as MNIST is.
 
     `sha256` belongs to the files of SHAPES in their order; `folder`, when given, is the only place that is
@@ -60,9 +72,9 @@ def cache_folder() -> Path:
     return base / "nnc"
 
 
-def _places(name: str, folder, more_folders) -> list[Path]:
+def _places(name: str, folder: Folder | None, more_folders: Sequence[Folder]) -> list[Path]:
     # The subfolder first: MNIST and Fashion-MNIST have files of the same names.
-    def both(parent) -> list[Path]:
+    def both(parent: Folder) -> list[Path]:
         return [Path(parent) / name, Path(parent)]
 
     if folder is not None:
@@ -78,14 +90,16 @@ def _find(file: str, places: list[Path]) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _read(path: Path, shape, digest: str, title: str) -> np.ndarray:
+def _read(path: Path, shape: tuple[int, ...], digest: str, title: str) -> np.ndarray:
     try:
         return read_idx(path, shape=shape, sha256=digest)
     except FormatError as error:
         raise FormatError(f"{error}. It is not {title}'s file of this name: replace or remove it") from None
 
 
-def _download(file: str, shape, digest: str, name: str, title: str, mirrors: tuple[str, ...]) -> Path:
+def _download(
+    file: str, shape: tuple[int, ...], digest: str, name: str, title: str, mirrors: tuple[str, ...]
+) -> Path:
     """The path of `file` in the cache, brought there whole and checked, or not at all."""
     import http.client
 
@@ -108,7 +122,7 @@ def _download(file: str, shape, digest: str, name: str, title: str, mirrors: tup
     )
 
 
-def _fetch(url: str, target: Path, shape, digest: str) -> None:
+def _fetch(url: str, target: Path, shape: tuple[int, ...], digest: str) -> None:
     """Download one gzip file to `target`: written beside it, checked, renamed."""
     import tempfile
     import urllib.request
@@ -135,7 +149,7 @@ def _fetch(url: str, target: Path, shape, digest: str) -> None:
             os.unlink(part)
 
 
-def _copy(response, file, limit: int, report) -> None:
+def _copy(response: BinaryIO, file: BinaryIO, limit: int, report: Callable[[int], Any]) -> None:
     """`response` to `file`, refused as soon as it is longer than any compression of the data could be."""
     copied = 0
     while data := response.read(CHUNK):

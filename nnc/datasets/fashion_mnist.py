@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nnc.datasets import _store
 
 CLASS_NAMES = (
@@ -27,7 +25,7 @@ SHA256 = (
 )
 
 
-def load_fashion_mnist(folder=None) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def load_fashion_mnist(folder: _store.Folder | None = None) -> _store.Split:
     """Fashion-MNIST: 60,000 images of clothes to train on and 10,000 to test on.
 
     The four files have the names of MNIST's: ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``,

@@ -7,8 +7,10 @@ handwritten digits.)
 
 from __future__ import annotations
 
+import io
 import math
 import os
+from typing import cast
 
 import numpy as np
 
@@ -26,7 +28,12 @@ CHUNK = 1 << 18
 MAX_DEFLATE_RATIO = 1032
 
 
-def read_idx(file, *, shape: tuple[int, ...] | None = None, sha256: str | None = None) -> np.ndarray:
+def read_idx(
+    file: str | os.PathLike[str] | io.BufferedIOBase,
+    *,
+    shape: tuple[int, ...] | None = None,
+    sha256: str | None = None,
+) -> np.ndarray:
     """The array in an IDX file, plain or gzip-compressed (told apart by content, not by name).
 
     Parameters
@@ -60,28 +67,36 @@ def read_idx(file, *, shape: tuple[int, ...] | None = None, sha256: str | None =
            [3, 4, 5]], dtype=uint8)
     """
     if not hasattr(file, "read"):
-        with open(file, "rb") as opened:
+        with open(cast("str", file), "rb") as opened:
             return read_idx(opened, shape=shape, sha256=sha256)
-    name = _name(file)
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    start = file.read(64)
-    file.seek(0)
+    stream = cast("io.BufferedIOBase", file)
+    name = _name(stream)
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    start = stream.read(64)
+    stream.seek(0)
     _refuse_web_page(start, name)
     if start[:2] != b"\x1f\x8b":
-        return _read(file, size, 1, name, shape, sha256)
+        return _read(stream, size, 1, name, shape, sha256)
 
     import gzip
     import zlib
 
     try:
-        with gzip.GzipFile(fileobj=file, mode="rb") as unzipped:
+        with gzip.GzipFile(fileobj=stream, mode="rb") as unzipped:
             return _read(unzipped, size, MAX_DEFLATE_RATIO, name, shape, sha256)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise FormatError(f"{name}: the gzip file is damaged or cut short ({error})") from None
 
 
-def _read(stream, file_size: int, ratio: int, name: str, shape, sha256) -> np.ndarray:
+def _read(
+    stream: io.BufferedIOBase,
+    file_size: int,
+    ratio: int,
+    name: str,
+    shape: tuple[int, ...] | None,
+    sha256: str | None,
+) -> np.ndarray:
     """The array in `stream`, the content of a file of `file_size` bytes, at most `ratio` times as long."""
     digest = None
     if sha256 is not None:
@@ -120,7 +135,7 @@ def _read(stream, file_size: int, ratio: int, name: str, shape, sha256) -> np.nd
     except (MemoryError, ValueError):  # ValueError: dimensions beyond what NumPy can index beside one of 0
         raise FormatError(f"{name}: declares an array of shape {found}, more than fits in memory") from None
 
-    rest = memoryview(array.reshape(-1).view(np.uint8))
+    rest = array.reshape(-1).view(np.uint8).data
     while rest:
         got = stream.readinto(rest[:CHUNK])
         if not got:
@@ -130,12 +145,12 @@ def _read(stream, file_size: int, ratio: int, name: str, shape, sha256) -> np.nd
         rest = rest[got:]
     if stream.read(1):  # in gzip, asking for the byte after the last is also what checks the CRC
         raise FormatError(f"{name}: the file goes on after its {header + count} bytes")
-    if digest and digest.hexdigest() != sha256.lower():
+    if digest and sha256 and digest.hexdigest() != sha256.lower():
         raise FormatError(f"{name}: the SHA-256 of the content is {digest.hexdigest()}, expected {sha256}")
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _name(file) -> str:
+def _name(file: io.BufferedIOBase) -> str:
     name = getattr(file, "name", None)
     return os.fsdecode(name) if isinstance(name, (str, bytes)) else "IDX data"
 

@@ -1,4 +1,4 @@
-"""Fisher's iris data, bundled with the package as nnc/data/iris.csv."""
+"""Fisher's iris data, bundled with the package: iris.csv beside this file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 FEATURE_NAMES = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
 CLASS_NAMES = ("setosa", "versicolor", "virginica")
 
-_FILE = Path(__file__).parent.parent / "data" / "iris.csv"
+_FILE = Path(__file__).parent / "iris.csv"
 
 
 def load_iris() -> tuple[np.ndarray, np.ndarray]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nnc.datasets import _store
 
 CLASS_NAMES = tuple("0123456789")
@@ -22,7 +20,7 @@ SHA256 = (
 )
 
 
-def load_mnist(folder=None) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def load_mnist(folder: _store.Folder | None = None) -> _store.Split:
     """MNIST: 60,000 handwritten digits to train on and 10,000 to test on.
 
     The four files, ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and

@@ -18,9 +18,12 @@ from typing import Any
 
 from nnc import _config
 from nnc.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from nnc.layers.augmentation import RandomRotation, RandomTranslation, RandomZoom
 from nnc.layers.base import Layer
 from nnc.layers.convolution import Conv2D, Convolution2D
-from nnc.layers.core import Dense, Input, InputLayer
+from nnc.layers.dense import Dense
+from nnc.layers.dropout import Dropout, SpatialDropout2D
+from nnc.layers.input import Input, InputLayer
 from nnc.layers.normalization import BatchNormalization, LayerNormalization
 from nnc.layers.pooling import (
     AveragePooling2D,
@@ -31,10 +34,10 @@ from nnc.layers.pooling import (
     GlobalMaxPooling2D,
     MaxPool2D,
     MaxPooling2D,
+    ZeroPadding2D,
 )
-from nnc.layers.preprocessing import RandomRotation, RandomTranslation, RandomZoom, Rescaling
-from nnc.layers.regularization import Dropout, SpatialDropout2D
-from nnc.layers.reshaping import Flatten, Reshape, ZeroPadding2D
+from nnc.layers.rescaling import Rescaling
+from nnc.layers.reshaping import Flatten, Reshape
 
 __all__ = [
     "ELU",

@@ -6,11 +6,13 @@ import math
 from typing import Any
 
 from nnc import _config, activations, initializers, regularizers
-from nnc.layers.base import Layer, Shape, activation_fields, penalty_fields
+from nnc.layers.base import Layer, Shape, Weight, activation_fields, penalty_fields
 
 
 class Activation(Layer):
     """a = f(z), element by element; softmax over the last axis.
+
+    Input and output (n, ...).
 
     Parameters
     ----------
@@ -25,15 +27,14 @@ class Activation(Layer):
     Activation('tanh')
     """
 
-    def __init__(self, activation: Any, name: str | None = None, **options: Any) -> None:
+    def __init__(
+        self, activation: activations.ActivationLike, name: str | None = None, **options: Any
+    ) -> None:
         super().__init__(name, **options)
         self.activation = activations.Activation.get(activation, "activation")
 
     def rows(self) -> list[dict[str, Any]]:
-        return [
-            {"kind": "activation", "group": self._built().input_shape[-1]}
-            | activation_fields(self.activation)
-        ]
+        return [{"kind": "activation", "group": self._shapes()[0][-1]} | activation_fields(self.activation)]
 
 
 class ReLU(Activation):
@@ -89,7 +90,7 @@ class LeakyReLU(Activation):
 class PReLU(Layer):
     """a = max(z, 0) + alpha min(z, 0), with a slope for each feature that is learned.
 
-    Weights: alpha (F,), F the number of features of a sample.
+    Input and output (n, ...). Weights: alpha (F,), F the number of features of a sample.
 
     Parameters
     ----------
@@ -106,8 +107,8 @@ class PReLU(Layer):
 
     def __init__(
         self,
-        alpha_initializer: Any = "zeros",
-        alpha_regularizer: Any = None,
+        alpha_initializer: initializers.InitializerLike = "zeros",
+        alpha_regularizer: regularizers.RegularizerLike = None,
         name: str | None = None,
         **options: Any,
     ) -> None:
@@ -115,8 +116,8 @@ class PReLU(Layer):
         self.alpha_initializer = initializers.Initializer.get(alpha_initializer, "alpha_initializer")
         self.alpha_regularizer = regularizers.Regularizer.get(alpha_regularizer, "alpha_regularizer")
 
-    def weights_spec(self) -> list[tuple[str, Shape, initializers.Initializer]]:
-        return [("alpha", (math.prod(self._built().input_shape),), self.alpha_initializer)]
+    def weights_spec(self) -> list[Weight]:
+        return [("alpha", (math.prod(self._shapes()[0]),), self.alpha_initializer)]
 
     def rows(self) -> list[dict[str, Any]]:
         return [{"kind": "prelu"} | penalty_fields("alpha", self.alpha_regularizer)]

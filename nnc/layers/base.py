@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Shape = tuple[int, ...]
+Weight = tuple[str, Shape, initializers.Initializer]  # a name in the layer, a shape, first values
 
 # What Keras's layers take by keyword and nnc has not: the values that change nothing, and what to do.
 _ABSENT: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -116,7 +117,7 @@ class Layer(_config.Config):
         """The output's shape for an input's: the same, unless a class says otherwise."""
         return input_shape
 
-    def weights_spec(self) -> list[tuple[str, Shape, initializers.Initializer]]:
+    def weights_spec(self) -> list[Weight]:
         """(name, shape, initializer) of each weight, in the order of a plan's parameters; here none."""
         return []
 
@@ -127,7 +128,7 @@ class Layer(_config.Config):
     @property
     def weight_names(self) -> list[str]:
         """The weights' names."""
-        return [name for name, _, _ in self._built().weights_spec()]
+        return [name for name, _, _ in self._weights()]
 
     @property
     def trainable_flags(self) -> list[bool]:
@@ -136,28 +137,43 @@ class Layer(_config.Config):
 
     def initialize(self, rng: Generator) -> list[NDArray[np.float32]]:
         """First values for the weights, drawn from `rng` in their order."""
-        return [initializer(shape, rng) for _, shape, initializer in self._built().weights_spec()]
+        return [initializer(shape, rng) for _, shape, initializer in self._weights()]
 
     def count_params(self) -> int:
         """The number of weights."""
-        return sum(math.prod(shape) for _, shape, _ in self._built().weights_spec())
+        return sum(math.prod(shape) for _, shape, _ in self._weights())
 
-    def _built(self) -> Layer:
-        if not self.built:
+    def _weights(self) -> list[Weight]:
+        self._shapes()
+        return self.weights_spec()
+
+    def _shapes(self) -> tuple[Shape, Shape]:
+        """The shapes of one sample before and after the layer.
+
+        Raises
+        ------
+        RuntimeError
+            If the layer is not built.
+        """
+        if self.input_shape is None or self.output_shape is None:
             raise RuntimeError(f"{self} has no shapes yet: build(input_shape) first")
-        return self
+        return self.input_shape, self.output_shape
 
     # A layer has a place in a model: two with the same arguments are still two.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 def activation_fields(activation: activations.Activation) -> dict[str, Any]:
+    """The part of a row that says which activation follows."""
     return {"activation": activation.name, "alpha": activation.alpha}
 
 
-def unseeded(value: None) -> None:
-    """`value` as a layer's seed: None."""
+def check_unseeded(value: None) -> None:
+    """Raise a ValueError unless `value`, a layer's seed, is None."""
     if value is not None:
         raise _config.refusal(
             "seed", "None: random numbers come from the model's seed, nnc.set_random_seed", value
@@ -165,5 +181,6 @@ def unseeded(value: None) -> None:
 
 
 def penalty_fields(weight: str, regularizer: regularizers.Regularizer | None) -> dict[str, float]:
+    """The part of a row that has a weight's penalties, 0 where there are none."""
     found = regularizer or regularizers.L1L2()
     return {f"{weight}_l1": found.l1, f"{weight}_l2": found.l2}

@@ -6,7 +6,7 @@ from typing import Any
 
 from nnc import _config, activations, initializers, regularizers
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, activation_fields, penalty_fields
+from nnc.layers.base import Layer, Shape, Weight, activation_fields, penalty_fields
 
 
 class Conv2D(Layer):
@@ -88,12 +88,12 @@ Reshape((28, 28, 1)) before it, or begin with Input((28, 28, 1))
         data_format: str | None = None,
         dilation_rate: int | tuple[int, int] = (1, 1),
         groups: int = 1,
-        activation: Any = None,
+        activation: activations.ActivationLike = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
+        kernel_initializer: initializers.InitializerLike = "glorot_uniform",
+        bias_initializer: initializers.InitializerLike = "zeros",
+        kernel_regularizer: regularizers.RegularizerLike = None,
+        bias_regularizer: regularizers.RegularizerLike = None,
         name: str | None = None,
         **options: Any,
     ) -> None:
@@ -132,14 +132,14 @@ Reshape((28, 28, 1)) before it, or begin with Input((28, 28, 1))
         found = self._window(input_shape)
         return (found["out_height"], found["out_width"], self.filters)
 
-    def weights_spec(self) -> list[tuple[str, Shape, initializers.Initializer]]:
-        shape = (*self.kernel_size, self._built().input_shape[-1], self.filters)
+    def weights_spec(self) -> list[Weight]:
+        shape = (*self.kernel_size, self._shapes()[0][-1], self.filters)
         kernel = ("kernel", shape, self.kernel_initializer)
         bias = ("bias", (self.filters,), self.bias_initializer)
         return [kernel, bias] if self.use_bias else [kernel]
 
     def rows(self) -> list[dict[str, Any]]:
-        row = {"kind": "conv2d"} | self._window(self._built().input_shape)
+        row = {"kind": "conv2d"} | self._window(self._shapes()[0])
         row |= {"filters": self.filters, "use_bias": self.use_bias, "group": self.filters}
         kernel = penalty_fields("kernel", self.kernel_regularizer)
         return [

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
 from nnc import _config, initializers, regularizers
-from nnc.layers.base import Layer, Shape, penalty_fields
+from nnc.layers.base import Layer, Shape, Weight, penalty_fields
 
 
 class _Normalization(Layer):
@@ -15,13 +16,13 @@ class _Normalization(Layer):
 
     def __init__(
         self,
-        epsilon: Any,
-        center: Any,
-        scale: Any,
-        beta_initializer: Any,
-        gamma_initializer: Any,
-        beta_regularizer: Any,
-        gamma_regularizer: Any,
+        epsilon: float,
+        center: bool,
+        scale: bool,
+        beta_initializer: initializers.InitializerLike,
+        gamma_initializer: initializers.InitializerLike,
+        beta_regularizer: regularizers.RegularizerLike,
+        gamma_regularizer: regularizers.RegularizerLike,
         name: str | None,
         **options: Any,
     ) -> None:
@@ -38,7 +39,7 @@ class _Normalization(Layer):
         """The row's group: the channels (batch), or how many features are normalized together (layer)."""
         raise NotImplementedError
 
-    def weights_spec(self) -> list[tuple[str, Shape, initializers.Initializer]]:
+    def weights_spec(self) -> list[Weight]:
         shape = (self._group(),)
         gamma, beta = ("gamma", shape, self.gamma_initializer), ("beta", shape, self.beta_initializer)
         return [gamma] * self.scale + [beta] * self.center
@@ -115,12 +116,12 @@ class BatchNormalization(_Normalization):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        moving_mean_initializer: Any = "zeros",
-        moving_variance_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
+        beta_initializer: initializers.InitializerLike = "zeros",
+        gamma_initializer: initializers.InitializerLike = "ones",
+        moving_mean_initializer: initializers.InitializerLike = "zeros",
+        moving_variance_initializer: initializers.InitializerLike = "ones",
+        beta_regularizer: regularizers.RegularizerLike = None,
+        gamma_regularizer: regularizers.RegularizerLike = None,
         name: str | None = None,
         **options: Any,
     ) -> None:
@@ -146,9 +147,9 @@ class BatchNormalization(_Normalization):
         return input_shape
 
     def _group(self) -> int:
-        return self._built().input_shape[-1]
+        return self._shapes()[0][-1]
 
-    def weights_spec(self) -> list[tuple[str, Shape, initializers.Initializer]]:
+    def weights_spec(self) -> list[Weight]:
         shape = (self._group(),)
         return [
             *super().weights_spec(),
@@ -205,14 +206,14 @@ class LayerNormalization(_Normalization):
 
     def __init__(
         self,
-        axis: Any = -1,
+        axis: int | Sequence[int] = -1,
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
+        beta_initializer: initializers.InitializerLike = "zeros",
+        gamma_initializer: initializers.InitializerLike = "ones",
+        beta_regularizer: regularizers.RegularizerLike = None,
+        gamma_regularizer: regularizers.RegularizerLike = None,
         name: str | None = None,
         **options: Any,
     ) -> None:
@@ -242,7 +243,7 @@ class LayerNormalization(_Normalization):
 
     def _group(self) -> int:
         n_axes = len(self.axis) if isinstance(self.axis, tuple) else 1
-        return math.prod(self._built().input_shape[-n_axes:])
+        return math.prod(self._shapes()[0][-n_axes:])
 
     def rows(self) -> list[dict[str, Any]]:
         return [{"kind": "layer_normalization"} | self._row()]

@@ -1,4 +1,4 @@
-"""Pooling: windows of a map made into one number each, every channel by itself."""
+"""Pooling, windows of a map made into one number each, every channel by itself; and zero padding."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Pooling(Layer):
         return (found["out_height"], found["out_width"], found["channels"])
 
     def rows(self) -> list[dict[str, Any]]:
-        return [{"kind": self.row_kind} | self._window(self._built().input_shape)]
+        return [{"kind": self.row_kind} | self._window(self._shapes()[0])]
 
 
 class MaxPooling2D(_Pooling):
@@ -147,8 +147,10 @@ class _GlobalPooling(Layer):
         return (1, 1, channels) if self.keepdims else (channels,)
 
     def rows(self) -> list[dict[str, Any]]:
-        shape = self._built().input_shape
-        return [{"kind": self.row_kind} | geometry.window(self, shape, shape[:2], shape[:2], "valid")]
+        input_shape, _ = self._shapes()
+        height, width, _ = geometry.image(self, input_shape)
+        size = (height, width)
+        return [{"kind": self.row_kind} | geometry.window(self, input_shape, size, size, "valid")]
 
 
 class GlobalAveragePooling2D(_GlobalPooling):
@@ -217,6 +219,60 @@ class GlobalMaxPooling2D(_GlobalPooling):
 
     aliases = ("GlobalMaxPool2D",)
     row_kind = "max_pooling"
+
+
+class ZeroPadding2D(Layer):
+    """The image with rows and columns of zeros around it.
+
+    Input (n, height, width, channels), output (n, top + height + bottom, left + width + right, channels).
+
+    Parameters
+    ----------
+    padding : int, (int, int) or ((int, int), (int, int))
+        On every side; above and below, left and right; or ((top, bottom), (left, right)).
+    data_format : {None, "channels_last"}
+        nnc's images are (height, width, channels).
+    name : str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If padding is none of these; by `build`, if the samples are no images.
+
+    References
+    ----------
+    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", arXiv:1603.07285, 2016.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.ZeroPadding2D(2).build((28, 28, 1))
+    (32, 32, 1)
+    >>> layers.ZeroPadding2D(((0, 1), (0, 1))).build((27, 27, 8))
+    (28, 28, 8)
+    """
+
+    def __init__(
+        self,
+        padding: int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] = ((1, 1), (1, 1)),
+        data_format: str | None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self.padding = geometry.sides("padding", padding)
+        self.data_format = geometry.channels_last(data_format)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        height, width, channels = geometry.image(self, input_shape)
+        (top, bottom), (left, right) = self.padding
+        return (top + height + bottom, left + width + right, channels)
+
+    def rows(self) -> list[dict[str, Any]]:
+        (height, width, channels), (out_height, out_width, _) = self._shapes()
+        (top, _), (left, _) = self.padding
+        row = {"kind": "zero_padding", "height": height, "width": width, "channels": channels}
+        return [row | {"pad_top": top, "pad_left": left, "out_height": out_height, "out_width": out_width}]
 
 
 MaxPool2D = MaxPooling2D

@@ -182,7 +182,8 @@ class Engine:
         """The weights of every layer while there is no plan; those not given yet are drawn now."""
         self.stack.shapes()
         for index in range(len(self._values), len(self.stack.layers)):
-            drawn = self.stack.layers[index].initialize(random.generator(self.seed, index))
+            rng = random.generator(self.seed, random.Purpose.WEIGHTS, index)
+            drawn = self.stack.layers[index].initialize(rng)
             self._values.append(_cast(drawn, self.backend))
         return self._values
 

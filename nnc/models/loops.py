@@ -25,7 +25,6 @@ from nnc.models.inputs import Arrays
 from nnc.models.interrupts import Interrupts
 
 BUDGET = 0.05  # seconds of training in a slice
-_SHUFFLE = 1  # purpose in the generator's key
 _MOST_STEPS = 2**16  # of a slice; bounds the array of learning rates
 _MOST_ROWS = 2**18  # of the orders of epochs that are trained in one call
 
@@ -101,7 +100,7 @@ class Fit:
         self.model, self.engine, self.state, self.callbacks = model, engine, state, callbacks
         self.data, self.validation = data, validation
         self.interrupts = Interrupts()
-        self.orders = random.Streams(engine.seed, _SHUFFLE)
+        self.orders = random.Streams(engine.seed, random.Purpose.SHUFFLE)
         self.watched = callbacks.per_batch or callbacks.has("on_steps")
         self.seconds = math.inf  # that the last epoch's steps took
 

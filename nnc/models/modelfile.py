@@ -31,7 +31,7 @@ from nnc.models.stack import Stack, Weight
 from nnc.models.state import ModelState
 
 FORMAT = 1  # of the file
-NUMERICS = 1  # of the arithmetic: the bits that a seed gives
+NUMERICS = 2  # of the arithmetic: the bits that a seed gives
 
 _KEYS = frozenset(
     {
@@ -52,7 +52,7 @@ def write(state: ModelState, path: str | os.PathLike[str], overwrite: bool = Tru
     stack, engine = state.stack, state.engine
     weights = stack.weights() if stack.built else []
     optimizer = engine.compiled.optimizer
-    slots = _slot_names(optimizer) if engine.slots and optimizer is not None else None
+    slots = optimizer.slot_names() if engine.slots and optimizer is not None else None
     logs = _numeric_logs(state.history)
     kept, of_callbacks = _callback_parts(state.callbacks, weights)
     config = {
@@ -119,12 +119,6 @@ def _compiled_config(compiled: Compiled) -> dict[str, Any] | None:
     except ValueError as error:
         warn(f"the model is saved as one that is not compiled: {error}")
         return None
-
-
-def _slot_names(optimizer: optimizers.Optimizer) -> list[str]:
-    from nnc.reference import slot_names
-
-    return slot_names(optimizer.spec())
 
 
 def _numeric_logs(history: History | None) -> dict[str, np.ndarray]:
@@ -317,8 +311,8 @@ def _compiled(config: Mapping[str, Any]) -> Compiled:
     loss = deserialize(compiled["loss"], losses.registry)
     names = [m if isinstance(m, str) else deserialize(m, metrics.registry) for m in compiled["metrics"]]
     optimizer.iterations = config["iterations"]
-    if config["slots"] is not None and config["slots"] != _slot_names(optimizer):
-        raise FormatError(f"'slots' must be {_slot_names(optimizer)}, got {config['slots']!r:.100}")
+    if config["slots"] is not None and config["slots"] != optimizer.slot_names():
+        raise FormatError(f"'slots' must be {optimizer.slot_names()}, got {config['slots']!r:.100}")
     return Compiled(optimizer, loss, names)
 
 

@@ -5,36 +5,31 @@ Read it in this order:
 1. `formulas`: every activation, loss and metric, one row of a table each;
 2. `optimizers`: every update rule;
 3. `noise`: random numbers;
-4. `layers`: a forward/backward pair for each kind of layer; and those for maps, which are images and what
-   layers make of them: `convolution`, `normalization`, `augmentation`;
+4. `base`: what a layer is; then a forward/backward pair for each: `dense`, `activation`, `normalization`,
+   `dropout`, `rescaling`; for maps, which are images and what layers make of them, `geometry`, then
+   `convolution`, `pooling`, `augmentation`;
 5. `plan`: a network of them, trained batch by batch.
 
 The names and arguments are those of the compiled core, but for its ``out=``.
 """
 
+from . import rescaling as rescaling  # for its layer, which enters LAYERS
+from .activation import activation, activation_backward
 from .augmentation import affine_images
-from .convolution import (
-    average_pooling,
-    average_pooling_backward,
-    conv2d,
-    conv2d_backward,
-    max_pooling,
-    max_pooling_backward,
-    zero_padding,
-)
+from .base import LAYERS
+from .convolution import conv2d, conv2d_backward
+from .dense import dense, dense_backward
+from .dropout import dropout_mask
 from .formulas import (
     ACTIVATIONS,
     LOSSES,
     METRICS,
-    activation,
-    activation_backward,
     loss,
     metric,
     sigmoid,
     softmax,
 )
-from .layers import dense, dense_backward
-from .noise import dropout_mask, philox4x32, random_words
+from .noise import philox4x32, random_words
 from .normalization import (
     batch_normalization,
     batch_normalization_backward,
@@ -42,7 +37,14 @@ from .normalization import (
     layer_normalization_backward,
 )
 from .optimizers import OPTIMIZERS, slot_names, update
-from .plan import LAYERS, Plan
+from .plan import Plan
+from .pooling import (
+    average_pooling,
+    average_pooling_backward,
+    max_pooling,
+    max_pooling_backward,
+    zero_padding,
+)
 
 __all__ = [
     "ACTIVATIONS",

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .convolution import MapLayer, maps
 from .formulas import Array, look_up
+from .geometry import MapLayer, maps
 from .noise import random_words
 
 # name: for pixel numbers i (int) along an axis of n pixels, the pixel 0, ..., n - 1 that is seen there
@@ -102,7 +102,7 @@ def affine_images(
     images = maps("images", images)
     n, height, width, _ = images.shape
     if not np.all(np.asarray(zoom) > -1.0):
-        raise ValueError(f"zoom {zoom}: every number must be above -1")
+        raise ValueError(f"zoom {zoom!r}: every number must be above -1")
     rotation = np.broadcast_to(np.asarray(rotation, np.float64), (n,))[:, None, None]
     zoom_y, zoom_x = np.broadcast_to(np.asarray(zoom, np.float64), (n, 2)).T[:, :, None, None]
     shift_y, shift_x = np.broadcast_to(np.asarray(shift, np.float64), (n, 2)).T[:, :, None, None]
@@ -130,6 +130,7 @@ class RandomAffine(MapLayer):
     nothing to learn before it.
     """
 
+    kind = "random_affine"
     differentiable = False
 
     def __init__(self, row, n_inputs, index):

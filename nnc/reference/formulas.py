@@ -1,4 +1,4 @@
-"""Activations, losses and metrics: three tables of formulas, and the functions that look them up.
+"""Activations, losses and metrics: three tables of formulas, and the losses and metrics of a batch.
 
 A table maps a name to its formula, so adding an activation, a loss or a metric is adding one row.
 
@@ -9,6 +9,7 @@ dz and da are the gradients of the loss with respect to z and a.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,7 +26,7 @@ GELU_C, GELU_K = math.sqrt(2.0 / math.pi), 0.044715
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
-def sigmoid(z):
+def sigmoid(z: Array) -> Array:
     """1 / (1 + exp(-z)), written with exp(-|z|) so that neither tail overflows or loses digits."""
     e = np.exp(-np.abs(z))
     return np.where(z >= 0, 1.0, e) / (1.0 + e)
@@ -57,7 +58,7 @@ def gelu_tanh_backward(z, a, da, alpha):
     return da * 0.5 * (1.0 + t + z * dt)
 
 
-def softmax(z, alpha=0.0):
+def softmax(z: Array, alpha: float = 0.0) -> Array:
     """exp(z_j) / sum_k exp(z_k); subtracting the largest z changes nothing and keeps exp from overflowing."""
     e = np.exp(z - z.max(axis=-1, keepdims=True, initial=-np.inf))
     return e / e.sum(axis=-1, keepdims=True)
@@ -122,76 +123,11 @@ ACTIVATIONS = {
 }
 
 
-def look_up(table: dict, name: str, what: str):
+def look_up(table: dict[str, Any], name: str, what: str) -> Any:
     """Return ``table[name]``; raise a ValueError that lists the known names when there is none."""
     if name not in table:
         raise ValueError(f"unknown {what} {name!r}; known: {', '.join(table)}")
     return table[name]
-
-
-@np.errstate(all="ignore")
-def activation(name: str, z: ArrayLike, alpha: float = 0.0) -> Array:
-    """a = f(z), element by element; softmax over the last axis.
-
-    Parameters
-    ----------
-    name : str
-        A name of ``ACTIVATIONS``.
-    z : array_like, any shape
-        Pre-activations.
-    alpha : float
-        Slope of leaky_relu, scale of elu; ignored by the others.
-
-    Returns
-    -------
-    ndarray of float64, shape of z
-
-    Raises
-    ------
-    ValueError
-        When the name is unknown.
-
-    Examples
-    --------
-    >>> activation("leaky_relu", [-2.0, 0.0, 3.0], alpha=0.5)
-    array([-1.,  0.,  3.])
-    """
-    f, _ = look_up(ACTIVATIONS, name, "activation")
-    return f(np.asarray(z, np.float64), alpha)
-
-
-@np.errstate(all="ignore")
-def activation_backward(name: str, z: ArrayLike, da: ArrayLike, alpha: float = 0.0) -> Array:
-    """dz = da f'(z): the gradient before the activation from the gradient after it.
-
-    Parameters
-    ----------
-    name : str
-        A name of ``ACTIVATIONS``.
-    z, da : array_like, any shape, the same for both
-        Pre-activations, and dL/da.
-    alpha : float
-        As in `activation`.
-
-    Returns
-    -------
-    ndarray of float64, shape of z
-
-    Raises
-    ------
-    ValueError
-        When the name is unknown, or the shapes of z and da differ.
-
-    Examples
-    --------
-    >>> activation_backward("relu", [-2.0, 3.0], [10.0, 10.0])
-    array([ 0., 10.])
-    """
-    f, backward = look_up(ACTIVATIONS, name, "activation")
-    z, da = np.asarray(z, np.float64), np.asarray(da, np.float64)
-    if z.shape != da.shape:
-        raise ValueError(f"da has shape {da.shape}, z has {z.shape}: they must be the same")
-    return backward(z, f(z, alpha), da, alpha)
 
 
 # ----------------------------------------------------------------------------------------------- losses
@@ -389,4 +325,5 @@ def metric(spec: dict, y: ArrayLike, a: ArrayLike) -> float:
     >>> metric({"name": "categorical_accuracy", "param": 0.0}, [0, 1], [[0.9, 0.1], [0.8, 0.2]])
     0.5
     """
-    return float(np.sum(metric_rows(spec, y, a)) / max(len(a), 1))
+    values = metric_rows(spec, y, a)
+    return float(np.sum(values) / max(len(values), 1))

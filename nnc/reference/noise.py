@@ -55,12 +55,3 @@ def random_words(n: int, index: int, noise: Noise) -> NDArray[np.uint64]:
     key = (seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF)
     words = philox4x32((blocks, index, step & 0xFFFFFFFF, epoch & 0xFFFFFFFF), key)
     return np.stack(words, axis=1).reshape(-1)[:n]
-
-
-def dropout_mask(shape: tuple[int, int], rate: float, index: int, noise: Noise) -> NDArray[np.bool_]:
-    """Return which elements of a (B, F) batch dropout keeps: each with probability 1 - rate, independently.
-
-    Element (r, f) is kept when word r F + f of the layer's stream (see `random_words`) is at least rate 2^32.
-    """
-    rows, features = shape
-    return random_words(rows * features, index, noise).reshape(shape) >= np.uint64(rate * 2**32)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .base import Layer
 from .formulas import Array
-from .layers import Layer
 
 # ------------------------------------------------------------------------------------------- a set of numbers
 
@@ -115,7 +115,7 @@ def batch_normalization(
     """
     x, _ = columns(x)
     if (mean is None) != (variance is None):
-        raise ValueError(f"mean {mean} and variance {variance}: give both or neither")
+        raise ValueError(f"mean {mean!r} and variance {variance!r}: give both or neither")
     if mean is None:
         mean, variance = moments(x, 0)
     return scaled(normalized(x, np.asarray(mean), np.asarray(variance), epsilon), gamma, beta)
@@ -268,6 +268,8 @@ class BatchNormalization(Normalization):
     With a training step, moving = momentum moving + (1 - momentum) batch, for the mean and the variance.
     """
 
+    kind = "batch_normalization"
+
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)
         for name in ["moving_mean", "moving_variance"]:
@@ -307,6 +309,8 @@ class BatchNormalization(Normalization):
 
 class LayerNormalization(Normalization):
     """`layer_normalization` of each run of `group` adjacent features of a sample."""
+
+    kind = "layer_normalization"
 
     def forward(self, x, parameters, noise):
         named = dict(zip(self.shapes, parameters, strict=True))

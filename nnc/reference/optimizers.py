@@ -58,18 +58,19 @@ def rmsprop(spec, w, g, slots, lr, t):
     w -= i
 
 
-# name: (slots of each parameter in order, each under the option that wants it or None for always; rule)
-OPTIMIZERS = {
-    "sgd": ({"v": "momentum"}, sgd),
-    "adam": ({"m": None, "v": None, "v_max": "amsgrad"}, adam),
-    "rmsprop": ({"a": None, "u": "momentum", "c": "centered"}, rmsprop),
-}
+# name: rule(spec, w, g, slots, lr, t), with slots {name: array} and t counting the steps from 1
+OPTIMIZERS = {"sgd": sgd, "adam": adam, "rmsprop": rmsprop}
 
 
 def slot_names(spec: dict) -> list[str]:
-    """Return the names of the slots that the optimizer keeps for each parameter, in their order."""
-    slots, _ = look_up(OPTIMIZERS, spec["name"], "optimizer")
-    return [name for name, option in slots.items() if option is None or spec[option]]
+    """Return the names of the slots that the optimizer keeps for each parameter, in their order.
+
+    The spec has them under "slots": which they are, with the options given, `nnc.optimizers` knows.
+    """
+    look_up(OPTIMIZERS, spec["name"], "optimizer")
+    if "slots" not in spec:
+        raise ValueError(f"spec {spec}: it lacks 'slots', the list of the names of {spec['name']}'s slots")
+    return list(spec["slots"])
 
 
 def clip(spec: dict, gradients: list[Array]) -> list[Array]:
@@ -94,7 +95,7 @@ def clip(spec: dict, gradients: list[Array]) -> list[Array]:
 
 def move(spec: dict, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
     """Move w in place along a gradient that is clipped already: weight decay, then the optimizer's rule."""
-    _, rule = look_up(OPTIMIZERS, spec["name"], "optimizer")
+    rule = look_up(OPTIMIZERS, spec["name"], "optimizer")
     w -= w * (spec["weight_decay"] * learning_rate)
     rule(spec, w, g, dict(zip(slot_names(spec), slots, strict=True)), learning_rate, step + 1)
 
@@ -107,8 +108,9 @@ def update(spec: dict, w: Array, g: Array, slots: list[Array], learning_rate: fl
     Parameters
     ----------
     spec : dict
-        "name" (of ``OPTIMIZERS``), "momentum", "nesterov", "beta_1", "beta_2", "epsilon", "amsgrad", "rho",
-        "centered", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue"; 0 or False is off.
+        "name" (of ``OPTIMIZERS``), "slots" (the names of what it remembers), "weight_decay", "clipnorm",
+        "global_clipnorm", "clipvalue", and the rule's own options, such as "momentum"; 0 or False is off.
+        See `nnc.optimizers.Optimizer.spec`.
     w, g : ndarray of float, the same shape
         Parameter (changed) and gradient (kept). The two norms are of this g alone.
     slots : list of ndarray, shape of w
@@ -125,7 +127,7 @@ def update(spec: dict, w: Array, g: Array, slots: list[Array], learning_rate: fl
     Examples
     --------
     >>> spec = dict.fromkeys(["nesterov", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue"], 0)
-    >>> spec |= {"name": "sgd", "momentum": 0.5}
+    >>> spec |= {"name": "sgd", "slots": ["v"], "momentum": 0.5}
     >>> w, v = np.array([1.0]), np.array([0.0])
     >>> for step in range(2):
     ...     update(spec, w, np.array([1.0]), [v], 0.25, step)

@@ -9,29 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .augmentation import RandomAffine
-from .convolution import AveragePooling, Conv2D, MaxPooling, ZeroPadding
+from .activation import Activation
+from .base import LAYERS, Layer
 from .formulas import METRICS, Array, check_targets, look_up, loss, metric_rows
-from .layers import Activation, Dense, Dropout, Layer, PReLU, Rescaling, SpatialDropout
-from .normalization import BatchNormalization, LayerNormalization
 from .optimizers import clip, move, slot_names
-
-# The "kind" of a plan's row: its layer
-LAYERS = {
-    "dense": Dense,
-    "activation": Activation,
-    "prelu": PReLU,
-    "dropout": Dropout,
-    "spatial_dropout": SpatialDropout,
-    "rescaling": Rescaling,
-    "conv2d": Conv2D,
-    "max_pooling": MaxPooling,
-    "average_pooling": AveragePooling,
-    "zero_padding": ZeroPadding,
-    "batch_normalization": BatchNormalization,
-    "layer_normalization": LayerNormalization,
-    "random_affine": RandomAffine,
-}
 
 # A last activation and the loss that undoes it: the two together are worked on logits, which is exact where a
 # probability rounds to 0 or 1, and cheaper backwards.
@@ -39,11 +20,11 @@ FUSED = {"softmax": "categorical_crossentropy", "sigmoid": "binary_crossentropy"
 
 
 def build_layers(rows: list[dict], n_inputs: int) -> list[Layer]:
-    """Make the layers of a plan's rows; a dense or conv2d row with an activation becomes two layers."""
+    """Make the layers of a plan's rows; one with an activation behind its product becomes two layers."""
     layers: list[Layer] = []
     for index, row in enumerate(rows):
         kinds = [look_up(LAYERS, row["kind"], f"kind of layer {index}")]
-        if kinds[0] in (Dense, Conv2D) and row["activation"] != "linear":
+        if kinds[0] is not Activation and row.get("activation", "linear") != "linear":
             kinds.append(Activation)
         if not kinds[0].differentiable and any(layer.shapes for layer in layers):
             raise ValueError(f"layer {index}: {row['kind']} must come before every layer with parameters")
@@ -109,12 +90,12 @@ class Plan:
         self.n_inputs, self.batch_size, self.seed = n_inputs, batch_size, seed
         self._layers = build_layers(layers, n_inputs)
         self.n_outputs = self._layers[-1].n_outputs if self._layers else n_inputs
-        self._metrics, self._optimizer = list(metrics), optimizer
+        self._metrics, self._optimizer = list(metrics), optimizer or {}
         for spec in self._metrics:
             look_up(METRICS, spec["name"], "metric")
 
         # The loss sees the outputs of the layers before `_head`, the first layer that it does without.
-        self._loss, self._head = loss, len(self._layers)
+        self._loss, self._head = loss or {}, len(self._layers)
         last = self._layers[-1] if self._layers else None
         if loss and not loss["from_logits"] and isinstance(last, Activation):
             whole_row = last.row["activation"] != "softmax" or last.row["group"] == self.n_outputs
@@ -128,7 +109,7 @@ class Plan:
         self._parameters = [np.zeros(shape) for shape in self.parameter_shapes]
         self.n_slots = len(slot_names(optimizer)) if optimizer else 0
         self._slots = [[np.zeros(shape) for shape in shapes] for shapes in self._slot_shapes()]
-        self._taped = None
+        self._taped: tuple[list, tuple[int, ...], bool] | None = None  # tape, shape of outputs, training
 
     # -------------------------------------------------------------------------------------------------- state
 
@@ -341,31 +322,106 @@ class Plan:
 
     @np.errstate(all="ignore")
     def step_forward(self, x: NDArray, epoch: int, step: int, training: bool = True) -> Array:
-        """Return the outputs (B, n_outputs) of a batch; keep what the way back needs."""
+        """Return the outputs of a batch; keep what `step_backward` or `step_gradients` needs.
+
+        Parameters
+        ----------
+        x : ndarray of uint8 or float, shape (B, n_inputs)
+            At most the plan's batch_size rows.
+        epoch, step : int
+            Key of the random numbers, as in `train`.
+        training : bool
+            Whether dropout and random_affine act, and batch normalization goes by the batch's own
+            statistics. If not, the outputs are those of `forward`.
+
+        Returns
+        -------
+        ndarray of float64, shape (B, n_outputs)
+
+        Raises
+        ------
+        ValueError
+            When x has another number of features, or more rows than the plan's batch_size.
+        """
         self._check_rows(x)
         if len(x) > self.batch_size:
             raise ValueError(f"x has {len(x)} rows: this plan's batch_size is {self.batch_size}")
-        values, self._taped = self._run(x, (self.seed, epoch, step) if training else None)
+        values, tape = self._run(x, (self.seed, epoch, step) if training else None)
+        self._taped = tape, values[-1].shape, training
         return values[-1]
 
     @np.errstate(all="ignore")
-    def step_gradients(self, d_outputs: ArrayLike) -> list[Array]:
-        """Return every parameter's gradient, penalties included, given dL/d outputs (B, n_outputs) of the
-        batch that `step_forward` saw last; the plan does not change.
+    def step_backward(self, d_outputs: ArrayLike, learning_rate: float, step: int) -> None:
+        """Apply one update, given dL/d outputs of the batch that `step_forward` saw last.
+
+        Moving statistics move, too. Each `step_forward` serves one `step_backward` or `step_gradients`.
+
+        Parameters
+        ----------
+        d_outputs : array_like, shape (B, n_outputs)
+        learning_rate : float
+        step : int
+            Steps done before this one.
+
+        Raises
+        ------
+        ValueError
+            When the plan has no optimizer, no `step_forward` with training=True came before, or d_outputs has
+            another shape than its outputs.
         """
-        if self._taped is None:
-            raise ValueError("step_gradients needs a step_forward before each call")
-        tape, self._taped = self._taped, None
-        return self._backward(np.asarray(d_outputs, np.float64), tape)
+        if not self._optimizer:
+            raise ValueError("this plan has no optimizer")
+        if self._taped is not None and not self._taped[-1]:
+            raise ValueError("step_backward needs a step_forward with training=True: it was False")
+        d, tape = self._take_tape("step_backward", d_outputs)
+        self._update(self._backward(d, tape), tape, learning_rate, step)
 
     @np.errstate(all="ignore")
-    def step_backward(self, d_outputs: ArrayLike, learning_rate: float, step: int) -> None:
-        """Apply one update, given dL/d outputs (B, n_outputs) of the batch that `step_forward` saw last."""
-        if self._taped is None or self._optimizer is None:
-            raise ValueError("step_backward needs an optimizer, and a step_forward before each call")
-        tape, self._taped = self._taped, None
-        gradients = self._backward(np.asarray(d_outputs, np.float64), tape)
-        self._update(gradients, tape, learning_rate, step)
+    def step_gradients(self, d_outputs: ArrayLike) -> list[Array]:
+        """Return dL/dw = dL/d outputs * d outputs/dw + l1 sign(w) + 2 l2 w for every parameter w.
+
+        It is the gradient of a loss that the plan does not know, with the penalties that it does. The plan
+        does not change: parameters, slots and moving statistics stay. Each `step_forward` serves one
+        `step_backward` or `step_gradients`.
+
+        Parameters
+        ----------
+        d_outputs : array_like, shape (B, n_outputs)
+            dL/d outputs of the batch that `step_forward` saw last.
+
+        Returns
+        -------
+        list of ndarray of float64
+            Of `parameter_shapes`; zeros, plus penalties, for parameters that are not trainable.
+
+        Raises
+        ------
+        ValueError
+            When no `step_forward` came before, or d_outputs has another shape than its outputs.
+
+        Examples
+        --------
+        >>> row = {"kind": "dense", "units": 1, "use_bias": True, "activation": "linear", "alpha": 0.0,
+        ...        "group": 1, "kernel_l1": 0.0, "kernel_l2": 0.5, "bias_l1": 0.0, "bias_l2": 0.0}
+        >>> plan = Plan(2, [row])
+        >>> plan.set_parameters([np.array([[1.0], [10.0]]), np.array([0.0])])
+        >>> outputs = plan.step_forward(np.array([[1.0, 2.0], [3.0, 4.0]]), 0, 0)
+        >>> plan.step_gradients(np.ones((2, 1)))  # of the outputs' sum: the columns' sums, and 2 l2 w
+        [array([[ 5.],
+               [16.]]), array([2.])]
+        """
+        return self._backward(*self._take_tape("step_gradients", d_outputs))
+
+    def _take_tape(self, name, d_outputs):
+        """Return d_outputs as float64 and the tape of the last `step_forward`, which is forgotten."""
+        if self._taped is None:
+            raise ValueError(f"{name} needs a step_forward before each call")
+        tape, shape, _ = self._taped
+        d = np.asarray(d_outputs, np.float64)
+        if d.shape != shape:
+            raise ValueError(f"d_outputs has shape {d.shape}: use {shape}, that of the outputs")
+        self._taped = None
+        return d, tape
 
     def _metric_sums(self, y, outputs):
         return np.array([np.sum(metric_rows(spec, y, outputs)) for spec in self._metrics])
@@ -380,7 +436,7 @@ class Plan:
             raise ValueError(f"sample_weight has shape {sample_weight.shape}: use {(len(x),)}")
         if y is not None:
             check_targets(y, (len(x), self.n_outputs))
-            if self._loss is None:
+            if not self._loss:
                 raise ValueError("this plan has no loss")
-        if needs_optimizer and self._optimizer is None:
+        if needs_optimizer and not self._optimizer:
             raise ValueError("this plan has no optimizer")

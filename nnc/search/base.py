@@ -148,24 +148,21 @@ class Search:
             print(f"{len(params)} trials, {plan}", flush=True)
         board: dict[int, Outcome] = {}
         interrupted = False
-        try:
-            with Journal(self.journal, fingerprint) as journal:
-                try:
-                    self._climb(params, run, journal, board, verbose)
-                except KeyboardInterrupt:
-                    interrupted = True
-            trials = [self._trial(params[number], outcome) for number, outcome in board.items()]
-            result = SearchResult(trials, self.metric, self.direction, plan, interrupted)
-            if failed := [t for t in result.trials if t.status == "failed"]:
-                first = min(failed, key=lambda trial: trial.number)
-                message = (
-                    f"{len(failed)} of {len(trials)} trials failed; trial {first.number} with {first.reason}"
-                )
-                warnings.warn(message, UserWarning, stacklevel=2)
-            if self.refit and not interrupted:
-                result.best_model = self._refitted(job, data, result.best_trial)
-        finally:
-            data.forget()
+        with Journal(self.journal, fingerprint) as journal:
+            try:
+                self._climb(params, run, journal, board, verbose)
+            except KeyboardInterrupt:
+                interrupted = True
+        trials = [self._trial(params[number], outcome) for number, outcome in board.items()]
+        result = SearchResult(trials, self.metric, self.direction, plan, interrupted)
+        if failed := [t for t in result.trials if t.status == "failed"]:
+            first = min(failed, key=lambda trial: trial.number)
+            message = (
+                f"{len(failed)} of {len(trials)} trials failed; trial {first.number} with {first.reason}"
+            )
+            warnings.warn(message, UserWarning, stacklevel=2)
+        if self.refit and not interrupted:
+            result.best_model = self._refitted(job, data, result.best_trial)
         return result
 
     def _climb(
@@ -295,7 +292,7 @@ class Search:
     def _refitted(self, job: Job, data: Data, trial: Trial) -> Any:
         """A model of the best parameters and the same seed, trained on all rows of x with all threads."""
         x, y, weight = data.arrays
-        weights = {} if weight is None else {"sample_weight": weight}
+        weights: dict[str, Any] = {} if weight is None else {"sample_weight": weight}
         with random.seeded(trial.seed):
             if self.estimates:
                 model = estimator_of(self.target, trial.params, trial.seed)

@@ -1,15 +1,14 @@
 """The rows of a search: training and validation parts, the same arrays for every trial and every thread.
 
 The parts are views of the caller's arrays where that can be (a validation split, given validation data).
-Folds are copied once in a process.
+Folds are copied, once for each `Data`; what is pickled for another process are the arrays alone.
 """
 
 from __future__ import annotations
 
-import secrets
-import threading
 import zlib
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,10 +18,6 @@ from nnc.models.inputs import split
 
 Rows = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]  # x, y, sample_weight
 Part = tuple[Rows, Rows]  # to train on, to compare trials by
-
-_FOLDS = 12  # purpose in the generator's key
-_lock = threading.Lock()
-_cut: dict[str, list[Part]] = {}  # parts by token: those of the last data only
 
 
 class Data:
@@ -44,7 +39,7 @@ class Data:
 
     def __init__(
         self,
-        arrays: Rows,
+        arrays: tuple[Any, Any, Any],
         validation_data: Any,
         validation_split: float,
         folds: int | None,
@@ -57,42 +52,36 @@ class Data:
             given = [name for name, there in ways.items() if there] or "none"
             raise ValueError(f"trials need one of {', '.join(ways)} to be compared by, got {given}")
         self.arrays = _prepared(arrays, ("x", "y", "sample_weight"), convert)
-        self.validation = None
+        self.validation: Rows | None = None
         if validation_data is not None:
             names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
             self.validation = _prepared(unpack(validation_data, "validation_data"), names, convert)
         self.validation_split = validation_split
         self.folds = None if folds is None else _config.integer("folds", folds, 2, len(self.arrays[0]))
         self.seed = seed
-        self.token = secrets.token_hex(8)
+        self._parts: list[Part] | None = None
 
     def parts(self) -> list[Part]:
         """(training, validation) rows: one pair, or one for each fold."""
-        with _lock:
-            if self.token not in _cut:
-                _cut.clear()
-                _cut[self.token] = self._parts()
-            return _cut[self.token]
+        if self._parts is None:
+            self._parts = self._cut()
+        return self._parts
 
-    def _parts(self) -> list[Part]:
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_parts": None}
+
+    def _cut(self) -> list[Part]:
         if self.validation is not None:
             return [(self.arrays, self.validation)]
         if self.folds is None:
             train, held_out = split(self.validation_split, self.arrays)
-            return [(tuple(train), tuple(held_out))]
+            return [(_rows(train), _rows(held_out))]
         fold = _fold_of_row(self.arrays[0], self.arrays[1], self.folds, self.seed)
-        return [
-            tuple(
-                tuple(None if a is None else np.ascontiguousarray(a[rows]) for a in self.arrays)
-                for rows in (fold != k, fold == k)
-            )
-            for k in range(self.folds)
-        ]
 
-    def forget(self) -> None:
-        """Let go of the parts."""
-        with _lock:
-            _cut.pop(self.token, None)
+        def copied(rows: np.ndarray) -> Rows:
+            return _rows(None if a is None else np.ascontiguousarray(a[rows]) for a in self.arrays)
+
+        return [(copied(fold != k), copied(fold == k)) for k in range(self.folds)]
 
     def fingerprint(self) -> list[Any]:
         """What tells these rows from others: shapes, types, a checksum of the contents, how they are cut."""
@@ -109,25 +98,31 @@ class Data:
         return sum(a.nbytes for a in (*self.arrays, *(self.validation or ())) if a is not None)
 
 
+def _rows(arrays: Iterable[np.ndarray | None]) -> Rows:
+    """x, y and sample_weight as a tuple."""
+    return cast(Rows, tuple(arrays))
+
+
 def _prepared(arrays: Any, names: tuple[str, ...], convert: bool) -> Rows:
     """The arrays as ndarrays of as many rows; with `convert` in the types that need no copy in `fit`."""
-    found = [None if a is None else _arrays.as_numbers(a, n) for a, n in zip(arrays, names, strict=True)]
+    x = _arrays.as_numbers(arrays[0], names[0])
+    y, weight = (
+        None if a is None else _arrays.as_numbers(a, n) for a, n in zip(arrays[1:], names[1:], strict=True)
+    )
     if convert:
-        x, y, weight = found
         if x.dtype != np.uint8:
             x = np.ascontiguousarray(_arrays.to_float(x, names[0]))
         if y is not None and y.dtype.kind in "iu" and y.size and y.min() >= 0 and y.max() < 2**31:
             y = np.ascontiguousarray(y, np.int32)
         elif y is not None and y.dtype.kind == "f":
             y = np.ascontiguousarray(_arrays.to_float(y, names[1]))
-        found = [x, y, weight]
-    _arrays.same_rows(**{name: a for name, a in zip(names, found, strict=True)})
-    return tuple(found)
+    _arrays.same_rows(**dict(zip(names, (x, y, weight), strict=True)))
+    return x, y, weight
 
 
 def _fold_of_row(x: np.ndarray, y: np.ndarray | None, folds: int, seed: int) -> np.ndarray:
     """The fold (n,) of each row: a function of the seed, with every class dealt out evenly."""
-    order = random.generator(seed, _FOLDS).permutation(len(x))
+    order = random.generator(seed, random.Purpose.FOLDS).permutation(len(x))
     if y is not None and y.ndim == 1 and y.dtype.kind in "iu":
         order = order[np.argsort(y[order], kind="stable")]
     fold = np.empty(len(x), np.int64)

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import math
 import os
+import sys
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -22,11 +23,6 @@ from nnc.search.trials import Outcome
 FORMAT = 1
 _BEGIN = b'{"crc32":"'
 _PREFIX = len(_BEGIN + b"01234567" + b'","record":')
-
-try:
-    import fcntl
-except ImportError:  # no such locks on this system
-    fcntl = None
 
 
 class Journal:
@@ -59,20 +55,20 @@ class Journal:
         if path is None:
             return
         self._name = os.fspath(path)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        self._file = file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
         try:
-            self._lock()
+            self._lock(file)
             head = {"nnc_search": FORMAT, **json.loads(json.dumps(fingerprint))}
-            records, end = self._read()
-            os.ftruncate(self._file, end)
-            os.lseek(self._file, end, os.SEEK_SET)
+            records, end = self._read(file)
+            os.ftruncate(file, end)
+            os.lseek(file, end, os.SEEK_SET)
             if records:
                 self._compare(records[0], head)
                 for record in records[1:]:
                     outcome = self._outcome(record)
                     self.outcomes[outcome.number, outcome.rung] = outcome
             else:
-                self._append(head)
+                _append(file, head)
                 _sync_folder(path)
         except BaseException:
             self.close()
@@ -81,7 +77,7 @@ class Journal:
     def write(self, outcome: Outcome) -> None:
         """Append a trial; it is on the disk when this returns."""
         if self._file is not None:
-            self._append(_encoded(dataclasses.asdict(outcome)))
+            _append(self._file, _encoded(dataclasses.asdict(outcome)))
 
     def close(self) -> None:
         """Close the file, which lets others write it."""
@@ -95,24 +91,21 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _lock(self) -> None:
-        if fcntl is not None:
+    def _lock(self, file: int) -> None:
+        if sys.platform != "win32":  # which has no such locks
+            import fcntl
+
             try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise BlockingIOError(f"{self._name} is being written by another search") from None
 
-    def _append(self, record: Any) -> None:
-        line = _line(record)
-        while line:
-            line = line[os.write(self._file, line) :]
-        os.fsync(self._file)
-
-    def _read(self) -> tuple[list[dict[str, Any]], int]:
+    def _read(self, file: int) -> tuple[list[dict[str, Any]], int]:
         """The whole records, and where they end."""
-        with open(os.dup(self._file), "rb") as file:
-            lines = file.read().splitlines(keepends=True)
-        records, end = [], 0
+        with open(os.dup(file), "rb") as stream:
+            lines = stream.read().splitlines(keepends=True)
+        records: list[dict[str, Any]] = []
+        end = 0
         for number, line in enumerate(lines, 1):
             record = _record(line)
             if record is None:
@@ -145,6 +138,13 @@ class Journal:
 def _line(record: Any) -> bytes:
     text = json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
     return b'{"crc32":"%08x","record":%s}\n' % (zlib.crc32(text), text)
+
+
+def _append(file: int, record: Any) -> None:
+    line = _line(record)
+    while line:
+        line = line[os.write(file, line) :]
+    os.fsync(file)
 
 
 def _record(line: bytes) -> dict[str, Any] | None:

@@ -86,13 +86,11 @@ def choose(n_jobs: int, n_trials: int, working_set: int | None) -> Plan:
 
 def working_set_of(model: Sequential, batch_size: int | None, input_shape: tuple[int, ...]) -> int:
     """Bytes that a step of training goes through: weights and the optimizer's slots, the batch, a and da."""
-    from nnc.reference import slot_names
-
     if not model.built:
         model.build((None, *input_shape))
-    slots = len(slot_names(model.optimizer.spec()))
-    outputs = sum(math.prod(layer.output_shape) for layer in model.layers if layer.weight_names)
-    rows = (batch_size or 32) * (math.prod(model.input_shape) + 2 * outputs)
+    slots = len(model.optimizer.slot_names()) if model.optimizer else 0
+    outputs = sum(math.prod(layer.output_shape or ()) for layer in model.layers if layer.weight_names)
+    rows = (batch_size or 32) * (math.prod(input_shape) + 2 * outputs)
     return 4 * ((1 + slots) * model.count_params() + rows)
 
 

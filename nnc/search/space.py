@@ -5,7 +5,7 @@ dict (parameters of their own, nested), or anything else, which then is always t
 
 >>> from nnc import random, search
 >>> space = Space({"units": search.integers(9, 30), "rate": search.uniform(0.1, 0.2), "batch": [32, 64]})
->>> sorted(space.draw(random.generator(0)))
+>>> sorted(space.draw(random.generator(0, random.Purpose.DRAWS)))
 ['batch', 'rate', 'units']
 """
 
@@ -22,8 +22,6 @@ from nnc import _config, random
 from nnc._config import refusal
 
 Params = dict[str, Any]
-
-_DRAW = 11  # purpose in the generator's key
 
 
 class Distribution:
@@ -133,6 +131,10 @@ class _Branch(Distribution):
             raise refusal("branch", "a dict of values, each with a space of its own", cases, TypeError)
         self.cases = {value: Space(space) for value, space in cases.items()}
 
+    def names(self) -> list[str]:
+        """The names that the parameters of any case have."""
+        return list(dict.fromkeys(name for case in self.cases.values() for name in case.names()))
+
     def draw(self, rng: np.random.Generator) -> tuple[Any, Params]:
         value = tuple(self.cases)[int(rng.integers(len(self.cases)))]
         return value, self.cases[value].draw(rng)
@@ -178,15 +180,17 @@ class Space(Distribution):
         If it is no dict of strings, or a name may come twice (inside a `branch`).
     """
 
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, parameters: Mapping[str, Any] | Space) -> None:
         if isinstance(parameters, Space):
             parameters = parameters.parameters
         if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in parameters):
             raise refusal("space", "a dict of names to what they may be", parameters, TypeError)
-        self.parameters = {name: distribution(value) for name, value in parameters.items()}
+        self.parameters: dict[str, Distribution] = {
+            name: distribution(value) for name, value in parameters.items()
+        }
         taken = list(self.parameters)
         for name, value in self.parameters.items():
-            inner = {n for case in value.cases.values() for n in case.names()} if _is_branch(value) else ()
+            inner = value.names() if isinstance(value, _Branch) else []
             if twice := set(taken) & set(inner):
                 raise ValueError(
                     f"the branches of {name!r} have {sorted(twice)}, which the space has already"
@@ -198,8 +202,8 @@ class Space(Distribution):
         found = []
         for name, value in self.parameters.items():
             found.append(name)
-            if _is_branch(value):
-                found += dict.fromkeys(n for case in value.cases.values() for n in case.names())
+            if isinstance(value, _Branch):
+                found += value.names()
         return found
 
     def draw(self, rng: np.random.Generator) -> Params:
@@ -218,15 +222,11 @@ class Space(Distribution):
         return f"{{{', '.join(f'{name!r}: {value!r}' for name, value in self.parameters.items())}}}"
 
 
-def _is_branch(value: Distribution) -> bool:
-    return isinstance(value, _Branch)
-
-
 def _merged(drawn: Iterator[tuple[str, Distribution, Any]]) -> Params:
     """Parameters from what was drawn; what belongs to a branch stands beside its name."""
     params: Params = {}
     for name, value, got in drawn:
-        if _is_branch(value):
+        if isinstance(value, _Branch):
             params[name], inner = got
             params |= inner
         else:
@@ -306,7 +306,7 @@ def several(of: Any, length: Any) -> Distribution:
     >>> from nnc import random, search
     >>> hidden = search.several(search.integers(16, 129), length=search.integers(1, 4))
     >>> space = search.Space({"hidden": hidden})
-    >>> len(space.draw(random.generator(0))["hidden"]) in (1, 2, 3)
+    >>> len(space.draw(random.generator(0, random.Purpose.DRAWS))["hidden"]) in (1, 2, 3)
     True
     """
     return _Several(of, length)
@@ -337,4 +337,4 @@ def flattened(params: Mapping[str, Any], prefix: str = "") -> Params:
 
 def drawn(space: Space, seed: int, number: int) -> Params:
     """The parameters of trial `number` of a search with this seed: a function of the three."""
-    return space.draw(random.generator(seed, _DRAW, number))
+    return space.draw(random.generator(seed, random.Purpose.DRAWS, number))

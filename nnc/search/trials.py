@@ -22,8 +22,6 @@ FIT_ARGUMENTS = frozenset(inspect.signature(Sequential.fit).parameters) - {
     "self", "x", "y", "verbose", "initial_epoch", "validation_data", "validation_split", "sample_weight",
 }  # fmt: skip
 
-_TRIAL = 13  # purpose in the generator's key
-
 
 class SearchError(ValueError):
     """The search itself is wrong, so it ends: a metric that no trial has, a build that returns no model."""
@@ -82,7 +80,7 @@ class Outcome:
 
 def seed_of(search_seed: int, number: int) -> int:
     """The seed of a trial's models: a function of the search's seed and the trial's number."""
-    return random.derived_seed(search_seed, _TRIAL, number)
+    return random.derived_seed(search_seed, random.Purpose.TRIALS, number)
 
 
 class Models:
@@ -103,9 +101,9 @@ class Models:
     def train(self, epochs: int | None, parts: list[Part]) -> None:
         """Go on to epoch `epochs`, or to the end of what the arguments say."""
         for i, (model, (train, held_out)) in enumerate(zip(self.models, parts, strict=True)):
-            arguments = self.arguments[i] | ({} if epochs is None else {"epochs": epochs})
             if self.stopped[i]:
                 continue
+            last: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
             x, y, weight = train
             model.history = None
             try:
@@ -116,14 +114,18 @@ class Models:
                     validation_data=held_out,
                     initial_epoch=self.epochs[i],
                     verbose=0,
-                    **arguments,
+                    **self.arguments[i] | last,
                 )
             finally:  # a run that diverges has its finished epochs
-                if model.history is not None:
-                    for name, values in model.history.history.items():
-                        self.histories[i].setdefault(name, []).extend(values)
-                    self.epochs[i] += len(model.history.epoch)
+                self._log(i)
             self.stopped[i] = model.stop_training
+
+    def _log(self, i: int) -> None:
+        history = self.models[i].history
+        if history is not None:
+            for name, values in history.history.items():
+                self.histories[i].setdefault(name, []).extend(values)
+            self.epochs[i] += len(history.epoch)
 
     def halt(self) -> None:
         """End the training as soon as may be; from another thread."""
@@ -226,7 +228,7 @@ class Job:
             if self.builds:
                 models = self._train_models(data, request, models, watch, outcome)
             else:
-                models = self._fit_estimator(data, request, outcome)
+                self._fit_estimator(data, request, outcome)
             if not all(map(math.isfinite, outcome.scores)):
                 raise ArithmeticError(f"the score {self.metric} is not finite")
             outcome.score = math.fsum(outcome.scores) / len(outcome.scores)

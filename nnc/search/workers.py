@@ -27,7 +27,8 @@ def in_threads(job: Job, data: Data, tasks: Iterable[Task], n_jobs: int, n_threa
     When the iterator is closed, by Ctrl-C as well, trials that are running are ended within a slice of
     training and their outcomes thrown away.
     """
-    todo, done = iter(tasks), queue.SimpleQueue()
+    todo = iter(tasks)
+    done: queue.SimpleQueue[Done | BaseException | None] = queue.SimpleQueue()
     lock, stop = threading.Lock(), threading.Event()
     running: dict[int, Models] = {}
 
@@ -84,7 +85,7 @@ def joblib_n_jobs(n_jobs: int | None) -> int:
     """How many tasks joblib runs at once."""
     from joblib import effective_n_jobs
 
-    return effective_n_jobs(n_jobs)
+    return effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  # None: as many as joblib is told
 
 
 def by_joblib(
@@ -104,7 +105,8 @@ def by_joblib(
     except ValueError:  # a backend that gives all results at once
         parallel = Parallel(**options | {"return_as": "list"})
     # The threads of one process may not write while others read: no batches, each trial is given by itself.
-    yield from parallel(call(job, data, request, models, n_threads) for request, models in tasks)
+    outcomes: Any = parallel(call(job, data, request, models, n_threads) for request, models in tasks)
+    yield from outcomes
 
 
 def _run(job: Job, data: Data, request: Request, models: Models | None, n_threads: int) -> Done:

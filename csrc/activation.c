@@ -1,0 +1,198 @@
+/* activation.c -- see activation.h; and the layers activation and prelu. Rows are shared among the workers, but for PReLU's
+ * backward pass, whose sums over the batch go by panels of columns. */
+
+#include "activation.h"
+
+#include <string.h>
+
+/* ---- activations by name ---------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    bool keeps_d;
+} activations[N_ACTIVATIONS] = {
+#define ACTIVATION(name, keeps, f, df) [ACTIVATION_##name] = {#name, KEEPS_##keeps == KEEPS_D},
+#include "activations.def"
+#undef ACTIVATION
+    [ACTIVATION_softmax] = {"softmax", false},
+};
+
+int nnc_activation_id(const char *name) {
+    for (int i = 0; i < N_ACTIVATIONS; i++)
+        if (!strcmp(name, activations[i].name)) return i;
+    return -1;
+}
+
+bool nnc_activation_keeps_d(int id) {
+    return activations[id].keeps_d;
+}
+
+const struct nnc_field nnc_activation_fields[] = {
+    {.name = "activation", .type = FIELD_WORD, .optional = true, .offset = offsetof(struct nnc_activation_of, id),
+     .look_up = nnc_activation_id},
+    OPTIONAL_FIELD(struct nnc_activation_of, alpha, FLOAT),
+    OPTIONAL_FIELD(struct nnc_activation_of, group, SIZE),
+};
+const size_t nnc_n_activation_fields = sizeof nnc_activation_fields / sizeof *nnc_activation_fields;
+
+/* ---- forward and backward --------------------------------------------------------------------------------------------- */
+
+void nnc_activate(const struct nnc_activation_of *f, size_t m, size_t n, struct nnc_write a, struct nnc_write d) {
+    if (f->id != ACTIVATION_softmax) {
+        nnc_kernels->activation_forward[f->id](m, n, nnc_reading(a), a, d, f->alpha);
+        return;
+    }
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j += f->group)
+            nnc_kernels->softmax_forward(f->group, a.at + i * a.ld + j, a.at + i * a.ld + j);
+}
+
+void nnc_activate_backward(const struct nnc_activation_of *f, size_t m, size_t n, struct nnc_read a, struct nnc_read d,
+                           struct nnc_write da) {
+    if (f->id == ACTIVATION_linear) return;
+    if (f->id != ACTIVATION_softmax) {
+        nnc_kernels->activation_backward[f->id](m, n, d.at ? d : a, da, f->alpha);
+        return;
+    }
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j += f->group)
+            nnc_kernels->softmax_backward(f->group, a.at + i * a.ld + j, da.at + i * da.ld + j);
+}
+
+void nnc_copy_rows(size_t m, size_t n, struct nnc_read x, struct nnc_write y) {
+    for (size_t i = 0; i < m; i++) memcpy(y.at + i * y.ld, x.at + i * x.ld, n * sizeof *y.at);
+}
+
+/* ---- da becomes dz ------------------------------------------------------------------------------------------------------ */
+
+void nnc_take_derivative(const struct nnc_layer *layer, size_t i0, size_t i1) {
+    nnc_activate_backward(&layer->activation, i1 - i0, layer->O, nnc_reading(nnc_rows_of(layer, layer->a, i0)),
+                          nnc_reading(nnc_rows_of(layer, layer->d, i0)), nnc_rows_of(layer, layer->da, i0));
+}
+
+void nnc_take_derivative_shared(const struct nnc_layer *layer, size_t m, struct nnc_worker *worker) {
+    size_t i0, i1;
+    if (layer->gets_dz) return;
+    nnc_share(worker, m, &i0, &i1);
+    nnc_take_derivative(layer, i0, i1);
+    nnc_team_barrier(worker);
+}
+
+static void apply_after_input_gradient(const void *of, size_t m, size_t j, size_t n, float *c) {
+    const struct nnc_layer *before = of;
+    const size_t at = (size_t)(c - before->da);
+    const float *kept = before->d ? before->d : before->a;
+    (void)j;
+    nnc_kernels->activation_backward[before->activation.id](m, n, (struct nnc_read){kept + at, before->ld},
+                                                            (struct nnc_write){c, before->ld}, before->activation.alpha);
+}
+
+struct nnc_epilogue nnc_after_input_gradient(const struct nnc_layer *before) {
+    const bool nothing = !before->gets_dz || before->activation.id == ACTIVATION_linear;
+    return (struct nnc_epilogue){nothing ? NULL : apply_after_input_gradient, before};
+}
+
+/* ---- after a product ------------------------------------------------------------------------------------------------- */
+
+struct nnc_after_product nnc_after_product_of(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    const bool with_next = pass->mode == INFER && layer->finishes_next;
+    const struct nnc_layer *target = with_next ? layer + 1 : layer;
+    return (struct nnc_after_product){target, with_next ? target : NULL, pass->mode == TRAIN && target->d, target->ld};
+}
+
+void nnc_apply_after_product(const void *of, size_t m, size_t j, size_t n, float *c) {
+    const struct nnc_after_product *after = of;
+    const struct nnc_layer *target = after->target;
+    const struct nnc_write a = {c, after->ld}, d = {after->keeps_d ? target->d + (c - target->a) : NULL, after->ld};
+    if (after->finish) after->finish->kind->finish(after->finish, m, j, n, a);
+    if (target->activation.id != ACTIVATION_linear && target->activation.id != ACTIVATION_softmax)
+        nnc_activate(&target->activation, m, n, a, d);
+}
+
+void nnc_activate_whole_rows(const struct nnc_layer *layer, size_t m, struct nnc_worker *worker) {
+    size_t first, last;
+    if (layer->activation.id != ACTIVATION_softmax) return;
+    nnc_team_barrier(worker);
+    nnc_share(worker, m, &first, &last);
+    nnc_activate(&layer->activation, last - first, layer->O, nnc_rows_of(layer, layer->a, first), (struct nnc_write){0});
+}
+
+/* ---- the layer activation --------------------------------------------------------------------------------------------- */
+
+/* A plain activation after a layer that can do it itself, in the pass that makes its outputs. */
+static bool activation_merge(struct nnc_plan *plan, const struct nnc_layer *layer, struct nnc_layer *before) {
+    (void)plan;
+    if (!before || !nnc_has(before, LAYER_ACTIVATED) || before->activation.id != ACTIVATION_linear) return false;
+    if (nnc_has(before, LAYER_ELEMENTWISE) && layer->activation.id == ACTIVATION_softmax) return false;
+    before->activation = layer->activation;
+    return true;
+}
+
+static void activation_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    const struct nnc_read x = nnc_input(plan, l, pass);
+    size_t i0, i1;
+    nnc_share(worker, pass->m, &i0, &i1);
+    const struct nnc_write a = nnc_rows_of(layer, layer->a, i0);
+    nnc_copy_rows(i1 - i0, layer->O, nnc_rows_from(x, i0), a);
+    nnc_activate(&layer->activation, i1 - i0, layer->O, a, nnc_rows_of(layer, pass->mode == TRAIN ? layer->d : NULL, i0));
+}
+
+static void activation_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
+    size_t i0, i1;
+    if (!layer->needs_dx) return;
+    nnc_share(worker, pass->m, &i0, &i1);
+    if (!layer->gets_dz) nnc_take_derivative(layer, i0, i1);
+    nnc_copy_rows(i1 - i0, layer->O, nnc_reading(nnc_rows_of(layer, layer->da, i0)), nnc_rows_of(before, before->da, i0));
+}
+
+const struct nnc_layer_kind nnc_layer_activation = {
+    .name = "activation",
+    .flags = LAYER_ACTIVATED,
+    .merge = activation_merge,
+    .forward = activation_forward,
+    .backward = activation_backward,
+};
+
+/* ---- the layer prelu ---------------------------------------------------------------------------------------------------- */
+
+enum { SLOPE };
+
+static void prelu_parameters(const struct nnc_layer *layer, nnc_parameter list[NNC_LAYER_PARAMS]) {
+    list[SLOPE] = (nnc_parameter){.name = "alpha", .n_axes = 1, .shape = {layer->O}, .trainable = true};
+}
+
+static void prelu_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    const struct nnc_read x = nnc_input(plan, l, pass);
+    size_t i0, i1;
+    nnc_share(worker, pass->m, &i0, &i1);
+    nnc_kernels->prelu_forward(i1 - i0, layer->O, nnc_rows_from(x, i0), layer->params[SLOPE]->w,
+                               nnc_rows_of(layer, layer->a, i0));
+}
+
+static void prelu_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    struct nnc_param *slope = layer->params[SLOPE];
+    const struct nnc_read x = nnc_input(plan, l, pass);
+    size_t first, last;
+    nnc_share(worker, slope->n_tiles, &first, &last);
+    for (size_t tile = first; tile < last; tile++) {
+        const size_t j = tile * PANEL, n = least(PANEL, layer->O - j);
+        float g[PANEL] = {0};
+        struct nnc_write dx = {0};
+        if (layer->needs_dx) dx = (struct nnc_write){layer[-1].da + j, layer[-1].ld};
+        nnc_kernels->prelu_backward(pass->m, n, (struct nnc_read){x.at + j, x.ld}, slope->w + j,
+                                    (struct nnc_read){layer->da + j, layer->ld}, dx, g);
+        nnc_apply_tile(&plan->update, slope, tile, g);
+    }
+}
+
+const struct nnc_layer_kind nnc_layer_prelu = {
+    .name = "prelu",
+    .parameters = prelu_parameters,
+    .forward = prelu_forward,
+    .backward = prelu_backward,
+};

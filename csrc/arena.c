@@ -1,0 +1,44 @@
+/* arena.c -- see arena.h. */
+
+#define _GNU_SOURCE
+#include "arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels.h"
+#include "sizes.h"
+
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+enum {
+    LINE = 64, /* bytes of a cache line: every array begins on one */
+    HUGE_PAGE = 2 << 20,
+};
+
+void *nnc_take(struct nnc_arena *arena, size_t count, size_t size) {
+    void *p = arena->base ? arena->base + arena->used : NULL;
+    arena->used += nnc_round_up(count * size, LINE);
+    return p;
+}
+
+float *nnc_take_floats(struct nnc_arena *arena, size_t count) {
+    return nnc_take(arena, count, sizeof(float));
+}
+
+void *nnc_allocate(size_t bytes) {
+    const size_t alignment = bytes >= HUGE_PAGE ? HUGE_PAGE : LINE;
+    const size_t rounded = nnc_round_up(bytes ? bytes : 1, alignment);
+    void *memory = aligned_alloc(alignment, rounded);
+    if (!memory) return NULL;
+#ifdef __linux__
+    if (alignment == HUGE_PAGE) madvise(memory, rounded, MADV_HUGEPAGE);
+#endif
+    return memset(memory, 0, bytes);
+}
+
+size_t nnc_leading_dimension(size_t n) {
+    return nnc_round_up(n, PANEL) + LINE / sizeof(float);
+}

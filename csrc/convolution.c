@@ -1,0 +1,514 @@
+/* convolution.c -- convolutional layers: a = f(bias + sums over windows of x) and back. Maps are (height, width, channels).
+ *
+ *     z  (pixels, F) = bias + windows of x times W
+ *     dx (pixels, C) = windows of dz times W transposed, its taps flipped: (ty, tx, f) by c. A stride s cuts dx into
+ *                      s x s residues of its pixels, each of which sees its own part of the taps without a stride
+ *     dW (taps C, F) = pixels of x times pixels of dz: the rows are (kx, ci) of one ky, and the sum goes along a row of
+ *                      dz, down its rows and over samples
+ * A tap outside the map is left out, not multiplied by 0: maps are cut into regions whose windows see the same taps.
+ * product.c makes the products. */
+
+#include <string.h>
+
+#include "activation.h"
+#include "geometry.h"
+#include "pooling.h"
+#include "product.h"
+
+enum { KERNEL, BIAS };
+
+enum {
+    BLOCK_FLOATS = 1 << 17, /* of the samples that are worked on together: 512 KB stay in an L2 cache */
+    LEAST_ITEMS = 16,       /* parts of a gradient, for up to as many workers */
+    MOST_TILES = 4,         /* tiles of a gradient made together, while the samples are hot: 16 KB */
+    LEAST_CHAIN = 512,      /* pixels after which a chain of additions may end */
+    WIDE_RUN = 16,          /* channels from which on the rows of one tap fill a tile */
+};
+
+static const double MOST_WEIGHTS = 274877906944.0; /* 2^38, of a kernel */
+
+struct convolution {
+    size_t filters;
+    bool use_bias;
+    float *kernel_parts, *bias_parts; /* gradients of shards of the batch, as the parameters lie */
+};
+
+static const struct nnc_field fields[] = {FIELD(struct convolution, filters, SIZE), FIELD(struct convolution, use_bias, FLAG)};
+
+static struct nnc_fault settle(struct nnc_layer *layer) {
+    const struct convolution *own = layer->own;
+    const nnc_geometry *g = &layer->geometry;
+    const struct nnc_fault fault = nnc_check_windows(g, layer->I, own->filters);
+    const double taps = (double)g->kernel_height * (double)g->kernel_width * (double)g->channels;
+    if (!fault.what && (own->filters < 1 || taps * ((double)own->filters + PANEL) >= MOST_WEIGHTS))
+        return (struct nnc_fault){"filters must be at least 1, and the kernel's size below 2^38", own->filters};
+    layer->O = g->out_height * g->out_width * own->filters;
+    layer->columns = own->filters;
+    return fault;
+}
+
+static void parameters(const struct nnc_layer *layer, nnc_parameter list[NNC_LAYER_PARAMS]) {
+    const struct convolution *own = layer->own;
+    const nnc_geometry *g = &layer->geometry;
+    list[KERNEL] = (nnc_parameter){.name = "kernel", .n_axes = 4, .trainable = true,
+                                   .shape = {g->kernel_height, g->kernel_width, g->channels, own->filters}};
+    list[BIAS] = (nnc_parameter){.name = "bias", .n_axes = own->use_bias, .shape = {own->filters}, .trainable = true};
+}
+
+/* Zeros around a map before a convolution are taps outside the map: nothing. The convolution takes the padding's place. */
+static bool merge(struct nnc_plan *plan, const struct nnc_layer *layer, struct nnc_layer *before) {
+    (void)plan;
+    if (!before || !nnc_only_pads(before)) return false;
+    const nnc_geometry padding = before->geometry;
+    const size_t I = before->I;
+    *before = *layer;
+    before->I = I;
+    before->geometry.height = padding.height, before->geometry.width = padding.width;
+    before->geometry.pad_top += padding.pad_top, before->geometry.pad_left += padding.pad_left;
+    return true;
+}
+
+/* ---- one axis of the maps ---------------------------------------------------------------------------------------- */
+
+/* Sum q sees through tap t input pixel q stride + t dilation - pad, and is written to output pixel first + q step. */
+struct axis {
+    size_t in, out; /* pixels of the maps */
+    size_t taps, stride, dilation;
+    ptrdiff_t pad;
+    size_t first, step;
+};
+
+/* Sums [q0, q1) that see through taps [t0, t1) and no others. */
+struct run {
+    size_t q0, q1, t0, t1;
+};
+
+/* The least n with n step >= `distance`. */
+static size_t steps(ptrdiff_t distance, size_t step) {
+    return distance > 0 ? ((size_t)distance + step - 1) / step : 0;
+}
+
+/* The first sum that sees through tap t pixel `at` or a later one; the first tap through which sum q does. */
+static size_t first_sum(const struct axis *x, size_t t, size_t at) {
+    return steps((ptrdiff_t)at + x->pad - (ptrdiff_t)(t * x->dilation), x->stride);
+}
+
+static size_t first_tap(const struct axis *x, size_t q, size_t at) {
+    return least(steps((ptrdiff_t)at + x->pad - (ptrdiff_t)(q * x->stride), x->dilation), x->taps);
+}
+
+static struct run run_from(const struct axis *x, size_t q, size_t stop) {
+    struct run run = {q, stop, first_tap(x, q, 0), first_tap(x, q, x->in)};
+    if (run.t0 > 0) run.q1 = least(run.q1, first_sum(x, run.t0 - 1, 0));
+    if (run.t1 > 0) run.q1 = least(run.q1, first_sum(x, run.t1 - 1, x->in));
+    if (run.t1 < run.t0) run.t1 = run.t0;
+    return run;
+}
+
+/* Input pixel of sum q and tap t, which is inside. */
+static size_t pixel_seen(const struct axis *x, size_t q, size_t t) {
+    return (size_t)((ptrdiff_t)(q * x->stride + t * x->dilation) - x->pad);
+}
+
+/* How many sums are written before `pixel`. */
+static size_t sums_before(const struct axis *x, size_t pixel) {
+    return steps((ptrdiff_t)least(pixel, x->out) - (ptrdiff_t)x->first, x->step);
+}
+
+static struct axis y_axis(const nnc_geometry *g) {
+    return (struct axis){.in = g->height, .out = g->out_height, .taps = g->kernel_height, .stride = g->stride_height,
+                         .dilation = g->dilation_height, .pad = g->pad_top, .step = 1};
+}
+
+static struct axis x_axis(const nnc_geometry *g) {
+    return (struct axis){.in = g->width, .out = g->out_width, .taps = g->kernel_width, .stride = g->stride_width,
+                         .dilation = g->dilation_width, .pad = g->pad_left, .step = 1};
+}
+
+/* ---- the backward pass along an axis ---------------------------------------------------------------------------- */
+
+/* Input pixels residue + q stride, q = 0, 1, ..., see output pixels (residue + q stride + pad - t dilation) / stride
+ * through the taps t for which that is whole: t = t0, t0 + t_step, ... These, last first, are the taps of `axis`. */
+struct residue {
+    struct axis axis;
+    size_t t0, t_step;
+};
+
+static size_t common_divisor(size_t a, size_t b) {
+    return b ? common_divisor(b, a % b) : a;
+}
+
+static struct residue residue_of(const struct axis *x, size_t residue) {
+    const size_t divisor = common_divisor(x->stride, x->dilation);
+    struct residue r = {.t_step = x->stride / divisor};
+    r.axis = (struct axis){.in = x->out, .out = x->in, .stride = 1, .dilation = x->dilation / divisor};
+    r.axis.first = residue, r.axis.step = x->stride;
+    const ptrdiff_t stride = (ptrdiff_t)x->stride, at = (ptrdiff_t)residue + x->pad;
+    while (r.t0 < r.t_step && (at - (ptrdiff_t)(r.t0 * x->dilation)) % stride) r.t0++;
+    if (r.t0 == r.t_step || r.t0 >= x->taps) return r;
+    r.axis.taps = (x->taps - r.t0 + r.t_step - 1) / r.t_step;
+    r.axis.pad = (ptrdiff_t)((r.axis.taps - 1) * r.axis.dilation) - (at - (ptrdiff_t)(r.t0 * x->dilation)) / stride;
+    return r;
+}
+
+/* Tap of the forward pass that is tap t of the backward pass. */
+static size_t forward_tap(const struct residue *r, size_t t) {
+    return r->t0 + (r->axis.taps - 1 - t) * r->t_step;
+}
+
+/* ---- sums over windows ------------------------------------------------------------------------------------------- */
+
+/* out = bias + windows of `in` times w, whose panels have rows (ty, tx, channel) and columns of filters. */
+struct correlation {
+    const struct nnc_products *products;
+    struct axis y, x;
+    size_t channels, filters;
+    struct nnc_read in;   /* (samples, y.in, x.in, channels) */
+    const float *w;
+    const float *bias;    /* in panels, or NULL: 0 */
+    struct nnc_write out; /* (samples, y.out, x.out, filters) */
+};
+
+/* The pixels that see through the same taps, for `n` filters from j on. */
+static void correlate_region(const struct correlation *s, struct run y, struct run x, size_t samples, size_t j,
+                             size_t n) {
+    const size_t C = s->channels, F = s->filters, row = s->x.in * C, taps = y.t1 - y.t0;
+    struct nnc_windows windows = {
+        .samples = samples,
+        .pixels = {y.q1 - y.q0, x.q1 - x.q0},
+        .in = s->in.at,
+        .in_maps = {s->in.ld, s->x.in, C},
+        .out = s->out.at + ((s->y.first + y.q0 * s->y.step) * s->x.out + s->x.first + x.q0 * s->x.step) * F + j,
+        .out_maps = {s->out.ld, s->x.out, F},
+        .in_step = {s->y.stride, s->x.stride},
+        .out_step = {s->y.step, s->x.step},
+        .taps = {taps, taps ? x.t1 - x.t0 : 0},
+        .dilation = {s->y.dilation, s->x.dilation},
+        .w = s->w + (j * s->y.taps * s->x.taps + (y.t0 * s->x.taps + x.t0) * PANEL) * C,
+        .window_width = s->x.taps,
+        .init = s->bias ? s->bias + j : NULL,
+        .n = n,
+    };
+    if (windows.taps.across) windows.in += pixel_seen(&s->y, y.q0, y.t0) * row + pixel_seen(&s->x, x.q0, x.t0) * C;
+    nnc_product_windows(s->products, &windows);
+}
+
+/* Rows of sums [y0, y1) of `samples` samples. */
+static void correlate(const struct correlation *s, size_t samples, size_t y0, size_t y1) {
+    const size_t columns = sums_before(&s->x, s->x.out);
+    for (size_t j = 0; j < s->filters; j += PANEL)
+        for (size_t y = y0; y < y1;) {
+            const struct run rows = run_from(&s->y, y, y1);
+            for (size_t x = 0; x < columns;) {
+                const struct run run = run_from(&s->x, x, columns);
+                correlate_region(s, rows, run, samples, j, least(PANEL, s->filters - j));
+                x = run.q1;
+            }
+            y = rows.q1;
+        }
+}
+
+/* ---- sharing by samples, and by rows of the map where samples are few -------------------------------------------- */
+
+/* Samples [i0, i0 + n), rows [y0, y1) of their maps. */
+struct part {
+    size_t i, n, y0, y1;
+};
+
+/* This worker's next part, beginning at *at, of m samples of `height` rows; false: no more. At most `most` samples. */
+static bool next_part(const struct nnc_worker *worker, size_t m, size_t height, size_t most, size_t *at,
+                      struct part *part) {
+    size_t first, last;
+    if (m >= 4 * (size_t)worker->n || m % (size_t)worker->n == 0) {
+        nnc_share(worker, m, &first, &last);
+        first *= height, last *= height;
+    } else {
+        nnc_share(worker, m * height, &first, &last);
+    }
+    if (*at < first) *at = first;
+    if (*at >= last) return false;
+    part->i = *at / height, part->y0 = *at % height;
+    if (part->y0 || last - *at < height) {
+        part->n = 1;
+        part->y1 = least(height, part->y0 + last - *at);
+        *at += part->y1 - part->y0;
+    } else {
+        part->n = least(most, (last - *at) / height);
+        part->y1 = height;
+        *at += part->n * height;
+    }
+    return true;
+}
+
+static size_t samples_together(const struct nnc_layer *layer) {
+    const size_t n = BLOCK_FLOATS / (layer->I + layer->O);
+    return n ? n : 1;
+}
+
+/* ---- forward ----------------------------------------------------------------------------------------------------- */
+
+static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    const nnc_geometry *g = &layer->geometry;
+    const struct nnc_read x = nnc_input(plan, l, pass);
+    const struct nnc_param *b = layer->params[BIAS];
+    const size_t F = layer->columns, row = g->out_width * F;
+    struct nnc_after_product after = nnc_after_product_of(plan, l, pass);
+    struct correlation z = {.products = nnc_products_of(plan), .y = y_axis(g), .x = x_axis(g), .channels = g->channels,
+                            .filters = F, .w = layer->params[KERNEL]->w, .bias = b ? b->w : NULL};
+    size_t at = 0;
+    struct part part;
+    after.ld = F; /* its rows are pixels */
+    while (next_part(worker, pass->m, g->out_height, samples_together(layer), &at, &part)) {
+        z.in = nnc_rows_from(x, part.i);
+        z.out = nnc_rows_of(after.target, after.target->a, part.i);
+        correlate(&z, part.n, part.y0, part.y1);
+        for (size_t i = 0; i < part.n; i++)
+            nnc_apply_after_product(&after, (part.y1 - part.y0) * g->out_width, 0, F, z.out.at + i * z.out.ld + part.y0 * row);
+    }
+    nnc_activate_whole_rows(layer, pass->m, worker);
+}
+
+/* ---- backward: dx ------------------------------------------------------------------------------------------------ */
+
+/* The kernel as the backward pass wants it for one pair of residues: panels of 32 channels with rows (ty, tx, f). The pairs
+ * lie one after the other. */
+struct flipped {
+    struct residue y, x;
+    size_t at; /* where its panels begin */
+};
+
+static size_t flipped_size(const struct flipped *t, size_t C, size_t F) {
+    return t->y.axis.taps * t->x.axis.taps * F * nnc_round_up(C, PANEL);
+}
+
+/* The first pair of residues, and the next; false: no more. */
+static struct flipped first_flipped(const nnc_geometry *g) {
+    const struct axis y = y_axis(g), x = x_axis(g);
+    return (struct flipped){residue_of(&y, 0), residue_of(&x, 0), 0};
+}
+
+static bool next_flipped(const nnc_geometry *g, size_t F, struct flipped *t) {
+    const struct axis y = y_axis(g), x = x_axis(g);
+    t->at += flipped_size(t, g->channels, F);
+    const size_t next = t->y.axis.first * g->stride_width + t->x.axis.first + 1;
+    if (next == g->stride_height * g->stride_width) return false;
+    t->y = residue_of(&y, next / g->stride_width);
+    t->x = residue_of(&x, next % g->stride_width);
+    return true;
+}
+
+/* Where each tap of W lies among them: see struct nnc_transposed. */
+static void place_taps(const nnc_geometry *g, size_t F, struct nnc_tap *taps) {
+    struct flipped t = first_flipped(g);
+    do {
+        const size_t panel = t.y.axis.taps * t.x.axis.taps * F * PANEL;
+        for (size_t ty = 0; ty < t.y.axis.taps; ty++)
+            for (size_t tx = 0; tx < t.x.axis.taps; tx++) {
+                const size_t tap = forward_tap(&t.y, ty) * g->kernel_width + forward_tap(&t.x, tx);
+                taps[tap] = (struct nnc_tap){t.at + (ty * t.x.axis.taps + tx) * F * PANEL, panel};
+            }
+    } while (next_flipped(g, F, &t));
+}
+
+/* This worker's share of da of the layer before, turned into dz where that is asked for. */
+static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, const struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
+    const nnc_geometry *g = &layer->geometry;
+    const struct nnc_epilogue epilogue = nnc_after_input_gradient(before);
+    const size_t row = g->width * g->channels, F = layer->columns;
+    size_t at = 0;
+    struct part part;
+    while (next_part(worker, m, g->height, samples_together(layer), &at, &part)) {
+        struct correlation dx = {.products = nnc_products_of(plan), .channels = F, .filters = g->channels,
+                                 .in = nnc_reading(nnc_rows_of(layer, layer->da, part.i)),
+                                 .out = nnc_rows_of(before, before->da, part.i)};
+        struct flipped t = first_flipped(g);
+        do {
+            dx.y = t.y.axis, dx.x = t.x.axis, dx.w = layer->params[KERNEL]->transposed.at + t.at;
+            correlate(&dx, part.n, sums_before(&dx.y, part.y0), sums_before(&dx.y, part.y1));
+        } while (next_flipped(g, F, &t));
+        for (size_t i = 0; i < part.n && epilogue.apply; i++)
+            epilogue.apply(epilogue.of, 1, 0, (part.y1 - part.y0) * row, dx.out.at + i * dx.out.ld + part.y0 * row);
+    }
+}
+
+/* ---- backward: dW, db -------------------------------------------------------------------------------------------- */
+
+/* A part of dW: tile rows [r0, r1) and columns [j, j + n) from samples [i0, i1). */
+struct gradient_part {
+    size_t i0, i1, r0, r1, j, n;
+};
+
+/* tile += what the columns of dz in `q` give, through the taps of `q` in each row of the window. */
+static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_part *part,
+                        struct run q, float *tile) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    const nnc_geometry *g = &layer->geometry;
+    const struct axis ys = y_axis(g), xs = x_axis(g);
+    const size_t C = g->channels, F = layer->columns, row = g->width * C, window_row = g->kernel_width * C;
+    for (size_t ky = part->r0 / window_row; ky * window_row < part->r1; ky++) {
+        const size_t first = ky * window_row + q.t0 * C;
+        const size_t f0 = part->r0 > first ? part->r0 : first, f1 = least(part->r1, ky * window_row + q.t1 * C);
+        const size_t y0 = first_sum(&ys, ky, 0), y1 = least(first_sum(&ys, ky, ys.in), ys.out);
+        if (f0 >= f1 || y0 >= y1) continue;
+        const struct nnc_pixel_sum sum = {
+            .samples = part->i1 - part->i0,
+            .pixels = {y1 - y0, q.q1 - q.q0},
+            .x = x.at + part->i0 * x.ld + pixel_seen(&ys, y0, ky) * row + pixel_seen(&xs, q.q0, q.t0) * C + (f0 - first),
+            .x_maps = {x.ld, g->width, C},
+            .x_step = {ys.stride, xs.stride},
+            .dz = layer->da + part->i0 * layer->ld + (y0 * xs.out + q.q0) * F + part->j,
+            .dz_maps = {layer->ld, xs.out, F},
+            .m = f1 - f0,
+            .n = part->n,
+            .c = tile + (f0 - part->r0) * PANEL,
+        };
+        nnc_product_pixels(nnc_products_of(plan), &sum);
+    }
+}
+
+/* Each tap of a row of the window with the columns of dz that see it: its channels fill a register tile. */
+static void add_by_taps(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_part *part,
+                        float *tile) {
+    const struct axis xs = x_axis(&plan->layers[l].geometry);
+    for (size_t t = 0; t < xs.taps; t++) {
+        const struct run q = {first_sum(&xs, t, 0), least(first_sum(&xs, t, xs.in), xs.out), t, t + 1};
+        if (q.q0 < q.q1) add_columns(plan, l, x, part, q, tile);
+    }
+}
+
+/* The columns of dz that see through the same taps, which adds to a row of the tile more than once. */
+static void add_by_columns(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_part *part,
+                           float *tile) {
+    const struct axis xs = x_axis(&plan->layers[l].geometry);
+    for (struct run q = {0}; q.q1 < xs.out;) {
+        q = run_from(&xs, q.q1, xs.out);
+        add_columns(plan, l, x, part, q, tile);
+    }
+}
+
+static void add_kernel_gradient(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_part *part,
+                                float *tile) {
+    const nnc_geometry *g = &plan->layers[l].geometry;
+    if (g->channels >= WIDE_RUN || g->dilation_width > 1) add_by_taps(plan, l, x, part, tile);
+    else add_by_columns(plan, l, x, part, tile);
+}
+
+/* How a gradient is made: `blocks` of up to MOST_TILES tiles of a panel, each from `shards` of the samples. It follows
+ * from the shape alone. */
+struct division {
+    size_t blocks_of_panel, blocks, shards;
+};
+
+static struct division divide(size_t rows, size_t cols, size_t m) {
+    struct division d;
+    d.blocks_of_panel = nnc_parts(rows, MOST_TILES * PANEL);
+    d.blocks = d.blocks_of_panel * nnc_parts(cols, PANEL);
+    d.shards = least(m, nnc_parts(LEAST_ITEMS, d.blocks));
+    return d;
+}
+
+/* Gradient of one block of tiles from one shard: used at once if that is all, else left for sum_shards. The first block
+ * of a panel makes the panel's part of db, too. */
+static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_read x, size_t m, const struct division *division,
+                          size_t item) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    const struct convolution *own = layer->own;
+    struct nnc_param *W = layer->params[KERNEL], *b = layer->params[BIAS];
+    const nnc_geometry *g = &layer->geometry;
+    const size_t pixels = g->out_height * g->out_width, together = nnc_parts(LEAST_CHAIN, pixels);
+    const size_t block = item % division->blocks, shard = item / division->blocks; /* blocks differ in size, shards do not */
+    const size_t panel = block / division->blocks_of_panel, j = panel * PANEL, n = least(PANEL, W->cols - j);
+    const size_t t0 = block % division->blocks_of_panel * MOST_TILES, t1 = least(t0 + MOST_TILES, W->row_tiles);
+    const size_t first = m * shard / division->shards, last = m * (shard + 1) / division->shards;
+    _Alignas(64) float sums[MOST_TILES * TILE], tile[TILE], bias_sum[PANEL] = {0};
+    memset(sums, 0, sizeof sums);
+    for (size_t i = first; i < last; i += together) {
+        const size_t i1 = least(i + together, last);
+        for (size_t t = t0; t < t1; t++) {
+            const size_t r0 = t * PANEL, r1 = least(r0 + PANEL, W->rows);
+            const struct gradient_part part = {i, i1, r0, r1, j, n};
+            memset(tile, 0, sizeof tile);
+            add_kernel_gradient(plan, l, x, &part, tile);
+            nnc_kernels->add((r1 - r0) * PANEL, tile, sums + (t - t0) * TILE);
+        }
+        for (size_t q = i; q < i1 && t0 == 0 && b; q++) {
+            float sum[PANEL] = {0};
+            nnc_kernels->column_sums(pixels, n, (struct nnc_read){layer->da + q * layer->ld + j, W->cols}, sum);
+            nnc_kernels->add(PANEL, sum, bias_sum);
+        }
+    }
+    for (size_t t = t0; t < t1; t++) {
+        size_t size, at = nnc_tile(W, panel * W->row_tiles + t, &size);
+        const float *sum = sums + (t - t0) * TILE;
+        if (division->shards == 1) nnc_apply_tile(&plan->update, W, panel * W->row_tiles + t, sum);
+        else memcpy(own->kernel_parts + shard * W->size + at, sum, size * sizeof *sum);
+    }
+    if (t0 > 0 || !b) return;
+    if (division->shards == 1) nnc_apply_tile(&plan->update, b, panel, bias_sum);
+    else memcpy(own->bias_parts + shard * b->size + j, bias_sum, sizeof bias_sum);
+}
+
+/* This worker's tiles of a parameter whose gradient was made in shards, which are added up in their order. */
+static void sum_shards(struct nnc_plan *plan, struct nnc_param *param, float *parts, size_t shards,
+                       const struct nnc_worker *worker) {
+    size_t first, last;
+    nnc_share(worker, param->n_tiles, &first, &last);
+    for (size_t tile = first; tile < last; tile++) {
+        size_t n, at = nnc_tile(param, tile, &n);
+        for (size_t shard = 1; shard < shards; shard++)
+            nnc_kernels->add(n, parts + shard * param->size + at, parts + at);
+        nnc_apply_tile(&plan->update, param, tile, parts + at);
+    }
+}
+
+static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    const struct convolution *own = layer->own;
+    struct nnc_param *W = layer->params[KERNEL], *b = layer->params[BIAS];
+    const struct nnc_read x = nnc_input(plan, l, pass);
+    const struct division division = divide(W->rows, W->cols, pass->m);
+    size_t first, last;
+    nnc_take_derivative_shared(layer, pass->m, worker);
+    if (layer->needs_dx) input_gradient(plan, l, pass->m, worker);
+    /* Updates refresh the transposed kernel, which all workers have read by then. */
+    if (layer->needs_dx && division.shards == 1) nnc_team_barrier(worker);
+    nnc_share(worker, division.blocks * division.shards, &first, &last);
+    for (size_t item = first; item < last; item++) gradient_item(plan, l, x, pass->m, &division, item);
+    if (division.shards == 1) return;
+    nnc_team_barrier(worker);
+    sum_shards(plan, W, own->kernel_parts, division.shards, worker);
+    if (b) sum_shards(plan, b, own->bias_parts, division.shards, worker);
+}
+
+static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
+    struct convolution *own = layer->own;
+    const nnc_geometry *g = &layer->geometry;
+    const size_t taps = g->kernel_height * g->kernel_width, rows = taps * g->channels, F = own->filters;
+    const size_t shards = divide(rows, F, B).shards;
+    if (layer->needs_dx) {
+        struct nnc_transposed t = {.channels = g->channels};
+        t.at = nnc_take_floats(arena, taps * F * nnc_round_up(g->channels, PANEL));
+        t.taps = nnc_take(arena, taps, sizeof *t.taps);
+        if (t.taps) place_taps(g, F, t.taps);
+        if (layer->params[KERNEL]) layer->params[KERNEL]->transposed = t;
+    }
+    own->kernel_parts = nnc_take_floats(arena, shards > 1 ? shards * rows * nnc_round_up(F, PANEL) : 0);
+    own->bias_parts = nnc_take_floats(arena, shards > 1 ? shards * nnc_round_up(F, PANEL) : 0);
+}
+
+const struct nnc_layer_kind nnc_layer_conv2d = {
+    .name = "conv2d",
+    .flags = LAYER_PRODUCT | LAYER_ACTIVATED,
+    .fields = fields,
+    .n_fields = sizeof fields / sizeof *fields,
+    .own_size = sizeof(struct convolution),
+    .has_geometry = true,
+    .settle = settle,
+    .parameters = parameters,
+    .merge = merge,
+    .lay_out = lay_out,
+    .forward = forward,
+    .backward = backward,
+};

@@ -1,0 +1,132 @@
+/* dropout.c -- the layers dropout and spatial_dropout: part of the features, or of the channels, is 0 in training. */
+
+#include <math.h>
+#include <string.h>
+
+#include "activation.h"
+
+enum { SPATIAL_MASK = 256 }; /* floats of a mask that is laid along a map, at least */
+
+struct dropout {
+    float rate; /* part that is dropped, 0 <= rate < 1 */
+};
+
+struct spatial_dropout {
+    struct dropout dropout;
+    size_t channels;
+};
+
+static const struct nnc_field fields[] = {FIELD(struct dropout, rate, FLOAT)};
+static const struct nnc_field spatial_fields[] = {FIELD(struct dropout, rate, FLOAT),
+                                                  FIELD(struct spatial_dropout, channels, SIZE)};
+
+static struct nnc_fault settle(struct nnc_layer *layer) {
+    const struct dropout *own = layer->own;
+    if (!(own->rate >= 0 && own->rate < 1))
+        return (struct nnc_fault){"dropout's rate must be in [0, 1), of features", layer->I};
+    return (struct nnc_fault){0};
+}
+
+/* mask[j] = 0 or 1 / (1 - rate), by word first + j of the stream. */
+static void draw_mask(const struct dropout *own, const struct nnc_stream *stream, size_t first, size_t n, float *mask) {
+    const double rate = (double)own->rate;
+    nnc_kernels->dropout_mask(stream, first, n, (uint32_t)floor(rate * 4294967296.0), (float)(1.0 / (1.0 - rate)), mask);
+}
+
+/* The mask is kept in d: 0 or 1 / (1 - rate), from the random stream of (seed, layer, step, epoch), one word for each
+ * element of the batch in row-major order. */
+static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    const struct nnc_stream stream = nnc_stream_of(plan, l, pass);
+    const struct nnc_read x = nnc_input(plan, l, pass);
+    size_t i0, i1;
+    nnc_share(worker, pass->m, &i0, &i1);
+    for (size_t i = i0; i < i1; i++) {
+        float *a = layer->a + i * layer->ld, *d = layer->d + i * layer->ld;
+        if (pass->training) {
+            draw_mask(layer->own, &stream, i * layer->O, layer->O, d);
+            nnc_kernels->multiply(layer->O, x.at + i * x.ld, d, a);
+        } else {
+            for (size_t j = 0; j < layer->O; j++) d[j] = 1;
+            memcpy(a, x.at + i * x.ld, layer->O * sizeof *a);
+        }
+    }
+}
+
+static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
+    size_t i0, i1;
+    if (!layer->needs_dx) return;
+    nnc_share(worker, pass->m, &i0, &i1);
+    for (size_t i = i0; i < i1; i++)
+        nnc_kernels->multiply(layer->O, layer->da + i * layer->ld, layer->d + i * layer->ld, before->da + i * before->ld);
+}
+
+const struct nnc_layer_kind nnc_layer_dropout = {
+    .name = "dropout",
+    .flags = LAYER_KEEPS_D | LAYER_TRAINING_ONLY,
+    .fields = fields,
+    .n_fields = sizeof fields / sizeof *fields,
+    .own_size = sizeof(struct dropout),
+    .settle = settle,
+    .forward = forward,
+    .backward = backward,
+};
+
+/* ---- of channels -------------------------------------------------------------------------------------------------------- */
+
+static struct nnc_fault spatial_settle(struct nnc_layer *layer) {
+    const struct spatial_dropout *own = layer->own;
+    if (own->channels < 1 || layer->I % own->channels)
+        return (struct nnc_fault){"channels must divide the features", own->channels};
+    return settle(layer);
+}
+
+/* One word for each (row, channel). The mask of a row is as long as a few pixels and is laid along the map. */
+static size_t mask_length(const struct nnc_layer *layer) {
+    const struct spatial_dropout *own = layer->own;
+    return least(layer->O, nnc_parts(SPATIAL_MASK, own->channels) * own->channels);
+}
+
+static void multiply_by_mask(const struct nnc_layer *layer, const float *x, const float *mask, float *y) {
+    const size_t length = mask_length(layer);
+    for (size_t j = 0; j < layer->O; j += length) nnc_kernels->multiply(least(length, layer->O - j), x + j, mask, y + j);
+}
+
+static void spatial_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    const struct spatial_dropout *own = layer->own;
+    const struct nnc_stream stream = nnc_stream_of(plan, l, pass);
+    const struct nnc_read x = nnc_input(plan, l, pass);
+    size_t i0, i1;
+    nnc_share(worker, pass->m, &i0, &i1);
+    if (!pass->training) nnc_copy_rows(i1 - i0, layer->O, nnc_rows_from(x, i0), nnc_rows_of(layer, layer->a, i0));
+    for (size_t i = i0; i < i1 && pass->training; i++) {
+        float *mask = layer->d + i * layer->ld;
+        draw_mask(&own->dropout, &stream, i * own->channels, own->channels, mask);
+        for (size_t j = own->channels; j < mask_length(layer); j++) mask[j] = mask[j - own->channels];
+        multiply_by_mask(layer, x.at + i * x.ld, mask, layer->a + i * layer->ld);
+    }
+}
+
+static void spatial_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
+    size_t i0, i1;
+    if (!layer->needs_dx) return;
+    nnc_share(worker, pass->m, &i0, &i1);
+    const struct nnc_read da = nnc_reading(nnc_rows_of(layer, layer->da, i0));
+    if (!pass->training) nnc_copy_rows(i1 - i0, layer->O, da, nnc_rows_of(before, before->da, i0));
+    for (size_t i = i0; i < i1 && pass->training; i++)
+        multiply_by_mask(layer, layer->da + i * layer->ld, layer->d + i * layer->ld, before->da + i * before->ld);
+}
+
+const struct nnc_layer_kind nnc_layer_spatial_dropout = {
+    .name = "spatial_dropout",
+    .flags = LAYER_KEEPS_D | LAYER_TRAINING_ONLY,
+    .fields = spatial_fields,
+    .n_fields = sizeof spatial_fields / sizeof *spatial_fields,
+    .own_size = sizeof(struct spatial_dropout),
+    .settle = spatial_settle,
+    .forward = spatial_forward,
+    .backward = spatial_backward,
+};

@@ -1,0 +1,217 @@
+/* product.c -- see product.h.
+ *
+ * W stays packed in panels of 32 columns, which serve the forward product and the update as they are:
+ *     z (m, O)  = b + x (m, I) W (I, O)         panels of W as they lie
+ *     dx (m, I) = dz (m, O) W^T                  W^T packed for 32 columns of dx at a time
+ *     dW (I, O) = x^T (I, m) dz (m, O)           a tile of 32 x 32 at a time, used for the update while it is hot
+ *
+ * There is no im2col and no kernel for a special shape. Channels last, what a window sees of one row of a map is a run of
+ * memory, (kx, channel), and the rows of W are (ky, kx, channel); so gemm sums over segments ky of k = (kx, channel), and the
+ * m rows of its tile are pixels at any constant distance: along a row of the map, down a column, or one pixel of many samples. */
+
+#include "product.h"
+
+#include <string.h>
+
+enum {
+    KC = 1024, /* depth of the forward product per pass over x: 128 KB of a panel stay in L2 */
+    NC = 512,  /* depth of a product whose right side is packed first: 64 KB on the stack */
+    FEW_ROWS = 64, TOGETHER = 256, /* rows of a batch between which 32 of its columns are copied together: 32 KB on the stack */
+};
+
+static const float zeros[PANEL];
+
+static struct nnc_product plain(size_t m, size_t n, size_t k) {
+    return (struct nnc_product){.m = m, .n = n, .k = k, .segments = 1, .blocks = 1};
+}
+
+static void finish(const struct nnc_epilogue *epilogue, size_t m, size_t j, size_t n, float *c) {
+    if (epilogue->apply) epilogue->apply(epilogue->of, m, j, n, c);
+}
+
+/* ---- dense: forward --------------------------------------------------------------------------------------------------- */
+
+void nnc_product_forward(const struct nnc_forward *of, size_t first, size_t last) {
+    const struct nnc_param *W = of->W;
+    const size_t j0 = first * PANEL, n = least(last * PANEL, W->cols) - j0, stride = W->rows * PANEL, m = of->m;
+    const float *init = of->b ? of->b->w + j0 : NULL, *w = W->w + first * stride;
+    const struct nnc_write z = {of->z.at + j0, of->z.ld};
+    const bool by_rows = of->groups || m == 1;
+    if (of->groups) of->products->gemm_rows(m, n, of->x, of->groups, (struct nnc_read){w, stride}, init, z);
+    else if (m == 1) of->products->gemv(n, W->rows, of->x.at, w, stride, init, z.at);
+    for (size_t j = 0; j < n; j += PANEL, w += stride) {
+        const size_t width = least(PANEL, n - j);
+        for (size_t k = 0; k < W->rows && !by_rows; k += KC) {
+            struct nnc_product product = plain(m, width, least(KC, W->rows - k));
+            product.rs = of->x.ld, product.cs = 1, product.ldb = PANEL, product.ldinit = k ? z.ld : 0, product.ldc = z.ld;
+            of->products->gemm(&product, of->x.at + k, w + k * PANEL, k ? z.at + j : init ? init + j : zeros, z.at + j);
+        }
+        finish(&of->epilogue, m, j0 + j, width, z.at + j);
+    }
+}
+
+/* ---- dense: dx -------------------------------------------------------------------------------------------------------- */
+
+void nnc_product_input_gradient(const struct nnc_input_gradient *of, size_t block) {
+    const struct nnc_param *W = of->W;
+    const size_t k0 = block * PANEL, width = least(PANEL, W->rows - k0), O = W->cols;
+    float packed[NC * PANEL]; /* (O, 32): 32 rows of W, transposed */
+    float *dx = of->dx.at + k0;
+    if (width < PANEL) memset(packed, 0, least(NC, O) * PANEL * sizeof *packed);
+    for (size_t n0 = 0; n0 < O; n0 += NC) {
+        const size_t depth = least(NC, O - n0);
+        for (size_t j = 0; j < depth; j += PANEL) {
+            const struct nnc_read rows = {W->w + nnc_param_offset(W, k0, n0 + j), PANEL};
+            of->products->pack(width, least(PANEL, depth - j), rows, packed + j * PANEL, PANEL);
+        }
+        struct nnc_product product = plain(of->m, width, depth);
+        product.rs = of->dz.ld, product.cs = 1, product.ldb = PANEL, product.ldinit = n0 ? of->dx.ld : 0, product.ldc = of->dx.ld;
+        of->products->gemm(&product, of->dz.at + n0, packed, n0 ? dx : zeros, dx);
+    }
+    finish(&of->epilogue, of->m, k0, width, dx);
+}
+
+/* ---- dense: dW -------------------------------------------------------------------------------------------------------- */
+
+/* Gradient of one tile, used at once. */
+static void tile_gradient(const struct nnc_kernel_gradient *of, size_t tile) {
+    struct nnc_param *W = of->W;
+    const size_t k = tile % W->row_tiles * PANEL, j = tile / W->row_tiles * PANEL;
+    const size_t rows = least(PANEL, W->rows - k), cols = least(PANEL, W->cols - j);
+    const struct nnc_read x = {of->x.at + k, of->x.ld}, dz = {of->dz.at + j, of->dz.ld};
+    struct nnc_product product = plain(rows, cols, of->m);
+    product.rs = 1, product.cs = x.ld, product.ldb = dz.ld, product.ldc = PANEL;
+    if (!of->zeros && cols == PANEL && nnc_takes_products(of->update, W)) {
+        nnc_apply_product(of->update, W, tile, &product, x.at, dz.at);
+        return;
+    }
+    _Alignas(64) float g[TILE];
+    if (cols < PANEL) memset(g, 0, rows * PANEL * sizeof *g); /* the padding of the weights stays 0 */
+    for (size_t r = 0; r < rows && of->zeros; r += GROUP) {
+        const size_t group = (k + r) / GROUP;
+        of->products->gemm_listed(cols, of->zeros->counts[group], of->zeros->of_group + group * of->zeros->rows,
+                                  (struct nnc_read){x.at + r, x.ld}, dz, (struct nnc_write){g + r * PANEL, PANEL});
+    }
+    if (!of->zeros) of->products->gemm(&product, x.at, dz.at, zeros, g);
+    nnc_apply_tile(of->update, W, tile, g);
+}
+
+/* Are 32 columns of x copied together before the tiles that read them? Its rows are far apart, each in a page of its own; a
+ * short batch has too few of them to matter, and wants its tiles in the order of memory. */
+static bool copies_columns(const struct nnc_kernel_gradient *of) {
+    return !of->zeros && of->m >= FEW_ROWS && of->m <= TOGETHER && of->W->n_tiles > of->W->row_tiles;
+}
+
+void nnc_product_kernel_gradient_block(const struct nnc_kernel_gradient *of, size_t block, size_t first, size_t last) {
+    const struct nnc_param *W = of->W;
+    struct nnc_kernel_gradient here = *of;
+    _Alignas(64) float columns[TOGETHER * PANEL];
+    if (copies_columns(of)) {
+        const size_t k = block * PANEL, width = least(PANEL, W->rows - k);
+        for (size_t i = 0; i < of->m; i++) memcpy(columns + i * PANEL, of->x.at + i * of->x.ld + k, width * sizeof *columns);
+        here.x = (struct nnc_read){columns - k, PANEL};
+    }
+    for (size_t tile = block; tile < last; tile += W->row_tiles)
+        if (tile >= first) tile_gradient(&here, tile);
+}
+
+void nnc_product_kernel_gradient(const struct nnc_kernel_gradient *of, size_t first, size_t last) {
+    if (copies_columns(of))
+        for (size_t block = 0; block < of->W->row_tiles; block++) nnc_product_kernel_gradient_block(of, block, first, last);
+    else
+        for (size_t tile = first; tile < last; tile++) tile_gradient(of, tile);
+}
+
+/* ---- windows on maps -------------------------------------------------------------------------------------------------- */
+
+/* Elements between two pixels that are `step` apart. */
+static size_t distance_down(const struct nnc_maps *maps, struct nnc_span step) {
+    return step.down * maps->width * maps->channels;
+}
+
+static size_t distance_across(const struct nnc_maps *maps, struct nnc_span step) {
+    return step.across * maps->channels;
+}
+
+/* n pixels in one direction: elements from one to the next in both arrays. */
+struct direction {
+    size_t n, in, out;
+};
+
+/* Of three directions, the one in which rows of register tiles fill these best; the first where two are alike. */
+static size_t best_direction(const struct direction directions[3], size_t mr) {
+    size_t best = 0;
+    for (size_t i = 1; i < 3; i++) { /* n rows take nnc_parts(n, mr) tiles */
+        const size_t n = directions[i].n, n_best = directions[best].n;
+        if (n * nnc_parts(n_best, mr) > n_best * nnc_parts(n, mr)) best = i;
+    }
+    return best;
+}
+
+void nnc_product_windows(const struct nnc_products *products, const struct nnc_windows *of) {
+    const struct nnc_maps *in = &of->in_maps, *out = &of->out_maps;
+    const struct direction directions[3] = {
+        {of->pixels.across, distance_across(in, of->in_step), distance_across(out, of->out_step)},
+        {of->pixels.down, distance_down(in, of->in_step), distance_down(out, of->out_step)},
+        {of->samples, in->ld, out->ld},
+    };
+    const size_t best = best_direction(directions, products->mr);
+    const struct direction rows = directions[best], inner = directions[best == 0], outer = directions[best == 2 ? 1 : 2];
+    const size_t C = in->channels;
+    struct nnc_product product = plain(rows.n, of->n, of->taps.across * C);
+    product.segments = of->taps.down;
+    product.rs = rows.in, product.cs = 1, product.ldc = rows.out;
+    product.a_segment = distance_down(in, of->dilation);
+    product.ldb = PANEL, product.b_segment = of->window_width * C * PANEL;
+    if (of->dilation.across > 1 && of->taps.across > 1) { /* the taps of a row are no run of memory */
+        product.k = C, product.segments = of->taps.across, product.blocks = of->taps.down;
+        product.a_block = product.a_segment, product.b_block = product.b_segment;
+        product.a_segment = distance_across(in, of->dilation), product.b_segment = C * PANEL;
+    }
+    const float *init = of->init ? of->init : zeros;
+    for (size_t i = 0; i < outer.n; i++)
+        for (size_t q = 0; q < inner.n; q++)
+            products->gemm(&product, of->in + i * outer.in + q * inner.in, of->w, init,
+                           of->out + i * outer.out + q * inner.out);
+}
+
+void nnc_product_pixels(const struct nnc_products *products, const struct nnc_pixel_sum *of) {
+    const struct nnc_maps *x = &of->x_maps, *dz = &of->dz_maps;
+    const struct nnc_span one = {1, 1};
+    const size_t x_across = distance_across(x, of->x_step), x_down = distance_down(x, of->x_step);
+    const size_t dz_across = distance_across(dz, one), dz_down = distance_down(dz, one);
+    const bool along = of->pixels.across >= of->pixels.down; /* the longer way is the inner sum */
+    struct nnc_product product = plain(of->m, of->n, along ? of->pixels.across : of->pixels.down);
+    product.segments = along ? of->pixels.down : of->pixels.across, product.blocks = of->samples;
+    product.rs = 1, product.cs = along ? x_across : x_down;
+    product.a_segment = along ? x_down : x_across, product.a_block = x->ld;
+    product.ldb = along ? dz_across : dz_down;
+    product.b_segment = along ? dz_down : dz_across, product.b_block = dz->ld;
+    product.ldinit = product.ldc = PANEL;
+    products->gemm(&product, of->x, of->dz, of->c, of->c);
+}
+
+/* ---- any matrices ---------------------------------------------------------------------------------------------------- */
+
+void nnc_product_matrices(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, const float *init,
+                          struct nnc_write c) {
+    float panel[NC * PANEL];
+    for (size_t j = 0; j < b->cols; j += PANEL) {
+        const size_t n = least(PANEL, b->cols - j);
+        if (n < PANEL) memset(panel, 0, sizeof panel); /* the columns that fill it up */
+        float row[PANEL] = {0};
+        if (init) memcpy(row, init + j, n * sizeof *row);
+        const float *from = row;
+        size_t p = 0;
+        do { /* once even for K = 0: c is init then */
+            const size_t k = least(NC, a->cols - p);
+            const float *block = b->data + p * b->rs + j * b->cs;
+            for (size_t i = 0; i < k && b->cs == 1; i++) memcpy(panel + i * PANEL, block + i * b->rs, n * sizeof *panel);
+            if (b->cs != 1) products->pack(n, k, (struct nnc_read){block, b->cs}, panel, PANEL);
+            struct nnc_product product = plain(a->rows, n, k);
+            product.rs = a->rs, product.cs = a->cs, product.ldb = PANEL, product.ldinit = p ? c.ld : 0, product.ldc = c.ld;
+            products->gemm(&product, a->data + p * a->cs, panel, from, c.at + j);
+            from = c.at + j, p += k;
+        } while (p < a->cols);
+    }
+}

@@ -1,0 +1,107 @@
+/* product.h -- the products of layers: forward, dx and dW, of dense layers and of windows on maps.
+ *
+ * A layer says what is multiplied, in rows, columns and pixels; how it is cut, packed and walked through is decided here and in
+ * kernels/gemm.inc. Every output is one chain of fused multiply-adds in an order that the shape decides. */
+#ifndef NNC_PRODUCT_H
+#define NNC_PRODUCT_H
+
+#include "kernels.h"
+#include "update.h"
+#include "zeros.h"
+
+/* What is done in place with columns [j, j + n) of m rows of a result while they are hot: c points to the first of them. */
+struct nnc_epilogue {
+    void (*apply)(const void *of, size_t m, size_t j, size_t n, float *c);
+    const void *of;
+};
+
+/* ---- dense layers: three products over one W (I, O) ------------------------------------------------------------------ */
+
+/* z (m, columns of the panels) = b + x W. */
+struct nnc_forward {
+    const struct nnc_products *products;
+    const struct nnc_param *W, *b;    /* b NULL: 0 */
+    size_t m;
+    struct nnc_read x;
+    const struct nnc_groups *groups;  /* NULL, or those of x that are not 0 */
+    struct nnc_write z;               /* (m, O) */
+    struct nnc_epilogue epilogue;
+};
+/* Panels [first, last) of it. */
+void nnc_product_forward(const struct nnc_forward *of, size_t first, size_t last);
+
+/* dx (m, I) = dz W^T. */
+struct nnc_input_gradient {
+    const struct nnc_products *products;
+    const struct nnc_param *W;
+    size_t m;
+    struct nnc_read dz;
+    struct nnc_write dx;
+    struct nnc_epilogue epilogue;
+};
+/* Columns [32 block, ...) of it. */
+void nnc_product_input_gradient(const struct nnc_input_gradient *of, size_t block);
+
+/* dW (I, O) = x^T dz, used by the update tile by tile. */
+struct nnc_kernel_gradient {
+    const struct nnc_products *products;
+    const struct nnc_update *update;
+    struct nnc_param *W;
+    size_t m;
+    struct nnc_read x, dz;
+    const struct nnc_zeros *zeros;    /* NULL, or lists of the rows of x that are not 0 */
+};
+/* Tiles [first, last) of it; those of them whose rows begin at 32 block. */
+void nnc_product_kernel_gradient(const struct nnc_kernel_gradient *of, size_t first, size_t last);
+void nnc_product_kernel_gradient_block(const struct nnc_kernel_gradient *of, size_t block, size_t first, size_t last);
+
+/* ---- windows on maps ---------------------------------------------------------------------------------------------- */
+
+/* Maps of a batch, channels adjacent: elements from one sample to the next, pixels of a row, channels of a pixel. */
+struct nnc_maps {
+    size_t ld, width, channels;
+};
+
+/* Of pixels: rows down, columns across. */
+struct nnc_span {
+    size_t down, across;
+};
+
+/* out (pixels, n) = init + sum over the taps and channels of `in` times w. */
+struct nnc_windows {
+    size_t samples;
+    struct nnc_span pixels;             /* of out, that see through the same taps */
+    const float *in;                    /* the first tap that the first of them sees */
+    struct nnc_maps in_maps;
+    float *out;                         /* the first of them, first filter */
+    struct nnc_maps out_maps;
+    struct nnc_span in_step, out_step;  /* pixels from one to the next, of in and of out */
+    struct nnc_span taps, dilation;     /* that they see; pixels of in from one tap to the next */
+    const float *w;                     /* a panel, from their first tap on; its rows are (ky, kx, channel) */
+    size_t window_width;                /* taps of a row of the whole window, which the panel holds */
+    const float *init;                  /* (PANEL), or NULL: 0 */
+    size_t n;                           /* filters, at most PANEL */
+};
+void nnc_product_windows(const struct nnc_products *products, const struct nnc_windows *of);
+
+/* c (m, n), rows PANEL apart, += sum over pixels of x^T dz: m adjacent numbers of x seen from each pixel of dz, n filters. */
+struct nnc_pixel_sum {
+    size_t samples;
+    struct nnc_span pixels;             /* of dz */
+    const float *x;                     /* what the first of them sees */
+    struct nnc_maps x_maps;
+    struct nnc_span x_step;             /* pixels of x for one of dz */
+    const float *dz;                    /* the first of them, first filter */
+    struct nnc_maps dz_maps;
+    size_t m, n;
+    float *c;
+};
+void nnc_product_pixels(const struct nnc_products *products, const struct nnc_pixel_sum *of);
+
+/* ---- any matrices ---------------------------------------------------------------------------------------------------- */
+
+/* c = init + a b: see nnc_gemm. */
+void nnc_product_matrices(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, const float *init,
+                          struct nnc_write c);
+
+#endif

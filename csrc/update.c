@@ -1,0 +1,165 @@
+/* update.c -- see update.h. */
+
+#include "update.h"
+
+#include <string.h>
+
+struct nnc_param nnc_param_lay_out(const nnc_parameter *info, size_t n_slots, struct nnc_arena *arena) {
+    struct nnc_param param = {.info = *info, .rows = 1, .cols = info->shape[info->n_axes - 1]};
+    for (size_t axis = 0; axis + 1 < info->n_axes; axis++) param.rows *= info->shape[axis];
+    param.size = nnc_round_up(param.cols, PANEL) * param.rows;
+    param.row_tiles = nnc_parts(param.rows, PANEL);
+    param.n_tiles = nnc_parts(param.cols, PANEL) * param.row_tiles;
+    param.w = nnc_take_floats(arena, param.size);
+    param.n_slots = info->trainable ? n_slots : 0;
+    for (size_t s = 0; s < param.n_slots; s++) param.slots[s] = nnc_take_floats(arena, param.size);
+    param.tile_sums = nnc_take(arena, param.n_tiles, sizeof(double));
+    return param;
+}
+
+/* ---- the transposed panels ------------------------------------------------------------------------------------------- */
+
+/* The part of W^T that tile t is: runs of its rows that are channels of one tap and one panel. */
+static void refresh(const struct nnc_param *param, size_t tile) {
+    const struct nnc_transposed *t = &param->transposed;
+    size_t n;
+    const size_t first = nnc_tile(param, tile, &n), r0 = tile % param->row_tiles * PANEL, r1 = r0 + n / PANEL;
+    const size_t j = tile / param->row_tiles * PANEL, filters = least(PANEL, param->cols - j);
+    for (size_t r = r0; r < r1;) {
+        const size_t tap = r / t->channels, c = r % t->channels, run = least(t->channels - c, PANEL - c % PANEL);
+        const size_t rows = least(run, r1 - r);
+        const struct nnc_read w = {param->w + first + (r - r0) * PANEL, PANEL};
+        float *to = t->at + t->taps[tap].place + c / PANEL * t->taps[tap].panel + j * PANEL + c % PANEL;
+        nnc_kernels->products[PRECISION_float32].pack(rows, filters, w, to, PANEL);
+        r += rows;
+    }
+}
+
+/* ---- the gradient of a tile, and the update --------------------------------------------------------------------------- */
+
+static double tile_penalty(const struct nnc_param *param, size_t first, size_t n) {
+    double sum = 0;
+    if (param->l1 != 0) sum += (double)param->l1 * nnc_kernels->sum_abs(n, param->w + first);
+    if (param->l2 != 0) sum += (double)param->l2 * nnc_kernels->sum_squares(n, param->w + first);
+    return sum;
+}
+
+static struct nnc_stretch stretch_of(const struct nnc_param *param, size_t first, size_t n, const float *g) {
+    struct nnc_stretch stretch = {.n = n, .w = param->w + first, .g = g, .n_slots = param->n_slots};
+    for (size_t s = 0; s < param->n_slots; s++) stretch.slots[s] = param->slots[s] + first;
+    return stretch;
+}
+
+void nnc_apply_tile(const struct nnc_update *update, struct nnc_param *param, size_t tile, const float *g) {
+    size_t n, first = nnc_tile(param, tile, &n);
+    param->tile_sums[tile] = tile_penalty(param, first, n);
+    if (update->apply == APPLY_STORE) {
+        memcpy(param->g + first, g, n * sizeof *g);
+        nnc_kernels->regularize(n, param->w + first, param->g + first, param->l1, param->l2);
+        return;
+    }
+    struct nnc_stretch stretch = stretch_of(param, first, n, g);
+    stretch.l1 = param->l1, stretch.l2 = param->l2;
+    nnc_kernels->update[update->optimizer.rule](&stretch, &update->hyper);
+    if (param->transposed.at) refresh(param, tile);
+}
+
+bool nnc_takes_products(const struct nnc_update *update, const struct nnc_param *param) {
+    return update->apply == APPLY_UPDATE && update->optimizer.rule == OPTIMIZER_sgd && param->l1 == 0 &&
+           update->hyper.clipvalue == 0;
+}
+
+void nnc_apply_product(const struct nnc_update *update, struct nnc_param *param, size_t tile,
+                       const struct nnc_product *product, const void *a, const void *b) {
+    size_t n, first = nnc_tile(param, tile, &n);
+    param->tile_sums[tile] = tile_penalty(param, first, n);
+    struct nnc_stretch stretch = stretch_of(param, first, n, NULL);
+    stretch.l2 = param->l2;
+    nnc_kernels->products[PRECISION_float32].gemm_sgd(product, a, b, &stretch, &update->hyper);
+    if (param->transposed.at) refresh(param, tile);
+}
+
+static double sum_tiles(const struct nnc_param *param) {
+    double sum = 0;
+    for (size_t t = 0; t < param->n_tiles; t++) sum += param->tile_sums[t];
+    return sum;
+}
+
+void nnc_update_clipped(const struct nnc_update *update, struct nnc_param *params, size_t n_params,
+                        struct nnc_worker *worker) {
+    size_t t0, t1, n;
+    for (struct nnc_param *param = params; param < params + n_params; param++) {
+        if (!param->info.trainable) continue;
+        nnc_share(worker, param->n_tiles, &t0, &t1);
+        for (size_t t = t0; t < t1; t++) {
+            const size_t first = nnc_tile(param, t, &n);
+            param->tile_sums[t] = nnc_kernels->sum_squares(n, param->g + first);
+        }
+    }
+    nnc_team_barrier(worker);
+    const struct nnc_optimizer *o = &update->optimizer;
+    struct nnc_hyper hyper = update->hyper;
+    double all = 0;
+    for (size_t i = 0; i < n_params; i++) all += sum_tiles(&params[i]);
+    for (struct nnc_param *param = params; param < params + n_params; param++) {
+        if (!param->info.trainable) continue;
+        hyper.gradient_scale = o->clipnorm != 0 ? nnc_clip_scale(o->clipnorm, sum_tiles(param))
+                                                : nnc_clip_scale(o->global_clipnorm, all);
+        nnc_share(worker, param->n_tiles, &t0, &t1);
+        for (size_t t = t0; t < t1; t++) {
+            const size_t first = nnc_tile(param, t, &n);
+            const struct nnc_stretch stretch = stretch_of(param, first, n, param->g + first);
+            nnc_kernels->update[o->rule](&stretch, &hyper);
+            if (param->transposed.at) refresh(param, t);
+        }
+    }
+    nnc_team_barrier(worker);
+}
+
+/* ---- penalties -------------------------------------------------------------------------------------------------------- */
+
+double nnc_summed_penalty(const struct nnc_param *params, size_t n_params) {
+    double sum = 0;
+    for (size_t i = 0; i < n_params; i++)
+        if (params[i].l1 != 0 || params[i].l2 != 0) sum += sum_tiles(&params[i]);
+    return sum;
+}
+
+double nnc_present_penalty(const struct nnc_param *params, size_t n_params) {
+    double all = 0;
+    for (size_t i = 0; i < n_params; i++) {
+        double sum = 0;
+        for (size_t tile = 0; tile < params[i].n_tiles; tile++) {
+            size_t n, first = nnc_tile(&params[i], tile, &n);
+            sum += tile_penalty(&params[i], first, n);
+        }
+        all += sum;
+    }
+    return all;
+}
+
+/* ---- parameters in and out -------------------------------------------------------------------------------------------- */
+
+static float *array_of(const struct nnc_param *param, int what) {
+    return what == NNC_WEIGHT ? param->w : what == NNC_GRADIENT ? param->g : param->slots[what];
+}
+
+/* Runs of a row that lie together in both layouts. */
+#define EACH_RUN(param, inside, outside, body)                                                                          \
+    for (size_t k_ = 0; k_ < (param)->rows; k_++)                                                                       \
+        for (size_t j_ = 0; j_ < (param)->cols; j_ += PANEL) {                                                          \
+            size_t bytes = least((param)->cols - j_, PANEL) * sizeof(float);                                            \
+            size_t inside = nnc_param_offset(param, k_, j_), outside = k_ * (param)->cols + j_;                         \
+            body;                                                                                                       \
+        }
+
+void nnc_param_read(const struct nnc_param *param, int what, float *values) {
+    const float *packed = array_of(param, what);
+    EACH_RUN(param, in, out, memcpy(values + out, packed + in, bytes))
+}
+
+void nnc_param_write(struct nnc_param *param, int what, const float *values) {
+    float *packed = array_of(param, what);
+    EACH_RUN(param, in, out, memcpy(packed + in, values + out, bytes))
+    for (size_t t = 0; what == NNC_WEIGHT && param->transposed.at && t < param->n_tiles; t++) refresh(param, t);
+}

@@ -1,0 +1,83 @@
+/* update.h -- parameters: their layout, their penalties, their gradients and how an optimizer uses these; reading and writing. */
+#ifndef NNC_UPDATE_H
+#define NNC_UPDATE_H
+
+#include "arena.h"
+#include "kernels.h"
+#include "optimizers.h"
+#include "sizes.h"
+#include "team.h"
+
+/* W transposed, for the product that gives dx. The rows of W (taps channels, filters) are (tap, channel); what the backward
+ * pass reads are panels of 32 channels with rows (tap, filter), the taps in another order: element (channel c, filter f) of a
+ * tap is at at[place + c / PANEL panel + f PANEL + c % PANEL]. Only the update and writing refresh it. */
+struct nnc_transposed {
+    float *at;       /* NULL: not kept */
+    size_t channels;
+    struct nnc_tap {
+        size_t place, panel;
+    } *taps;
+};
+
+/* A matrix (rows, cols) of parameters in panels (see kernels.h): cols is the last axis of its shape, rows all others. All
+ * arrays have `size` floats. It is updated in tiles of up to 32 rows of a panel: the gradient of a tile is made, used and
+ * forgotten. */
+struct nnc_param {
+    nnc_parameter info;
+    size_t rows, cols, size;
+    size_t row_tiles, n_tiles; /* tile t: panel t / row_tiles, rows from (t % row_tiles) 32 on */
+    float l1, l2;
+    float *w;
+    struct nnc_transposed transposed;
+    float *g;                  /* only where the gradient is kept: clipping by norm, gradients without an update */
+    size_t n_slots;            /* 0 where it is not trainable */
+    float *slots[NNC_MAX_SLOTS];
+    double *tile_sums;         /* (n_tiles) penalty, or squared norm of the gradient */
+};
+
+/* What becomes of a tile's gradient. */
+enum nnc_apply { APPLY_UPDATE, APPLY_STORE };
+
+struct nnc_update {
+    struct nnc_optimizer optimizer;
+    bool clips_norm;           /* the norm of the gradient is needed before the update */
+    enum nnc_apply apply;
+    struct nnc_hyper hyper;    /* of this step */
+};
+
+/* Sizes and arrays of a parameter with `info` and its penalties. */
+struct nnc_param nnc_param_lay_out(const nnc_parameter *info, size_t n_slots, struct nnc_arena *arena);
+
+/* Element (k, j) of a parameter's arrays. */
+static inline size_t nnc_param_offset(const struct nnc_param *p, size_t k, size_t j) {
+    return (j / PANEL * p->rows + k) * PANEL + j % PANEL;
+}
+
+/* Where tile t begins and its number of floats. */
+static inline size_t nnc_tile(const struct nnc_param *param, size_t tile, size_t *n) {
+    size_t row = tile % param->row_tiles * PANEL;
+    *n = least(PANEL, param->rows - row) * PANEL;
+    return (tile / param->row_tiles * param->rows + row) * PANEL;
+}
+
+/* Use the gradient g of tile t (as the weights lie, at most TILE floats): update the weights or keep it. */
+void nnc_apply_tile(const struct nnc_update *update, struct nnc_param *param, size_t tile, const float *g);
+
+/* Can the update take the gradient of whole tiles of this parameter as they are made, in the registers of gemm_sgd? */
+bool nnc_takes_products(const struct nnc_update *update, const struct nnc_param *param);
+/* Then: the same for the gradient a b of a tile of PANEL columns. */
+void nnc_apply_product(const struct nnc_update *update, struct nnc_param *param, size_t tile,
+                       const struct nnc_product *product, const void *a, const void *b);
+
+/* Clipping by norm: the norms first, from the stored gradients, then the update. Every worker calls it. */
+void nnc_update_clipped(const struct nnc_update *update, struct nnc_param *params, size_t n_params, struct nnc_worker *worker);
+
+/* Sum of the penalties: those that the last backward pass left in tile_sums; those of the present weights. */
+double nnc_summed_penalty(const struct nnc_param *params, size_t n_params);
+double nnc_present_penalty(const struct nnc_param *params, size_t n_params);
+
+/* Between the private layout and row-major `values`; what as in nnc_plan_read. */
+void nnc_param_read(const struct nnc_param *param, int what, float *values);
+void nnc_param_write(struct nnc_param *param, int what, const float *values);
+
+#endif

@@ -1,0 +1,39 @@
+"""The compiled core as Python sees it: `Plan` runs networks, the functions are single kernels.
+
+`binding.pyx` is the binding, built from csrc. All have a twin of the same name in `nnc.reference`, which says what
+they compute.
+"""
+
+from nnc._core.binding import (
+    Plan,
+    activation,
+    activation_backward,
+    cpu_info,
+    dense,
+    dense_backward,
+    elementary,
+    get_num_threads,
+    loss,
+    metric,
+    set_isa,
+    set_num_threads,
+    set_threads_here,
+    update,
+)
+
+__all__ = [
+    "Plan",
+    "activation",
+    "activation_backward",
+    "cpu_info",
+    "dense",
+    "dense_backward",
+    "elementary",
+    "get_num_threads",
+    "loss",
+    "metric",
+    "set_isa",
+    "set_num_threads",
+    "set_threads_here",
+    "update",
+]

@@ -1,0 +1,352 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+"""The border between Python and csrc: it checks, takes pointers and releases the GIL; no arithmetic happens here.
+
+`Plan` runs networks; the functions are single kernels. All have a twin of the same name in `nnc.reference`, which says
+what they compute. csrc/nnc.h is the manual of the functions called here.
+"""
+
+import threading
+
+import numpy as np
+
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+include "specs.pxi"
+include "arrays.pxi"
+include "functional.pxi"
+
+
+# ---- machine --------------------------------------------------------------------------------------------------------
+
+
+def set_isa(name=None):
+    """Use the kernels of instruction set `name`; None: NNC_ISA of the environment, else the best this CPU has."""
+    cdef char message[256]
+    encoded = None if name is None else name.encode()
+    cdef const char *c_name = NULL
+    if encoded is not None:
+        c_name = encoded
+    if nnc_choose_isa(c_name, message) != NNC_OK:
+        raise ValueError(message.decode())
+
+
+def set_num_threads(n):
+    """Let calls use n threads from now on; None goes back to what the machine and the environment allow."""
+    if n is not None and (isinstance(n, bool) or not hasattr(n, "__index__")):
+        raise TypeError(f"n must be an integer from 1 to 1024 or None, got {n!r}")
+    if n is not None and not 1 <= n <= 1024:
+        raise ValueError(f"n must be an integer from 1 to 1024 or None, got {n!r}")
+    nnc_set_threads(0 if n is None else n)
+
+
+def set_threads_here(int n):
+    """Threads of the calls that this thread makes, 0: as for all; gives what it was. See `nnc.threads`."""
+    return nnc_set_threads_here(n)
+
+
+def get_num_threads():
+    """Threads that a call may use."""
+    return nnc_threads()
+
+
+def cpu_info():
+    """What `nnc.show_config` prints: instruction sets, threads, compiler."""
+    return {
+        "isa": nnc_isa_name().decode(),
+        "isa_available": [nnc_isa_available(i).decode() for i in range(nnc_isa_count())],
+        "tile_rows": nnc_isa_tile_rows(),
+        "threads": nnc_threads(),
+        "threads_source": nnc_threads_source().decode(),
+        "openmp": bool(nnc_has_openmp()),
+        "compiler": nnc_compiler().decode(),
+    }
+
+
+# ---- plans ------------------------------------------------------------------------------------------------------------
+
+
+cdef class Plan:
+    """A network ready to run; see `nnc.reference.Plan`, which has the same methods.
+
+    One call at a time: a second thread waits for the first.
+    """
+
+    cdef nnc_plan *_plan
+    cdef object _lock, _checked_order, _checked_rows
+    cdef double[::1] _metric_sums
+    cdef Py_ssize_t _n_layers
+    cdef readonly object n_inputs, n_outputs, batch_size, seed, n_slots
+    cdef readonly object parameter_names, parameter_shapes, parameter_trainable
+
+    def __init__(self, n_inputs, layers, *, loss=None, metrics=(), optimizer=None, batch_size=32, seed=0):
+        cdef nnc_plan_spec spec
+        cdef _Spec c_loss, c_optimizer
+        cdef char message[256]
+        cdef size_t i
+        cdef nnc_parameter parameter
+        message[0] = 0
+        if self._plan is not NULL:
+            raise RuntimeError("this plan is already made")
+        cdef _Specs c_layers = _Specs.of(layers, "kind")
+        cdef _Specs c_metrics = _Specs.of(metrics, "name")
+        self._n_layers = len(layers)
+        spec.n_inputs, spec.batch_size, spec.seed = n_inputs, batch_size, seed
+        spec.n_layers, spec.layers = self._n_layers, c_layers.rows
+        spec.n_metrics, spec.metrics = len(metrics), c_metrics.rows
+        spec.loss, spec.optimizer = NULL, NULL
+        if loss is not None:
+            c_loss = _Spec.of(loss, "name")
+            spec.loss = &c_loss.spec
+        if optimizer is not None:
+            c_optimizer = _Spec.of(optimizer, "name")
+            spec.optimizer = &c_optimizer.spec
+        cdef nnc_status status = nnc_plan_create(&self._plan, &spec, message)
+        _raise(status, message.decode())
+        self._lock = threading.Lock()
+        self._metric_sums = np.zeros(max(1, len(metrics)))[:len(metrics)]
+        self.n_inputs, self.batch_size, self.seed = n_inputs, batch_size, seed
+        self.n_outputs = nnc_plan_outputs(self._plan)
+        self.n_slots = nnc_plan_slots(self._plan)
+        self.parameter_names, self.parameter_shapes, self.parameter_trainable = [], [], []
+        for i in range(nnc_plan_parameters(self._plan)):
+            parameter = nnc_plan_parameter(self._plan, i)
+            self.parameter_names.append(parameter.name.decode())
+            self.parameter_shapes.append(tuple([parameter.shape[axis] for axis in range(parameter.n_axes)]))
+            self.parameter_trainable.append(bool(parameter.trainable))
+
+    def __dealloc__(self):
+        nnc_plan_free(self._plan)
+
+    @property
+    def nbytes(self):
+        """Bytes of the plan's one allocation."""
+        return nnc_plan_bytes(self._plan)
+
+    # ---- parameters
+
+    cdef _read(self, size_t i, int what):
+        array = np.empty(self.parameter_shapes[i], np.float32)
+        nnc_plan_read(self._plan, i, what, _pointer(array))
+        return array
+
+    cdef int _write(self, size_t i, int what, array, name) except -1:
+        array = np.ascontiguousarray(array, dtype=np.float32)
+        if array.shape != self.parameter_shapes[i]:
+            raise ValueError(f"{name} {i} has shape {array.shape}, this plan wants {self.parameter_shapes[i]}")
+        nnc_plan_write(self._plan, i, what, _read_pointer(array))
+        return 0
+
+    def get_parameters(self):
+        """Copies of the parameters in layer order, of `parameter_shapes`."""
+        with self._lock:
+            return [self._read(i, NNC_WEIGHT) for i in range(len(self.parameter_shapes))]
+
+    def set_parameters(self, parameters):
+        """Copy in arrays of `parameter_shapes`."""
+        if len(parameters) != len(self.parameter_shapes):
+            raise ValueError(f"{len(parameters)} parameters given, this plan has {len(self.parameter_shapes)}")
+        with self._lock:
+            for i, array in enumerate(parameters):
+                self._write(i, NNC_WEIGHT, array, "parameter")
+
+    def get_slots(self):
+        """Copies of what the optimizer remembers: for each parameter a list of n_slots arrays, an empty one where it
+        is not trainable."""
+        with self._lock:
+            return [[self._read(i, s) for s in range(n)] for i, n in enumerate(self._slot_counts())]
+
+    def _slot_counts(self):
+        return [self.n_slots if trainable else 0 for trainable in self.parameter_trainable]
+
+    def set_slots(self, slots):
+        """Copy in what `get_slots` gave."""
+        if [len(arrays) for arrays in slots] != self._slot_counts():
+            raise ValueError(f"slots must be lists of so many arrays: {self._slot_counts()}, one for each parameter")
+        with self._lock:
+            for i, arrays in enumerate(slots):
+                for s, array in enumerate(arrays):
+                    self._write(i, s, array, "slot of parameter")
+
+    # ---- running
+
+    cdef _Rows _training_rows(self, x, y, sample_weight):
+        """Rows of a call, kept from one slice of an epoch to the next, so that labels are checked once."""
+        cdef _Rows rows = self._checked_rows
+        if rows is None or rows.arrays[0] is not x or rows.arrays[1] is not y or rows.arrays[2] is not sample_weight:
+            rows = _Rows.of(x, y, sample_weight, self.n_inputs, self.n_outputs)
+        self._checked_rows = rows
+        return rows
+
+    cdef int _check_order(self, const int64_t[::1] order, size_t n) except -1:
+        cdef Py_ssize_t i
+        for i in range(order.shape[0]):
+            if order[i] < 0 or <size_t>order[i] >= n:
+                raise ValueError(f"order[{i}] is {order[i]}, x has {n} rows")
+        return 0
+
+    def train(self, x, y, sample_weight, order, size_t start, learning_rates, size_t batch_size, uint64_t epoch,
+              uint64_t step, double budget, seconds=None):
+        """Train for up to len(learning_rates) steps; gives (n_steps, rows, loss_sum, metric_sums).
+
+        seconds: float64 (n_layers + 1, 2), to which the time of each layer's way forward and back is added, and
+        in the last row that of gathering the batch and of all the rest.
+        """
+        cdef double[:, ::1] c_seconds
+        cdef _Rows rows
+        cdef nnc_schedule schedule
+        cdef nnc_sums sums
+        cdef nnc_status status
+        cdef const int64_t[::1] c_order
+        cdef const float[::1] rates = learning_rates
+        if batch_size < 1 or batch_size > <size_t>self.batch_size:
+            raise ValueError(f"batch_size must be from 1 to {self.batch_size}, got {batch_size}")
+        with self._lock:
+            rows = self._training_rows(x, y, sample_weight)
+            schedule.order, schedule.start, schedule.stop = NULL, start, rows.data.n
+            if order is not None:
+                c_order = order
+                if self._checked_order is not order:
+                    self._check_order(c_order, rows.data.n)
+                    self._checked_order = order
+                schedule.stop = c_order.shape[0]
+                schedule.order = &c_order[0] if schedule.stop else NULL
+            schedule.batch_size, schedule.n_steps = batch_size, rates.shape[0]
+            schedule.learning_rates = &rates[0] if schedule.n_steps else NULL
+            schedule.epoch, schedule.step, schedule.budget = epoch, step, budget
+            schedule.seconds = NULL
+            if seconds is not None:
+                c_seconds = seconds
+                if c_seconds.shape[0] != self._n_layers + 1 or c_seconds.shape[1] != 2:
+                    raise ValueError(f"seconds must have the shape ({self._n_layers + 1}, 2), got {seconds.shape}")
+                schedule.seconds = &c_seconds[0, 0]
+            sums.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
+            with nogil:
+                status = nnc_plan_train(self._plan, &rows.data, &schedule, &sums)
+            _raise(status, "this plan was made without a loss or an optimizer, or there is no memory for gradients")
+            loss = float("nan") if status == NNC_NOT_FINITE else sums.loss
+            return sums.steps, sums.rows, loss, np.array(self._metric_sums)
+
+    def train_epochs(self, x, y, sample_weight, held_out, const int64_t[:, ::1] orders,
+                     const float[:, ::1] learning_rates, size_t batch_size, uint64_t epoch, uint64_t step,
+                     double budget):
+        """Several epochs, each as `train` and, on held_out (x, y, sample_weight) or None, `evaluate` do them.
+
+        Row e of orders (E, n or 0: as they lie) and learning_rates (E, steps) is of epoch `epoch` + e. Ends behind an
+        epoch when `budget` seconds are over. Gives (whole epochs done, steps done in one that broke off at a loss that
+        is not finite or -1, sums): sums (E, 2, 2 + metrics) has the rows, loss and metrics of training and held_out.
+        """
+        cdef size_t E = learning_rates.shape[0], n = orders.shape[1], e
+        cdef double[:, :, ::1] sums = np.zeros((E, 2, 2 + self._metric_sums.shape[0]))
+        cdef _Rows rows = _Rows.of(x, y, sample_weight, self.n_inputs, self.n_outputs)
+        cdef _Rows held
+        cdef nnc_epochs epochs
+        cdef nnc_status status
+        if batch_size < 1 or batch_size > <size_t>self.batch_size:
+            raise ValueError(f"batch_size must be from 1 to {self.batch_size}, got {batch_size}")
+        if <size_t>orders.shape[0] != E:
+            raise ValueError(f"orders are of {orders.shape[0]} epochs, learning_rates of {E}")
+        for e in range(E if n else 0):
+            self._check_order(orders[e], rows.data.n)
+        epochs.n, epochs.n_steps, epochs.batch_size = E, learning_rates.shape[1], batch_size
+        epochs.orders, epochs.n_rows = &orders[0, 0] if E and n else NULL, n if n else rows.data.n
+        epochs.learning_rates = &learning_rates[0, 0] if E and epochs.n_steps else NULL
+        epochs.epoch, epochs.step, epochs.budget = epoch, step, budget
+        epochs.held_out, epochs.done, epochs.steps_of_next = NULL, 0, 0
+        epochs.sums = &sums[0, 0, 0] if E else NULL
+        if held_out is not None:
+            held = _Rows.of(held_out[0], held_out[1], held_out[2], self.n_inputs, self.n_outputs)
+            epochs.held_out = &held.data
+        with self._lock, nogil:
+            status = nnc_plan_train_epochs(self._plan, &rows.data, &epochs)
+        _raise(status, "this plan was made without a loss or an optimizer, or there is no memory for gradients")
+        return epochs.done, epochs.steps_of_next if status == NNC_NOT_FINITE else -1, np.asarray(sums)
+
+    def release(self):
+        """Forget the arrays of the last `train`, which it keeps so that slices of an epoch check them once."""
+        self._checked_rows = self._checked_order = None
+
+    def evaluate(self, x, y, sample_weight, size_t start, size_t stop):
+        """Loss and metrics of rows start to stop in inference mode; gives (rows, loss_sum, metric_sums)."""
+        cdef _Rows rows
+        cdef nnc_sums sums
+        cdef nnc_status status
+        with self._lock:
+            rows = self._training_rows(x, y, sample_weight)
+            sums.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
+            with nogil:
+                status = nnc_plan_evaluate(self._plan, &rows.data, start, stop, &sums)
+            _raise(status, f"no loss, or rows {start} to {stop} of {rows.data.n}")
+            return sums.rows, sums.loss, np.array(self._metric_sums)
+
+    def penalty(self):
+        """Sum of the regularizers' penalties on the present weights."""
+        with self._lock:
+            return nnc_plan_penalty(self._plan)
+
+    def forward(self, x):
+        """Outputs (n, n_outputs) of x (n, n_inputs) in inference mode."""
+        cdef _Rows rows = _Rows.of(x, None, None, self.n_inputs, self.n_outputs)
+        cdef nnc_status status
+        result = np.empty((rows.data.n, self.n_outputs), np.float32)
+        cdef float *outputs = _pointer(result)
+        with self._lock, nogil:
+            status = nnc_plan_forward(self._plan, &rows.data, outputs)
+        _raise(status, "forward")
+        return result
+
+    def gradients(self, x, y, sample_weight=None, bint training=False, uint64_t epoch=0, uint64_t step=0):
+        """Loss of one batch and its gradient for every parameter, penalties included."""
+        cdef _Rows rows = _Rows.of(x, y, sample_weight, self.n_inputs, self.n_outputs)
+        cdef nnc_status status
+        cdef double loss = 0
+        with self._lock:
+            with nogil:
+                status = nnc_plan_gradients(self._plan, &rows.data, training, epoch, step, &loss)
+            _raise(status, f"this plan has no loss, or {rows.data.n} rows are not between 1 and {self.batch_size}")
+            return loss, [self._read(i, NNC_GRADIENT) for i in range(len(self.parameter_shapes))]
+
+    def step_forward(self, x, uint64_t epoch, uint64_t step, bint training=True):
+        """Outputs of one batch; `step_backward` or `step_gradients` goes on from there."""
+        cdef _Rows rows = _Rows.of(x, None, None, self.n_inputs, self.n_outputs)
+        cdef nnc_status status
+        result = np.empty((rows.data.n, self.n_outputs), np.float32)
+        cdef float *outputs = _pointer(result)
+        with self._lock, nogil:
+            status = nnc_plan_step_forward(self._plan, &rows.data, training, epoch, step, outputs)
+        _raise(status, f"this plan has a loss of its own, or {rows.data.n} rows are not from 1 to {self.batch_size}")
+        return result
+
+    cdef _d_outputs(self, d_outputs):
+        d_outputs = _as_float(d_outputs, 2)
+        if d_outputs.shape[1] != self.n_outputs:
+            raise ValueError(f"d_outputs has shape {d_outputs.shape}, this plan gives (n, {self.n_outputs})")
+        return d_outputs
+
+    def step_backward(self, d_outputs, float learning_rate, uint64_t step):
+        """One update, given dL/d outputs of the batch of the last `step_forward`."""
+        cdef nnc_status status
+        d_outputs = self._d_outputs(d_outputs)
+        cdef const float *d = _read_pointer(d_outputs)
+        cdef size_t n = d_outputs.shape[0]
+        with self._lock, nogil:
+            status = nnc_plan_step_backward(self._plan, n, d, learning_rate, step)
+        _raise(status, f"step_backward needs an optimizer, and a step_forward of {n} rows with training=True before each call")
+
+    def step_gradients(self, d_outputs):
+        """The gradient for every parameter, penalties included, given dL/d outputs of the batch of the last
+        `step_forward`. The parameters do not change, moving statistics neither.
+        """
+        cdef nnc_status status
+        d_outputs = self._d_outputs(d_outputs)
+        cdef const float *d = _read_pointer(d_outputs)
+        cdef size_t n = d_outputs.shape[0]
+        with self._lock:
+            with nogil:
+                status = nnc_plan_step_gradients(self._plan, n, d)
+            _raise(status, f"step_gradients needs a step_forward of {n} rows before each call")
+            return [self._read(i, NNC_GRADIENT) for i in range(len(self.parameter_shapes))]
+
+
+set_isa()

@@ -1,0 +1,184 @@
+# Part of binding.pyx: single kernels over a caller's arrays.
+
+
+def activation(name, z, float alpha=0.0, out=None):
+    """a = f(z); softmax along the last axis."""
+    z = _as_float(z)
+    out = _out(out, z.shape)
+    cdef int id_ = _activation_id(name)
+    cdef size_t N = z.shape[z.ndim - 1] if z.ndim else 1
+    cdef size_t M = z.size // N if N else 0
+    cdef const float *p = _read_pointer(z)
+    cdef float *a = _pointer(out)
+    with nogil:
+        nnc_activation_forward(id_, M, N, p, a, alpha)
+    return out
+
+
+def activation_backward(name, z, da, float alpha=0.0, out=None):
+    """dz = da f'(z)."""
+    z, da = _as_float(z), _as_float(da)
+    if z.shape != da.shape:
+        raise ValueError(f"z has shape {z.shape}, da {da.shape}: they must be the same")
+    out = _out(out, z.shape)
+    cdef int id_ = _activation_id(name)
+    cdef size_t N = z.shape[z.ndim - 1] if z.ndim else 1
+    cdef size_t M = z.size // N if N else 0
+    cdef const float *zp = _read_pointer(z)
+    cdef const float *dap = _read_pointer(da)
+    cdef float *dz = _pointer(out)
+    cdef nnc_status status
+    with nogil:
+        status = nnc_activation_backward(id_, M, N, zp, dap, dz, alpha)
+    _raise(status, "activation_backward")
+    return out
+
+
+cdef int _gemm(nnc_matrix a, nnc_matrix b, init, c) except -1:
+    cdef const float *ip = NULL
+    if init is not None:
+        ip = _read_pointer(init)
+    cdef float *cp = _pointer(c)
+    cdef nnc_status status = NNC_OK
+    if a.rows and b.cols:
+        with nogil:
+            status = nnc_gemm(&a, &b, ip, cp, b.cols)
+    return _raise(status, "gemm")
+
+
+cdef nnc_matrix _matrix(array, size_t rows, size_t cols, size_t rs, size_t cs) except *:
+    cdef nnc_matrix matrix
+    matrix.data, matrix.rows, matrix.cols, matrix.rs, matrix.cs = _read_pointer(array), rows, cols, rs, cs
+    return matrix
+
+
+def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
+    """a = f(x w + b): x (B, I), w (I, O), b (O,) -> (B, O). x.T and w.T of C-contiguous arrays are read as they lie."""
+    x_base, xrs, xcs = _as_matrix(x)
+    w_base, wrs, wcs = _as_matrix(w)
+    B, I = np.shape(x)
+    O = np.shape(w)[1]
+    if np.shape(w)[0] != I:
+        raise ValueError(f"x {np.shape(x)} and w {np.shape(w)} do not fit: x (B, I), w (I, O)")
+    if b is not None:
+        b = _as_float(b, 1)
+        if b.shape[0] != O:
+            raise ValueError(f"b has shape {b.shape}, w {np.shape(w)} wants ({O},)")
+    out = _out(out, (B, O))
+    _gemm(_matrix(x_base, B, I, xrs, xcs), _matrix(w_base, I, O, wrs, wcs), b, out)
+    cdef int id_ = _activation_id(activation)
+    cdef float *a = _pointer(out)
+    cdef size_t M = B, N = O
+    with nogil:
+        nnc_activation_forward(id_, M, N, a, a, alpha)
+    return out
+
+
+def dense_backward(x, w, dz, out=None):
+    """dx = dz w^T, dw = x^T dz, db = sum of dz over rows; out: a tuple of three arrays for them."""
+    x, w, dz = _as_float(x, 2), _as_float(w, 2), _as_float(dz, 2)
+    B, I, O = x.shape[0], x.shape[1], w.shape[1]
+    if w.shape[0] != I or dz.shape != (B, O):
+        raise ValueError(f"x {x.shape}, w {w.shape} and dz {dz.shape} do not fit: x (B, I), w (I, O), dz (B, O)")
+    dx, dw, db = (None, None, None) if out is None else out
+    dx, dw, db = _out(dx, (B, I)), _out(dw, (I, O)), _out(db, (O,))
+    _gemm(_matrix(dz, B, O, O, 1), _matrix(w, O, I, 1, O), None, dx)
+    _gemm(_matrix(x, I, B, 1, I), _matrix(dz, B, O, O, 1), None, dw)
+    cdef const float *dzp = _read_pointer(dz)
+    cdef float *dbp = _pointer(db)
+    cdef size_t M = B, N = O
+    if N:
+        with nogil:
+            nnc_column_sums(M, N, dzp, dbp)
+    return dx, dw, db
+
+
+cdef _Rows _targets(y, a, sample_weight):
+    cdef _Rows rows = _Rows.__new__(_Rows)
+    y = np.asarray(y)
+    if y.ndim == 1 and y.dtype.kind in "iu":
+        y = np.ascontiguousarray(y, dtype=np.int32)
+    else:
+        y = _as_float(y, 2)
+    if sample_weight is not None:
+        sample_weight = _as_float(sample_weight, 1)
+    rows.arrays = (a, y, sample_weight)
+    rows.data.n = a.shape[0]
+    rows.set_targets(y, sample_weight, a.shape[1])
+    return rows
+
+
+def loss(spec, y, a, sample_weight=None, out=None):
+    """Mean loss over rows and its gradient wrt a (B, N); y ids (B,) or rows (B, N)."""
+    a = _as_float(a, 2)
+    cdef _Rows targets = _targets(y, a, sample_weight)
+    cdef _Spec c_spec = _Spec.of(spec, "name")
+    cdef char message[256]
+    out = _out(out, a.shape)
+    cdef size_t N = a.shape[1]
+    cdef const float *ap = _read_pointer(a)
+    cdef float *da = _pointer(out)
+    cdef double value = 0
+    cdef nnc_status status
+    with nogil:
+        status = nnc_loss(&c_spec.spec, N, ap, &targets.data, &value, da, message)
+    _raise(status, message.decode() if status == NNC_INVALID else "no memory for the rows of a loss")
+    return value, out
+
+
+def metric(spec, y, a):
+    """Mean of a metric over rows."""
+    a = _as_float(a, 2)
+    cdef _Rows targets = _targets(y, a, None)
+    cdef _Spec c_spec = _Spec.of(spec, "name")
+    cdef char message[256]
+    cdef nnc_status status
+    cdef size_t N = a.shape[1]
+    cdef const float *ap = _read_pointer(a)
+    cdef double value = 0
+    with nogil:
+        status = nnc_metric(&c_spec.spec, N, ap, &targets.data, &value, message)
+    if status != NNC_OK:
+        _raise(status, message.decode())
+    return value
+
+
+def update(spec, w, g, slots, float learning_rate, uint64_t step):
+    """One update of w and its slots in place, all float32 of one shape."""
+    cdef nnc_optimizer *optimizer = NULL
+    cdef char message[256]
+    cdef nnc_weights weights
+    cdef _Spec c_spec = _Spec.of(spec, "name")
+    cdef nnc_status status = nnc_optimizer_create(&optimizer, &c_spec.spec, message)
+    if status != NNC_OK:
+        _raise(status, message.decode() if status == NNC_INVALID else "no memory for an optimizer")
+    try:
+        wanted = nnc_optimizer_slots(optimizer)
+        if len(slots) != wanted:
+            raise ValueError(f"{spec['name']} with these settings has {wanted} slots, got {len(slots)}")
+        for array in (w, *slots):
+            _out(array, w.shape)
+        g = _as_float(g)
+        if g.shape != w.shape:
+            raise ValueError(f"w has shape {w.shape}, g {g.shape}: they must be the same")
+        for i in range(wanted):
+            weights.slots[i] = _pointer(slots[i])
+        weights.n, weights.w, weights.g = w.size, _pointer(w), _read_pointer(g)
+        with nogil:
+            nnc_optimizer_update(optimizer, &weights, learning_rate, step)
+    finally:
+        nnc_optimizer_free(optimizer)
+
+
+def elementary(name, x):
+    """The kernels' exp, expm1, log, log1p, tanh or sigmoid, for accuracy tests."""
+    x = _as_float(x)
+    out = np.empty_like(x)
+    encoded = name.encode()
+    cdef const char *c_name = encoded
+    cdef size_t n = x.size
+    cdef const float *xp = _read_pointer(x)
+    cdef float *y = _pointer(out)
+    if not nnc_elementary(c_name, n, xp, y):
+        raise ValueError(f"unknown function {name!r}")
+    return out

@@ -1,0 +1,275 @@
+"""Random changes of images, for training only."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+from nnc import _config
+from nnc.layers import geometry
+from nnc.layers.base import Layer, Shape, check_unseeded
+
+_FILLS = ("reflect", "wrap", "constant", "nearest")
+
+
+class _RandomAffine(Layer):
+    """A random map of the image's plane onto itself; the class says which.
+
+    Of turning, zooming and shifting, in this order, a subclass gives `_row` the ranges of those it does.
+    """
+
+    stops_gradient = True
+
+    def __init__(
+        self,
+        fill_mode: str,
+        interpolation: str,
+        seed: None,
+        fill_value: float,
+        data_format: str | None,
+        name: str | None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self.fill_mode = _config.choice("fill_mode", fill_mode, _FILLS)
+        self.interpolation = _config.choice("interpolation", interpolation, ("bilinear", "nearest"))
+        check_unseeded(seed)
+        self.seed = None
+        self.fill_value = _config.number("fill_value", fill_value)
+        self.data_format = geometry.channels_last(data_format)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return geometry.image(self, input_shape)
+
+    def _row(self, **ranges: list[float] | None) -> list[dict[str, Any]]:
+        height, width, channels = self._shapes()[0]
+        row: dict[str, Any] = {
+            "kind": "random_affine",
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "fill": self.fill_mode,
+            "fill_value": self.fill_value,
+            "interpolation": self.interpolation,
+        }
+        for name in ("rotation", "zoom_height", "zoom_width", "shift_height", "shift_width"):
+            row[name] = ranges.get(name, [0.0, 0.0])
+        return [row]
+
+
+class RandomTranslation(_RandomAffine):
+    """While training, each image is shifted by a random part of its height and width.
+
+    in[y, x] -> out[y + u height, x + v width], u and v uniform within the factors; where that falls between
+    pixels, `interpolation` says what is taken.
+
+    Input and output (n, height, width, channels). It acts in training only; no gradient flows through it, so
+    that it stands before every layer with weights. What is drawn is a function of the model's seed, the epoch
+    and the step, as the masks of `Dropout`.
+
+    Parameters
+    ----------
+    height_factor, width_factor : float or (float, float)
+        Parts of the image's height and width in [-1, 1]: the lowest and highest shift, or f for (-f, f).
+        Positive shifts go down and to the right.
+    fill_mode : {"reflect", "wrap", "constant", "nearest"}
+        What lies outside the image a b c d: d c b a | a b c d | d c b a, or a b c d | a b c d | a b c d, or
+        k k k k | a b c d | k k k k, or a a a a | a b c d | d d d d.
+    interpolation : {"bilinear", "nearest"}
+        What lies between pixels: weighted means of the four around, or the nearest one.
+    seed : None
+        nnc draws from the model's seed.
+    fill_value : float
+        The k of fill_mode="constant".
+    data_format : {None, "channels_last"}
+        nnc's images are (height, width, channels).
+    name : str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these; by `build`, if the samples are no images; by the model, if a layer
+        with weights comes before.
+
+    References
+    ----------
+    Simard, Steinkraus and Platt, "Best practices for convolutional neural networks applied to visual document
+    analysis", ICDAR 2003.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.RandomTranslation(0.1, (0.0, 0.2), fill_mode="constant").build((28, 28, 1))
+    (28, 28, 1)
+    """
+
+    def __init__(
+        self,
+        height_factor: float | tuple[float, float],
+        width_factor: float | tuple[float, float],
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, name, **options)
+        self.height_factor = _factor("height_factor", height_factor)
+        self.width_factor = _factor("width_factor", width_factor)
+
+    def rows(self) -> list[dict[str, Any]]:
+        height, width = _interval(self.height_factor), _interval(self.width_factor)
+        return self._row(shift_height=height, shift_width=width)
+
+
+class RandomRotation(_RandomAffine):
+    """While training, each image is turned about its centre by a random angle.
+
+    The angle is 2 pi u, u uniform within the factor.
+
+    Input and output (n, height, width, channels). It acts in training only; no gradient flows through it, so
+    that it stands before every layer with weights. What is drawn is a function of the model's seed, the epoch
+    and the step, as the masks of `Dropout`.
+
+    Parameters
+    ----------
+    factor : float or (float, float)
+        Turns in [-1, 1]: the lowest and highest, or f for (-f, f). 0.25 is a quarter turn, positive turns are
+        counter-clockwise.
+    fill_mode : {"reflect", "wrap", "constant", "nearest"}
+        What lies outside the image a b c d: d c b a | a b c d | d c b a, or a b c d | a b c d | a b c d, or
+        k k k k | a b c d | k k k k, or a a a a | a b c d | d d d d.
+    interpolation : {"bilinear", "nearest"}
+        What lies between pixels: weighted means of the four around, or the nearest one.
+    seed : None
+        nnc draws from the model's seed.
+    fill_value : float
+        The k of fill_mode="constant".
+    data_format : {None, "channels_last"}
+        nnc's images are (height, width, channels).
+    name : str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these; by `build`, if the samples are no images; by the model, if a layer
+        with weights comes before.
+
+    References
+    ----------
+    Simard, Steinkraus and Platt, "Best practices for convolutional neural networks applied to visual document
+    analysis", ICDAR 2003.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.RandomRotation(15 / 360).build((28, 28, 1))  # up to 15 degrees, either way
+    (28, 28, 1)
+    """
+
+    def __init__(
+        self,
+        factor: float | tuple[float, float],
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, name, **options)
+        self.factor = _factor("factor", factor)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return self._row(rotation=_interval(self.factor))
+
+
+class RandomZoom(_RandomAffine):
+    """While training, each image is made smaller or larger about its centre by random factors.
+
+    out[y, x] = in[(1 + u) y, (1 + v) x], counted from the centre, u and v uniform within the factors: 0.5
+    shows half as much again in each direction, and -0.5 half of it.
+
+    Input and output (n, height, width, channels). It acts in training only; no gradient flows through it, so
+    that it stands before every layer with weights. What is drawn is a function of the model's seed, the epoch
+    and the step, as the masks of `Dropout`.
+
+    Parameters
+    ----------
+    height_factor : float or (float, float)
+        u in [-1, 1]: the lowest and highest, or f for (-f, f). Positive zooms out, negative zooms in.
+    width_factor : float, (float, float) or None
+        v, as height_factor; None: the u that was drawn, which keeps the image's proportions.
+    fill_mode : {"reflect", "wrap", "constant", "nearest"}
+        What lies outside the image a b c d: d c b a | a b c d | d c b a, or a b c d | a b c d | a b c d, or
+        k k k k | a b c d | k k k k, or a a a a | a b c d | d d d d.
+    interpolation : {"bilinear", "nearest"}
+        What lies between pixels: weighted means of the four around, or the nearest one.
+    seed : None
+        nnc draws from the model's seed.
+    fill_value : float
+        The k of fill_mode="constant".
+    data_format : {None, "channels_last"}
+        nnc's images are (height, width, channels).
+    name : str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these; by `build`, if the samples are no images; by the model, if a layer
+        with weights comes before.
+
+    References
+    ----------
+    Simard, Steinkraus and Platt, "Best practices for convolutional neural networks applied to visual document
+    analysis", ICDAR 2003.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.RandomZoom((-0.2, 0.1)).build((28, 28, 1))
+    (28, 28, 1)
+    """
+
+    def __init__(
+        self,
+        height_factor: float | tuple[float, float],
+        width_factor: float | tuple[float, float] | None = None,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format, name, **options)
+        self.height_factor = _factor("height_factor", height_factor)
+        self.width_factor = None if width_factor is None else _factor("width_factor", width_factor)
+
+    def rows(self) -> list[dict[str, Any]]:
+        width = None if self.width_factor is None else _interval(self.width_factor)
+        return self._row(zoom_height=_interval(self.height_factor), zoom_width=width)
+
+
+def _factor(name: str, value: Any) -> float | tuple[float, float]:
+    """`value` as a number in [-1, 1], or as two in rising order; as in Keras -f is f and pairs are sorted."""
+    must = "a number in [-1, 1] or two of them"
+    pair = isinstance(value, (list, tuple))
+    if not pair and (isinstance(value, bool) or not isinstance(value, Real)):
+        raise _config.refusal(name, must, value, TypeError)
+    try:
+        if not pair:
+            return abs(_config.number(name, value, "[-1, 1]"))
+        low, high = sorted(_config.number(name, item, "[-1, 1]") for item in value)
+    except (TypeError, ValueError) as error:
+        raise _config.refusal(name, must, value, type(error)) from None
+    return low, high
+
+
+def _interval(factor: float | tuple[float, float]) -> list[float]:
+    """[lowest, highest] of a factor that `_factor` gave."""
+    return list(factor) if isinstance(factor, tuple) else [-factor, factor]

@@ -1,0 +1,113 @@
+"""Dropout: layers that act in training only, against overfitting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnc import _config
+from nnc.layers import geometry
+from nnc.layers.base import Layer, Shape, check_unseeded
+
+
+class Dropout(Layer):
+    """While training, each input is set to 0 with probability rate, or else multiplied by 1 / (1 - rate).
+
+    Input and output (n, ...), of any shape. The masks are a function of the model's seed, the epoch and the
+    step (see `nnc.set_random_seed`), so that a run can be repeated and resumed bit for bit.
+
+    Parameters
+    ----------
+    rate : float
+        In [0, 1).
+    noise_shape, seed : None
+        nnc draws each input by itself, from the model's seed.
+    name : str, optional
+
+    References
+    ----------
+    Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout", JMLR 15, 2014.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.Input((3,)), nnc.layers.Dropout(0.5)])
+    >>> model.predict([[1.0, 2.0, 3.0]], verbose=0)  # not training
+    array([[1., 2., 3.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: None = None,
+        seed: None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self.rate = _config.number("rate", rate, "[0, 1)")
+        if noise_shape is not None:
+            raise _config.refusal("noise_shape", "None: nnc draws each input by itself", noise_shape)
+        check_unseeded(seed)
+        self.noise_shape, self.seed = None, None
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{"kind": "dropout", "rate": self.rate}]
+
+
+class SpatialDropout2D(Layer):
+    """While training, each map of each sample is set to 0 with probability rate, or else multiplied by 1 /
+    (1 - rate).
+
+    A map is one channel of an image: neighbours in it are alike, so that `Dropout`, which draws each pixel by
+    itself, would leave what it dropped to be guessed from the pixels beside it.
+
+    Input and output (n, height, width, channels). The masks are a function of the model's seed, the epoch and
+    the step, as those of `Dropout`.
+
+    Parameters
+    ----------
+    rate : float
+        In [0, 1).
+    data_format : {None, "channels_last"}
+        nnc's images are (height, width, channels).
+    seed : None
+        nnc draws from the model's seed.
+    name : str, optional
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range; by `build`, if the samples are no images.
+
+    References
+    ----------
+    Tompson, Goroshin, Jain, LeCun and Bregler, "Efficient object localization using convolutional networks",
+    CVPR 2015.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.SpatialDropout2D(0.2).build((14, 14, 32))
+    (14, 14, 32)
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self.rate = _config.number("rate", rate, "[0, 1)")
+        self.data_format = geometry.channels_last(data_format)
+        check_unseeded(seed)
+        self.seed = None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return geometry.image(self, input_shape)
+
+    def rows(self) -> list[dict[str, Any]]:
+        _, _, channels = self._shapes()[0]
+        return [{"kind": "spatial_dropout", "channels": channels, "rate": self.rate}]

@@ -1,0 +1,111 @@
+"""Activations by name, and as layers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .base import Layer
+from .formulas import ACTIVATIONS, Array, look_up
+
+
+@np.errstate(all="ignore")
+def activation(name: str, z: ArrayLike, alpha: float = 0.0) -> Array:
+    """a = f(z), element by element; softmax over the last axis.
+
+    Parameters
+    ----------
+    name : str
+        A name of ``ACTIVATIONS``.
+    z : array_like, any shape
+        Pre-activations.
+    alpha : float
+        Slope of leaky_relu, scale of elu; ignored by the others.
+
+    Returns
+    -------
+    ndarray of float64, shape of z
+
+    Raises
+    ------
+    ValueError
+        When the name is unknown.
+
+    Examples
+    --------
+    >>> activation("leaky_relu", [-2.0, 0.0, 3.0], alpha=0.5)
+    array([-1.,  0.,  3.])
+    """
+    f, _ = look_up(ACTIVATIONS, name, "activation")
+    return f(np.asarray(z, np.float64), alpha)
+
+
+@np.errstate(all="ignore")
+def activation_backward(name: str, z: ArrayLike, da: ArrayLike, alpha: float = 0.0) -> Array:
+    """dz = da f'(z): the gradient before the activation from the gradient after it.
+
+    Parameters
+    ----------
+    name : str
+        A name of ``ACTIVATIONS``.
+    z, da : array_like, any shape, the same for both
+        Pre-activations, and dL/da.
+    alpha : float
+        As in `activation`.
+
+    Returns
+    -------
+    ndarray of float64, shape of z
+
+    Raises
+    ------
+    ValueError
+        When the name is unknown, or the shapes of z and da differ.
+
+    Examples
+    --------
+    >>> activation_backward("relu", [-2.0, 3.0], [10.0, 10.0])
+    array([ 0., 10.])
+    """
+    f, backward = look_up(ACTIVATIONS, name, "activation")
+    z, da = np.asarray(z, np.float64), np.asarray(da, np.float64)
+    if z.shape != da.shape:
+        raise ValueError(f"da has shape {da.shape}, z has {z.shape}: they must be the same")
+    return backward(z, f(z, alpha), da, alpha)
+
+
+class Activation(Layer):
+    """a = f(z); softmax over runs of `group` features: the last axis, before the rows were flattened."""
+
+    kind = "activation"
+
+    def __init__(self, row, n_inputs, index):
+        super().__init__(row, n_inputs, index)
+        look_up(ACTIVATIONS, row["activation"], "activation")
+        self.check_group(n_inputs)
+
+    def forward(self, x, parameters, noise):
+        z = x.reshape(-1, self.row["group"])
+        return activation(self.row["activation"], z, self.row["alpha"]).reshape(x.shape), z
+
+    def backward(self, dy, parameters, z):
+        dz = activation_backward(self.row["activation"], z, dy.reshape(z.shape), self.row["alpha"])
+        return dz.reshape(dy.shape), []
+
+
+class PReLU(Layer):
+    """a = z if z > 0 else alpha z, alpha (F,) learned (He, Zhang, Ren and Sun 2015)."""
+
+    kind = "prelu"
+
+    def __init__(self, row, n_inputs, index):
+        super().__init__(row, n_inputs, index)
+        self.shapes = {"alpha": (n_inputs,)}
+        self.penalties = [(row["alpha_l1"], row["alpha_l2"])]
+
+    def forward(self, x, parameters, noise):
+        return np.where(x > 0, x, parameters[0] * x), x
+
+    def backward(self, dy, parameters, x):
+        dalpha = np.sum(np.where(x > 0, 0.0, x * dy), axis=0)
+        return np.where(x > 0, dy, parameters[0] * dy), [dalpha]

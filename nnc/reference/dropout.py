@@ -1,0 +1,62 @@
+"""Dropout: elements or whole channels set to 0 at random, in training only."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .base import Layer
+from .noise import Noise, random_words
+
+
+def dropout_mask(shape: tuple[int, int], rate: float, index: int, noise: Noise) -> NDArray[np.bool_]:
+    """Return which elements of a (B, F) batch dropout keeps: each with probability 1 - rate, independently.
+
+    Element (r, f) is kept when word r F + f of the layer's stream (see `random_words`) is at least rate 2^32.
+    """
+    rows, features = shape
+    return random_words(rows * features, index, noise).reshape(shape) >= np.uint64(rate * 2**32)
+
+
+class Dropout(Layer):
+    """a = x mask / (1 - rate) in training, a = x in inference (Srivastava et al. 2014, "inverted" form)."""
+
+    kind = "dropout"
+
+    def __init__(self, row, n_inputs, index):
+        super().__init__(row, n_inputs, index)
+        if not 0.0 <= row["rate"] < 1.0:
+            raise ValueError(f"layer {index}: dropout rate {row['rate']} must lie in [0, 1)")
+        self.scale = float(np.float32(1.0 / (1.0 - row["rate"])))  # rounded as the compiled plan has it
+
+    def mask(self, shape, noise):
+        return dropout_mask(shape, self.row["rate"], self.index, noise)
+
+    def forward(self, x, parameters, noise):
+        if noise is None:
+            return x, None
+        keep = self.mask(x.shape, noise)
+        return np.where(keep, x * self.scale, 0.0), keep
+
+    def backward(self, dy, parameters, keep):
+        return (dy if keep is None else np.where(keep, dy * self.scale, 0.0)), []
+
+
+class SpatialDropout(Dropout):
+    """Dropout of whole channels: one decision for each (row, channel), all positions of the map alike.
+
+    Tompson, Goroshin, Jain, LeCun and Bregler 2015, "Efficient object localization using convolutional
+    networks": neighbours in a map are so alike that dropping them one by one hides little.
+    """
+
+    kind = "spatial_dropout"
+
+    def __init__(self, row, n_inputs, index):
+        super().__init__(row, n_inputs, index)
+        if row["channels"] < 1 or n_inputs % row["channels"]:
+            message = f"channels {row['channels']} do not divide the {n_inputs} features"
+            raise ValueError(f"layer {index}: {message}")
+
+    def mask(self, shape, noise):
+        channels = self.row["channels"]
+        return np.tile(super().mask((shape[0], channels), noise), shape[1] // channels)

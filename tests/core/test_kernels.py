@@ -1,0 +1,218 @@
+"""Every compiled kernel against its twin in nnc.reference: odd shapes, every instruction set."""
+
+import itertools
+
+import numpy as np
+import pytest
+from core_helpers import ALPHAS, BASE, MR, loss_spec, optimizer_specs, rng_of
+
+from nnc import _core, reference
+
+PANEL = 32
+SIZES = sorted({1, 2, 3, MR - 1, MR, MR + 1, PANEL - 1, PANEL, PANEL + 1, 10, 67, 292, 784})
+BATCHES = sorted({1, 2, 3, MR - 1, MR, MR + 1, 10, 2 * MR + 1, 4 * MR + 1})
+SHAPES = list(itertools.product(BATCHES, SIZES))
+EPSILON = np.finfo(np.float32).eps / 2
+
+
+def floats(rng, *shape):
+    return rng.normal(size=shape).astype(np.float32)
+
+
+def assert_close(compiled, expected, ulps=16, scale=1.0):
+    """Agree within `ulps` float32 roundings of the value or of `scale`, whichever is larger."""
+    compiled, expected = np.asarray(compiled, np.float64), np.asarray(expected, np.float64)
+    assert compiled.shape == expected.shape
+    bound = ulps * EPSILON * np.maximum(np.abs(expected), scale)
+    worst = np.max(np.abs(compiled - expected) - bound, initial=-1.0)
+    assert worst <= 0, f"off by {worst} beyond the bound, largest expected {np.max(np.abs(expected))}"
+
+
+# ---- products
+
+
+@pytest.mark.parametrize("inner", SIZES)
+def test_products_of_integers_are_exact(isa, inner):
+    rng = rng_of(inner)
+    for batch, outer in SHAPES:
+        x = rng.integers(-3, 4, (batch, inner)).astype(np.float32)
+        w = rng.integers(-3, 4, (inner, outer)).astype(np.float32)
+        b = rng.integers(-3, 4, outer).astype(np.float32)
+        dz = rng.integers(-3, 4, (batch, outer)).astype(np.float32)
+        np.testing.assert_array_equal(
+            _core.dense(x, w, b), reference.dense(x, w, b), err_msg=str((batch, outer))
+        )
+        for compiled, expected in zip(
+            _core.dense_backward(x, w, dz), reference.dense_backward(x, w, dz), strict=True
+        ):
+            np.testing.assert_array_equal(compiled, expected, err_msg=str((batch, outer)))
+
+
+@pytest.mark.parametrize("inner", [1, 3, 33, 600])
+def test_products_of_transposed_arrays(isa, inner):
+    """Either side as it lies or transposed, down to slices that are neither."""
+    rng = rng_of(inner, 2)
+    for batch, outer in [(1, 1), (5, 31), (17, 33), (64, 70)]:
+        x = rng.integers(-3, 4, (batch, inner)).astype(np.float32)
+        w = rng.integers(-3, 4, (inner, outer)).astype(np.float32)
+        expected = x @ w
+        for left in (x, np.asfortranarray(x), np.repeat(x, 2, axis=1)[:, ::2]):
+            for right in (w, np.asfortranarray(w), np.repeat(w, 2, axis=0)[::2]):
+                np.testing.assert_array_equal(_core.dense(left, right), expected)
+
+
+@pytest.mark.parametrize("inner", [1, 3, 32, 67, 292, 784, 3000])
+def test_products_of_reals_are_within_the_bound(isa, inner):
+    """|C - C64| <= r u |A| |B| elementwise with r = 16 for K <= 32, max(16, 2 sqrt K) above."""
+    rng = rng_of(inner, 1)
+    x, w = floats(rng, 23, inner), floats(rng, inner, 37)
+    allowed = max(16, 2 * inner**0.5) * EPSILON * (np.abs(x).astype(float) @ np.abs(w).astype(float))
+    error = np.abs(_core.dense(x, w) - x.astype(float) @ w.astype(float))
+    assert (error <= allowed).all()
+
+
+def test_product_with_nothing_inside():
+    x, w, b = np.empty((3, 0), np.float32), np.empty((0, 5), np.float32), np.arange(5, dtype=np.float32)
+    np.testing.assert_array_equal(_core.dense(x, w, b), np.tile(b, (3, 1)))
+    assert _core.dense(np.empty((0, 4), np.float32), np.ones((4, 5), np.float32)).shape == (0, 5)
+
+
+# ---- activations
+
+
+@pytest.mark.parametrize("name", reference.ACTIVATIONS)
+def test_activation(isa, name):
+    for batch, n in SHAPES:
+        rng = rng_of(batch, n)
+        z, da = 4 * floats(rng, batch, n), floats(rng, batch, n)
+        alpha = ALPHAS.get(name, 0.0)
+        assert_close(_core.activation(name, z, alpha), reference.activation(name, z, alpha), 8, 0.1)
+        got = _core.activation_backward(name, z, da, alpha)
+        assert_close(got, reference.activation_backward(name, z, da, alpha), 16, np.abs(da).max())
+
+
+@pytest.mark.parametrize("name", reference.ACTIVATIONS)
+def test_activation_at_the_ends(isa, name):
+    """Large, tiny and special values in every lane and tail; NaN stays NaN."""
+    values = [0.0, -0.0, 1e-30, -1e-30, 1e-6, -1e-6, 20.0, -20.0, 88.0, -88.0, 1e4, -1e4, 3e38, -3e38]
+    alpha = ALPHAS.get(name, 0.0)
+    for shift in range(17):
+        z = np.roll(np.resize(np.float32(values), 19), shift)[None]
+        with np.errstate(all="ignore"):
+            expected = reference.activation(name, z, alpha)
+        finite = np.abs(expected) < 3.4e38
+        assert_close(_core.activation(name, z, alpha)[finite], expected[finite], 8, 1e-3)
+        z[0, shift] = np.nan
+        got = _core.activation(name, z, alpha)
+        assert np.isnan(got[0, shift])
+        assert name == "softmax" or np.isnan(got).sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high", "ulps"),
+    [
+        ("exp", -87, 88, 2),
+        ("sigmoid", -80, 80, 2),
+        ("tanh", -12, 12, 4),
+        ("log", 1e-37, 1e30, 4),
+        ("log1p", 0, 1e6, 4),
+        ("expm1", -20, 80, 4),
+    ],
+)
+def test_elementary_functions(isa, name, low, high, ulps):
+    rng = rng_of(5)
+    x = np.concatenate(
+        [rng.uniform(low, high, 200_000), rng.normal(size=200_000), rng.normal(size=100_000) * 1e-3]
+    )
+    if low > 0:
+        x = np.exp(rng.uniform(np.log(low), np.log(high), 400_000))
+    x = np.clip(x, low, high).astype(np.float32)
+    x64 = x.astype(np.float64)
+    expected = 1 / (1 + np.exp(-x64)) if name == "sigmoid" else getattr(np, name)(x64)
+    error = np.abs(_core.elementary(name, x) - expected) / np.spacing(np.abs(expected).astype(np.float32))
+    assert error.max() <= ulps + (isa == "generic")  # no fused multiply-add there: some sums round twice
+
+
+# ---- losses and metrics
+
+
+def variants(name):
+    """Every way a loss can be set."""
+    crossentropy = name.endswith("crossentropy")
+    for logits, smoothing in itertools.product(
+        [False, True] if crossentropy else [False], [0.0, 0.1] if crossentropy else [0.0]
+    ):
+        yield loss_spec(name, from_logits=logits, label_smoothing=smoothing)
+
+
+def loss_case(name, spec, batch, n):
+    rng = rng_of(batch, n)
+    a = floats(rng, batch, n)
+    if name in ("binary_crossentropy", "categorical_crossentropy", "poisson") and not spec["from_logits"]:
+        a = rng.uniform(0.01, 0.99, (batch, n)).astype(np.float32)
+    rows = rng.uniform(0, 1, (batch, n)).astype(np.float32)
+    ids = rng.integers(0, n, batch).astype(np.int32)
+    return a, rows, ids, rng.uniform(0, 2, batch).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", reference.LOSSES)
+def test_loss(isa, name):
+    for spec in variants(name):
+        for batch, n in SHAPES:
+            a, rows, ids, weight = loss_case(name, spec, batch, n)
+            for y, w in [(rows, None), (rows, weight), (ids, None), (ids, weight)]:
+                value, gradient = _core.loss(spec, y, a, w)
+                expected, expected_gradient = reference.loss(spec, y, a, w)
+                assert_close(value, expected, 64, 1.0)
+                assert_close(gradient, expected_gradient, 32, 1 / batch)
+
+
+@pytest.mark.parametrize("name", reference.METRICS)
+def test_metric(name):
+    spec = {"name": name, "param": 3.0 if name.startswith("top_k") else 0.5}
+    for batch, n in SHAPES:
+        a, rows, ids, _ = loss_case("poisson", loss_spec("poisson"), batch, n)
+        for y in (np.round(rows), ids):
+            assert _core.metric(spec, y, a) == pytest.approx(reference.metric(spec, y, a), rel=1e-6, abs=1e-9)
+
+
+# ---- optimizers
+
+
+@pytest.mark.parametrize(
+    "spec",
+    list(optimizer_specs()),
+    ids=lambda s: "-".join([s["name"], *(k for k in BASE if s[k] != BASE[k])]),
+)
+def test_update(isa, spec):
+    for n in SIZES:
+        rng = rng_of(n)
+        w = floats(rng, n)
+        n_slots = len(reference.slot_names(spec))
+        slots = [np.zeros(n, np.float32) for _ in range(n_slots)]
+        w64, slots64 = w.astype(float), [np.zeros(n) for _ in range(n_slots)]
+        for step in range(4):
+            g = floats(rng, n)
+            _core.update(spec, w, g, slots, 0.01, step)
+            reference.update(spec, w64, g.astype(float), slots64, float(np.float32(0.01)), step)
+            assert_close(w, w64, 64, 1.0)
+            for slot, slot64 in zip(slots, slots64, strict=True):
+                assert_close(slot, slot64, 64, 0.1)
+
+
+# ---- out=
+
+
+def test_out_is_used_and_checked():
+    z = floats(rng_of(0), 5, 7)
+    out = np.empty_like(z)
+    assert _core.activation("relu", z, out=out) is out
+    np.testing.assert_array_equal(out, np.maximum(z, 0))
+    assert _core.activation("tanh", z, out=z) is z  # in place
+    for bad in (np.empty((5, 7)), np.empty((7, 5), np.float32), np.empty((7, 5), np.float32).T):
+        with pytest.raises(ValueError, match="out must be"):
+            _core.activation("relu", z, out=bad)
+    readonly = np.empty_like(z)
+    readonly.flags.writeable = False
+    with pytest.raises(ValueError, match="writeable"):
+        _core.activation("relu", z, out=readonly)

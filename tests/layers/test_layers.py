@@ -1,0 +1,205 @@
+"""Layers: shapes, weights, rows of a plan."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from nnc import activations, initializers, layers, random, regularizers
+from nnc.random import Purpose
+
+ACTIVATION = {"kind": "activation", "activation": "relu", "alpha": 0.0, "group": 4}
+
+# layer, input shape, output shape, rows
+TABLE = [
+    (layers.Input((3, 4)), (3, 4), (3, 4), []),
+    (layers.Flatten(), (3, 4), (12,), []),
+    (layers.Reshape((2, 6)), (3, 4), (2, 6), []),
+    (layers.Reshape((-1, 2)), (3, 4), (6, 2), []),
+    (layers.Activation("relu"), (3, 4), (3, 4), [ACTIVATION]),
+    (layers.ReLU(), (3, 4), (3, 4), [ACTIVATION]),
+    (layers.ReLU(negative_slope=0.5), (4,), (4,), [ACTIVATION | {"activation": "leaky_relu", "alpha": 0.5}]),
+    (layers.LeakyReLU(), (4,), (4,), [ACTIVATION | {"activation": "leaky_relu", "alpha": 0.3}]),
+    (layers.LeakyReLU(0), (4,), (4,), [ACTIVATION | {"activation": "leaky_relu"}]),
+    (layers.ELU(2), (4,), (4,), [ACTIVATION | {"activation": "elu", "alpha": 2.0}]),
+    (layers.Softmax(), (3, 4), (3, 4), [ACTIVATION | {"activation": "softmax"}]),
+    (layers.Softmax(axis=2), (3, 4), (3, 4), [ACTIVATION | {"activation": "softmax"}]),
+    (layers.Dropout(0.25), (3, 4), (3, 4), [{"kind": "dropout", "rate": 0.25}]),
+    (layers.Rescaling(0.5, 1), (3, 4), (3, 4), [{"kind": "rescaling", "scale": 0.5, "offset": 1.0}]),
+    (layers.PReLU(), (3, 4), (3, 4), [{"kind": "prelu", "alpha_l1": 0.0, "alpha_l2": 0.0}]),
+    (
+        layers.Dense(
+            5, "softmax", kernel_regularizer=regularizers.L2(0.1), bias_regularizer=regularizers.L1(0.2)
+        ),
+        (4,),
+        (5,),
+        [
+            {
+                "kind": "dense",
+                "units": 5,
+                "use_bias": True,
+                "activation": "softmax",
+                "alpha": 0.0,
+                "group": 5,
+                "kernel_l1": 0.0,
+                "kernel_l2": 0.1,
+                "bias_l1": 0.2,
+                "bias_l2": 0.0,
+            }
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("layer", "given", "expected", "rows"), TABLE, ids=lambda v: str(v)[:40])
+def test_shapes_and_rows(layer, given, expected, rows):
+    assert layer.build(given) == expected
+    assert (layer.built, layer.input_shape, layer.output_shape) == (True, given, expected)
+    assert layer.build(list(given)) == expected
+    assert layer.rows() == rows
+    with pytest.raises(ValueError, match="already, got"):
+        layer.build((*given, 2))
+
+
+def test_every_layer_is_in_the_table():
+    from test_layers_convolution import TABLE as IMAGES
+
+    assert {type(row[0]) for row in [*TABLE, *IMAGES]} == set(layers.registry.values())
+
+
+def test_auto_names_are_those_of_keras():
+    assert {cls.auto_name for cls in layers.registry.values()} == {
+        "input_layer",
+        "dense",
+        "conv2d",
+        "max_pooling2d",
+        "average_pooling2d",
+        "global_max_pooling2d",
+        "global_average_pooling2d",
+        "batch_normalization",
+        "layer_normalization",
+        "activation",
+        "re_lu",
+        "leaky_re_lu",
+        "p_re_lu",
+        "elu",
+        "softmax",
+        "dropout",
+        "spatial_dropout2d",
+        "flatten",
+        "reshape",
+        "zero_padding2d",
+        "rescaling",
+        "random_translation",
+        "random_rotation",
+        "random_zoom",
+    }
+    assert layers.Dense(3).name is None
+    assert layers.Dense(3, name="hidden").name == "hidden"
+
+
+@pytest.mark.parametrize("cls", [c for c in layers.registry.values() if c is not layers.Input])
+def test_a_first_layer_may_say_its_input_shape(cls):
+    arguments = {
+        layers.Dense: (3,),
+        layers.Activation: ("tanh",),
+        layers.Dropout: (0.5,),
+        layers.Reshape: ((2, -1),),
+        layers.Rescaling: (2.0,),
+        layers.Conv2D: (3, 2),
+        layers.SpatialDropout2D: (0.5,),
+        layers.RandomTranslation: (0.1, 0.1),
+        layers.RandomRotation: (0.1,),
+        layers.RandomZoom: (0.1,),
+    }.get(cls, ())
+    images = cls.__name__.endswith("2D") or cls.__name__.startswith("Random")
+    shape, other = ((4, 4, 1), (6, 6, 1)) if images else ((4,), (6,))
+    layer = cls(*arguments, input_shape=list(shape))
+    assert (layer.input_shape, layer.built) == (shape, False)
+    assert "input_shape" not in layer.get_config()
+    message = f"input_shape is {re.escape(str(shape))} already, got {re.escape(str(other))}"
+    with pytest.raises(ValueError, match=message):
+        layer.build(other)
+    layer.build(shape)
+    assert layer.built
+    assert cls(*arguments, input_dim=4).input_shape == (4,)
+
+
+def test_what_does_not_fit_is_refused_and_leaves_the_layer_as_it_was():
+    dense = layers.Dense(3)
+    with pytest.raises(ValueError, match=r"Dense\(3\) takes samples of one axis.*\(28, 28\).*Flatten"):
+        dense.build((28, 28))
+    assert dense.input_shape is None
+    assert not dense.built
+    dense.build((28,))
+    for target in ((5, 5), (5, -1), (13, -1), (24,)):
+        with pytest.raises(ValueError, match="12 features do not fit"):
+            layers.Reshape(target).build((3, 4))
+    with pytest.raises(ValueError, match="axis must be -1 or 2, got 1"):
+        layers.Softmax(axis=1).build((3, 4))
+    with pytest.raises(ValueError, match="input_shape"):
+        layers.Flatten().build((2**20, 2**20))
+
+
+def test_before_build_there_are_no_weights_and_no_groups():
+    for ask in (
+        lambda: layers.Dense(3).count_params(),
+        lambda: layers.Dense(3).weight_names,
+        lambda: layers.Dense(3).initialize(random.generator(0, Purpose.WEIGHTS)),
+        lambda: layers.Softmax().rows(),
+    ):
+        with pytest.raises(RuntimeError, match=r"build\(input_shape\) first"):
+            ask()
+
+
+def test_weights():
+    dense = layers.Dense(5, bias_initializer="ones", kernel_initializer=initializers.Constant(0.5))
+    dense.build((4,))
+    kernel, bias = dense.initialize(random.generator(0, Purpose.WEIGHTS))
+    assert dense.weight_names == ["kernel", "bias"]
+    assert dense.count_params() == 25
+    np.testing.assert_array_equal(kernel, np.full((4, 5), 0.5, np.float32))
+    np.testing.assert_array_equal(bias, np.ones(5, np.float32))
+    assert kernel.dtype == bias.dtype == np.float32
+
+    plain = layers.Dense(5, use_bias=False)
+    plain.build((4,))
+    assert plain.weight_names == ["kernel"]
+    assert plain.count_params() == 20
+
+    prelu = layers.PReLU(initializers.Constant(0.25), regularizers.L1L2(0.1, 0.2))
+    prelu.build((3, 4))
+    assert prelu.weight_names == ["alpha"]
+    assert prelu.initialize(random.generator(0, Purpose.WEIGHTS))[0].shape == (12,)
+    assert prelu.rows() == [{"kind": "prelu", "alpha_l1": 0.1, "alpha_l2": 0.2}]
+
+    flatten = layers.Flatten()
+    flatten.build((3, 4))
+    weights = flatten.initialize(random.generator(0, Purpose.WEIGHTS))
+    assert (flatten.weight_names, weights, flatten.count_params()) == (
+        [],
+        [],
+        0,
+    )
+
+
+def test_rows_are_what_a_plan_takes():
+    from nnc import reference
+
+    built = [layer for layer, given, _, _ in TABLE if np.prod(given) == 12]
+    rows = [row for layer in built for row in layer.rows()]
+    plan = reference.Plan(12, rows)
+    alpha = np.full(12, 0.5)
+    plan.set_parameters([alpha])
+    assert plan.parameter_shapes == [(12,)]
+    assert plan.forward(np.zeros((2, 12), np.float32)).shape == (2, 12)
+
+
+def test_activations_of_a_layer_are_shared_rows():
+    for name in activations.names:
+        layer = layers.Dense(3, activation=name)
+        layer.build((4,))
+        assert layer.rows()[0]["activation"] == name
+        assert layer.rows()[0]["alpha"] == activations.get(name).alpha

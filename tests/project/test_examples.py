@@ -1,0 +1,70 @@
+"""Every experiment with --quick, as a user starts it: its tables and figures are there and plausible."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PLAUSIBLE = {  # table, column, the lowest value that the best row may have
+    "two_layer_mse": ("models", "test accuracy", 0.85),
+    "iris_activations": ("activations", "test accuracy", 0.85),
+    "theory": ("exercises", "nnc", 1.43),
+    "activations_losses": ("combinations", "test accuracy", 0.8),
+    "fashion_mnist": ("recipes", "test accuracy", 0.75),
+    "search_mnist": ("trials", "val_accuracy", 0.85),
+}
+NO_FIGURES = {"theory"}
+
+
+@pytest.fixture(scope="module")
+def fashion_mnist():
+    """Skips unless Fashion-MNIST is on this machine: a test downloads nothing."""
+    from nnc.datasets import _store, fashion_mnist
+
+    places = _store._places("fashion_mnist", None, fashion_mnist.FOLDERS)
+    if any(_store._find(file, places) is None for file in _store.SHAPES):
+        pytest.skip("Fashion-MNIST is not here; NNC_DATA_DIR may name its folder")
+
+
+@pytest.mark.parametrize("name", PLAUSIBLE)
+def test_quick(name, tmp_path, request):
+    script = ROOT / "examples" / f"{name}.py"
+    if name == "fashion_mnist":
+        request.getfixturevalue("fashion_mnist")
+    run = subprocess.run(
+        [sys.executable, script, "--quick", "--output", tmp_path / name],
+        env=os.environ | {"MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    table, column, lowest = PLAUSIBLE[name]
+    with open(tmp_path / name / f"{table}.csv", encoding="utf-8", newline="") as file:
+        values = [float(row[column]) for row in csv.DictReader(file)]
+    assert max(values) >= lowest
+    pictures = {file.stem for file in (tmp_path / name).glob("*.png")}
+    assert pictures == {file.stem for file in (tmp_path / name).glob("*.svg")}
+    assert bool(pictures) == (name not in NO_FIGURES)
+
+
+def test_page(tmp_path):
+    """The report is written from the tables of one experiment as of all."""
+    out = tmp_path / "results"
+    command = [
+        sys.executable,
+        ROOT / "docs" / "experiments" / "generate.py",
+        "--quick",
+        "--out",
+        out,
+        "--only",
+        "iris_activations",
+    ]
+    run = subprocess.run(command, env=os.environ | {"MPLBACKEND": "Agg"}, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    page = (out / "experiments.md").read_text(encoding="utf-8")
+    table = (out / "iris_activations" / "activations.md").read_text(encoding="utf-8")
+    assert table in page and "{" not in page and "Fashion" not in page

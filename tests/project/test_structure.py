@@ -1,0 +1,139 @@
+"""Calls, includes and imports go down only: no circle among nnc's modules, none among the C files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from structure_helpers import (
+    c_definitions,
+    c_includes,
+    c_references,
+    c_sources,
+    circles,
+    python_imports,
+    reachable,
+    report,
+)
+
+ROOT = Path(__file__).parents[2]
+
+# ---- circles
+
+
+def test_a_diamond_has_no_circle():
+    graph = {"top": {"left", "right"}, "left": {"bottom"}, "right": {"bottom"}, "bottom": set()}
+    assert reachable(graph, "top") == {"left", "right", "bottom"}
+    assert circles(graph) == [] and report(graph) == ""
+
+
+def test_circles_are_found_apart_with_what_leads_to_them_left_out():
+    graph = {"in": {"a"}, "a": {"b"}, "b": {"c", "d"}, "c": {"a", "out"}, "d": {"b"}}
+    graph |= {"out": {"self"}, "self": {"self"}}
+    assert circles(graph) == [["a", "b", "c", "d"], ["self"]]
+    assert report(graph).splitlines() == [
+        "a circle of 4: a, b, c, d",
+        "    a -> b",
+        "    b -> c, d",
+        "    c -> a",
+        "    d -> b",
+        "a circle of 1: self",
+        "    self -> self",
+    ]
+
+
+# ---- Python
+
+MODULES = {
+    "__init__.py": "from pack import low\nfrom pack.high import h",
+    "low.py": "import os.path, math\nfrom elsewhere import high",
+    "high.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pack.deep.one import One",
+    "late.py": "def f():\n    from pack import low, name\n    import pack.high as high",
+    "named.py": "import importlib\nlow = importlib.import_module('pack.low')",
+    "itself.py": "from pack import itself",
+    "deep/__init__.py": "from .one import One",
+    "deep/one.py": "from . import two\nfrom .. import low\nfrom ..high import h\nimport pack.deep.two",
+    "deep/two.py": "",
+    "core.pyx": 'include "arrays.pxi"\nfrom libc cimport math\nfrom pack import (low,\n  high)\ncdef int x\n',
+    "arrays.pxi": "from pack.late import f as g\ncdef int y\n# from pack import itself\n",
+}
+
+
+def test_python_imports(tmp_path):
+    for name, text in MODULES.items():
+        path = tmp_path / "pack" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    graph = python_imports(tmp_path / "pack")
+    assert graph == {
+        "pack": {"pack.low", "pack.high"},
+        "pack.low": set(),
+        "pack.high": {"pack.deep", "pack.deep.one"},
+        "pack.late": {"pack.low", "pack", "pack.high"},
+        "pack.named": {"pack.low"},
+        "pack.itself": {"pack.itself"},
+        "pack.deep": {"pack.deep.one"},
+        "pack.deep.one": {"pack.deep.two", "pack.low", "pack.high"},
+        "pack.deep.two": set(),
+        "pack.core": {"pack.arrays", "pack.low", "pack.high"},
+        "pack.arrays": {"pack.late"},
+    }
+    assert circles(graph) == [["pack.deep", "pack.deep.one", "pack.high"], ["pack.itself"]]
+
+
+# ---- C
+
+SOURCES = {
+    "up.c": """#include "low.h" /* and not "up.h" */
+        #include <math.h>
+#include "in/rows.def"
+// void comment(void) { down(); }
+static const int table[] = {[ROW] = 3};
+const struct kind kinds[] = {{"down", down}};
+int (up)(void);
+int
+up(int a,
+   int b) {
+    return table[a] + b + inlined(1);
+}
+""",
+    "low.h": """#include "in/types.h"
+struct kind { int (*down)(int); };
+extern int shared;
+int up(int a, int b), down(int);
+static inline int inlined(int a) {
+    return down(a);
+}
+""",
+    "low.c": """#include "low.h"
+int shared = 3;
+int down(int a) { struct up *member = 0; return member->up + member[0].up + sizeof "up"; }
+""",
+    "in/types.h": "typedef int number;",
+    "in/rows.def": '#include "types.h"\nROW(up)',
+    "in/user.c": '#include "low.h"\nint user(void) {\n    return shared;\n}\n',
+    "test/test.c": "int main(void) { return up(1, 2); }",
+}
+
+
+def test_c_includes_and_references(tmp_path):
+    for name, text in SOURCES.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    sources = c_sources(tmp_path)
+    assert set(sources) == set(SOURCES) - {"test/test.c"}
+    assert c_includes(sources) == {
+        "up.c": {"low.h", "in/rows.def"},
+        "low.h": {"in/types.h"},
+        "low.c": {"low.h"},
+        "in/types.h": set(),
+        "in/rows.def": {"in/types.h"},
+        "in/user.c": {"low.h"},
+    }
+    assert c_definitions(sources["up.c"]) == {"kinds", "up"}
+    assert c_definitions(sources["low.c"]) == {"shared", "down"}
+    assert c_references(sources) == {"up.c": {"low.c"}, "low.c": set(), "in/user.c": {"low.c"}}
+    sources["in/user.c"] = "#define ROW(name, x) \\\n    &do##name,\nint *all[] = {ROW(wn, 1)};\n"
+    assert c_references(sources)["in/user.c"] == {"low.c"}
+    sources["low.c"] += "int back(void) {\n    return up(1, 2);\n}\n"
+    assert circles(c_references(sources)) == [["low.c", "up.c"]]

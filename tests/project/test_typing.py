@@ -1,0 +1,19 @@
+"""What the type checkers read as a user's program (see CONTRIBUTING.md) is one that runs."""
+
+import runpy
+from pathlib import Path
+
+import matplotlib
+
+SCRIPT = Path(__file__).parents[1] / "typing" / "user_script.py"
+
+
+def test_user_script(tmp_path, capsys):
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    runpy.run_path(str(SCRIPT))["main"](tmp_path)
+    plt.close("all")
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written >= {"best.safetensors", "log.csv", "flowers.safetensors", "curves.png", "trials.csv"}
+    assert "dense" in capsys.readouterr().out  # the summary's
