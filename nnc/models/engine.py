@@ -236,9 +236,9 @@ class Engine:
 
     def _steps(self, plan: Plan) -> Plan | FunctionLossSteps:
         """What trains and evaluates by the loss: the plan, or what calls a Python function beside it."""
-        loss = self.compiled.for_evaluation()
         if self.compiled.loss_spec is not None:
             return plan
+        loss = self.compiled.for_evaluation()
         metric, shape = self.backend.load().metric, self.stack.shapes()[1]
         return FunctionLossSteps(plan, loss, self.metrics, metric, shape)
 

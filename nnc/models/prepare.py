@@ -54,7 +54,7 @@ def rows_of(
     """(x, y, sample_weight) for the engine's loss; `names` are what x and y are called."""
     loss = engine.compiled.for_evaluation()
     rows = feature_rows(engine.stack, x, names[0])
-    shape = engine.stack.shapes()[1]
+    shape = engine.stack.output_shape or ()  # known, as the rows are
     if engine.compiled.loss_spec is None:  # a Python function, which sees y as it is
         y = as_numbers(y, names[1])
     else:
