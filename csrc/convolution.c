@@ -79,7 +79,7 @@ struct axis {
 };
 
 /* Sums [q0, q1) that see through taps [t0, t1) and no others. */
-struct run {
+struct section {
     size_t q0, q1, t0, t1;
 };
 
@@ -97,12 +97,12 @@ static size_t first_tap(const struct axis *x, size_t q, size_t at) {
     return least(steps((ptrdiff_t)at + x->pad - (ptrdiff_t)(q * x->stride), x->dilation), x->taps);
 }
 
-static struct run run_from(const struct axis *x, size_t q, size_t stop) {
-    struct run run = {q, stop, first_tap(x, q, 0), first_tap(x, q, x->in)};
-    if (run.t0 > 0) run.q1 = least(run.q1, first_sum(x, run.t0 - 1, 0));
-    if (run.t1 > 0) run.q1 = least(run.q1, first_sum(x, run.t1 - 1, x->in));
-    if (run.t1 < run.t0) run.t1 = run.t0;
-    return run;
+static struct section section_from(const struct axis *x, size_t q, size_t stop) {
+    struct section s = {q, stop, first_tap(x, q, 0), first_tap(x, q, x->in)};
+    if (s.t0 > 0) s.q1 = least(s.q1, first_sum(x, s.t0 - 1, 0));
+    if (s.t1 > 0) s.q1 = least(s.q1, first_sum(x, s.t1 - 1, x->in));
+    if (s.t1 < s.t0) s.t1 = s.t0;
+    return s;
 }
 
 /* Input pixel of sum q and tap t, which is inside. */
@@ -170,7 +170,7 @@ struct correlation {
 };
 
 /* The pixels that see through the same taps, for `n` filters from j on. */
-static void correlate_region(const struct correlation *s, struct run y, struct run x, size_t samples, size_t j,
+static void correlate_region(const struct correlation *s, struct section y, struct section x, size_t samples, size_t j,
                              size_t n) {
     const size_t C = s->channels, F = s->filters, row = s->x.in * C, taps = y.t1 - y.t0;
     struct nnc_windows windows = {
@@ -198,11 +198,11 @@ static void correlate(const struct correlation *s, size_t samples, size_t y0, si
     const size_t columns = sums_before(&s->x, s->x.out);
     for (size_t j = 0; j < s->filters; j += PANEL)
         for (size_t y = y0; y < y1;) {
-            const struct run rows = run_from(&s->y, y, y1);
+            const struct section rows = section_from(&s->y, y, y1);
             for (size_t x = 0; x < columns;) {
-                const struct run run = run_from(&s->x, x, columns);
-                correlate_region(s, rows, run, samples, j, least(PANEL, s->filters - j));
-                x = run.q1;
+                const struct section section = section_from(&s->x, x, columns);
+                correlate_region(s, rows, section, samples, j, least(PANEL, s->filters - j));
+                x = section.q1;
             }
             y = rows.q1;
         }
@@ -211,13 +211,13 @@ static void correlate(const struct correlation *s, size_t samples, size_t y0, si
 /* ---- sharing by samples, and by rows of the map where samples are few -------------------------------------------- */
 
 /* Samples [i0, i0 + n), rows [y0, y1) of their maps. */
-struct part {
+struct share {
     size_t i, n, y0, y1;
 };
 
-/* This worker's next part, beginning at *at, of m samples of `height` rows; false: no more. At most `most` samples. */
-static bool next_part(const struct nnc_worker *worker, size_t m, size_t height, size_t most, size_t *at,
-                      struct part *part) {
+/* This worker's next share, beginning at *at, of m samples of `height` rows; false: no more. At most `most` samples. */
+static bool next_share(const struct nnc_worker *worker, size_t m, size_t height, size_t most, size_t *at,
+                      struct share *share) {
     size_t first, last;
     if (m >= 4 * (size_t)worker->n || m % (size_t)worker->n == 0) {
         nnc_share(worker, m, &first, &last);
@@ -227,15 +227,15 @@ static bool next_part(const struct nnc_worker *worker, size_t m, size_t height, 
     }
     if (*at < first) *at = first;
     if (*at >= last) return false;
-    part->i = *at / height, part->y0 = *at % height;
-    if (part->y0 || last - *at < height) {
-        part->n = 1;
-        part->y1 = least(height, part->y0 + last - *at);
-        *at += part->y1 - part->y0;
+    share->i = *at / height, share->y0 = *at % height;
+    if (share->y0 || last - *at < height) {
+        share->n = 1;
+        share->y1 = least(height, share->y0 + last - *at);
+        *at += share->y1 - share->y0;
     } else {
-        part->n = least(most, (last - *at) / height);
-        part->y1 = height;
-        *at += part->n * height;
+        share->n = least(most, (last - *at) / height);
+        share->y1 = height;
+        *at += share->n * height;
     }
     return true;
 }
@@ -254,17 +254,18 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
     const struct nnc_param *b = layer->params[BIAS];
     const size_t F = layer->columns, row = g->out_width * F;
     struct nnc_after_product after = nnc_after_product_of(plan, l, pass);
-    struct correlation z = {.products = nnc_products_of(plan), .y = y_axis(g), .x = x_axis(g), .channels = g->channels,
+    struct correlation sums = {.products = nnc_products_of(plan), .y = y_axis(g), .x = x_axis(g), .channels = g->channels,
                             .filters = F, .w = layer->params[KERNEL]->w, .bias = b ? b->w : NULL};
     size_t at = 0;
-    struct part part;
+    struct share share;
     after.ld = F; /* its rows are pixels */
-    while (next_part(worker, pass->m, g->out_height, samples_together(layer), &at, &part)) {
-        z.in = nnc_rows_from(x, part.i);
-        z.out = nnc_rows_of(after.target, after.target->a, part.i);
-        correlate(&z, part.n, part.y0, part.y1);
-        for (size_t i = 0; i < part.n; i++)
-            nnc_apply_after_product(&after, (part.y1 - part.y0) * g->out_width, 0, F, z.out.at + i * z.out.ld + part.y0 * row);
+    while (next_share(worker, pass->m, g->out_height, samples_together(layer), &at, &share)) {
+        sums.in = nnc_rows_from(x, share.i);
+        sums.out = nnc_rows_of(after.target, after.target->a, share.i);
+        correlate(&sums, share.n, share.y0, share.y1);
+        for (size_t i = 0; i < share.n; i++)
+            nnc_apply_after_product(&after, (share.y1 - share.y0) * g->out_width, 0, F,
+                                    sums.out.at + i * sums.out.ld + share.y0 * row);
     }
     nnc_activate_whole_rows(layer, pass->m, worker);
 }
@@ -318,81 +319,81 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, cons
     const struct nnc_epilogue epilogue = nnc_after_input_gradient(before);
     const size_t row = g->width * g->channels, F = layer->columns;
     size_t at = 0;
-    struct part part;
-    while (next_part(worker, m, g->height, samples_together(layer), &at, &part)) {
+    struct share share;
+    while (next_share(worker, m, g->height, samples_together(layer), &at, &share)) {
         struct correlation dx = {.products = nnc_products_of(plan), .channels = F, .filters = g->channels,
-                                 .in = nnc_reading(nnc_rows_of(layer, layer->da, part.i)),
-                                 .out = nnc_rows_of(before, before->da, part.i)};
+                                 .in = nnc_reading(nnc_rows_of(layer, layer->da, share.i)),
+                                 .out = nnc_rows_of(before, before->da, share.i)};
         struct flipped t = first_flipped(g);
         do {
             dx.y = t.y.axis, dx.x = t.x.axis, dx.w = layer->params[KERNEL]->transposed.at + t.at;
-            correlate(&dx, part.n, sums_before(&dx.y, part.y0), sums_before(&dx.y, part.y1));
+            correlate(&dx, share.n, sums_before(&dx.y, share.y0), sums_before(&dx.y, share.y1));
         } while (next_flipped(g, F, &t));
-        for (size_t i = 0; i < part.n && epilogue.apply; i++)
-            epilogue.apply(epilogue.of, 1, 0, (part.y1 - part.y0) * row, dx.out.at + i * dx.out.ld + part.y0 * row);
+        for (size_t i = 0; i < share.n && epilogue.apply; i++)
+            epilogue.apply(epilogue.of, 1, 0, (share.y1 - share.y0) * row, dx.out.at + i * dx.out.ld + share.y0 * row);
     }
 }
 
 /* ---- backward: dW, db -------------------------------------------------------------------------------------------- */
 
 /* A part of dW: tile rows [r0, r1) and columns [j, j + n) from samples [i0, i1). */
-struct gradient_part {
+struct gradient_block {
     size_t i0, i1, r0, r1, j, n;
 };
 
 /* tile += what the columns of dz in `q` give, through the taps of `q` in each row of the window. */
-static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_part *part,
-                        struct run q, float *tile) {
+static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_block *of,
+                        struct section q, float *tile) {
     const struct nnc_layer *layer = &plan->layers[l];
     const nnc_geometry *g = &layer->geometry;
     const struct axis ys = y_axis(g), xs = x_axis(g);
     const size_t C = g->channels, F = layer->columns, row = g->width * C, window_row = g->kernel_width * C;
-    for (size_t ky = part->r0 / window_row; ky * window_row < part->r1; ky++) {
+    for (size_t ky = of->r0 / window_row; ky * window_row < of->r1; ky++) {
         const size_t first = ky * window_row + q.t0 * C;
-        const size_t f0 = part->r0 > first ? part->r0 : first, f1 = least(part->r1, ky * window_row + q.t1 * C);
+        const size_t f0 = of->r0 > first ? of->r0 : first, f1 = least(of->r1, ky * window_row + q.t1 * C);
         const size_t y0 = first_sum(&ys, ky, 0), y1 = least(first_sum(&ys, ky, ys.in), ys.out);
         if (f0 >= f1 || y0 >= y1) continue;
         const struct nnc_pixel_sum sum = {
-            .samples = part->i1 - part->i0,
+            .samples = of->i1 - of->i0,
             .pixels = {y1 - y0, q.q1 - q.q0},
-            .x = x.at + part->i0 * x.ld + pixel_seen(&ys, y0, ky) * row + pixel_seen(&xs, q.q0, q.t0) * C + (f0 - first),
+            .x = x.at + of->i0 * x.ld + pixel_seen(&ys, y0, ky) * row + pixel_seen(&xs, q.q0, q.t0) * C + (f0 - first),
             .x_maps = {x.ld, g->width, C},
             .x_step = {ys.stride, xs.stride},
-            .dz = layer->da + part->i0 * layer->ld + (y0 * xs.out + q.q0) * F + part->j,
+            .dz = layer->da + of->i0 * layer->ld + (y0 * xs.out + q.q0) * F + of->j,
             .dz_maps = {layer->ld, xs.out, F},
             .m = f1 - f0,
-            .n = part->n,
-            .c = tile + (f0 - part->r0) * PANEL,
+            .n = of->n,
+            .c = tile + (f0 - of->r0) * PANEL,
         };
         nnc_product_pixels(nnc_products_of(plan), &sum);
     }
 }
 
 /* Each tap of a row of the window with the columns of dz that see it: its channels fill a register tile. */
-static void add_by_taps(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_part *part,
+static void add_by_taps(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_block *of,
                         float *tile) {
     const struct axis xs = x_axis(&plan->layers[l].geometry);
     for (size_t t = 0; t < xs.taps; t++) {
-        const struct run q = {first_sum(&xs, t, 0), least(first_sum(&xs, t, xs.in), xs.out), t, t + 1};
-        if (q.q0 < q.q1) add_columns(plan, l, x, part, q, tile);
+        const struct section q = {first_sum(&xs, t, 0), least(first_sum(&xs, t, xs.in), xs.out), t, t + 1};
+        if (q.q0 < q.q1) add_columns(plan, l, x, of, q, tile);
     }
 }
 
 /* The columns of dz that see through the same taps, which adds to a row of the tile more than once. */
-static void add_by_columns(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_part *part,
+static void add_by_columns(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_block *of,
                            float *tile) {
     const struct axis xs = x_axis(&plan->layers[l].geometry);
-    for (struct run q = {0}; q.q1 < xs.out;) {
-        q = run_from(&xs, q.q1, xs.out);
-        add_columns(plan, l, x, part, q, tile);
+    for (struct section q = {0}; q.q1 < xs.out;) {
+        q = section_from(&xs, q.q1, xs.out);
+        add_columns(plan, l, x, of, q, tile);
     }
 }
 
-static void add_kernel_gradient(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_part *part,
+static void add_kernel_gradient(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_block *of,
                                 float *tile) {
     const nnc_geometry *g = &plan->layers[l].geometry;
-    if (g->channels >= WIDE_RUN || g->dilation_width > 1) add_by_taps(plan, l, x, part, tile);
-    else add_by_columns(plan, l, x, part, tile);
+    if (g->channels >= WIDE_RUN || g->dilation_width > 1) add_by_taps(plan, l, x, of, tile);
+    else add_by_columns(plan, l, x, of, tile);
 }
 
 /* How a gradient is made: `blocks` of up to MOST_TILES tiles of a panel, each from `shards` of the samples. It follows
@@ -428,9 +429,9 @@ static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_read x, si
         const size_t i1 = least(i + together, last);
         for (size_t t = t0; t < t1; t++) {
             const size_t r0 = t * PANEL, r1 = least(r0 + PANEL, W->rows);
-            const struct gradient_part part = {i, i1, r0, r1, j, n};
+            const struct gradient_block of = {i, i1, r0, r1, j, n};
             memset(tile, 0, sizeof tile);
-            add_kernel_gradient(plan, l, x, &part, tile);
+            add_kernel_gradient(plan, l, x, &of, tile);
             nnc_kernels->add((r1 - r0) * PANEL, tile, sums + (t - t0) * TILE);
         }
         for (size_t q = i; q < i1 && t0 == 0 && b; q++) {

@@ -1,7 +1,7 @@
 /* normalization.c -- batch and layer normalization: a = gamma (x - mean) / sqrt(variance + epsilon) + beta.
  *
- * A batch is rows of `positions` runs of `group` features. Batch normalization takes the mean and variance of a feature's
- * place in its run over all runs of the batch (a channel, over all pixels), layer normalization those of each run.
+ * A row has `positions` (pixels, say) of `group` adjacent features. Batch normalization takes the mean and variance of each of
+ * the `group` features over all positions of the batch, layer normalization those of each position.
  *
  * Sums over the batch are made in parts that the shape alone decides, each by one worker and small enough for the L1 cache,
  * and the parts are added in their order in float64. A variance is that of the part about the part's own mean, while it is
@@ -17,7 +17,7 @@
 enum {
     PART_FLOATS = 8192, /* of a part, about: 32 KB */
     SMALL_MAP = 2048,   /* up to this a whole sample is a row of batch normalization's blocks */
-    FEW_CHANNELS = 128, /* of a larger one, runs are put side by side below this */
+    FEW_CHANNELS = 128, /* of a larger one, positions are put side by side below this */
 };
 
 enum { GAMMA, BETA, MOVING_MEAN, MOVING_VARIANCE };
@@ -29,8 +29,8 @@ struct normalization {
     bool scale, center;   /* is there a gamma, a beta? */
     size_t positions;
     size_t blocks;        /* parts of a sample; 0: a part is several samples */
-    size_t per_part;      /* runs of a part, at most; or samples */
-    size_t repeat;        /* runs side by side that a kernel takes as one row, so that few channels fill its vectors */
+    size_t per_part;      /* positions of a part, at most; or samples */
+    size_t repeat;        /* positions side by side that a kernel takes as one row, so that few channels fill its vectors */
     size_t width;         /* repeat group, rounded up to panels */
     float *partials;      /* (parts, 3, width) */
 };
@@ -59,64 +59,64 @@ static const struct nnc_field batch_fields[] = {COMMON_FIELDS, FIELD(struct batc
 static const struct nnc_field layer_fields[] = {COMMON_FIELDS};
 
 static struct nnc_fault settle(struct nnc_layer *layer) {
-    const struct normalization *z = layer->own;
-    if (z->group < 1 || layer->I % z->group)
-        return (struct nnc_fault){"a normalization's group must divide the features", z->group};
-    layer->columns = z->group;
+    const struct normalization *common = layer->own;
+    if (common->group < 1 || layer->I % common->group)
+        return (struct nnc_fault){"a normalization's group must divide the features", common->group};
+    layer->columns = common->group;
     return (struct nnc_fault){0};
 }
 
 static void parameters(const struct nnc_layer *layer, nnc_parameter list[NNC_LAYER_PARAMS]) {
-    const struct normalization *z = layer->own;
-    list[GAMMA] = (nnc_parameter){.name = "gamma", .n_axes = z->scale, .shape = {z->group}, .trainable = true};
-    list[BETA] = (nnc_parameter){.name = "beta", .n_axes = z->center, .shape = {z->group}, .trainable = true};
+    const struct normalization *common = layer->own;
+    list[GAMMA] = (nnc_parameter){.name = "gamma", .n_axes = common->scale, .shape = {common->group}, .trainable = true};
+    list[BETA] = (nnc_parameter){.name = "beta", .n_axes = common->center, .shape = {common->group}, .trainable = true};
 }
 
 static void batch_parameters(const struct nnc_layer *layer, nnc_parameter list[NNC_LAYER_PARAMS]) {
-    const struct normalization *z = layer->own;
+    const struct normalization *common = layer->own;
     parameters(layer, list);
-    list[MOVING_MEAN] = (nnc_parameter){.name = "moving_mean", .n_axes = 1, .shape = {z->group}};
-    list[MOVING_VARIANCE] = (nnc_parameter){.name = "moving_variance", .n_axes = 1, .shape = {z->group}};
+    list[MOVING_MEAN] = (nnc_parameter){.name = "moving_mean", .n_axes = 1, .shape = {common->group}};
+    list[MOVING_VARIANCE] = (nnc_parameter){.name = "moving_variance", .n_axes = 1, .shape = {common->group}};
 }
 
-/* How rows of O features are cut; samples_are_rows: a small sample may be one row of a part, its runs side by side. */
-static void cut(struct normalization *z, size_t O, bool samples_are_rows) {
-    z->positions = O / z->group;
-    z->repeat = 1, z->blocks = 0;
-    if (z->positions == 1 || (samples_are_rows && O <= SMALL_MAP)) {
-        z->repeat = z->positions;
-        z->per_part = O < PART_FLOATS ? PART_FLOATS / O : 1;
+/* How rows of O features are cut; samples_are_rows: a small sample may be one row of a part, its positions side by side. */
+static void cut(struct normalization *common, size_t O, bool samples_are_rows) {
+    common->positions = O / common->group;
+    common->repeat = 1, common->blocks = 0;
+    if (common->positions == 1 || (samples_are_rows && O <= SMALL_MAP)) {
+        common->repeat = common->positions;
+        common->per_part = O < PART_FLOATS ? PART_FLOATS / O : 1;
     } else {
         const size_t blocks = nnc_parts(O, PART_FLOATS);
-        while (samples_are_rows && z->group < FEW_CHANNELS && z->group * z->repeat % PANEL) z->repeat *= 2;
-        z->per_part = nnc_round_up(nnc_parts(z->positions, blocks), z->repeat);
-        z->blocks = nnc_parts(z->positions, z->per_part);
+        while (samples_are_rows && common->group < FEW_CHANNELS && common->group * common->repeat % PANEL) common->repeat *= 2;
+        common->per_part = nnc_round_up(nnc_parts(common->positions, blocks), common->repeat);
+        common->blocks = nnc_parts(common->positions, common->per_part);
     }
-    z->width = nnc_round_up(z->repeat * z->group, PANEL);
+    common->width = nnc_round_up(common->repeat * common->group, PANEL);
 }
 
 /* ---- parts ----------------------------------------------------------------------------------------------------------- */
 
-static size_t parts_of(const struct normalization *z, size_t m) {
-    return z->blocks ? m * z->blocks : nnc_parts(m, z->per_part);
+static size_t parts_of(const struct normalization *common, size_t m) {
+    return common->blocks ? m * common->blocks : nnc_parts(m, common->per_part);
 }
 
 static void batch_lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
     struct batch_normalization *own = layer->own;
-    struct normalization *z = &own->common;
-    cut(z, layer->O, true);
-    z->partials = nnc_take_floats(arena, parts_of(z, B) * 3 * z->width);
-    own->coefficients = nnc_take_floats(arena, N_COEFFICIENTS * z->width);
-    own->moments = nnc_take(arena, 2 * z->group, sizeof(double));
+    struct normalization *common = &own->common;
+    cut(common, layer->O, true);
+    common->partials = nnc_take_floats(arena, parts_of(common, B) * 3 * common->width);
+    own->coefficients = nnc_take_floats(arena, N_COEFFICIENTS * common->width);
+    own->moments = nnc_take(arena, 2 * common->group, sizeof(double));
     own->of_batch = true;
 }
 
 static void layer_lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
     struct layer_normalization *own = layer->own;
-    struct normalization *z = &own->common;
-    cut(z, layer->O, false);
-    z->partials = nnc_take_floats(arena, parts_of(z, B) * 3 * z->width);
-    own->statistics = nnc_take_floats(arena, B * z->positions * 2);
+    struct normalization *common = &own->common;
+    cut(common, layer->O, false);
+    common->partials = nnc_take_floats(arena, parts_of(common, B) * 3 * common->width);
+    own->statistics = nnc_take_floats(arena, B * common->positions * 2);
 }
 
 /* A matrix (m, n) with ld floats from row to row that begins at `offset` in the layer's input and output. */
@@ -124,23 +124,24 @@ struct block {
     size_t m, n, ld, offset;
 };
 
-/* A part is one block whose rows are `repeat` runs side by side, and one of the runs that are left over. */
+/* A part is one block whose rows are `repeat` positions side by side, and one of the positions that are left over. */
 struct part {
-    size_t runs, first; /* first: number of its first run in the batch */
+    size_t positions, first; /* first: number of its first position in the batch */
     struct block blocks[2];
     int n_blocks;
 };
 
 static struct part part_of(const struct nnc_layer *layer, size_t m, size_t index) {
-    const struct normalization *z = layer->own;
-    const size_t group = z->group, length = z->repeat * group;
-    if (!z->blocks) {
-        const size_t row = index * z->per_part, rows = least(z->per_part, m - row);
-        return (struct part){rows * z->positions, row * z->positions, {{rows, length, layer->ld, row * layer->ld}}, 1};
+    const struct normalization *common = layer->own;
+    const size_t group = common->group, length = common->repeat * group;
+    if (!common->blocks) {
+        const size_t row = index * common->per_part, rows = least(common->per_part, m - row);
+        return (struct part){rows * common->positions, row * common->positions, {{rows, length, layer->ld, row * layer->ld}}, 1};
     }
-    const size_t row = index / z->blocks, first = index % z->blocks * z->per_part, offset = row * layer->ld + first * group;
-    const size_t runs = least(z->per_part, z->positions - first), rows = runs / z->repeat, rest = runs % z->repeat;
-    return (struct part){runs, row * z->positions + first,
+    const size_t row = index / common->blocks, first = index % common->blocks * common->per_part;
+    const size_t positions = least(common->per_part, common->positions - first), offset = row * layer->ld + first * group;
+    const size_t rows = positions / common->repeat, rest = positions % common->repeat;
+    return (struct part){positions, row * common->positions + first,
                          {{rows, length, length, offset}, {1, rest * group, 0, offset + rows * length}}, rest ? 2 : 1};
 }
 
@@ -153,31 +154,31 @@ static struct nnc_write writing(float *array, struct block k) {
     return (struct nnc_write){array ? array + k.offset : NULL, k.ld};
 }
 
-static float *partial(const struct normalization *z, size_t part, size_t which) {
-    return z->partials + (part * 3 + which) * z->width;
+static float *partial(const struct normalization *common, size_t part, size_t which) {
+    return common->partials + (part * 3 + which) * common->width;
 }
 
-/* The sums of runs side by side into those of the first. */
-static void fold(const struct normalization *z, float *sums) {
-    for (size_t left = z->repeat; left > 1;) { /* by halves */
+/* The sums of positions side by side into those of the first. */
+static void fold(const struct normalization *common, float *sums) {
+    for (size_t left = common->repeat; left > 1;) { /* by halves */
         const size_t half = (left + 1) / 2;
-        for (size_t c = 0; c < (left - half) * z->group; c++) sums[c] += sums[half * z->group + c];
+        for (size_t c = 0; c < (left - half) * common->group; c++) sums[c] += sums[half * common->group + c];
         left = half;
     }
 }
 
-/* The numbers of the first run to the runs beside it. */
-static void repeat(const struct normalization *z, float *numbers, size_t first, size_t last) {
-    for (size_t r = 1; r < z->repeat; r++)
-        for (size_t c = first; c < last; c++) numbers[r * z->group + c] = numbers[c];
+/* The numbers of the first position to those beside it. */
+static void repeat(const struct normalization *common, float *numbers, size_t first, size_t last) {
+    for (size_t r = 1; r < common->repeat; r++)
+        for (size_t c = first; c < last; c++) numbers[r * common->group + c] = numbers[c];
 }
 
 /* Columns [j, j + PANEL) of partial sum `which` of m rows, added over the parts. */
-static void add_parts(const struct normalization *z, size_t m, size_t which, size_t j, double sum[PANEL]) {
-    const size_t parts = parts_of(z, m);
+static void add_parts(const struct normalization *common, size_t m, size_t which, size_t j, double sum[PANEL]) {
+    const size_t parts = parts_of(common, m);
     for (size_t c = 0; c < PANEL; c++) sum[c] = 0;
     for (size_t p = 0; p < parts; p++) {
-        const float *of_part = partial(z, p, which) + j;
+        const float *of_part = partial(common, p, which) + j;
         for (size_t c = 0; c < PANEL; c++) sum[c] += (double)of_part[c];
     }
 }
@@ -242,32 +243,33 @@ static void batch_finish(const struct nnc_layer *layer, size_t m, size_t j, size
 }
 
 static void sum_part(const struct nnc_layer *layer, const float *x, size_t m, size_t index) {
-    const struct normalization *z = layer->own;
+    const struct normalization *common = layer->own;
     const struct part p = part_of(layer, m, index);
-    float *sums = partial(z, index, SUMS), *centers = partial(z, index, CENTERS), *squares = partial(z, index, SQUARES);
-    memset(sums, 0, 3 * z->width * sizeof *sums);
+    float *sums = partial(common, index, SUMS), *centers = partial(common, index, CENTERS);
+    float *squares = partial(common, index, SQUARES);
+    memset(sums, 0, 3 * common->width * sizeof *sums);
     for (int b = 0; b < p.n_blocks; b++)
         nnc_kernels->add_sums(p.blocks[b].m, p.blocks[b].n, reading(x, p.blocks[b]), sums);
-    fold(z, sums);
-    for (size_t c = 0; c < z->group; c++) centers[c] = sums[c] / (float)p.runs;
-    repeat(z, centers, 0, z->group);
+    fold(common, sums);
+    for (size_t c = 0; c < common->group; c++) centers[c] = sums[c] / (float)p.positions;
+    repeat(common, centers, 0, common->group);
     for (int b = 0; b < p.n_blocks; b++)
         nnc_kernels->add_squares(p.blocks[b].m, p.blocks[b].n, reading(x, p.blocks[b]), centers, squares);
-    fold(z, squares);
+    fold(common, squares);
 }
 
 /* Moments of channels [j, j + n) from the parts. */
 static void set_moments(const struct nnc_layer *layer, size_t m, size_t j, size_t n) {
     const struct batch_normalization *own = layer->own;
-    const struct normalization *z = &own->common;
-    const size_t parts = parts_of(z, m), runs = m * z->positions;
+    const struct normalization *common = &own->common;
+    const size_t parts = parts_of(common, m), positions = m * common->positions;
     double mean[PANEL], squares[PANEL];
-    add_parts(z, m, SUMS, j, mean);
-    for (size_t c = 0; c < PANEL; c++) mean[c] /= (double)runs;
-    add_parts(z, m, SQUARES, j, squares);
+    add_parts(common, m, SUMS, j, mean);
+    for (size_t c = 0; c < PANEL; c++) mean[c] /= (double)positions;
+    add_parts(common, m, SQUARES, j, squares);
     for (size_t p = 0; p < parts; p++) {
-        const float *center = partial(z, p, CENTERS) + j;
-        const double weight = (double)part_of(layer, m, p).runs;
+        const float *center = partial(common, p, CENTERS) + j;
+        const double weight = (double)part_of(layer, m, p).positions;
         for (size_t c = 0; c < PANEL; c++) {
             const double off = (double)center[c] - mean[c];
             squares[c] += weight * off * off;
@@ -275,20 +277,20 @@ static void set_moments(const struct nnc_layer *layer, size_t m, size_t j, size_
     }
     for (size_t c = 0; c < n; c++) {
         own->moments[j + c] = mean[c];
-        own->moments[z->group + j + c] = squares[c] / (double)runs;
+        own->moments[common->group + j + c] = squares[c] / (double)positions;
     }
 }
 
 /* Coefficients from the batch x. */
 static void use_batch(const struct nnc_layer *layer, const float *x, size_t m, struct nnc_worker *worker) {
-    const struct normalization *z = layer->own;
+    const struct normalization *common = layer->own;
     size_t first, last;
-    nnc_share(worker, parts_of(z, m), &first, &last);
+    nnc_share(worker, parts_of(common, m), &first, &last);
     for (size_t p = first; p < last; p++) sum_part(layer, x, m, p);
     nnc_team_barrier(worker);
-    nnc_share(worker, nnc_parts(z->group, PANEL), &first, &last);
+    nnc_share(worker, nnc_parts(common->group, PANEL), &first, &last);
     for (size_t tile = first; tile < last; tile++) {
-        const size_t j = tile * PANEL, n = least(PANEL, z->group - j);
+        const size_t j = tile * PANEL, n = least(PANEL, common->group - j);
         set_moments(layer, m, j, n);
         set_coefficients(layer, j, j + n);
     }
@@ -327,32 +329,32 @@ static void move(double momentum, struct nnc_param *moving, const double *of_bat
 static void batch_gradients(struct nnc_plan *plan, const struct nnc_layer *layer, const struct nnc_pass *pass, size_t j,
                             size_t n) {
     const struct batch_normalization *own = layer->own;
-    const struct normalization *z = &own->common;
-    const double runs = pass->training ? (double)(pass->m * z->positions) : INFINITY;
+    const struct normalization *common = &own->common;
+    const double positions = pass->training ? (double)(pass->m * common->positions) : INFINITY;
     double sum[PANEL], product[PANEL];
     float *of_sum = coefficients(own, SUM) + j, *of_product = coefficients(own, PRODUCT) + j;
-    add_parts(z, pass->m, GRADIENT_SUMS, j, sum);
-    add_parts(z, pass->m, GRADIENT_PRODUCTS, j, product);
+    add_parts(common, pass->m, GRADIENT_SUMS, j, sum);
+    add_parts(common, pass->m, GRADIENT_PRODUCTS, j, product);
     for (size_t c = 0; c < n; c++) {
         const double inverse = 1 / root(own, j + c);
         product[c] *= inverse;
-        of_sum[c] = (float)(sum[c] / runs);
-        of_product[c] = (float)(product[c] * inverse / runs);
+        of_sum[c] = (float)(sum[c] / positions);
+        of_product[c] = (float)(product[c] * inverse / positions);
     }
-    repeat(z, coefficients(own, SUM), j, j + n), repeat(z, coefficients(own, PRODUCT), j, j + n);
+    repeat(common, coefficients(own, SUM), j, j + n), repeat(common, coefficients(own, PRODUCT), j, j + n);
     apply(plan, layer->params[GAMMA], j, n, product);
     apply(plan, layer->params[BETA], j, n, sum);
     if (pass->applied) {
         move(own->momentum, layer->params[MOVING_MEAN], own->moments, j, j + n);
-        move(own->momentum, layer->params[MOVING_VARIANCE], own->moments + z->group, j, j + n);
+        move(own->momentum, layer->params[MOVING_VARIANCE], own->moments + common->group, j, j + n);
     }
 }
 
 /* Sums over a part of dz and of dz (x - mean); dz is made on the way. */
 static void sum_gradients(const struct nnc_layer *layer, const float *x, struct part p, float *sums, float *products) {
     const struct batch_normalization *own = layer->own;
-    const struct normalization *z = &own->common;
-    memset(sums, 0, 2 * z->width * sizeof *sums);
+    const struct normalization *common = &own->common;
+    memset(sums, 0, 2 * common->width * sizeof *sums);
     for (int b = 0; b < p.n_blocks; b++) {
         const struct block k = p.blocks[b];
         if (!layer->gets_dz)
@@ -360,23 +362,23 @@ static void sum_gradients(const struct nnc_layer *layer, const float *x, struct 
                                   writing(layer->da, k));
         nnc_kernels->add_gradient_sums(k.m, k.n, reading(x, k), coefficients(own, MEAN), reading(layer->da, k), sums, products);
     }
-    fold(z, sums), fold(z, products);
+    fold(common, sums), fold(common, products);
 }
 
 static void batch_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
     const struct batch_normalization *own = layer->own;
-    const struct normalization *z = &own->common;
+    const struct normalization *common = &own->common;
     const float *x = nnc_input(plan, l, pass).at;
     size_t first_part, last_part, first, last;
-    nnc_share(worker, parts_of(z, pass->m), &first_part, &last_part);
+    nnc_share(worker, parts_of(common, pass->m), &first_part, &last_part);
     for (size_t index = first_part; index < last_part; index++)
-        sum_gradients(layer, x, part_of(layer, pass->m, index), partial(z, index, GRADIENT_SUMS),
-                      partial(z, index, GRADIENT_PRODUCTS));
+        sum_gradients(layer, x, part_of(layer, pass->m, index), partial(common, index, GRADIENT_SUMS),
+                      partial(common, index, GRADIENT_PRODUCTS));
     nnc_team_barrier(worker);
-    nnc_share(worker, nnc_parts(z->group, PANEL), &first, &last);
+    nnc_share(worker, nnc_parts(common->group, PANEL), &first, &last);
     for (size_t tile = first; tile < last; tile++)
-        batch_gradients(plan, layer, pass, tile * PANEL, least(PANEL, z->group - tile * PANEL));
+        batch_gradients(plan, layer, pass, tile * PANEL, least(PANEL, common->group - tile * PANEL));
     if (!layer->needs_dx) return;
     nnc_team_barrier(worker);
     const struct nnc_coefficients of = coefficients_at(own, 0);
@@ -406,7 +408,7 @@ const struct nnc_layer_kind nnc_layer_batch_normalization = {
 
 /* ---- layer normalization ----------------------------------------------------------------------------------------------- */
 
-/* What the kernels are told of the runs from `first` on. */
+/* What the kernels are told of the positions from `first` on. */
 static struct nnc_row_normalization rows_of(const struct nnc_layer *layer, size_t first) {
     const struct layer_normalization *own = layer->own;
     const struct nnc_param *gamma = layer->params[GAMMA], *beta = layer->params[BETA];
@@ -429,26 +431,26 @@ static void layer_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass
 
 static void layer_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
-    const struct normalization *z = layer->own;
+    const struct normalization *common = layer->own;
     const float *x = nnc_input(plan, l, pass).at;
     float *dx = layer->needs_dx ? layer[-1].da : NULL;
     size_t first, last;
-    nnc_share(worker, parts_of(z, pass->m), &first, &last);
+    nnc_share(worker, parts_of(common, pass->m), &first, &last);
     for (size_t index = first; index < last; index++) {
         const struct part p = part_of(layer, pass->m, index);
         const struct block k = p.blocks[0];
         struct nnc_row_normalization of = rows_of(layer, p.first);
-        of.dbeta = partial(z, index, GRADIENT_SUMS), of.dgamma = partial(z, index, GRADIENT_PRODUCTS);
-        memset(of.dbeta, 0, 2 * z->width * sizeof *of.dbeta);
+        of.dbeta = partial(common, index, GRADIENT_SUMS), of.dgamma = partial(common, index, GRADIENT_PRODUCTS);
+        memset(of.dbeta, 0, 2 * common->width * sizeof *of.dbeta);
         nnc_kernels->normalize_rows_backward(k.m, k.n, reading(x, k), &of, reading(layer->da, k), writing(dx, k));
     }
     nnc_team_barrier(worker);
-    nnc_share(worker, nnc_parts(z->group, PANEL), &first, &last);
+    nnc_share(worker, nnc_parts(common->group, PANEL), &first, &last);
     for (size_t tile = first; tile < last; tile++) {
-        const size_t j = tile * PANEL, n = least(PANEL, z->group - j);
+        const size_t j = tile * PANEL, n = least(PANEL, common->group - j);
         double sum[PANEL], product[PANEL];
-        add_parts(z, pass->m, GRADIENT_SUMS, j, sum);
-        add_parts(z, pass->m, GRADIENT_PRODUCTS, j, product);
+        add_parts(common, pass->m, GRADIENT_SUMS, j, sum);
+        add_parts(common, pass->m, GRADIENT_PRODUCTS, j, product);
         apply(plan, layer->params[GAMMA], j, n, product);
         apply(plan, layer->params[BETA], j, n, sum);
     }

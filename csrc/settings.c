@@ -22,27 +22,30 @@ static bool is_whole(double x, double low) {
     return x >= low && x <= WHOLE && x == floor(x);
 }
 
-/* false: the setting is not of the field's type. */
-static bool store(const struct nnc_field *field, const nnc_setting *setting, char *base) {
+/* What the setting must be and is not; NULL: it is stored. */
+static const char *store(const struct nnc_field *field, const nnc_setting *setting, char *base) {
     void *to = base + field->offset;
     const double x = setting->values[0];
-    if ((field->type == FIELD_WORD) != (setting->word != NULL)) return false;
+    if ((field->type == FIELD_WORD) != (setting->word != NULL)) return setting->word ? "a number" : "a name";
     switch (field->type) {
     case FIELD_SIZE:
-        if (!is_whole(x, 0)) return false;
+        if (!is_whole(x, 0)) return "a whole number from 0 to 2^62";
         *(size_t *)to = (size_t)x;
-        return true;
+        break;
     case FIELD_OFFSET:
-        if (!is_whole(x, -WHOLE)) return false;
+        if (!is_whole(x, -WHOLE)) return "a whole number from -2^62 to 2^62";
         *(ptrdiff_t *)to = (ptrdiff_t)x;
-        return true;
-    case FIELD_FLAG: *(bool *)to = x != 0; return true;
-    case FIELD_FLOAT: *(float *)to = (float)x; return true;
-    case FIELD_DOUBLE: *(double *)to = x; return true;
-    case FIELD_PAIR: memcpy(to, setting->values, sizeof setting->values); return true;
-    case FIELD_WORD: *(int *)to = field->look_up(setting->word); return *(int *)to >= 0;
+        break;
+    case FIELD_FLAG: *(bool *)to = x != 0; break;
+    case FIELD_FLOAT: *(float *)to = (float)x; break;
+    case FIELD_DOUBLE: *(double *)to = x; break;
+    case FIELD_PAIR: memcpy(to, setting->values, sizeof setting->values); break;
+    case FIELD_WORD:
+        *(int *)to = field->look_up(setting->word);
+        if (*(int *)to < 0) return "a name that is known";
+        break;
     }
-    return false;
+    return NULL;
 }
 
 static bool has(const nnc_spec *spec, const char *name) {
@@ -60,13 +63,11 @@ nnc_status nnc_read_settings(const nnc_spec *spec, const struct nnc_fields *stru
             snprintf(message, NNC_MESSAGE, "%.64s has no setting '%.64s'", spec->name, setting->name);
             return NNC_INVALID;
         }
-        if (store(field, setting, base)) continue;
-        if (setting->word) {
-            snprintf(message, NNC_MESSAGE, "unknown %.64s '%.64s' of %.64s", setting->name, setting->word, spec->name);
-        } else {
-            snprintf(message, NNC_MESSAGE, "%.64s of %.64s is %g, which does not fit", setting->name, spec->name,
-                     setting->values[0]);
-        }
+        const char *must_be = store(field, setting, base);
+        if (!must_be) continue;
+        int used = snprintf(message, NNC_MESSAGE, "%.64s of %.64s must be %s, got ", setting->name, spec->name, must_be);
+        if (setting->word) snprintf(message + used, (size_t)(NNC_MESSAGE - used), "'%.32s'", setting->word);
+        else snprintf(message + used, (size_t)(NNC_MESSAGE - used), "%g", setting->values[0]);
         return NNC_INVALID;
     }
     for (size_t s = 0; s < n; s++)

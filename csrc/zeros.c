@@ -17,15 +17,15 @@ enum {
 
 /* Images have many zeros; a net's own activations hardly ever whole groups of them. */
 struct nnc_zeros nnc_zeros_lay_out(size_t B, size_t n_inputs, struct nnc_arena *arena) {
-    struct nnc_zeros z = {.rows = B, .groups = n_inputs / GROUP};
-    if (n_inputs % GROUP || n_inputs < LEAST_SPARSE || z.groups > UINT16_MAX || B > UINT16_MAX) return (struct nnc_zeros){0};
-    z.blocks = nnc_parts(z.groups, GROUP_BLOCK);
-    z.dense = nnc_take(arena, B, sizeof *z.dense);
-    z.of_row = nnc_take(arena, B * z.groups, sizeof *z.of_row);
-    z.starts = nnc_take(arena, B * (z.blocks + 1), sizeof *z.starts);
-    z.of_group = nnc_take(arena, z.groups * B, sizeof *z.of_group);
-    z.counts = nnc_take(arena, z.groups, sizeof *z.counts);
-    return z;
+    struct nnc_zeros zeros = {.rows = B, .groups = n_inputs / GROUP};
+    if (n_inputs % GROUP || n_inputs < LEAST_SPARSE || zeros.groups > UINT16_MAX || B > UINT16_MAX) return (struct nnc_zeros){0};
+    zeros.blocks = nnc_parts(zeros.groups, GROUP_BLOCK);
+    zeros.dense = nnc_take(arena, B, sizeof *zeros.dense);
+    zeros.of_row = nnc_take(arena, B * zeros.groups, sizeof *zeros.of_row);
+    zeros.starts = nnc_take(arena, B * (zeros.blocks + 1), sizeof *zeros.starts);
+    zeros.of_group = nnc_take(arena, zeros.groups * B, sizeof *zeros.of_group);
+    zeros.counts = nnc_take(arena, zeros.groups, sizeof *zeros.counts);
+    return zeros;
 }
 
 static bool is_zero(const float *group) {
@@ -40,40 +40,40 @@ static bool looks_dense(const float *x, size_t groups) {
     return 4 * found > 3 * looks;
 }
 
-void nnc_list_row(const struct nnc_zeros *z, size_t i, const float *x) {
-    if (z->groups == 0) return;
-    uint16_t *list = z->of_row + i * z->groups, *starts = z->starts + i * (z->blocks + 1);
-    z->dense[i] = looks_dense(x, z->groups);
-    if (z->dense[i]) return;
+void nnc_list_row(const struct nnc_zeros *zeros, size_t i, const float *x) {
+    if (zeros->groups == 0) return;
+    uint16_t *list = zeros->of_row + i * zeros->groups, *starts = zeros->starts + i * (zeros->blocks + 1);
+    zeros->dense[i] = looks_dense(x, zeros->groups);
+    if (zeros->dense[i]) return;
     size_t n = 0;
-    for (size_t block = 0; block < z->blocks; block++) {
-        const size_t first = block * GROUP_BLOCK, last = least(first + GROUP_BLOCK, z->groups);
+    for (size_t block = 0; block < zeros->blocks; block++) {
+        const size_t first = block * GROUP_BLOCK, last = least(first + GROUP_BLOCK, zeros->groups);
         starts[block] = (uint16_t)n;
         for (size_t g = first; g < last; g++) {
             list[n] = (uint16_t)g;
             n += !is_zero(x + g * GROUP);
         }
     }
-    starts[z->blocks] = (uint16_t)n;
+    starts[zeros->blocks] = (uint16_t)n;
 }
 
-void nnc_list_groups(const struct nnc_zeros *z, size_t m, size_t first, size_t last) {
-    memset(z->counts + first, 0, (last - first) * sizeof *z->counts);
+void nnc_list_groups(const struct nnc_zeros *zeros, size_t m, size_t first, size_t last) {
+    memset(zeros->counts + first, 0, (last - first) * sizeof *zeros->counts);
     for (size_t i = 0; i < m; i++) {
-        const uint16_t *list = z->of_row + i * z->groups;
-        const size_t n = z->starts[i * (z->blocks + 1) + z->blocks];
+        const uint16_t *list = zeros->of_row + i * zeros->groups;
+        const size_t n = zeros->starts[i * (zeros->blocks + 1) + zeros->blocks];
         for (size_t t = 0; t < n; t++) {
             const size_t g = list[t];
-            if (g >= first && g < last) z->of_group[g * z->rows + z->counts[g]++] = (uint16_t)i;
+            if (g >= first && g < last) zeros->of_group[g * zeros->rows + zeros->counts[g]++] = (uint16_t)i;
         }
     }
 }
 
-bool nnc_zeros_pay(const struct nnc_zeros *z, size_t m) {
+bool nnc_zeros_pay(const struct nnc_zeros *zeros, size_t m) {
     size_t used = 0;
     for (size_t i = 0; i < m; i++) {
-        if (z->dense[i]) return false;
-        used += z->starts[i * (z->blocks + 1) + z->blocks];
+        if (zeros->dense[i]) return false;
+        used += zeros->starts[i * (zeros->blocks + 1) + zeros->blocks];
     }
-    return 2 * used <= m * z->groups;
+    return 2 * used <= m * zeros->groups;
 }

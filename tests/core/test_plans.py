@@ -21,6 +21,7 @@ from core_helpers import (
     rng_of,
     train,
 )
+from reference_helpers import with_slots
 
 from nnc import _core, reference
 
@@ -316,6 +317,76 @@ def test_a_loss_from_outside(isa):
         inside.train(x, rows, None, None, 0, np.full(1, 0.1, np.float32), 20, 0, step, 1.0)
     assert_near(outside.get_parameters(), expected.get_parameters())
     assert_near(outside.get_parameters(), inside.get_parameters())
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("training", [False, True])
+def test_gradients_of_a_loss_from_outside(isa, threads, name, training):
+    """step_forward and step_gradients with the mean squared error's gradient: those of a plan with that loss."""
+    threads(2)
+    inside, _ = make_plans(33, NETS[name])
+    outside, expected = make_plans(33, NETS[name], loss=None)
+    before = outside.get_parameters()
+    for batch in (1, MR + 1, 40):
+        x, rows, _, _ = make_data(batch, 33, inside.n_outputs)
+        found = []
+        for plan in (outside, expected):
+            a = plan.step_forward(x, 3, 11, training=training)
+            found.append(plan.step_gradients(2 * (a - rows) / rows.size))
+        assert_near(found[0], found[1])
+        assert_near(found[0], inside.gradients(x, rows, None, training, 3, 11)[1])
+    for old, new in zip(before, outside.get_parameters(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_small_gradients_of_large_outputs(isa):
+    """The gradient from outside is not mixed with the outputs, so that their size costs it no digits."""
+    compiled, _ = make_plans(3, [dense(2)], loss=None)
+    compiled.set_parameters([np.zeros((3, 2), np.float32), np.full(2, 1e4, np.float32)])
+    x = np.ones((4, 3), np.float32)
+    assert compiled.step_forward(x, 0, 0).max() == 1e4
+    kernel, bias = compiled.step_gradients(np.full((4, 2), 2.5e-5, np.float32))
+    np.testing.assert_allclose(bias, 1e-4, rtol=1e-6)
+    np.testing.assert_allclose(kernel, 1e-4, rtol=1e-6)
+
+
+@pytest.mark.parametrize("backend", [_core, reference], ids=["compiled", "reference"])
+def test_a_step_has_one_forward_and_one_backward_half(backend):
+    plan = backend.Plan(3, [dense(2)], optimizer=with_slots(BASE | {"name": "sgd"}), batch_size=8)
+    x, d = np.ones((4, 3), np.float32), np.ones((4, 2), np.float32)
+    with pytest.raises(ValueError, match="step_forward"):
+        plan.step_gradients(d)
+    plan.step_forward(x, 0, 0)
+    plan.step_backward(d, 0.1, 0)
+    with pytest.raises(ValueError, match="step_forward"):
+        plan.step_backward(d, 0.1, 1)
+    plan.step_forward(x, 0, 0, training=False)
+    with pytest.raises(ValueError, match="training"):
+        plan.step_backward(d, 0.1, 0)
+    plan.step_forward(x, 0, 0, training=False)
+    with pytest.raises(ValueError, match=r"\(n, 2\)|\(4, 2\)"):
+        plan.step_gradients(np.ones((4, 3), np.float32))
+    assert [g.shape for g in plan.step_gradients(d)] == [(3, 2), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"kind": "dense", "units": 3}, "use_bias"),
+        (dense(3) | {"rate": 0.5}, "no setting 'rate'"),
+        (dense(3) | {"units": 2.5}, "units of dense must be a whole number.*, got 2.5"),
+        (dense(3) | {"units": "many"}, "units of dense must be a number, got 'many'"),
+        (dense(3) | {"activation": 1}, "activation of dense must be a name, got 1"),
+    ],
+)
+def test_settings_are_those_of_the_kind(row, message):
+    with pytest.raises(ValueError, match=message):
+        _core.Plan(4, [row])
+
+
+def test_the_core_and_the_optimizers_agree_on_slots():
+    with pytest.raises(ValueError, match="keeps 1 slots, got 2"):
+        _core.Plan(4, [dense(3)], optimizer=BASE | {"name": "sgd", "momentum": 0.9, "slots": ["v", "w"]})
 
 
 @pytest.mark.parametrize(

@@ -167,8 +167,9 @@ def _pasted(text: str) -> re.Pattern[str]:
     for parameters, body in re.findall(r"#[ \t]*define[ \t]+\w+\(([^)]*)\)((?:[^\\\n]|\\\n)*)", text):
         names = re.findall(r"\w+", parameters)
         for pasted in re.findall(r"\w+(?:[ \t]*##[ \t]*\w+)+", body):
-            parts = re.findall(r"\w+", pasted)
-            found.append("".join(r"\w+" if part in names else part for part in parts))
+            first, *parts = re.findall(r"\w+", pasted)
+            if first not in names:  # name##_forward could be anything; what is exported begins with nnc_
+                found.append(first + "".join(r"\w+" if part in names else part for part in parts))
     return re.compile("|".join(found) or r"(?!)")
 
 

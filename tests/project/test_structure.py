@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from structure_helpers import (
     c_definitions,
     c_includes,
@@ -137,3 +138,43 @@ def test_c_includes_and_references(tmp_path):
     assert c_references(sources)["in/user.c"] == {"low.c"}
     sources["low.c"] += "int back(void) {\n    return up(1, 2);\n}\n"
     assert circles(c_references(sources)) == [["low.c", "up.c"]]
+
+
+# ---- nnc
+
+
+def test_no_circle_of_imports():
+    graph = python_imports(ROOT / "nnc")
+    assert {"nnc", "nnc.models", "nnc.layers", "nnc.search"} <= set(graph) and len(graph) > 50
+    assert not circles(graph), report(graph)
+
+
+def test_nobody_in_nnc_imports_from_the_top():
+    """nnc/__init__.py imports everything for users, and nobody else's names from there."""
+    graph = python_imports(ROOT / "nnc")
+    assert [name for name in graph if "nnc" in graph[name]] == []
+
+
+@pytest.fixture(scope="module")
+def sources():
+    if not (ROOT / "csrc").is_dir():
+        pytest.skip("csrc is not beside the tests: they are not run from a checkout")
+    return c_sources(ROOT / "csrc")
+
+
+def test_no_circle_of_includes(sources):
+    graph = c_includes(sources)
+    assert len(graph) > 30 and sum(map(len, graph.values())) > 30
+    assert not circles(graph), report(graph)
+
+
+def test_no_circle_of_references_among_c_files(sources):
+    graph = c_references(sources)
+    assert len(graph) > 20 and sum(map(len, graph.values())) > 20
+    assert not circles(graph), report(graph)
+
+
+def test_kernels_refer_to_nothing_of_the_core(sources):
+    graph = c_references(sources)
+    kernels = {name for name in graph if name.startswith(("isa/", "kernels/"))}
+    assert kernels and {name: graph[name] for name in kernels if graph[name]} == {}
