@@ -54,13 +54,13 @@ def number(name: str, value: object, interval: str = "(-inf, inf)") -> float:
     return result
 
 
-def integer(name: str, value: object, low: int, high: int) -> int:
+def integer(name: str, value: object, low: int, high: int | None = None) -> int:
     """`value` as an int with low <= value <= high; a float or a bool is refused, whatever its value."""
-    must = f"an integer from {low} to {high}"
+    must = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise refusal(name, must, value, TypeError)
     result = int(value)
-    if not low <= result <= high:
+    if result < low or (high is not None and result > high):
         raise refusal(name, must, value)
     return result
 

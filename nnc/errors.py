@@ -1,6 +1,9 @@
-"""The exceptions that belong to nnc; everything else is a ValueError, TypeError or OSError."""
+"""The exceptions that belong to nnc (all others are a ValueError, TypeError or OSError), and its warnings."""
 
 from __future__ import annotations
+
+import sys
+import warnings
 
 
 class FormatError(ValueError):
@@ -17,3 +20,12 @@ class DivergenceError(ArithmeticError):
     The model is left after its last whole step. The `TerminateOnNaN` callback stops the run without this
     error.
     """
+
+
+def warn(message: str) -> None:
+    """Give a UserWarning that points at the line outside nnc from which nnc was called, however deep."""
+    level = 2
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "nnc":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, UserWarning, stacklevel=level)

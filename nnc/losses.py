@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnc import _config, _inputs
+from nnc import _arrays, _config
 
 
 class Loss(_config.Config):
@@ -405,21 +405,21 @@ def batch(
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """(y, a) as the core's losses and metrics take them, `wanted` being the targets: ids, rows or any."""
     a = _outputs(y_pred)
-    y = _inputs.targets(y_true, "y_true", wanted, a.shape[1:], target_range)
+    y = _arrays.targets(y_true, "y_true", wanted, a.shape[1:], target_range)
     if len(y) != len(a):
         raise ValueError(f"y_true has {len(y)} rows but y_pred has {len(a)}")
     return y, a
 
 
 def _outputs(y_pred: ArrayLike) -> NDArray[np.float32]:
-    a = _inputs.as_numbers(y_pred, "y_pred")
+    a = _arrays.as_numbers(y_pred, "y_pred")
     if a.ndim != 2 or a.size == 0:
         raise ValueError(f"y_pred must have the shape (n, n_outputs), neither of them 0, got {a.shape}")
-    return np.require(_inputs.to_float32(a, "y_pred"), requirements=("C", "A"))
+    return np.require(_arrays.to_float(a, "y_pred"), requirements=("C", "A"))
 
 
 def _weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float32] | None:
-    weights = _inputs.sample_weights(sample_weight)
+    weights = _arrays.sample_weights(sample_weight)
     if weights is not None and len(weights) != n:
         raise ValueError(f"sample_weight has {len(weights)} rows but y_pred has {n}")
     return weights

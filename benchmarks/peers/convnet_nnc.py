@@ -42,7 +42,7 @@ class Trainer:
     def phases(self, batches: np.ndarray) -> dict[str, float]:
         """Microseconds of a step for each layer's way forward and back, read by the core's clock."""
         rows, steps = batches.ravel(), len(batches)
-        plan = self.model._plan_for(CONV_BATCH)
+        plan = self.model._engine.plan_for(CONV_BATCH)
         names = [layer.name for layer in self.model.layers for _ in layer.rows()]
         seconds = np.zeros((len(names) + 1, 2))
         rates = np.full(steps, CONV_RATE, np.float32)

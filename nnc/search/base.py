@@ -11,9 +11,11 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from nnc import _config, _loops, _progress, random
+from nnc import _config, random
 from nnc._config import refusal
 from nnc._machine import threads
+from nnc.callbacks.progress import resolve
+from nnc.models.interrupts import Interrupts
 from nnc.search import workers
 from nnc.search.data import Data
 from nnc.search.journal import Journal
@@ -65,7 +67,7 @@ class Search:
         if threads_per_job is not None:
             self.threads_per_job = _config.integer("threads_per_job", threads_per_job, 1, 1024)
         self.journal, self.refit, self.verbose = journal, _config.boolean("refit", refit), verbose
-        _progress.resolve(verbose)
+        resolve(verbose)
         if not self.estimates and (unknown := fit_arguments.keys() - FIT_ARGUMENTS):
             known = ", ".join(sorted(FIT_ARGUMENTS))
             raise TypeError(
@@ -141,7 +143,7 @@ class Search:
         )
         fingerprint = self._print_of(job, data) if self.journal is not None else {}
         plan, run = self._workers(job, data, params)
-        verbose = _progress.resolve(self.verbose)
+        verbose = resolve(self.verbose)
         if verbose:
             print(f"{len(params)} trials, {plan}", flush=True)
         board: dict[int, Outcome] = {}
@@ -184,7 +186,7 @@ class Search:
                     else:
                         waiting.append(number)
                 for outcome, kept in self._outcomes(run, waiting, rung, params, milestones, models):
-                    with _loops.Interrupts() as interrupts:
+                    with Interrupts() as interrupts:
                         interrupts.hold()  # a trial is on the board and in the journal, or in none
                         board[outcome.number] = outcome
                         journal.write(outcome)

@@ -12,7 +12,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from nnc import _config, _inputs, random
+from nnc import _arrays, _config, random
+from nnc.models.batches import unpack
+from nnc.models.inputs import split
 
 Rows = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]  # x, y, sample_weight
 Part = tuple[Rows, Rows]  # to train on, to compare trials by
@@ -53,7 +55,7 @@ class Data:
         self.validation: Rows | None = None
         if validation_data is not None:
             names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
-            self.validation = _prepared(_inputs.unpack(validation_data, "validation_data"), names, convert)
+            self.validation = _prepared(unpack(validation_data, "validation_data"), names, convert)
         self.validation_split = validation_split
         self.folds = None if folds is None else _config.integer("folds", folds, 2, len(self.arrays[0]))
         self.seed = seed
@@ -72,7 +74,7 @@ class Data:
         if self.validation is not None:
             return [(self.arrays, self.validation)]
         if self.folds is None:
-            train, held_out = _inputs.split(self.validation_split, self.arrays)
+            train, held_out = split(self.validation_split, self.arrays)
             return [(_rows(train), _rows(held_out))]
         fold = _fold_of_row(self.arrays[0], self.arrays[1], self.folds, self.seed)
 
@@ -103,18 +105,18 @@ def _rows(arrays: Iterable[np.ndarray | None]) -> Rows:
 
 def _prepared(arrays: Any, names: tuple[str, ...], convert: bool) -> Rows:
     """The arrays as ndarrays of as many rows; with `convert` in the types that need no copy in `fit`."""
-    x = _inputs.as_numbers(arrays[0], names[0])
+    x = _arrays.as_numbers(arrays[0], names[0])
     y, weight = (
-        None if a is None else _inputs.as_numbers(a, n) for a, n in zip(arrays[1:], names[1:], strict=True)
+        None if a is None else _arrays.as_numbers(a, n) for a, n in zip(arrays[1:], names[1:], strict=True)
     )
     if convert:
         if x.dtype != np.uint8:
-            x = np.ascontiguousarray(_inputs.to_float32(x, names[0]))
+            x = np.ascontiguousarray(_arrays.to_float(x, names[0]))
         if y is not None and y.dtype.kind in "iu" and y.size and y.min() >= 0 and y.max() < 2**31:
             y = np.ascontiguousarray(y, np.int32)
         elif y is not None and y.dtype.kind == "f":
-            y = np.ascontiguousarray(_inputs.to_float32(y, names[1]))
-    _inputs.same_rows(**dict(zip(names, (x, y, weight), strict=True)))
+            y = np.ascontiguousarray(_arrays.to_float(y, names[1]))
+    _arrays.same_rows(**dict(zip(names, (x, y, weight), strict=True)))
     return x, y, weight
 
 

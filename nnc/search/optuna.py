@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nnc._callback import Callback, Logs
+from nnc.callbacks.base import Callback, Logs
 from nnc.search.space import Params, Space
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnc._config import refusal
-from nnc.plot import FRAME, TRAINING, _axes, _frame, _grid
+from nnc.plot.frames import FRAME, TRAINING, axes_of, frame, grid
 from nnc.search.result import SearchResult, Trial
 from nnc.search.space import flattened
 
@@ -37,14 +37,14 @@ def parameters(result: SearchResult, names: list[str] | None = None, ax: Any = N
     """
     trials = _scored(result)
     names = _names(result, names, trials)
-    axes = _axes(ax, len(names), (4.2, 3.4))
+    axes = axes_of(ax, len(names), (4.2, 3.4))
     for axis, name in zip(axes, names, strict=True):
         place = _Scale([flattened(trial.params).get(name) for trial in trials])
         scores = [trial.score for trial in trials]
         axis.scatter(place.positions, scores, s=18, color=TRAINING, alpha=0.75, edgecolors="none")
         place.label(axis.xaxis, axis.set_xscale)
         axis.set(xlabel=name, ylabel=result.metric)
-        _grid(axis)
+        grid(axis)
     return axes
 
 
@@ -70,7 +70,7 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
 
     trials = _scored(result)
     names = _names(result, names, trials)
-    (axis,) = _axes(ax, 1, (1.6 * len(names) + 3.2, 4.2))
+    (axis,) = axes_of(ax, 1, (1.6 * len(names) + 3.2, 4.2))
     scales = [_Scale([flattened(trial.params).get(name) for trial in trials]) for name in names]
     scores = _Scale([trial.score for trial in trials])
     # (trials, parameters + 1), in [0, 1]
@@ -124,7 +124,7 @@ def heat_map(result: SearchResult, x: str, y: str, ax: Any = None) -> Any:
     for trial, a, b in zip(trials, across, up, strict=True):
         i, j = rows.index(b), columns.index(a)
         cells[i, j] = trial.score if np.isnan(cells[i, j]) else best(cells[i, j], trial.score)
-    (axis,) = _axes(ax, 1, (0.8 * len(columns) + 2.6, 0.55 * len(rows) + 1.6))
+    (axis,) = axes_of(ax, 1, (0.8 * len(columns) + 2.6, 0.55 * len(rows) + 1.6))
     image = axis.imshow(cells, cmap=COLOURS, aspect="auto", origin="lower")
     axis.set_xticks(range(len(columns)), map(_text, columns))
     axis.set_yticks(range(len(rows)), map(_text, rows))
@@ -170,7 +170,7 @@ def curves(result: SearchResult, metric: str | None = None, ax: Any = None) -> A
         raise refusal(
             "metric", f"one of {', '.join(known)}" if known else "of a search that trained models", metric
         )
-    (axis,) = _axes(ax, 1, (6.0, 4.0))
+    (axis,) = axes_of(ax, 1, (6.0, 4.0))
     for place, trial in reversed(list(enumerate(trials))):
         curve, first = trial.history[metric], place == 0
         colour = "black" if first else colormaps[COLOURS](1 - place / max(1, len(trials) - 1))
@@ -179,7 +179,7 @@ def curves(result: SearchResult, metric: str | None = None, ax: Any = None) -> A
         marker = "o" if len(curve) == 1 else None
         axis.plot(np.arange(1, len(curve) + 1), curve, label=label, marker=marker, markersize=3, **style)
     axis.set(xlabel="epoch", ylabel=metric)
-    _frame(axis)
+    frame(axis)
     return axis
 
 

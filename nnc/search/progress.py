@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnc import _progress
+from nnc.callbacks.progress import bar
 from nnc.search.trials import Outcome
 
 
@@ -20,7 +20,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self.verbose == 1:
-            self._bar = _progress.bar(self.total, "search", "trial")
+            self._bar = bar(self.total, "search", "trial")
         return self
 
     def __exit__(self, *_: object) -> None:

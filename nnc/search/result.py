@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nnc import _tensorfile
+from nnc._files import write_bytes
 from nnc.search.planner import Plan
 from nnc.search.space import Params, flattened
 from nnc.search.trials import Outcome
@@ -165,7 +165,7 @@ class SearchResult:
 
     def to_csv(self, path: str | os.PathLike) -> None:
         """Write the table to a CSV file, numbers with all their digits; the file is whole or not there."""
-        _tensorfile.write_bytes(path, self._csv().encode())
+        write_bytes(path, self._csv().encode())
 
     def _csv(self) -> str:
         text = io.StringIO(newline="")

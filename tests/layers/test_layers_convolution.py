@@ -473,14 +473,17 @@ def test_a_model_file_has_no_slots_for_what_is_not_trained(tmp_path):
     weights = [np.full(w.shape, i, np.float32) for i, w in enumerate(model.get_weights())]
     model.set_weights(weights)
     flags = [flag for layer in model.layers for flag in layer.trainable_flags]
-    model._slots = [[-w] if flag else [] for w, flag in zip(weights, flags, strict=True)]
+    state = model.state().engine
+    state.slots = [[-w] if flag else [] for w, flag in zip(weights, flags, strict=True)]
+    model._engine.restore(state)
     model.save(tmp_path / "model")
     loaded = nnc.load_model(tmp_path / "model")
     assert repr(loaded) == repr(model)
     assert loaded.summary(print_fn=str) is None
     for a, b in zip(loaded.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert [len(slots) for slots in loaded._slots] == [1, 1, 1, 1, 0, 0, 1, 1] == [int(f) for f in flags]
-    np.testing.assert_array_equal(loaded._slots[0][0], -weights[0])
+    found = loaded.state().engine.slots
+    assert [len(slots) for slots in found] == [1, 1, 1, 1, 0, 0, 1, 1] == [int(f) for f in flags]
+    np.testing.assert_array_equal(found[0][0], -weights[0])
     with pytest.raises(ValueError, match="gamma of layer 'batch_normalization' has shape"):
         model.set_weights([w if i != 2 else w[:-1] for i, w in enumerate(weights)])

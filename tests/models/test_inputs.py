@@ -5,7 +5,8 @@ import array
 import numpy as np
 import pytest
 
-from nnc import Sequential, _inputs, layers
+from nnc import Sequential, _arrays, layers
+from nnc.models import inputs
 
 N, F = 12, 6
 INTEGERS = np.arange(N * F).reshape(N, F) * 7 % 256
@@ -99,20 +100,20 @@ def test_zero_strides(backend):
 
 def test_array_module_is_an_array_like():
     np.testing.assert_array_equal(
-        _inputs.features(array.array("d", [1.0, 2.0]), "x", (1,)), np.float32([[1], [2]])
+        inputs.features(array.array("d", [1.0, 2.0]), "x", (1,)), np.float32([[1], [2]])
     )
 
 
 def test_not_copied(tmp_path):
     for dtype in (np.uint8, np.float32):
         mapped = np.memmap(tmp_path / np.dtype(dtype).name, dtype, "w+", shape=(N, 2, 3))
-        rows = _inputs.features(mapped, "x", (2, 3))
+        rows = inputs.features(mapped, "x", (2, 3))
         assert rows.dtype == dtype and rows.shape == (N, F)
         assert np.shares_memory(rows, mapped)
-        assert np.shares_memory(_inputs.features(mapped[::2], "x", (2, 3)), mapped)
-    assert np.shares_memory(_inputs.features(INTEGERS.astype(bool), "x", (F,)), rows) is False
+        assert np.shares_memory(inputs.features(mapped[::2], "x", (2, 3)), mapped)
+    assert np.shares_memory(inputs.features(INTEGERS.astype(bool), "x", (F,)), rows) is False
     flags = INTEGERS > 9
-    assert np.shares_memory(_inputs.features(flags, "x", (F,)), flags)
+    assert np.shares_memory(inputs.features(flags, "x", (F,)), flags)
 
 
 def test_training_reads_a_memory_map(tmp_path, backend):
@@ -178,7 +179,7 @@ def test_bad_x(case):
 
 def test_infinities_are_not_overflow():
     x = np.array([[np.inf, -np.inf, np.nan]])
-    np.testing.assert_array_equal(_inputs.features(x, "x", (3,)), x.astype(np.float32))
+    np.testing.assert_array_equal(inputs.features(x, "x", (3,)), x.astype(np.float32))
 
 
 IDS = ("sparse_categorical_crossentropy", 3)
@@ -200,12 +201,22 @@ BAD_Y = {
     ),
     "id no integer": (IDS, [0.0, 1.5, 0, 0], ValueError, "y has the value 1.5 in row 1"),
     "id NaN": (IDS, [0.0, np.nan, 0, 0], ValueError, "y has the value nan in row 1"),
-    "one-hot for ids": (IDS, np.eye(4)[:, :3], ValueError, r"got \(4, 3\); for one-hot rows use Categorical"),
+    "one-hot for ids": (
+        IDS,
+        np.eye(4)[:, :3],
+        ValueError,
+        r"got \(4, 3\); for one-hot rows use the loss or",
+    ),
     "ids as strings": (IDS, ["a", "b", "c", "d"], TypeError, "y must hold real numbers, got dtype <U1"),
     "masked ids": (IDS, np.ma.masked_equal([0, 1, 2, 1], 2), ValueError, "y has 1 masked values"),
     "too many": (IDS, [0, 1, 2, 0, 1], ValueError, "x has 4 rows but y has 5"),
     "one id for all": (IDS, 1, ValueError, "y must have one entry a row, got the single number 1"),
-    "class of one output": (("sparse_categorical_crossentropy", 1), [0, 1, 0, 0], ValueError, "BinaryCross"),
+    "class of one output": (
+        ("sparse_categorical_crossentropy", 1),
+        [0, 1, 0, 0],
+        ValueError,
+        "wants a loss on rows",
+    ),
     "ids for one-hot": (("categorical_crossentropy", 3), [0, 1, 2, 0], ValueError, "to_categorical"),
     "wrong width": (("mse", 3), np.zeros((4, 2)), ValueError, r"y must have shape \(n, 3\).*got \(4, 2\)"),
     "NaN target": (
@@ -251,16 +262,16 @@ def test_bad_y(case):
     "y", [[0, 1, 2, 1], [[0], [1], [2], [1]], [0.0, 1.0, 2.0, 1.0], np.uint8([0, 1, 2, 1])]
 )
 def test_class_ids(y):
-    ids = _inputs.targets(y, "y", "ids", (3,))
+    ids = _arrays.targets(y, "y", "ids", (3,))
     assert ids.dtype == np.int32 and ids.tolist() == [0, 1, 2, 1]
 
 
 def test_targets_of_either_kind():
     for y in ([2, 0], [[2], [0]], np.array([2.0, 0.0])):
-        assert _inputs.targets(y, "y", "any", (3,)).tolist() == [2, 0]
-    rows = _inputs.targets([[0, 0, 1], [1, 0, 0]], "y", "any", (3,))
+        assert _arrays.targets(y, "y", "any", (3,)).tolist() == [2, 0]
+    rows = _arrays.targets([[0, 0, 1], [1, 0, 0]], "y", "any", (3,))
     assert rows.dtype == np.float32 and rows.shape == (2, 3)
-    assert _inputs.targets([2.5, 0], "y", "any", (1,)).tolist() == [[2.5], [0.0]]
+    assert _arrays.targets([2.5, 0], "y", "any", (1,)).tolist() == [[2.5], [0.0]]
 
 
 def test_column_and_vector_are_aligned(backend):
@@ -296,8 +307,8 @@ def test_bad_sample_weight(weights, message):
     [
         ([1, 2, 3], TypeError, "class_weight must be a dict"),
         ({3: 1.0}, ValueError, "class_weight names class 3, but the model has the classes 0 to 2"),
-        ({-1: 1.0}, ValueError, "a class id in class_weight must be at least 0, got -1"),
-        ({"a": 1.0}, TypeError, "a class id in class_weight must be an integer, got 'a'"),
+        ({-1: 1.0}, ValueError, "a class id in class_weight must be an integer of at least 0, got -1"),
+        ({"a": 1.0}, TypeError, "a class id in class_weight must be an integer of at least 0, got 'a'"),
         ({1: "heavy"}, TypeError, r"class_weight\[1\] must be a number, got 'heavy'"),
         ({1: np.inf}, ValueError, r"class_weight\[1\] must be finite, got inf"),
     ],
@@ -314,24 +325,24 @@ def test_class_weights_table():
     expected = [2.0, 1.0, 0.5, 2.0]
     ids = np.int32([0, 1, 2, 0])
     for y in (ids, np.eye(3, dtype=np.float32)[ids]):
-        assert _inputs.class_weights(weights, y, 3).tolist() == expected
+        assert inputs.class_weights(weights, y, 3).tolist() == expected
     binary = np.float32([[0], [1], [1]])
-    assert _inputs.class_weights({1: 3.0}, binary, 1).tolist() == [1.0, 3.0, 3.0]
+    assert inputs.class_weights({1: 3.0}, binary, 1).tolist() == [1.0, 3.0, 3.0]
     with pytest.raises(ValueError, match="needs y to be 0 or 1"):
-        _inputs.class_weights({1: 3.0}, np.float32([[0.5]]), 1)
+        inputs.class_weights({1: 3.0}, np.float32([[0.5]]), 1)
 
 
 def test_split():
     x, y = np.arange(10), np.arange(10) * 2
-    train, held_out = _inputs.split(0.25, (x, y, None))
+    train, held_out = inputs.split(0.25, (x, y, None))
     assert train[0].tolist() == list(range(7)) and held_out[0].tolist() == [7, 8, 9]
     assert held_out[1].tolist() == [14, 16, 18] and held_out[2] is None
     assert np.shares_memory(train[0], x)
     for fraction in (0.0, 1.0, -0.1, np.nan, True, "half"):
         with pytest.raises(ValueError, match="validation_split must be between 0 and 1"):
-            _inputs.split(fraction, (x,))
+            inputs.split(fraction, (x,))
     with pytest.raises(ValueError, match="leaves one side empty"):
-        _inputs.split(0.999, (x,))
+        inputs.split(0.999, (x,))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from model_helpers import IDS, RNG, ROWS, X, classifier, same, stream
 
-from nnc import Sequential, layers, losses, metrics, optimizers, random
+from nnc import Sequential, layers, losses, metrics, optimizers, random, regularizers
+from nnc.models import prepare
 
 # ------------------------------------------------------------------------------------------ building
 
@@ -152,7 +153,8 @@ def test_copies_are_independent_and_go_on(take, backend):
         twin = take(model)
         assert same(model, twin)
         for m in (model, twin):
-            m.fit(X, IDS, initial_epoch=m._epoch, epochs=m._epoch + 2, verbose=0)
+            epoch = m.state().epoch
+            m.fit(X, IDS, initial_epoch=epoch, epochs=epoch + 2, verbose=0)
         assert same(model, twin)
         assert twin.history.history == model.history.history and twin.history is not model.history
     twin.fit(X, IDS, verbose=0)
@@ -293,13 +295,13 @@ def test_verbose_bar(backend, capsys):
 
 
 def test_auto_is_a_bar_on_a_terminal(monkeypatch):
-    from nnc import _progress
+    from nnc.callbacks import progress
 
     for stream_ in (sys.stdout, sys.stderr):
         monkeypatch.setattr(stream_, "isatty", lambda: True, raising=False)
-    assert _progress.resolve("auto") == 1
+    assert progress.resolve("auto") == 1
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
-    assert _progress.resolve("auto") == 2
+    assert progress.resolve("auto") == 2
 
 
 def test_layer_output(backend):
@@ -389,7 +391,7 @@ def test_uint8_stays_uint8(backend):
     images = RNG.integers(0, 256, (40, 3, 3), dtype=np.uint8)
     model = Sequential([layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(2)], seed=0)
     model.compile("sgd", "mse", backend=backend)
-    rows = model._features(images)
+    rows = prepare.feature_rows(model._stack, images)
     assert rows.dtype == np.uint8 and np.shares_memory(rows, images)
     twin = Sequential([layers.Flatten(), layers.Dense(2)], seed=0)
     twin.compile("sgd", "mse", backend=backend)
@@ -398,3 +400,67 @@ def test_uint8_stays_uint8(backend):
     model.fit(images, np.zeros((40, 2)), verbose=0)
     twin.fit(images.astype(np.float32) / 255, np.zeros((40, 2)), verbose=0)
     np.testing.assert_allclose(model.get_weights()[0], twin.get_weights()[0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [100.0, 1e4])
+def test_gradients_of_a_python_loss_at_large_outputs(size, backend):
+    """The loss is 1e-4 times the mean output, so its gradient is 1e-4 for the bias, however large that is."""
+
+    def small(y_true, y_pred):
+        return 1e-4 * float(y_pred.mean()), np.full(y_pred.shape, 1e-4 / y_pred.size)
+
+    x = np.linspace(0.5, 1.5, 33, dtype=np.float32)[:, None]
+    model = Sequential([layers.Dense(1, kernel_regularizer=regularizers.L2(1e-6))], seed=0)
+    model.compile("sgd", small, backend=backend)
+    model.build((None, 1))
+    model.set_weights([[[0.25]], [size]])
+    for training in (False, True):
+        kernel, bias = model.gradients(x, np.zeros(33), training=training)
+        np.testing.assert_allclose(kernel, [[1e-4 * x.mean() + 2e-6 * 0.25]], rtol=1e-5)
+        np.testing.assert_allclose(bias, [1e-4], rtol=1e-5)
+
+
+def test_gradients_of_a_python_loss_change_nothing(backend):
+    def mean(y_true, y_pred):
+        return float(y_pred.mean()), np.full(y_pred.shape, 1 / y_pred.size)
+
+    model = Sequential([layers.Dense(4), layers.BatchNormalization(), layers.Dense(2)], seed=0)
+    model.compile("sgd", mean, backend=backend)
+    model.build((None, X.shape[1]))
+    before = model.get_weights()
+    rows = np.tile(X, (5, 1))  # more rows than the plan has room for
+    for training in (False, True):
+        gradients = model.gradients(rows, np.zeros(len(rows)), training=training)
+        assert [g.shape for g in gradients] == [w.shape for w in before]
+        np.testing.assert_allclose(gradients[-1], [0.5, 0.5], rtol=1e-5)
+    assert model.optimizer.iterations == 0
+    for p, q in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(p, q)
+
+
+def test_a_model_goes_on_from_its_state(backend):
+    model = classifier(backend, optimizer="adam", dropout=0.2)
+    model.fit(X, IDS, epochs=2, verbose=0)
+    state = copy.deepcopy(model.state())
+    twin = Sequential.from_state(state)
+    assert same(model, twin) and twin.backend == backend and twin.metrics_names == model.metrics_names
+    for m in (model, twin):
+        m.fit(X, IDS, initial_epoch=2, epochs=4, verbose=0)
+    assert same(model, twin) and twin.history.history == model.history.history
+    bare = Sequential.from_state(model.state().weights_only())
+    assert bare.loss is None and bare.optimizer is None and bare.history is None
+    np.testing.assert_array_equal(bare.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("before", ["unbuilt", "undrawn", "trained"])
+def test_shallow_copies_compute_for_themselves(before, backend):
+    model = Sequential([layers.Dense(3)], seed=4)
+    model.compile("adam", "mse", backend=backend)
+    if before != "unbuilt":
+        model.build((None, X.shape[1]))
+    if before == "trained":
+        model.fit(X, ROWS, verbose=0)
+    twin = copy.copy(model)
+    weights = model.predict(X)
+    twin.fit(X, ROWS, epochs=2, verbose=0)
+    np.testing.assert_array_equal(model.predict(X), weights)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import nnc
-from nnc import _loops, callbacks, layers, optimizers, schedules
+from nnc import callbacks, layers, optimizers, schedules
+from nnc.models import loops
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(75, 5)).astype(np.float32)
@@ -26,13 +27,13 @@ def make(optimizer=None, loss="sparse_categorical_crossentropy", **arguments):
 @pytest.fixture
 def calls(monkeypatch):
     """How many epochs each call of the core was given back."""
-    found, original = [], _loops.Epochs.run_ahead
+    found, original = [], loops.Fit._run_ahead
 
     def counted(*arguments):
         found.append(original(*arguments))
         return found[-1]
 
-    monkeypatch.setattr(_loops.Epochs, "run_ahead", counted)
+    monkeypatch.setattr(loops.Fit, "_run_ahead", counted)
     return found
 
 
@@ -71,7 +72,10 @@ def test_the_same(rule, arguments, calls):
     second = slow.fit(X, IDS, epochs=40, verbose=0, callbacks=one_by_one(), **arguments)
     assert sum(calls) == 39
     assert first.history == second.history and first.epoch == second.epoch
-    assert ahead.optimizer.iterations == slow.optimizer.iterations and ahead._epoch == slow._epoch == 40
+    assert (
+        ahead.optimizer.iterations == slow.optimizer.iterations
+        and ahead.state().epoch == slow.state().epoch == 40
+    )
     for a, b in zip(ahead.get_weights(), slow.get_weights(), strict=True):
         assert np.array_equal(a, b)
 
@@ -131,10 +135,10 @@ def test_interrupt_and_stop():
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, IDS, epochs=10**7, verbose=0)
-    assert model._epoch == len(model.history.epoch) > 10
-    assert model.optimizer.iterations == 9 + 3 * model._epoch
+    assert model.state().epoch == len(model.history.epoch) > 10
+    assert model.optimizer.iterations == 9 + 3 * model.state().epoch
     other = make()
-    other.fit(X, IDS, epochs=model._epoch, verbose=0)
+    other.fit(X, IDS, epochs=model.state().epoch, verbose=0)
     threading.Timer(0.2, setattr, (model, "stop_training", True)).start()
     history = model.fit(X, IDS, epochs=10**7, verbose=0)
     assert model.stop_training and len(history.epoch) < 10**6
@@ -143,7 +147,7 @@ def test_interrupt_and_stop():
 def test_core_refuses():
     model = make()
     model.fit(X, IDS, verbose=0)
-    plan, ids = model._plan, IDS.astype(np.int32)
+    plan, ids = model._engine.flat_plan, IDS.astype(np.int32)
     rates = np.zeros((2, 3), np.float32)
     for orders, batch, message in (
         (np.zeros((3, 75), np.int64), 32, "orders are of 3 epochs, learning_rates of 2"),

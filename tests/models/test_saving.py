@@ -22,7 +22,7 @@ import nnc
 from nnc import (
     FormatError,
     Sequential,
-    _tensorfile,
+    _files,
     layers,
     load_model,
     losses,
@@ -312,7 +312,7 @@ def test_failing_write_leaves_the_old_file(where, tmp_path, monkeypatch):
                 self.file.flush()
                 full()
 
-        monkeypatch.setattr(_tensorfile, "open", lambda *a: Full(real(*a)), raising=False)
+        monkeypatch.setattr(_files, "open", lambda *a: Full(real(*a)), raising=False)
     else:
         monkeypatch.setattr(os, where, full)
     with pytest.raises(OSError, match="No space left"):
@@ -489,9 +489,9 @@ BAD_CONFIGS = {
     "unknown key": (_set("more", 1), "a key too many or lacks one: more"),
     "name a number": (_set("name", 1), "'name' must be a str"),
     "seed null": (_set("seed", None), "'seed'"),
-    "seed negative": (_set("seed", -1), "seed must be at least 0"),
-    "seed of 65 bits": (_set("seed", 2**64), "seed must be below"),
-    "seed true": (_set("seed", True), "seed must be an integer"),
+    "seed negative": (_set("seed", -1), "seed' must be an integer from 0"),
+    "seed of 65 bits": (_set("seed", 2**64), "seed' must be an integer from 0"),
+    "seed true": (_set("seed", True), "seed' must be an integer"),
     "backend": (_set("backend", "os"), "'backend' must be"),
     "iterations negative": (_set("iterations", -1), "'iterations' must be a count"),
     "iterations broken": (_set("iterations", 1.5), "'iterations' must be a count"),

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from model_helpers import IDS, RNG, ROWS, X, classifier, half_square, same, stream
 
-from nnc import DivergenceError, Sequential, _loops, layers, optimizers, schedules
+from nnc import DivergenceError, Sequential, layers, optimizers, schedules
+from nnc.models import loops
+from nnc.models.engine import Engine
 
 # ------------------------------------------------------------------------------------------ training
 
@@ -65,7 +67,7 @@ def test_few_rows(n, batch_size, backend):
     model = classifier(backend)
     history = model.fit(X[:n], IDS[:n], batch_size=batch_size, verbose=0)
     assert model.optimizer.iterations == -(-n // batch_size) and np.isfinite(history.history["loss"][0])
-    assert model._plan.batch_size <= 128
+    assert model._engine.plan_for(1).batch_size <= 128
 
 
 def test_every_row_is_used_once_an_epoch_in_a_new_order(backend):
@@ -104,7 +106,7 @@ def test_a_larger_batch_carries_everything_over(backend):
     runs = []
     for room in (1, 300):
         model = classifier(backend, optimizer="adam")
-        model._plan_for(room)
+        model._engine.plan_for(room)
         model.fit(X, IDS, batch_size=8, verbose=0)
         model.fit(np.tile(X, (3, 1)), np.tile(IDS, 3), batch_size=150, epochs=2, initial_epoch=1, verbose=0)
         runs.append(model)
@@ -114,7 +116,7 @@ def test_a_larger_batch_carries_everything_over(backend):
 def test_slices_do_not_change_the_result(backend, monkeypatch):
     runs = []
     for budget in (0.0, 10.0):
-        monkeypatch.setattr(_loops, "BUDGET", budget)
+        monkeypatch.setattr(loops, "BUDGET", budget)
         model = classifier(backend, optimizer="adam", dropout=0.2)
         history = model.fit(X, IDS, batch_size=4, epochs=2, verbose=0)
         runs.append(model)
@@ -125,7 +127,7 @@ def test_slices_do_not_change_the_result(backend, monkeypatch):
 def test_evaluation_in_slices(backend, monkeypatch):
     model = classifier(backend)
     whole = model.evaluate(X, IDS), model.predict(X)
-    monkeypatch.setattr(_loops, "_slices", lambda model, n: ((i, min(i + 9, n)) for i in range(0, n, 9)))
+    monkeypatch.setattr(Engine, "slices", lambda engine, n: ((i, min(i + 9, n)) for i in range(0, n, 9)))
     np.testing.assert_allclose(model.evaluate(X, IDS), whole[0], rtol=1e-7)
     np.testing.assert_array_equal(model.predict(X), whole[1])
 
@@ -133,7 +135,7 @@ def test_evaluation_in_slices(backend, monkeypatch):
 def test_slices_cover_the_rows():
     model = classifier()
     for n in (0, 1, 65536, 65537, 200000):
-        parts = list(_loops._slices(model, n))
+        parts = list(model._engine.slices(n))
         assert [a for a, _ in parts] == [0, *(b for _, b in parts)][: len(parts)] and (
             not n or parts[-1][1] == n
         )
@@ -207,7 +209,7 @@ def test_validation_options(backend):
         == model.evaluate(X[:10], IDS[:10])
         == model.evaluate(X, IDS, batch_size=5, steps=2)
     )
-    with pytest.raises(ValueError, match="validation_freq must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="validation_freq must be an integer of at least 1, got 0"):
         model.fit(X, IDS, validation_freq=0, **run)
 
 

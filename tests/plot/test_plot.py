@@ -134,8 +134,9 @@ def test_history_refuses_nothing_to_draw():
         plot.history({"val_loss": [1.0]})
     model = Model()
     model.history = None
-    with pytest.raises(ValueError, match="has not been trained"):
-        plot.history(model)
+    for untrained in (model, model.history):
+        with pytest.raises(ValueError, match="has not been trained"):
+            plot.history(untrained)
 
 
 # ---- weights

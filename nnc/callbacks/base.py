@@ -1,14 +1,35 @@
-"""The base of the callbacks, and how a run calls them; the callbacks themselves are in nnc.callbacks."""
+"""The base of the callbacks: the hooks that a run calls, and what they may ask of its model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import MutableMapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from nnc.models import Sequential
+import numpy as np
+from numpy.typing import ArrayLike
 
-Logs = Mapping[str, float]
+from nnc.layers import Layer
+from nnc.optimizers import Optimizer
+
+Logs: TypeAlias = MutableMapping[str, float]  # callbacks may add to those of an epoch
+
+
+class Model(Protocol):
+    """What a callback may use of the model that is trained, which is an `nnc.Sequential`."""
+
+    stop_training: bool
+
+    @property
+    def layers(self) -> list[Layer]: ...
+    @property
+    def optimizer(self) -> Optimizer | None: ...
+    def get_weights(self) -> list[np.ndarray]: ...
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None: ...
+    def predict(self, x: Any) -> np.ndarray: ...
+    def evaluate(self, x: Any, y: Any) -> Any: ...
+    def save(self, filepath: str | os.PathLike[str]) -> None: ...
+    def save_weights(self, filepath: str | os.PathLike[str]) -> None: ...
 
 
 class Callback:
@@ -28,14 +49,14 @@ class Callback:
     the run.
     """
 
-    model: Sequential
+    model: Model
     params: dict[str, Any]
 
     # Attributes that a model file keeps, so that a run continued from it goes on counting.
     state: tuple[str, ...] = ()
     saves = False
 
-    def set_model(self, model: Sequential) -> None:
+    def set_model(self, model: Model) -> None:
         """Tell the callback its model."""
         self.model = model
 
@@ -87,51 +108,3 @@ class Callback:
 
 
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
-
-
-class CallbackList:
-    """The callbacks of one run; ``self(hook, ...)`` calls that hook of those that override it."""
-
-    def __init__(self, callbacks: Iterable[Callback], model: Sequential, params: dict[str, Any]) -> None:
-        # Those that save the model come last: what they save then has this epoch's history and counters.
-        self.callbacks = sorted(callbacks, key=lambda callback: getattr(callback, "saves", False))
-        for callback in self.callbacks:
-            if not isinstance(callback, Callback):
-                raise TypeError(f"callbacks must be nnc.callbacks.Callback objects, got {callback!r}")
-            callback.set_params(params)
-            callback.set_model(model)
-        self._calls = {
-            hook: [method for c in self.callbacks if (method := _method(c, hook))] for hook in HOOKS
-        }
-        for old, new in (("on_batch_begin", "on_train_batch_begin"), ("on_batch_end", "on_train_batch_end")):
-            self._calls[new] += self._calls[old]
-        self.per_batch = self.has("on_train_batch_begin") or self.has("on_train_batch_end")
-
-    def __call__(self, hook: str, *arguments: Any) -> None:
-        for call in self._calls[hook]:
-            call(*arguments)
-
-    def has(self, hook: str) -> bool:
-        """Whether any callback overrides `hook`."""
-        return bool(self._calls[hook])
-
-    def state(self) -> dict[str, dict[str, Any]]:
-        """What the callbacks count and remember (`Callback.state`), for the model file."""
-        return {_key(c): {name: getattr(c, name) for name in c.state} for c in self.callbacks if c.state}
-
-    def restore(self, state: Mapping[str, Mapping[str, Any]]) -> None:
-        """Give the callbacks back what `state` took, to go on from there."""
-        for callback in self.callbacks:
-            for name, value in state.get(_key(callback), {}).items():
-                if name in callback.state:
-                    setattr(callback, name, value)
-
-
-def _key(callback: Callback) -> str:
-    return f"{type(callback).__name__}.{getattr(callback, 'monitor', '')}"
-
-
-def _method(callback: Callback, hook: str) -> Callable | None:
-    """The callback's own `hook`, or None where it is the empty one of the base."""
-    method = getattr(callback, hook)
-    return None if getattr(method, "__func__", None) is getattr(Callback, hook) else method

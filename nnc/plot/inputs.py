@@ -3,31 +3,64 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from nnc.layers import Layer
+from nnc.models import Sequential
+
+Curve: TypeAlias = Sequence[float] | np.ndarray
 
 
-def curves_of(history) -> tuple[dict, np.ndarray]:
+@runtime_checkable
+class Recorded(Protocol):
+    """What a picture needs of a History: curves by name, the epochs from 0."""
+
+    @property
+    def history(self) -> Mapping[str, Any]: ...
+    @property
+    def epoch(self) -> Sequence[int]: ...
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What a picture needs of a model."""
+
+    @property
+    def layers(self) -> Sequence[Layer]: ...
+    @property
+    def input_shape(self) -> Sequence[int | None] | None: ...
+    @property
+    def history(self) -> Recorded | None: ...
+    def get_weights(self) -> list[np.ndarray]: ...
+
+
+Run: TypeAlias = Recorded | Model | Mapping[str, Curve] | None  # None: Sequential.history before fit, refused
+Weights: TypeAlias = Model | Mapping[str, ArrayLike] | Sequence[ArrayLike] | np.ndarray
+
+
+def curves_of(history: Run) -> tuple[Mapping[str, Curve], np.ndarray]:
     """(curves by name, numbers of the epochs from 1) of a model, a History or a dict."""
-    if hasattr(history, "layers"):
-        if history.history is None:
-            raise ValueError("history is a model that has not been trained")
-        history = history.history
-    curves = getattr(history, "history", history)
+    recorded = history.history if isinstance(history, Model) else history
+    if recorded is None:
+        raise ValueError("history is of a model that has not been trained")
+    curves, epochs = (recorded.history, recorded.epoch) if isinstance(recorded, Recorded) else (recorded, ())
     longest = max(map(len, curves.values()), default=0)
-    epochs = getattr(history, "epoch", None) or range(longest)
-    return curves, np.asarray(epochs) + 1
+    return curves, np.asarray(epochs or range(longest)) + 1
 
 
-def matrices_of(source) -> dict[str, np.ndarray]:
+def matrices_of(source: Weights) -> dict[str, np.ndarray]:
     """Weight arrays of at least two axes by name."""
-    if hasattr(source, "get_weights"):
-        names = [(layer.name, name) for layer in source.layers for name in layer.weight_names]
+    if isinstance(source, Model):
+        names = [(str(layer.name), name) for layer in source.layers for name in layer.weight_names]
         arrays = {
             layer if name == "kernel" else f"{layer} {name}": w
             for (layer, name), w in zip(names, source.get_weights(), strict=True)
         }
-    elif isinstance(source, dict):
+    elif isinstance(source, Mapping):
         arrays = {str(name): np.asarray(w) for name, w in source.items()}
     elif isinstance(source, np.ndarray):
         arrays = {"W": source}
@@ -40,7 +73,9 @@ def matrices_of(source) -> dict[str, np.ndarray]:
     return arrays
 
 
-def units_of(name: str, w: np.ndarray, shape, known) -> np.ndarray:
+def units_of(
+    name: str, w: np.ndarray, shape: tuple[int, int] | None, known: Sequence[int | None] | None
+) -> np.ndarray:
     """The weights of each unit as an image (units, height, width).
 
     Of a kernel (height, width, inputs, units) an image has the inputs side by side, NaN between them.
@@ -59,7 +94,7 @@ def units_of(name: str, w: np.ndarray, shape, known) -> np.ndarray:
     raise ValueError(f"filters need weights of shape {must}, {name} has {w.shape}")
 
 
-def maps_of(model, x, layer) -> tuple[str, np.ndarray]:
+def maps_of(model: Sequential, x: ArrayLike, layer: Layer | str | int | None) -> tuple[str, np.ndarray]:
     """(name of the layer, its maps (channels, height, width) for the sample x)."""
     x = np.asarray(x)
     if model.input_shape is not None and x.shape == tuple(model.input_shape):
@@ -68,7 +103,7 @@ def maps_of(model, x, layer) -> tuple[str, np.ndarray]:
         raise ValueError(f"x must be one sample of shape {model.input_shape}, got {x.shape}")
     if layer is None:
         known = [part for part in model.layers if part.built and part.weight_names]
-        layer = next((part for part in known if len(part.output_shape) == 3), None)
+        layer = next((part for part in known if len(part.output_shape or ()) == 3), None)
         if layer is None:
             raise ValueError(f"layer is None, but none with weights gives maps: {known}")
     elif isinstance(layer, str):
@@ -79,10 +114,12 @@ def maps_of(model, x, layer) -> tuple[str, np.ndarray]:
     if maps.ndim != 3:
         must = "layer must be one that gives maps (height, width, channels)"
         raise ValueError(f"{must}, {layer.name} gives {maps.shape}")
-    return layer.name, maps.transpose(2, 0, 1)
+    return str(layer.name), maps.transpose(2, 0, 1)
 
 
-def ids_of(y_true, y_pred, class_names) -> tuple[np.ndarray, np.ndarray, int]:
+def ids_of(
+    y_true: ArrayLike, y_pred: ArrayLike, class_names: Sequence[str] | None
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Class ids of both, and the number of classes."""
     classes, ids = 0 if class_names is None else len(class_names), []
     for name, y in (("y_true", np.asarray(y_true)), ("y_pred", np.asarray(y_pred))):
@@ -101,7 +138,9 @@ def ids_of(y_true, y_pred, class_names) -> tuple[np.ndarray, np.ndarray, int]:
     return ids[0], ids[1], max(classes, needed)
 
 
-def image_shape(features: int, shape, known, argument: str) -> tuple[int, int]:
+def image_shape(
+    features: int, shape: Sequence[int] | None, known: Sequence[int | None] | None, argument: str
+) -> tuple[int, int]:
     """(height, width) of `features` values: as asked, as the input is known to be, or square."""
     if shape is None and known is not None:
         shape = tuple(d for d in known if d is not None)
@@ -112,10 +151,11 @@ def image_shape(features: int, shape, known, argument: str) -> tuple[int, int]:
     if shape is None or len(shape) != 2 or math.prod(shape) != features:
         must = "give shape=(height, width)"
         raise ValueError(f"{argument} has {features} values for each image: {must}, got shape={shape}")
-    return tuple(int(d) for d in shape)
+    height, width = shape
+    return int(height), int(width)
 
 
-def count(n, available: int) -> int:
+def count(n: int | None, available: int) -> int:
     """How many of `available`: `n`, or all for None."""
     if n is not None and n < 1:
         raise ValueError(f"n must be at least 1 or None, got {n}")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nnc._callback import Callback, Logs
+from nnc.callbacks.base import Callback, Logs
 
 
 def resolve(verbose: Any) -> int:

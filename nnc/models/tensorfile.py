@@ -9,7 +9,6 @@ and fails with FormatError only.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
@@ -18,13 +17,19 @@ from typing import IO, Any, NoReturn
 
 import numpy as np
 
+from nnc._files import write_bytes
 from nnc.errors import FormatError
 
 MAX_HEADER = 8 * 2**20
 _MEMORY = 16 * 2**20
 _PER_TOKEN = 128  # bytes of a Python object or entry that one of the characters [ { : , can stand for
 
-_ITEMSIZE = {"F32": 4, "F64": 8, "I64": 8}
+DTYPES: dict[np.dtype, str] = {
+    np.dtype(np.float32): "F32",
+    np.dtype(np.float64): "F64",
+    np.dtype(np.int64): "I64",
+}
+_ITEMSIZE = {name: dtype.itemsize for dtype, name in DTYPES.items()}
 
 Header = dict[str, tuple[str, tuple[int, ...]]]  # name: (dtype, shape)
 
@@ -128,31 +133,3 @@ def write(path: str | os.PathLike, tensors: Mapping[str, np.ndarray], metadata: 
     from safetensors.numpy import save
 
     write_bytes(path, save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, dict(metadata)))
-
-
-def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Write a file at once: whatever happens, there is the old file or the new one, whole.
-
-    Nothing else stays behind, but for a temporary file if the process is killed.
-    """
-    target = os.path.realpath(path)  # through a symbolic link, which stays
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}.tmp")
-    # Not tempfile's, which nobody else could read: the umask decides.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    if os.name == "posix":  # the name is on the disk only when the folder is
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

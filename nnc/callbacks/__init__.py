@@ -1,0 +1,33 @@
+"""Callbacks: what happens beside training, by the names of Keras.
+
+    >>> import nnc
+    >>> from nnc import callbacks
+    >>> stop = callbacks.EarlyStopping("val_loss", patience=3, restore_best_weights=True)
+
+`fit` calls the hooks of each callback in the order of the list. The hooks for single batches are dear,
+because training then comes back from the core after every step: they are called only where a callback
+overrides them. `on_steps` (not in Keras) is called a few times a second instead and costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from nnc.callbacks.base import Callback, Logs
+from nnc.callbacks.checkpoint import ModelCheckpoint
+from nnc.callbacks.csv_logger import CSVLogger
+from nnc.callbacks.functions import LambdaCallback
+from nnc.callbacks.history import History
+from nnc.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from nnc.callbacks.stopping import EarlyStopping, TerminateOnNaN
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "Logs",
+    "ModelCheckpoint",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+]

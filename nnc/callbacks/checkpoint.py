@@ -1,0 +1,85 @@
+"""Saving the model while it trains."""
+
+from __future__ import annotations
+
+import os
+
+from nnc.callbacks.base import Logs
+from nnc.callbacks.monitor import Monitor
+
+
+class ModelCheckpoint(Monitor):
+    """Saves the model while it trains.
+
+    Parameters
+    ----------
+    filepath : str or path
+        May hold "{epoch}" (from 1) and names of the logs, as in
+        "best-{epoch:02d}-{val_loss:.4f}.safetensors".
+    monitor : str
+        Key of the logs, for `save_best_only`.
+    verbose : int
+        1 prints a line at every save.
+    save_best_only : bool
+        Whether only an epoch that is better than all before is saved.
+    save_weights_only : bool
+        Whether to leave out the optimizer and the history (`Sequential.save_weights`).
+    mode : {"auto", "min", "max"}
+        As in `EarlyStopping`.
+    save_freq : "epoch" or int
+        Or after so many steps; this makes training come back from the core after every step.
+    initial_value_threshold : float, optional
+        What the first epoch must beat.
+    """
+
+    saves = True
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode)
+        self.filepath, self.verbose, self.best = os.fspath(filepath), verbose, initial_value_threshold
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self.save_freq = save_freq
+        self._epoch = self._steps = 0
+        if isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq >= 1:
+            self._every = save_freq
+            # A hook of this object alone: others need not come back from the core after every step.
+            vars(self)["on_train_batch_end"] = self._after_step
+        elif save_freq != "epoch":
+            raise ValueError(f"save_freq must be 'epoch' or a number of steps, got {save_freq!r}")
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self.save_freq == "epoch":
+            self._save(epoch, logs)
+
+    def _after_step(self, batch: int, logs: Logs | None = None) -> None:
+        self._steps += 1
+        if self._steps % self._every == 0:
+            self._save(self._epoch, logs)
+
+    def _save(self, epoch: int, logs: Logs | None) -> None:
+        if self.save_best_only:
+            value = self.value(logs)
+            if value is None or not self.improves(value, self.best):
+                return
+            self.best = value
+        try:
+            path = self.filepath.format(epoch=epoch + 1, **(logs or {}))
+        except KeyError as error:
+            known = ", ".join(logs or ())
+            raise KeyError(f"filepath {self.filepath!r} names {error}, but the logs have {known}") from None
+        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: saved to {path}")

@@ -1,0 +1,52 @@
+"""The logs of every epoch in a CSV file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import IO
+
+from nnc.callbacks.base import Callback, Logs
+
+
+class CSVLogger(Callback):
+    """Writes the logs of every epoch as a line of a CSV file, at once.
+
+    Parameters
+    ----------
+    filename : str or path
+    separator : str
+    append : bool
+        Whether to go on writing a file that is there (a resumed run) instead of starting it anew.
+    """
+
+    def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False) -> None:
+        self.filename, self.separator, self.append = os.fspath(filename), separator, append
+        self._keys: Sequence[str] | None = None
+        self._file: IO[str] | None = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._keys = None
+        if self.append and os.path.exists(self.filename):
+            with open(self.filename, encoding="utf-8") as file:
+                header = file.readline().rstrip("\n")
+            self._keys = header.split(self.separator)[1:] if header else None
+        self._file = open(self.filename, "a" if self.append else "w", encoding="utf-8")  # noqa: SIM115
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = logs or {}
+        if self._keys is None:
+            self._keys = list(logs)
+            self._write(["epoch", *self._keys])
+        # A number that an epoch does not have (validation_freq) is left empty.
+        self._write([str(epoch), *(repr(logs[key]) if key in logs else "" for key in self._keys)])
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, cells: Iterable[str]) -> None:
+        if self._file is not None:  # None outside a run
+            self._file.write(self.separator.join(cells) + "\n")
+            self._file.flush()

@@ -1,0 +1,60 @@
+"""Callbacks made of plain functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nnc.callbacks.base import HOOKS, Callback
+
+
+class LambdaCallback(Callback):
+    """A callback from functions, each with the arguments of the hook it is named after.
+
+    Parameters
+    ----------
+    on_epoch_begin, on_epoch_end : callable, optional
+        Called with (epoch, logs).
+    on_train_begin, on_train_end : callable, optional
+        Called with (logs).
+    on_train_batch_begin, on_train_batch_end : callable, optional
+        Called with (batch, logs); training then comes back from the core after every step.
+    **hooks : callable, optional
+        Any other hook of `Callback`, by its name and with its arguments.
+
+    Raises
+    ------
+    TypeError
+        If a keyword is no hook, or a value no function.
+
+    Examples
+    --------
+    >>> from nnc import callbacks
+    >>> report = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable[..., Any] | None = None,
+        on_epoch_end: Callable[..., Any] | None = None,
+        on_train_begin: Callable[..., Any] | None = None,
+        on_train_end: Callable[..., Any] | None = None,
+        on_train_batch_begin: Callable[..., Any] | None = None,
+        on_train_batch_end: Callable[..., Any] | None = None,
+        **hooks: Callable[..., Any] | None,
+    ) -> None:
+        hooks |= {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+        }
+        for name, function in hooks.items():
+            if name not in HOOKS:
+                raise TypeError(f"LambdaCallback has no hook {name!r}; it has {', '.join(HOOKS)}")
+            if function is not None:
+                if not callable(function):
+                    raise TypeError(f"{name} must be a function, got {function!r}")
+                setattr(self, name, function)

@@ -1,0 +1,41 @@
+"""The losses and metrics of every epoch: what `fit` returns."""
+
+from __future__ import annotations
+
+from nnc.callbacks.base import Callback, Logs, Model
+
+
+class History(Callback):
+    """What `fit` returns: the losses and metrics of every epoch.
+
+    Attributes
+    ----------
+    history : dict of str to list of float
+        "loss", the metrics, "val_loss", ...: one number per epoch.
+    epoch : list of int
+        The epochs, from 0.
+    """
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+        self.params = {}
+
+    def set_model(self, model: Model) -> None:
+        """Take no hold of the model.
+
+        The model holds its history; a circle would keep a dropped model's memory until the garbage collector
+        comes by.
+        """
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.epoch = []
+        self.history = {}
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.epoch.append(epoch)
+        for key, value in (logs or {}).items():
+            self.history.setdefault(key, []).append(value)
+
+    def __repr__(self) -> str:
+        return f"History({len(self.epoch)} epochs of {', '.join(self.history) or 'nothing'})"

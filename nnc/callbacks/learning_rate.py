@@ -1,0 +1,124 @@
+"""Callbacks that set the learning rate between epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nnc.callbacks.base import Callback, Logs
+from nnc.callbacks.monitor import Monitor
+from nnc.optimizers import Optimizer
+
+
+def _optimizer_of(callback: Callback) -> tuple[Optimizer, float]:
+    """The optimizer of the model that is trained, and its learning rate, which must be a number."""
+    optimizer = callback.model.optimizer
+    rate = None if optimizer is None else optimizer.learning_rate
+    if optimizer is None or not isinstance(rate, float):
+        raise ValueError(
+            f"{type(callback).__name__} needs an optimizer whose learning_rate is a number, got {rate!r}"
+        )
+    return optimizer, rate
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate before every epoch to ``schedule(epoch, learning_rate)``.
+
+    Parameters
+    ----------
+    schedule : callable
+        Takes the epoch (from 0) and the present learning rate (or the epoch alone), returns the new rate.
+    verbose : int
+        1 prints the rate before every epoch.
+    """
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        if not callable(schedule):
+            raise TypeError(f"schedule must be a function of epoch and learning rate, got {schedule!r}")
+        self.schedule, self.verbose = schedule, verbose
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        optimizer, present = _optimizer_of(self)
+        try:
+            rate = self.schedule(epoch, present)
+        except TypeError:  # a function of the epoch alone
+            rate = self.schedule(epoch)
+        if isinstance(rate, bool) or not isinstance(rate, (int, float, np.floating, np.integer)):
+            raise TypeError(f"the schedule of LearningRateScheduler must return a number, got {rate!r}")
+        optimizer.learning_rate = float(rate)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: learning rate {float(rate):g}")
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = _optimizer_of(self)[1]
+
+
+class ReduceLROnPlateau(Monitor):
+    """Multiplies the learning rate by `factor` when a number of the logs has not become better for `patience`
+    epochs.
+
+    Parameters
+    ----------
+    monitor : str
+        Key of the logs.
+    factor : float
+        Below 1.
+    patience : int
+        Epochs without improvement before the rate is reduced.
+    verbose : int
+        1 prints a line at each reduction.
+    mode : {"auto", "min", "max"}
+        As in `EarlyStopping`.
+    min_delta : float
+        Only more than this counts as better.
+    cooldown : int
+        Epochs after a reduction that are not counted.
+    min_lr : float
+        The rate does not go below this.
+    """
+
+    state = ("best", "wait", "cooldown_counter")
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        if not 0 <= factor < 1:
+            raise ValueError(f"factor must be at least 0 and below 1, got {factor!r}")
+        self.factor, self.patience, self.verbose = factor, patience, verbose
+        self.cooldown, self.min_lr = cooldown, min_lr
+        self.on_train_begin()
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.best = None
+        self.wait = self.cooldown_counter = 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        optimizer, rate = _optimizer_of(self)
+        if logs is not None:
+            logs["learning_rate"] = rate
+        value = self.value(logs)
+        if value is None:
+            return
+        if self.cooldown_counter > 0:
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self.improves(value, self.best, self.min_delta):
+            self.best, self.wait = value, 0
+        elif self.cooldown_counter == 0:
+            self.wait += 1
+            if self.wait >= self.patience and rate > self.min_lr:
+                optimizer.learning_rate = reduced = max(rate * self.factor, self.min_lr)
+                self.cooldown_counter, self.wait = self.cooldown, 0
+                if self.verbose:
+                    print(f"Epoch {epoch + 1}: learning rate reduced to {reduced:g}")

@@ -1,0 +1,39 @@
+"""What the callbacks that watch one number of the logs have in common."""
+
+from __future__ import annotations
+
+import math
+
+from nnc.callbacks.base import Callback, Logs
+from nnc.errors import warn
+
+
+class Monitor(Callback):
+    """A callback that watches one number of the logs and remembers the best."""
+
+    state: tuple[str, ...] = ("best",)
+
+    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
+        if not isinstance(monitor, str):
+            raise TypeError(f"monitor must be a key of the logs such as 'val_loss', got {monitor!r}")
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"mode must be 'auto', 'min' or 'max', got {mode!r}")
+        self.monitor, self.mode, self.min_delta = monitor, mode, abs(float(min_delta))
+        # "auto" in Keras asks the metric; of ours the accuracies are the ones to be large.
+        self.sign = -1.0 if mode == "max" or (mode == "auto" and "acc" in monitor) else 1.0
+        self.best: float | None = None
+
+    def value(self, logs: Logs | None) -> float | None:
+        """The watched number, or None with a warning when the logs have none."""
+        value = (logs or {}).get(self.monitor)
+        if value is None:
+            known = ", ".join(logs or ()) or "nothing"
+            message = f"{type(self).__name__} watches {self.monitor!r}, but the logs have {known}"
+            warn(message)
+        return value
+
+    def improves(self, value: float, best: float | None, min_delta: float = 0.0) -> bool:
+        """Whether `value` is better than `best` by more than `min_delta`; NaN never is."""
+        if best is None or math.isnan(best):
+            return not math.isnan(value)
+        return self.sign * value < self.sign * best - min_delta

@@ -1,0 +1,56 @@
+"""How a run calls its callbacks, and what a model file keeps of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from nnc.callbacks.base import HOOKS, Callback, Model
+
+
+class CallbackList:
+    """The callbacks of one run; ``self(hook, ...)`` calls that hook of those that override it."""
+
+    def __init__(self, callbacks: Iterable[Callback], model: Model, params: dict[str, Any]) -> None:
+        # Those that save the model come last: what they save then has this epoch's history and counters.
+        self.callbacks = sorted(callbacks, key=lambda callback: getattr(callback, "saves", False))
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                raise TypeError(f"callbacks must be nnc.callbacks.Callback objects, got {callback!r}")
+            callback.set_params(params)
+            callback.set_model(model)
+        self._calls = {
+            hook: [method for c in self.callbacks if (method := _method(c, hook))] for hook in HOOKS
+        }
+        for old, new in (("on_batch_begin", "on_train_batch_begin"), ("on_batch_end", "on_train_batch_end")):
+            self._calls[new] += self._calls[old]
+        self.per_batch = self.has("on_train_batch_begin") or self.has("on_train_batch_end")
+
+    def __call__(self, hook: str, *arguments: Any) -> None:
+        for call in self._calls[hook]:
+            call(*arguments)
+
+    def has(self, hook: str) -> bool:
+        """Whether any callback overrides `hook`."""
+        return bool(self._calls[hook])
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """What the callbacks count and remember (`Callback.state`), for the model file."""
+        return {_key(c): {name: getattr(c, name) for name in c.state} for c in self.callbacks if c.state}
+
+    def restore(self, state: Mapping[str, Mapping[str, Any]]) -> None:
+        """Give the callbacks back what `state` took, to go on from there."""
+        for callback in self.callbacks:
+            for name, value in state.get(_key(callback), {}).items():
+                if name in callback.state:
+                    setattr(callback, name, value)
+
+
+def _key(callback: Callback) -> str:
+    return f"{type(callback).__name__}.{getattr(callback, 'monitor', '')}"
+
+
+def _method(callback: Callback, hook: str) -> Callable[..., Any] | None:
+    """The callback's own `hook`, or None where it is the empty one of the base."""
+    method = getattr(callback, hook)
+    return None if getattr(method, "__func__", None) is getattr(Callback, hook) else method

@@ -1,0 +1,97 @@
+"""Callbacks that end a run."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnc.callbacks.base import Callback, Logs
+from nnc.callbacks.monitor import Monitor
+
+
+class TerminateOnNaN(Callback):
+    """Ends the run with a printed note, in place of `nnc.errors.DivergenceError`, when the loss is NaN or
+    infinite.
+
+    The model keeps the weights of its last whole step.
+    """
+
+    def on_divergence(self, epoch: int, batch: int) -> None:
+        print(f"Epoch {epoch + 1}, batch {batch + 1}: the loss is not finite, training ends")
+        self.model.stop_training = True
+
+
+class EarlyStopping(Monitor):
+    """Ends the run when a number of the logs has not become better for `patience` epochs.
+
+    Parameters
+    ----------
+    monitor : str
+        Key of the logs.
+    min_delta : float
+        Only more than this counts as better.
+    patience : int
+        Epochs without improvement after which training ends.
+    verbose : int
+        1 prints a line when it ends the run or restores weights.
+    mode : {"auto", "min", "max"}
+        Whether small or large is good; "auto" takes large for names with "acc".
+    baseline : float, optional
+        The patience also runs out while the number is not better than this.
+    restore_best_weights : bool
+        Whether the model gets the weights of its best epoch at the end, whatever ended the run: this
+        callback, the last epoch, Ctrl-C or an error.
+    start_from_epoch : int
+        Epochs before this one are not looked at.
+
+    Attributes
+    ----------
+    best, best_epoch, wait, stopped_epoch
+        The best number and its epoch, the epochs since, the epoch that ended the run (0 if none did).
+    """
+
+    state = ("best", "best_epoch", "wait", "best_weights")
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience, self.verbose, self.baseline = patience, verbose, baseline
+        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self.on_train_begin()
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.best = None
+        self.best_epoch = self.wait = self.stopped_epoch = 0
+        self.best_weights: list[np.ndarray] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        value = self.value(logs)
+        if value is None or epoch < self.start_from_epoch:
+            return
+        if self.improves(value, self.best, self.min_delta):
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self.improves(value, self.baseline, self.min_delta):
+                self.wait = 0
+                return
+        self.wait += 1
+        if self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self.verbose and self.stopped_epoch:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.best_weights is not None:
+            if self.verbose:
+                print(f"Restoring the weights of epoch {self.best_epoch + 1}, the best")
+            self.model.set_weights(self.best_weights)

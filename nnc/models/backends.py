@@ -1,0 +1,96 @@
+"""The backends: where a model's plan is computed, and in which precision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+class Plan(Protocol):
+    """What both `nnc._core.Plan` and `nnc.reference.Plan` can do; the latter documents it."""
+
+    n_inputs: int
+    n_outputs: int
+    batch_size: int
+    n_slots: int
+
+    def get_parameters(self) -> list[np.ndarray]: ...
+    def set_parameters(self, parameters: Sequence[ArrayLike]) -> None: ...
+    def get_slots(self) -> list[list[np.ndarray]]: ...
+    def set_slots(self, slots: Sequence[Sequence[ArrayLike]]) -> None: ...
+    def forward(self, x: np.ndarray) -> np.ndarray: ...
+    def train(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None,
+        order: np.ndarray | None,
+        start: int,
+        learning_rates: np.ndarray,
+        batch_size: int,
+        epoch: int,
+        step: int,
+        budget: float,
+    ) -> tuple[int, int, float, np.ndarray]: ...
+    def evaluate(
+        self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, start: int, stop: int
+    ) -> tuple[int, float, np.ndarray]: ...
+    def gradients(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+        training: bool = False,
+        epoch: int = 0,
+        step: int = 0,
+    ) -> tuple[float, list[np.ndarray]]: ...
+    def step_forward(self, x: np.ndarray, epoch: int, step: int, training: bool = True) -> np.ndarray: ...
+    def step_backward(self, d_outputs: np.ndarray, learning_rate: float, step: int) -> None: ...
+    def step_gradients(self, d_outputs: np.ndarray) -> list[np.ndarray]: ...
+    def penalty(self) -> float: ...
+    def release(self) -> None: ...
+
+
+class EpochsPlan(Plan, Protocol):
+    """A plan that makes several epochs in one call."""
+
+    def train_epochs(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None,
+        held_out: tuple[np.ndarray, np.ndarray, np.ndarray | None] | None,
+        orders: np.ndarray,
+        learning_rates: np.ndarray,
+        batch_size: int,
+        epoch: int,
+        step: int,
+        budget: float,
+    ) -> tuple[int, int, np.ndarray]: ...
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A row of the table: its name, the module that has its `Plan` and `metric`, what it computes in."""
+
+    name: str
+    module: str
+    dtype: np.dtype
+
+    def load(self) -> Any:
+        """The module, imported when it is first needed."""
+        return import_module(self.module)
+
+
+BACKENDS = {
+    backend.name: backend
+    for backend in (
+        Backend("compiled", "nnc._core", np.dtype(np.float32)),
+        Backend("reference", "nnc.reference", np.dtype(np.float64)),
+    )
+}

@@ -1,0 +1,68 @@
+"""What `Sequential.compile` was told: the optimizer, the loss, the metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nnc import losses, metrics, optimizers
+from nnc.losses import Loss
+from nnc.metrics import Metric
+from nnc.optimizers import Optimizer
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """How a model is trained; all of it absent before `compile`."""
+
+    optimizer: Optimizer | None = None
+    loss: Loss | None = None
+    metrics: Sequence[Any] = ()  # names and Metric objects: "accuracy" depends on the outputs
+
+    @classmethod
+    def of(
+        cls,
+        optimizer: str | Optimizer | Mapping[str, Any],
+        loss: str | Loss | Callable[..., Any] | Mapping[str, Any] | None,
+        metrics: Any,
+    ) -> Compiled:
+        """The arguments of `compile`, looked up."""
+        names = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
+        found = optimizers.get(optimizer)
+        return cls(found, None if loss is None else losses.get(loss), names)
+
+    @cached_property
+    def loss_spec(self) -> dict[str, Any] | None:
+        """The loss as a plan is told of it; None without one, or where it is a Python function."""
+        return None if self.loss is None else self.loss.spec()
+
+    def for_training(self) -> tuple[Optimizer, Loss]:
+        """The optimizer and the loss, which must be there."""
+        if self.optimizer is None or self.loss is None:
+            raise ValueError("the model is not ready to be trained: compile(optimizer, loss=...) first")
+        return self.optimizer, self.loss
+
+    def for_evaluation(self) -> Loss:
+        """The loss, which must be there."""
+        if self.loss is None:
+            raise ValueError("the model has no loss: compile(optimizer, loss=...) first")
+        return self.loss
+
+    def metrics_for(self, shape: tuple[int, ...]) -> list[Metric]:
+        """The metrics of a model whose outputs have `shape`, if they and the loss fit it."""
+        if self.loss is None:
+            return []
+        found = [metrics.get(name, loss=self.loss, n_outputs=math.prod(shape)) for name in self.metrics]
+        names = ["loss", *(metric.name for metric in found)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"metrics must have names that differ, got {names[1:]}")
+        compared: list[Loss | Metric] = [self.loss, *found]
+        for each in compared:
+            if each.whole_rows and len(shape) > 1:
+                raise ValueError(
+                    f"{each.rule} needs outputs of one axis, got {shape}: end with a Flatten layer"
+                )
+        return found

@@ -1,0 +1,375 @@
+"""What a model computes with: its weights, the optimizer's memory, and the plan that works on them.
+
+A plan is made when it is first needed, by the backend's module. It does not change: another loss, or a larger
+batch than it has room for, makes a new one, which gets the old one's weights. While there is no plan, weights
+and memory are plain arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nnc import _arrays, random
+from nnc.metrics import Metric
+from nnc.models.backends import BACKENDS, Backend, EpochsPlan, Plan
+from nnc.models.compiled import Compiled
+from nnc.models.function_loss import FunctionLossSteps
+from nnc.models.inputs import Arrays
+from nnc.models.stack import Stack
+
+# Room of a plan: rows that go through the network together when nobody asked for more.
+_ROOM = 128
+
+
+@dataclass
+class EngineState:
+    """Everything that an engine's results depend on, its layers apart.
+
+    weights: None before the layers are built. slots: the optimizer's memory for each weight, an empty list
+    where it is not trainable; None where there is none yet.
+    """
+
+    seed: int
+    backend: Backend
+    compiled: Compiled
+    weights: list[np.ndarray] | None
+    slots: list[list[np.ndarray]] | None
+
+
+class Steps(NamedTuple):
+    """What a slice of training did; loss_sum is NaN where a loss was not finite, behind the `steps` done."""
+
+    steps: int
+    rows: int
+    loss_sum: float
+    metric_sums: np.ndarray  # (n_metrics,)
+    learning_rates: np.ndarray
+
+
+class Means:
+    """The means over the rows so far of the loss and the metrics."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names, self.rows, self.sums = names, 0, np.zeros(len(names))
+
+    def add(self, rows: int, loss_sum: float, metric_sums: np.ndarray) -> None:
+        self.rows += rows
+        self.sums[0] += loss_sum
+        self.sums[1:] += metric_sums
+
+    def logs(self) -> dict[str, float]:
+        return dict(zip(self.names, (self.sums / max(self.rows, 1)).tolist(), strict=True))
+
+
+class Engine:
+    """Computes a model: `train`, `evaluate`, `predict`, `gradients`; its contents are `state`.
+
+    Attributes
+    ----------
+    stack : Stack
+        The layers; `drop_plan` before they change, `layers_changed` after.
+    seed : int
+        Of the first weights, the shuffles and dropout.
+    backend : Backend
+    compiled : Compiled
+    flat_plan : Plan or None
+        The present plan if samples and outputs have one axis, so that its arrays are the caller's.
+    """
+
+    def __init__(self, stack: Stack, seed: int) -> None:
+        self.stack, self.seed = stack, seed
+        self.backend = BACKENDS["compiled"]
+        self.compiled = Compiled()
+        self.flat_plan: Plan | None = None
+        self._plan: Plan | None = None
+        self._values: list[list[np.ndarray]] = []  # weights of the first layers, while there is no plan
+        self._slots: list[list[np.ndarray]] | None = None  # the optimizer's memory, while there is no plan
+        self._metrics: list[Metric] | None = None  # found by their names once the outputs are known
+        self._slice_rows: int | None = None  # a function of the layers, once they are built
+
+    # ------------------------------------------------------------------------------------- what it is made of
+
+    def compile(self, compiled: Compiled, backend: Backend) -> None:
+        """Compute with these from now on. An optimizer that was not there before starts afresh."""
+        found = compiled.metrics_for(self.stack.shapes()[1]) if self.stack.built else None
+        self.drop_plan()
+        if compiled.optimizer is not self.compiled.optimizer:
+            self._forget_optimizer(compiled)
+        if backend != self.backend:
+            self._values = [_cast(values, backend) for values in self._values]
+            self._slots = self._slots and [_cast(slots, backend) for slots in self._slots]
+        self.compiled, self.backend, self._metrics = compiled, backend, found
+
+    def layers_changed(self) -> None:
+        """Keep the weights of the layers that are left; the optimizer's memory is of other shapes now."""
+        del self._values[len(self.stack.layers) :]
+        self._metrics = self._slice_rows = None
+        self._forget_optimizer(self.compiled)
+
+    def _forget_optimizer(self, compiled: Compiled) -> None:
+        self._slots = None
+        if compiled.optimizer is not None:
+            compiled.optimizer.iterations = 0
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics beside the loss; none before the model is compiled and built."""
+        if self._metrics is None:
+            if not self.stack.built:
+                return []
+            self._metrics = self.compiled.metrics_for(self.stack.shapes()[1])
+        return self._metrics
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The keys of the logs: "loss" and the metrics."""
+        return ["loss", *(metric.name for metric in self.metrics)]
+
+    # ----------------------------------------------------------------------------------------------- contents
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights in layer order; those not given yet are drawn."""
+        plan = self._plan
+        if plan is not None:
+            return plan.get_parameters()
+        return [w.copy() for values in self._all_values() for w in values]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Take weights as `get_weights` gives them."""
+        known = self.stack.weights()
+        if len(weights) != len(known):
+            raise ValueError(f"set_weights takes {len(known)} arrays for this model, got {len(weights)}")
+        arrays = []
+        for weight, value in zip(known, weights, strict=True):
+            array = _arrays.as_numbers(value, weight.path)
+            if array.shape != weight.shape:
+                raise ValueError(
+                    f"{weight.name} of layer {weight.layer!r} has shape {weight.shape}, "
+                    f"got an array of shape {array.shape}"
+                )
+            arrays.append(np.array(_arrays.to_float(array, weight.path, self.backend.dtype)))
+        plan = self._plan
+        if plan is not None:
+            plan.set_parameters(arrays)
+        else:
+            self._values = self._by_layer(arrays)
+
+    def state(self) -> EngineState:
+        """Copies of what the engine holds."""
+        plan = self._plan
+        weights = self.get_weights() if self.stack.built else None
+        slots = self._slots if plan is None else _slots_of(plan)
+        return EngineState(self.seed, self.backend, self.compiled, weights, slots)
+
+    def restore(self, state: EngineState) -> None:
+        """Hold what `state` says; its arrays are of the stack's weights."""
+        self.seed, self.backend, self.compiled = state.seed, state.backend, state.compiled
+        self._plan = self.flat_plan = self._metrics = None
+        self._values = [] if state.weights is None else self._by_layer(_cast(state.weights, state.backend))
+        self._slots = state.slots and [_cast(slots, state.backend) for slots in state.slots]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy take plain arrays in place of the plan."""
+        return _restored, (self.stack, self.state())
+
+    def _all_values(self) -> list[list[np.ndarray]]:
+        """The weights of every layer while there is no plan; those not given yet are drawn now."""
+        self.stack.shapes()
+        for index in range(len(self._values), len(self.stack.layers)):
+            rng = random.generator(self.seed, random.Purpose.WEIGHTS, index)
+            drawn = self.stack.layers[index].initialize(rng)
+            self._values.append(_cast(drawn, self.backend))
+        return self._values
+
+    def _by_layer(self, arrays: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+        taken = iter(arrays)
+        return [[next(taken) for _ in layer.weights_spec()] for layer in self.stack.layers]
+
+    # --------------------------------------------------------------------------------------------------- plan
+
+    def plan_for(self, batch_size: int) -> Plan:
+        """The plan, with room for batches of `batch_size`."""
+        plan = self._plan
+        if plan is not None and plan.batch_size >= batch_size:
+            return plan
+        weights = self.get_weights()
+        optimizer, spec = self.compiled.optimizer, self.compiled.loss_spec
+        made = self._new_plan(
+            self.stack.rows(),
+            max(batch_size, _ROOM),
+            loss=spec,
+            metrics=[metric.spec() for metric in self.metrics] if spec else [],
+            optimizer=optimizer.spec() if optimizer is not None else None,
+        )
+        made.set_parameters(weights)
+        slots = self._slots if plan is None else _slots_of(plan)
+        if slots:
+            made.set_slots(slots)
+        flat = all(len(shape) == 1 for shape in self.stack.shapes())
+        self._plan, self.flat_plan = made, made if flat else None
+        self._values, self._slots = [], None
+        return made
+
+    def _new_plan(self, rows: list[dict[str, Any]], batch_size: int, **specs: Any) -> Plan:
+        """A plan of these rows; its weights are zero."""
+        n_inputs = math.prod(self.stack.shapes()[0])
+        return self.backend.load().Plan(n_inputs, rows, batch_size=batch_size, seed=self.seed, **specs)
+
+    def drop_plan(self) -> None:
+        """Take weights and the optimizer's memory out of the plan."""
+        plan = self._plan
+        if plan is not None:
+            self._values, self._slots = self._by_layer(plan.get_parameters()), _slots_of(plan)
+            self._plan = self.flat_plan = None
+
+    def release(self) -> None:
+        """Let the plan forget the arrays of the last `train` or `evaluate`."""
+        plan = self._plan
+        if plan is not None:
+            plan.release()
+
+    def _steps(self, plan: Plan) -> Plan | FunctionLossSteps:
+        """What trains and evaluates by the loss: the plan, or what calls a Python function beside it."""
+        if self.compiled.loss_spec is not None:
+            return plan
+        loss = self.compiled.for_evaluation()
+        metric, shape = self.backend.load().metric, self.stack.shapes()[1]
+        return FunctionLossSteps(plan, loss, self.metrics, metric, shape)
+
+    # ---------------------------------------------------------------------------------------------- computing
+
+    def train(
+        self,
+        arrays: Arrays,
+        order: np.ndarray | None,
+        start: int,
+        n_steps: int,
+        batch_size: int,
+        epoch: int,
+        budget: float,
+    ) -> Steps:
+        """At most `n_steps` steps from place `start` of `order`, as many as fit in `budget` seconds."""
+        optimizer, _ = self.compiled.for_training()
+        plan, step = self.plan_for(batch_size), optimizer.iterations
+        rates = optimizer.learning_rates(step, n_steps, epoch)
+        done, rows, loss_sum, metric_sums = self._steps(plan).train(
+            *arrays, order, start, rates, batch_size, epoch, step, budget
+        )
+        optimizer.iterations = step + done
+        return Steps(done, rows, loss_sum, metric_sums, rates)
+
+    @property
+    def trains_epochs(self) -> bool:
+        """Whether `train_epochs` is there: with a loss of the core's, and a backend that can."""
+        return self.compiled.loss_spec is not None and hasattr(self.backend.load().Plan, "train_epochs")
+
+    def train_epochs(
+        self,
+        arrays: Arrays,
+        held_out: Arrays | None,
+        orders: np.ndarray,
+        learning_rates: np.ndarray,
+        batch_size: int,
+        epoch: int,
+        budget: float,
+    ) -> tuple[int, int, np.ndarray]:
+        """Epochs from `epoch` on, with their validation, as many as fit in `budget` seconds.
+
+        Parameters
+        ----------
+        orders : ndarray (E, n) or (E, 0)
+            The rows' order in each epoch, or as they lie.
+        learning_rates : ndarray (E, steps)
+
+        Returns
+        -------
+        done : int
+            Whole epochs.
+        broken : int
+            Steps of an epoch that a loss that is not finite broke off, or -1.
+        means : ndarray (done, 2, 1 + metrics)
+            Of training and of `held_out`: the loss and the metrics.
+        """
+        optimizer, _ = self.compiled.for_training()
+        plan, step = cast(EpochsPlan, self.plan_for(batch_size)), optimizer.iterations
+        done, broken, sums = plan.train_epochs(
+            *arrays, held_out, orders, learning_rates, batch_size, epoch, step, budget
+        )
+        optimizer.iterations = step + done * learning_rates.shape[1] + max(broken, 0)
+        return done, broken, sums[:done, :, 1:] / np.maximum(sums[:done, :, :1], 1)
+
+    def evaluate(self, parts: Iterable[Arrays], tick: Callable[[int], Any]) -> dict[str, float]:
+        """The loss (with penalties, as Keras reports it) and the metrics over parts (x, y, sample_weight)."""
+        plan, means = self.plan_for(1), Means(self.metrics_names)
+        steps = self._steps(plan)
+        for arrays in parts:
+            for start, stop in self.slices(len(arrays[0])):
+                means.add(*steps.evaluate(*arrays, start, stop))
+                tick(stop - start)
+        if means.rows == 0:
+            raise ValueError("there is nothing to evaluate: no batches came")
+        plan.release()
+        means.sums[0] += plan.penalty() * means.rows
+        return means.logs()
+
+    def predict(self, x: np.ndarray, tick: Callable[[int], Any]) -> np.ndarray:
+        """The outputs (n, n_outputs) of rows x (n, n_inputs)."""
+        plan, outputs = self.plan_for(1), None
+        for start, stop in self.slices(len(x)):
+            part = plan.forward(x[start:stop])
+            tick(stop - start)
+            if len(part) == len(x):
+                return part
+            if outputs is None:
+                outputs = np.empty((len(x), plan.n_outputs), part.dtype)
+            outputs[start:stop] = part
+        return plan.forward(x) if outputs is None else outputs
+
+    def layer_output(self, x: np.ndarray, n_layers: int) -> np.ndarray:
+        """The outputs of the first `n_layers` layers for rows x (n, n_inputs)."""
+        plan = self._new_plan(self.stack.rows(n_layers), max(1, min(len(x), _ROOM)))
+        plan.set_parameters(self.get_weights()[: len(self.stack.weights(n_layers))])
+        return plan.forward(x)
+
+    def gradients(self, arrays: Arrays, training: bool) -> list[np.ndarray]:
+        """The gradient of the loss of one batch for every weight, penalties included."""
+        optimizer, _ = self.compiled.for_training()
+        plan = self.plan_for(len(arrays[0]))
+        return self._steps(plan).gradients(*arrays, training, 0, optimizer.iterations)[1]
+
+    def slice_rows(self) -> int:
+        """Rows of about a gigaflop; a weight is used once for each place of its layer's output."""
+        known = self._slice_rows
+        if known is None:
+            layers = self.stack.layers
+            work = sum(layer.count_params() * math.prod((layer.output_shape or ())[:-1]) for layer in layers)
+            size = 2 ** round(math.log2(5e8 / (work + 1000)))
+            self._slice_rows = known = min(max(size, 256), 65536)
+        return known
+
+    def slices(self, n: int) -> Iterator[tuple[int, int]]:
+        """(start, stop) of parts of n rows, about a gigaflop each; a function of the model and n alone."""
+        size = self.slice_rows()
+        for start in range(0, n, size):
+            yield start, min(start + size, n)
+
+
+def _restored(stack: Stack, state: EngineState) -> Engine:
+    engine = Engine(stack, state.seed)
+    engine.restore(state)
+    return engine
+
+
+def _cast(arrays: Sequence[np.ndarray], backend: Backend) -> list[np.ndarray]:
+    """The arrays in the dtype that the backend computes in."""
+    return [array.astype(backend.dtype, copy=False) for array in arrays]
+
+
+def _slots_of(plan: Plan) -> list[list[np.ndarray]] | None:
+    return plan.get_slots() if plan.n_slots else None

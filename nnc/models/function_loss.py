@@ -1,0 +1,86 @@
+"""What a plan does with its loss, for a loss that is a Python function: one step or part at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from nnc import _arrays
+from nnc.losses import Loss
+from nnc.metrics import Metric
+from nnc.models.backends import Plan
+
+
+class FunctionLossSteps:
+    """`Plan.train`, `Plan.evaluate` and `Plan.gradients` of a plan without a loss, which is given `loss`.
+
+    `metric` is the backend's: (spec, targets, outputs) -> the mean over the rows.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        loss: Loss,
+        metrics: Sequence[Metric],
+        metric: Callable[..., float],
+        output_shape: tuple[int, ...],
+    ) -> None:
+        self.plan, self.loss, self.metrics, self.metric = plan, loss, metrics, metric
+        self.output_shape = output_shape
+
+    def train(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None,
+        order: np.ndarray | None,
+        start: int,
+        learning_rates: np.ndarray,
+        batch_size: int,
+        epoch: int,
+        step: int,
+        budget: float,
+    ) -> tuple[int, int, float, np.ndarray]:
+        """One step."""
+        rows = slice(start, start + batch_size) if order is None else order[start : start + batch_size]
+        xs, ys = x[rows], y[rows]
+        weights = None if sample_weight is None else sample_weight[rows]
+        outputs = self.plan.step_forward(xs, epoch, step)
+        value, gradient = self.loss.value_and_gradient(ys, outputs, weights)
+        value += self.plan.penalty()
+        if not math.isfinite(value):
+            return 0, 0, math.nan, np.zeros(len(self.metrics))
+        self.plan.step_backward(gradient, float(learning_rates[0]), step)
+        return 1, len(xs), value * len(xs), self._metric_sums(ys, outputs)
+
+    def evaluate(
+        self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, start: int, stop: int
+    ) -> tuple[int, float, np.ndarray]:
+        """(rows, loss sum, metric sums) of rows start to stop."""
+        outputs = self.plan.forward(x[start:stop])
+        weights = None if sample_weight is None else sample_weight[start:stop]
+        value, _ = self.loss.value_and_gradient(y[start:stop], outputs, weights)
+        return stop - start, value * (stop - start), self._metric_sums(y[start:stop], outputs)
+
+    def gradients(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None = None,
+        training: bool = False,
+        epoch: int = 0,
+        step: int = 0,
+    ) -> tuple[float, list[np.ndarray]]:
+        """The loss of a batch and its gradient for every parameter, penalties included."""
+        outputs = self.plan.step_forward(x, epoch, step, training=training)
+        value, gradient = self.loss.value_and_gradient(y, outputs, sample_weight)
+        return value + self.plan.penalty(), self.plan.step_gradients(gradient)
+
+    def _metric_sums(self, y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """The metrics' sums over the rows of a batch."""
+        if not self.metrics:
+            return np.zeros(0)
+        known = _arrays.targets(y, "y", "any", self.output_shape)
+        return np.array([self.metric(m.spec(), known, outputs) for m in self.metrics]) * len(y)

@@ -1,0 +1,271 @@
+"""The loop of `fit`: epochs of steps, validations, callbacks.
+
+It goes in slices of some tens of milliseconds: a plan works on one without coming back to Python, and between
+two of them Ctrl-C, progress bars and callbacks have their turn. The result does not depend on where the
+slices end.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from nnc import random
+from nnc.callbacks import History
+from nnc.callbacks.base import Model
+from nnc.callbacks.run import CallbackList
+from nnc.errors import DivergenceError, warn
+from nnc.models.engine import Engine, Means
+from nnc.models.inputs import Arrays
+from nnc.models.interrupts import Interrupts
+
+BUDGET = 0.05  # seconds of training in a slice
+_MOST_STEPS = 2**16  # of a slice; bounds the array of learning rates
+_MOST_ROWS = 2**18  # of the orders of epochs that are trained in one call
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Training data that lie in arrays: an epoch is `n_steps` batches of them."""
+
+    arrays: Arrays
+    batch_size: int
+    n_steps: int
+    shuffle: bool
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Training data that come in batches: `batches` gives those of the next epoch, `n_steps` if known."""
+
+    batches: Callable[[], Iterable[Arrays]]
+    n_steps: int | None
+    batch_size: None = None  # theirs
+
+
+Source: TypeAlias = Arrays | Callable[[], Iterable[Arrays]]  # arrays, or what gives parts anew each time
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What is evaluated behind epochs."""
+
+    source: Source
+    frequency: int | Sequence[int]  # every how many epochs, or behind which (from 1)
+
+    def parts(self) -> Iterable[Arrays]:
+        return [self.source] if isinstance(self.source, Arrays) else self.source()
+
+    def falls_on(self, epoch: int) -> bool:
+        """Whether `epoch` (from 0) is validated."""
+        if isinstance(self.frequency, int):
+            return (epoch + 1) % self.frequency == 0
+        return epoch + 1 in self.frequency
+
+
+@dataclass
+class TrainingState:
+    """How far training has come, for a run that goes on from there.
+
+    epoch: the epochs done. kept: what the callbacks of the last run counted. running: the callbacks of the
+    run that is going on.
+    """
+
+    epoch: int = 0
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+    running: CallbackList | None = None
+
+    def callbacks(self) -> dict[str, dict[str, Any]]:
+        """What the callbacks count, now or when the last run ended."""
+        return self.kept if self.running is None else self.running.state()
+
+
+class Fit:
+    """One call of `fit`: trains `engine` on `data`, epoch after epoch, and leaves it after a whole step."""
+
+    def __init__(
+        self,
+        model: Model,
+        engine: Engine,
+        state: TrainingState,
+        callbacks: CallbackList,
+        data: Rows | Stream,
+        validation: Validation | None,
+    ) -> None:
+        self.model, self.engine, self.state, self.callbacks = model, engine, state, callbacks
+        self.data, self.validation = data, validation
+        self.interrupts = Interrupts()
+        self.orders = random.Streams(engine.seed, random.Purpose.SHUFFLE)
+        self.watched = callbacks.per_batch or callbacks.has("on_steps")
+        self.seconds = math.inf  # that the last epoch's steps took
+
+    def run(self, initial_epoch: int, epochs: int) -> None:
+        """The epochs from `initial_epoch` up to `epochs`, between `on_train_begin` and `on_train_end`."""
+        state, callbacks = self.state, self.callbacks
+        state.running = callbacks
+        with self.interrupts:
+            try:
+                callbacks("on_train_begin", {})
+                if 0 < initial_epoch == state.epoch:
+                    callbacks.restore(state.kept)
+                self._epochs(initial_epoch, epochs)
+            finally:
+                # A second Ctrl-C must not keep the best weights from being restored.
+                self.interrupts.hold()
+                state.kept = {} if self.model.stop_training else callbacks.state()
+                state.running = None
+                self.engine.release()
+                callbacks("on_train_end", {})
+                self.interrupts.release()
+
+    def _epochs(self, epoch: int, epochs: int) -> None:
+        ahead = self._for_running_ahead()
+        while epoch < epochs:
+            done = (self._run_ahead(epoch, epochs - epoch, *ahead) if ahead else 0) or self._epoch(epoch)
+            epoch += done
+            if self.model.stop_training or not done:
+                break
+
+    # ---------------------------------------------------------------------------------------- one epoch
+
+    def _epoch(self, epoch: int) -> int:
+        """One epoch with its validation; 0 where there was nothing to train on, else 1."""
+        self.callbacks("on_epoch_begin", epoch, {})
+        self.epoch, self.batch, self.means = epoch, 0, Means(self.engine.metrics_names)
+        if isinstance(self.data, Rows):
+            self._over_rows(self.data)
+        else:
+            self._over_batches(self.data.batches())
+            if self.batch == 0 and not self.model.stop_training:
+                warn(f"x gave no batches in epoch {epoch + 1}: training ends")
+                return 0
+        logs = self.means.logs()
+        if self.validation is not None and self.validation.falls_on(epoch):
+            self.callbacks("on_test_begin", {})
+            found = self.engine.evaluate(self.validation.parts(), int)
+            logs |= {f"val_{name}": value for name, value in found.items()}
+            self.callbacks("on_test_end", found)
+        self._end(epoch, logs)
+        return 1
+
+    def _end(self, epoch: int, logs: dict[str, float]) -> None:
+        self.state.epoch = epoch + 1
+        self.callbacks("on_epoch_end", epoch, logs)
+
+    def _over_rows(self, data: Rows) -> None:
+        """The steps of an epoch, in an order that is a function of the engine's seed and the epoch."""
+        began = time.perf_counter()
+        order = self.orders.at(self.epoch).permutation(len(data.arrays.x)) if data.shuffle else None
+        while self.batch < data.n_steps and not self.model.stop_training:
+            start = self.batch * data.batch_size
+            self._slice(data.arrays, order, start, data.n_steps - self.batch, data.batch_size)
+        self.seconds = time.perf_counter() - began
+
+    def _over_batches(self, batches: Iterable[Arrays]) -> None:
+        for arrays in batches:
+            self._slice(arrays, None, 0, 1, len(arrays.x))
+            if self.model.stop_training:
+                break
+
+    def _slice(
+        self, arrays: Arrays, order: np.ndarray | None, start: int, n_steps: int, batch_size: int
+    ) -> None:
+        """At most `n_steps` steps from place `start` of `order`; one if a callback watches the batches."""
+        callbacks = self.callbacks
+        if callbacks.per_batch:
+            callbacks("on_train_batch_begin", self.batch, {})
+            n_steps = 1
+        self.interrupts.hold()
+        try:
+            done = self.engine.train(
+                arrays, order, start, min(n_steps, _MOST_STEPS), batch_size, self.epoch, BUDGET
+            )
+        finally:
+            self.interrupts.release()
+        self.batch += done.steps
+        self.means.add(done.rows, done.loss_sum, done.metric_sums)
+        if math.isnan(done.loss_sum):
+            if not callbacks.has("on_divergence"):
+                where = f"epoch {self.epoch + 1}, batch {self.batch + 1}"
+                raise divergence(where, done.learning_rates[done.steps])
+            callbacks("on_divergence", self.epoch, self.batch)
+            self.model.stop_training = True
+        elif self.watched:
+            logs = self.means.logs()
+            if callbacks.per_batch:
+                callbacks("on_train_batch_end", self.batch - 1, logs)
+            callbacks("on_steps", self.batch, logs)
+
+    # ------------------------------------------------------------------------------------ many epochs at once
+
+    def _for_running_ahead(self) -> tuple[Rows, Arrays | None] | None:
+        """What to train on and to validate on, where no callback looks at single epochs and the validation is
+        short and behind each of them; else None.
+        """
+        data, validation, engine = self.data, self.validation, self.engine
+        alone = not self.watched and all(type(each) is History for each in self.callbacks.callbacks)
+        if not (alone and isinstance(data, Rows) and engine.trains_epochs):
+            return None
+        if validation is None:
+            return data, None
+        source = validation.source
+        if validation.frequency == 1 and isinstance(source, Arrays) and len(source.x) <= engine.slice_rows():
+            return data, source
+        return None
+
+    def _run_ahead(self, epoch: int, n_epochs: int, data: Rows, held_out: Arrays | None) -> int:
+        """Several short epochs with their validation in one call of the core; gives how many were done.
+
+        An epoch of a tiny net takes the core less time than it takes Python to ask for it. What is computed
+        is the same as by `_epoch`. 0 where the epochs are not short.
+        """
+        engine = self.engine
+        count = min(n_epochs, int(min(BUDGET / 2 / self.seconds, _MOST_ROWS / len(data.arrays.x))))
+        if count < 2:
+            return 0
+        orders, rates = self._orders(data, epoch, count), self._rates(data, epoch, count)
+        names = engine.metrics_names
+        self.interrupts.hold()
+        try:
+            done, broken, means = engine.train_epochs(
+                data.arrays, held_out, orders, rates, data.batch_size, epoch, BUDGET
+            )
+            for i, (training, validated) in enumerate(means.tolist()):
+                logs = dict(zip(names, training, strict=True))
+                if held_out is not None:
+                    logs |= {f"val_{name}": value for name, value in zip(names, validated, strict=True)}
+                self._end(epoch + i, logs)
+        finally:
+            self.interrupts.release()
+        if broken >= 0:
+            raise divergence(f"epoch {epoch + done + 1}, batch {broken + 1}", rates[done][broken])
+        return done
+
+    def _orders(self, data: Rows, epoch: int, count: int) -> np.ndarray:
+        """The rows' orders (count, n) in the epochs from `epoch` on; (count, 0) without shuffling."""
+        rows = len(data.arrays.x)
+        orders = np.empty((count, rows if data.shuffle else 0), np.int64)
+        for i in range(count if data.shuffle else 0):
+            orders[i] = self.orders.at(epoch + i).permutation(rows)
+        return orders
+
+    def _rates(self, data: Rows, epoch: int, count: int) -> np.ndarray:
+        """The learning rates (count, n_steps) of the epochs from `epoch` on."""
+        optimizer, _ = self.engine.compiled.for_training()
+        first, n = optimizer.iterations, data.n_steps
+        if isinstance(optimizer.learning_rate, float):
+            return optimizer.learning_rates(first, count * n, epoch).reshape(count, n)
+        return np.stack([optimizer.learning_rates(first + i * n, n, epoch + i) for i in range(count)])
+
+
+def divergence(where: str, rate: float) -> DivergenceError:
+    """The error for a loss that is NaN or infinite."""
+    return DivergenceError(
+        f"the loss is not finite in {where}, at learning rate {rate:g}; the model keeps the weights of the "
+        "last whole step. A smaller learning rate, clipnorm, or inputs of a smaller scale may help"
+    )

@@ -1,0 +1,335 @@
+"""The model file: one safetensors file, with the configuration as JSON in its metadata under "nnc".
+
+Tensors: "<layer>/<weight>"; "slots/<slot>/<layer>/<weight>", the optimizer's memory; "history/epoch" and
+"history/logs/<key>"; "callbacks/<callback>/<layer>/<weight>", best weights so far. A file holds no code and
+names no classes but nnc's own: reading it imports nothing and executes nothing. Everything that it says is
+checked, shapes before anything is allocated; whatever is wrong is an `nnc.FormatError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nnc import layers, losses, metrics, optimizers
+from nnc._config import choice, deserialize, integer, serialize
+from nnc._version import __version__
+from nnc.callbacks import History
+from nnc.errors import FormatError, warn
+from nnc.models import tensorfile
+from nnc.models.backends import BACKENDS, Backend
+from nnc.models.compiled import Compiled
+from nnc.models.engine import EngineState
+from nnc.models.stack import Stack, Weight
+from nnc.models.state import ModelState
+
+FORMAT = 1  # of the file
+NUMERICS = 2  # of the arithmetic: the bits that a seed gives
+
+_KEYS = frozenset(
+    {
+        "format", "numerics", "version", "name", "seed", "backend", "input", "layers", "input_shape",
+        "compile", "slots", "iterations", "epoch", "history", "callbacks",
+    }
+)  # fmt: skip
+_COMPILE_KEYS = frozenset(("optimizer", "loss", "metrics"))
+
+
+def write(state: ModelState, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Write a model's state to a file, at once; see `nnc.saving.save_model`."""
+    if not overwrite and os.path.exists(path):
+        raise FileExistsError(f"{os.fspath(path)} is there already, and overwrite is False")
+    compiled = _compiled_config(state.engine.compiled)
+    if compiled is None:  # it cannot be trained on, so the optimizer's memory is of no use
+        state = replace(state, engine=replace(state.engine, slots=None))
+    stack, engine = state.stack, state.engine
+    weights = stack.weights() if stack.built else []
+    optimizer = engine.compiled.optimizer
+    slots = optimizer.slot_names() if engine.slots and optimizer is not None else None
+    logs = _numeric_logs(state.history)
+    kept, of_callbacks = _callback_parts(state.callbacks, weights)
+    config = {
+        "format": FORMAT,
+        "numerics": NUMERICS,
+        "version": __version__,
+        "name": stack.name,
+        "seed": engine.seed,
+        "backend": engine.backend.name,
+        "input": serialize(stack.input) if stack.input is not None else None,
+        "layers": [serialize(layer) for layer in stack.layers],
+        "input_shape": list(stack.shapes()[0]) if stack.built else None,
+        "compile": compiled,
+        "slots": slots,
+        "iterations": optimizer.iterations if compiled and optimizer is not None else 0,
+        "epoch": state.epoch,
+        "history": None if state.history is None else list(logs),
+        "callbacks": kept,
+    }
+    tensors = _weight_tensors(engine, weights, slots) | of_callbacks
+    if state.history is not None:
+        tensors["history/epoch"] = np.array(state.history.epoch, np.int64)
+        tensors |= {f"history/logs/{key}": values for key, values in logs.items()}
+    tensorfile.write(path, tensors, {"nnc": json.dumps(config, allow_nan=False)})
+
+
+def _weight_tensors(
+    engine: EngineState, weights: Sequence[Weight], slots: Sequence[str] | None
+) -> dict[str, np.ndarray]:
+    """The weights and the optimizer's memory by their names in the file."""
+    tensors = dict(zip((weight.path for weight in weights), engine.weights or (), strict=True))
+    for s, slot in enumerate(slots or ()):
+        pairs = zip(weights, engine.slots or (), strict=True)
+        tensors |= {f"slots/{slot}/{weight.path}": arrays[s] for weight, arrays in pairs if weight.trainable}
+    return tensors
+
+
+def _callback_parts(
+    callbacks: Mapping[str, Mapping[str, Any]], weights: Sequence[Weight]
+) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
+    """What callbacks counted as JSON can hold it, "tensors" standing for weights; and those weights."""
+    kept: dict[str, dict[str, Any]] = {}
+    tensors: dict[str, np.ndarray] = {}
+    for key, values in callbacks.items():
+        kept[key] = {}
+        for name, value in values.items():
+            if isinstance(value, list):
+                pairs = zip(weights, value, strict=True)
+                tensors |= {f"callbacks/{key}/{weight.path}": array for weight, array in pairs}
+            kept[key][name] = "tensors" if isinstance(value, list) else _plain(value)
+    return kept, tensors
+
+
+def _compiled_config(compiled: Compiled) -> dict[str, Any] | None:
+    """How the model was compiled, None where it was not or where that cannot be saved."""
+    if compiled.optimizer is None or compiled.loss is None:
+        return None
+    try:
+        return {
+            "optimizer": serialize(compiled.optimizer),
+            "loss": serialize(compiled.loss),
+            "metrics": [m if isinstance(m, str) else serialize(metrics.get(m)) for m in compiled.metrics],
+        }
+    except ValueError as error:
+        warn(f"the model is saved as one that is not compiled: {error}")
+        return None
+
+
+def _numeric_logs(history: History | None) -> dict[str, np.ndarray]:
+    """The logs as float64, without what a callback put there that is no number."""
+    found = {}
+    for key, values in {} if history is None else history.history.items():
+        with contextlib.suppress(TypeError, ValueError):
+            found[key] = np.array(values, np.float64).reshape(len(values))
+    return found
+
+
+def _plain(value: Any) -> float | int | None:
+    """A counter as JSON can hold it; an infinite best is as good as none."""
+    if value is None or isinstance(value, (int, np.integer)):
+        return value if value is None else int(value)
+    return float(value) if math.isfinite(value) else None
+
+
+def read(path: str | os.PathLike[str], weights_only: bool = False) -> ModelState:
+    """The state that `write` wrote, of layers and weights only where no more is asked for.
+
+    Raises
+    ------
+    FormatError
+        If the file is not one of nnc's, damaged, or does not fit together.
+    OSError
+        If it cannot be opened.
+    """
+    with _format_errors(path):
+        file = _File(path)
+        return file.weights_only() if weights_only else file.state()
+
+
+@contextlib.contextmanager
+def _format_errors(path: str | os.PathLike) -> Iterator[None]:
+    """What goes wrong inside, but for the file system, is a FormatError that names the file."""
+    try:
+        yield
+    except FormatError as error:
+        raise FormatError(f"{os.fspath(path)}: {error}") from error.__cause__
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise FormatError(f"{os.fspath(path)}: not a model of nnc, or damaged: {error}") from error
+
+
+class _File:
+    """A model file whose header and configuration were read and agree."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+        metadata, self.header = tensorfile.read_header(path)
+        self.config = _config(metadata)
+        self.seed = integer("'seed'", self.config["seed"], 0, 2**64 - 1)
+        self.stack = _stack(self.config)
+        self.backend = BACKENDS[choice("'backend'", self.config["backend"], BACKENDS)]
+        self.compiled = _compiled(self.config)
+        if self.stack.built:
+            self.compiled.metrics_for(self.stack.shapes()[1])  # whether they fit
+        self.weights = self.stack.weights() if self.stack.built else []
+        self._compare(_expected(self.config, self.backend, self.weights))
+
+    def _compare(self, expected: Mapping[str, tuple[str, tuple[int, ...] | None]]) -> None:
+        """Whether the tensors are just those that the configuration implies; shape None is any vector."""
+        if self.header.keys() != expected.keys():
+            odd = sorted(self.header.keys() ^ expected.keys())
+            raise FormatError(f"tensors and configuration differ in {', '.join(map(repr, odd[:5]))}")
+        for name, (dtype, shape) in expected.items():
+            found = self.header[name]
+            if found[0] != dtype or (found[1] != shape if shape is not None else len(found[1]) != 1):
+                wanted = f"{dtype} {'vector' if shape is None else shape}"
+                raise FormatError(f"tensor {name!r} is {found[0]} {found[1]}, not {wanted}")
+
+    def weights_only(self) -> ModelState:
+        """Layers and weights; no other tensor is read."""
+        tensors = tensorfile.read_tensors(self.path, [w.path for w in self.weights], self.header)
+        return ModelState(self.stack, self._engine(tensors)).weights_only()
+
+    def state(self) -> ModelState:
+        """All that the file holds."""
+        tensors = tensorfile.read_tensors(self.path, self.header, self.header)
+        engine = self._engine(tensors)
+        if self.config["slots"] is not None:
+            engine.slots = [
+                [tensors[f"slots/{slot}/{w.path}"] for slot in self.config["slots"]] if w.trainable else []
+                for w in self.weights
+            ]
+        callbacks = self._callbacks(tensors)
+        return ModelState(self.stack, engine, self.config["epoch"], callbacks, self._history(tensors))
+
+    def _engine(self, tensors: Mapping[str, np.ndarray]) -> EngineState:
+        weights = [tensors[w.path] for w in self.weights] if self.stack.built else None
+        return EngineState(self.seed, self.backend, self.compiled, weights, None)
+
+    def _history(self, tensors: Mapping[str, np.ndarray]) -> History | None:
+        names = self.config["history"]
+        if names is None:
+            return None
+        history = History()
+        history.epoch = tensors["history/epoch"].tolist()
+        history.history = {name: tensors[f"history/logs/{name}"].tolist() for name in names}
+        return history
+
+    def _callbacks(self, tensors: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+        def found(key: str, value: Any) -> Any:
+            return (
+                [tensors[f"callbacks/{key}/{w.path}"] for w in self.weights] if value == "tensors" else value
+            )
+
+        known = self.config["callbacks"]
+        return {key: {name: found(key, v) for name, v in values.items()} for key, values in known.items()}
+
+
+def _config(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The configuration in the metadata, its own values checked; layers and the like check theirs."""
+    if "nnc" not in metadata:
+        raise FormatError('this is a safetensors file, but not of a model of nnc: its metadata have no "nnc"')
+    config = tensorfile.parse_json(metadata["nnc"])
+    version = config.get("format") if isinstance(config, dict) else None
+    if type(version) is not int or version < 1:
+        raise FormatError("the configuration has no format version")
+    if version > FORMAT:
+        raise FormatError(
+            f"the file has format {version}, this nnc ({__version__}) reads up to {FORMAT}: use a newer nnc"
+        )
+    if config.keys() != _KEYS:
+        odd = ", ".join(sorted(config.keys() ^ _KEYS))
+        raise FormatError(f"the configuration has a key too many or lacks one: {odd}")
+    kinds = {"version": str, "name": str, "backend": str, "layers": list, "callbacks": dict}
+    for key, kind in kinds.items():
+        if not isinstance(config[key], kind):
+            raise FormatError(f"{key!r} must be a {kind.__name__}, got {config[key]!r:.100}")
+    for key in ("numerics", "iterations", "epoch"):
+        if not tensorfile.is_size(config[key]):
+            raise FormatError(f"{key!r} must be a count, got {config[key]!r:.100}")
+    for key in ("slots", "history"):
+        if config[key] is not None and not _are_names(config[key]):
+            raise FormatError(f"{key!r} must be a list of names or null, got {config[key]!r:.100}")
+        if config[key] is not None and len(set(config[key])) < len(config[key]):
+            raise FormatError(f"{key!r} has a name twice")
+    for key, values in config["callbacks"].items():
+        good = isinstance(values, dict) and all(
+            value is None or type(value) in (int, float) or (name, value) == ("best_weights", "tensors")
+            for name, value in values.items()
+        )
+        if not good:
+            raise FormatError(f"'callbacks' has wrong values for {key!r:.100}")
+    return config
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _stack(config: Mapping[str, Any]) -> Stack:
+    """The layers of a configuration, with their shapes."""
+    stack = Stack(config["name"] or None)
+    if config["input"] is not None:
+        first = deserialize(config["input"], layers.registry)
+        if not isinstance(first, layers.InputLayer):
+            raise FormatError(f"'input' must be an InputLayer, got {first!r:.100}")
+        stack.add(first)
+    for data in config["layers"]:
+        layer = deserialize(data, layers.registry)
+        if layer.name is None or isinstance(layer, layers.InputLayer):
+            raise FormatError(f"'layers' must be layers with names, got {layer!r:.100}")
+        stack.add(layer)
+    shape = config["input_shape"]
+    if shape is not None:
+        if not isinstance(shape, list) or not shape or not all(map(tensorfile.is_size, shape)):
+            raise FormatError(f"'input_shape' must be a shape or null, got {shape!r:.100}")
+        stack.build(tuple(shape))
+    elif stack.built:
+        raise FormatError("'input_shape' is null, but the layers have shapes")
+    return stack
+
+
+def _compiled(config: Mapping[str, Any]) -> Compiled:
+    """How the model was compiled."""
+    compiled = config["compile"]
+    if compiled is None:
+        if config["slots"] is not None or config["iterations"]:
+            raise FormatError("'slots' and 'iterations' need 'compile'")
+        return Compiled()
+    if (
+        not isinstance(compiled, dict)
+        or compiled.keys() != _COMPILE_KEYS
+        or not isinstance(compiled["metrics"], list)
+    ):
+        raise FormatError(f"'compile' must have {', '.join(sorted(_COMPILE_KEYS))}, got {compiled!r:.100}")
+    optimizer = deserialize(compiled["optimizer"], optimizers.registry)
+    loss = deserialize(compiled["loss"], losses.registry)
+    names = [m if isinstance(m, str) else deserialize(m, metrics.registry) for m in compiled["metrics"]]
+    optimizer.iterations = config["iterations"]
+    if config["slots"] is not None and config["slots"] != optimizer.slot_names():
+        raise FormatError(f"'slots' must be {optimizer.slot_names()}, got {config['slots']!r:.100}")
+    return Compiled(optimizer, loss, names)
+
+
+def _expected(
+    config: Mapping[str, Any], backend: Backend, weights: Sequence[Weight]
+) -> dict[str, tuple[str, tuple[int, ...] | None]]:
+    """The tensors that a configuration implies: name: (dtype, shape); no slots for weights not trained."""
+    dtype = tensorfile.DTYPES[backend.dtype]
+    prefixes = [""]
+    for key, values in config["callbacks"].items():
+        prefixes += [f"callbacks/{key}/" for value in values.values() if value == "tensors"]
+    expected: dict[str, tuple[str, tuple[int, ...] | None]] = {}
+    for prefix in prefixes:
+        expected |= {prefix + weight.path: (dtype, weight.shape) for weight in weights}
+    for slot in config["slots"] or ():
+        expected |= {f"slots/{slot}/{w.path}": (dtype, w.shape) for w in weights if w.trainable}
+    if config["history"] is not None:
+        expected["history/epoch"] = ("I64", None)
+        expected |= {f"history/logs/{key}": ("F64", None) for key in config["history"]}
+    return expected

@@ -1,0 +1,98 @@
+"""The caller's data as the plans of one model take them: its shapes, its loss, its names in messages.
+
+A model that is not built yet is built here, by the first data it sees.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from nnc._arrays import as_numbers, same_rows, sample_weights, targets
+from nnc._config import integer
+from nnc.models.batches import BATCH_SIZE, Batches, first_batches, is_stream, unpack
+from nnc.models.engine import Engine
+from nnc.models.inputs import Arrays, class_weights, features, product
+from nnc.models.loops import Rows, Source, Stream
+from nnc.models.stack import Stack
+
+ClassWeight = Mapping[int, float] | None
+
+
+def feature_rows(stack: Stack, x: Any, name: str = "x") -> np.ndarray:
+    """x as rows (n, n_inputs)."""
+    if not stack.built:
+        x = as_numbers(x, name)
+        stack.build(stack.input_shape or (x.shape[1:] if x.ndim > 1 else (1,)))
+    return features(x, name, stack.shapes()[0])
+
+
+def feature_parts(
+    stack: Stack, x: Any, batch_size: int | None, steps: int | None
+) -> tuple[Iterable[np.ndarray], int | None]:
+    """The rows of an array or of batches, up to `steps` batches, and how many they are if that is known."""
+    if is_stream(x):
+        batches = islice(Batches(x, None), steps)
+        return (feature_rows(stack, b[0] if isinstance(b, tuple) else b) for b in batches), None
+    rows = feature_rows(stack, x)
+    rows = rows if steps is None else rows[: steps * (batch_size or BATCH_SIZE)]
+    return [rows], len(rows)
+
+
+def rows_of(
+    engine: Engine,
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    class_weight: ClassWeight = None,
+    names: tuple[str, str] = ("x", "y"),
+) -> Arrays:
+    """(x, y, sample_weight) for the engine's loss; `names` are what x and y are called."""
+    loss = engine.compiled.for_evaluation()
+    rows = feature_rows(engine.stack, x, names[0])
+    shape = engine.stack.output_shape or ()  # known, as the rows are
+    if engine.compiled.loss_spec is None:  # a Python function, which sees y as it is
+        y = as_numbers(y, names[1])
+    else:
+        y = targets(y, names[1], loss.targets, shape, loss.target_range)
+    weights = sample_weights(sample_weight)
+    same_rows(**{names[0]: rows, names[1]: y, "sample_weight": weights})
+    by_class = class_weights(class_weight, y, math.prod(shape))
+    return Arrays(rows, y, product(weights, by_class))
+
+
+def batches_of(
+    engine: Engine, source: Iterable[Any], name: str = "x", class_weight: ClassWeight = None
+) -> Iterator[Arrays]:
+    """Each batch of `source`, as `rows_of` gives it."""
+    for batch in source:
+        yield rows_of(engine, *unpack(batch, name), class_weight)
+
+
+def training_rows(arrays: Arrays, batch_size: int | None, steps: int | None, shuffle: bool) -> Rows:
+    """Training data of arrays: batches of `batch_size` rows, the first `steps` of them."""
+    size = BATCH_SIZE if batch_size is None else integer("batch_size", batch_size, 1)
+    size = min(size, len(arrays.x))
+    n_steps = -(-len(arrays.x) // size)
+    return Rows(arrays, size, min(n_steps, steps or n_steps), shuffle)
+
+
+def training_stream(engine: Engine, x: Any, steps: int | None, class_weight: ClassWeight) -> Stream:
+    """Training data of an iterable of batches, `steps` of them an epoch."""
+    batches = Batches(x, steps)
+    n_steps = steps or (len(x) if hasattr(x, "__len__") else None)
+    return Stream(lambda: batches_of(engine, batches, "x", class_weight), n_steps)
+
+
+def validation_source(engine: Engine, data: Any, steps: int | None, batch_size: int | None) -> Source:
+    """`validation_data`, or the first `steps` batches of it."""
+    if isinstance(data, tuple) or (isinstance(data, list) and not all(isinstance(b, tuple) for b in data)):
+        names = ("validation_data[0]", "validation_data[1]")
+        x, y, weight = unpack(data, "validation_data")
+        return first_batches(rows_of(engine, x, y, weight, names=names), steps, batch_size)
+    batches = Batches(data, steps, "validation_data")
+    return lambda: batches_of(engine, batches, "validation_data")

@@ -1,0 +1,670 @@
+"""Sequential: layers one after the other, trained, evaluated, used and saved; by the names of Keras.
+
+>>> import nnc
+>>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3, activation="softmax")])
+>>> model.count_params()
+15
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nnc import losses, optimizers, random
+from nnc._config import choice, integer, shape
+from nnc.callbacks import Callback, History
+from nnc.callbacks.progress import PRINTERS, RowsBar, resolve, text
+from nnc.callbacks.run import CallbackList
+from nnc.layers import Layer
+from nnc.metrics import Metric
+from nnc.models import modelfile, prepare, summary
+from nnc.models.backends import BACKENDS
+from nnc.models.batches import Batches, first_batches, is_batches, refuse_with_batches
+from nnc.models.compiled import Compiled
+from nnc.models.engine import Engine, Means
+from nnc.models.inputs import Arrays, split
+from nnc.models.interrupts import Interrupts
+from nnc.models.loops import Fit, Rows, Source, Stream, TrainingState, Validation, divergence
+from nnc.models.stack import Stack
+from nnc.models.state import ModelState
+
+# The loss, [loss, *metrics], or both by name with return_dict=True: a union would have to be taken apart by
+# every caller that knows which it asked for.
+Result: TypeAlias = Any
+
+_FLOAT32 = np.dtype(np.float32)
+
+
+class Sequential:
+    """Layers one after the other.
+
+    Parameters
+    ----------
+    layers : list of Layer, optional
+        The first may be an `Input`; without one the model is built by the first data it sees.
+    trainable : bool
+        Only True; Keras has it in this place.
+    name : str, optional
+        "sequential" unless given.
+    seed : int, optional
+        Of the first weights, the shuffles and dropout, 64 bits; the next of the global sequence unless given
+        (`nnc.set_random_seed`).
+
+    Attributes
+    ----------
+    layers : list of Layer
+        Without the `Input`.
+    input_shape, output_shape : tuple of int or None
+        Of one sample, without the batch axis; None until the model is built.
+    optimizer, loss : Optimizer, Loss or None
+        As `compile` was told.
+    history : History or None
+        Of the last `fit`.
+    stop_training : bool
+        Set it to True in a callback to end `fit`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.layers.Dense(1)], seed=0)
+    >>> model.compile(nnc.optimizers.SGD(0.3), loss="mse")
+    >>> x = np.arange(8.0).reshape(8, 1) / 8
+    >>> history = model.fit(x, 3 * x, epochs=100, batch_size=1, verbose=0)
+    >>> round(float(model.predict([[2.0]])[0, 0]), 1)
+    6.0
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer] | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+        *,
+        seed: int | None = None,
+    ) -> None:
+        if trainable is not True:
+            raise ValueError(
+                f"trainable must be True (nnc trains every weight of a model), got {trainable!r}"
+            )
+        stack = Stack(name)
+        seed = random.next_seed() if seed is None else integer("seed", seed, 0, 2**64 - 1)
+        self.history: History | None = None
+        self.stop_training = False
+        self._stack, self._engine = stack, Engine(stack, seed)
+        self._training = TrainingState()
+        for layer in layers or ():
+            self.add(layer)
+
+    # ------------------------------------------------------------------------------------------------- layers
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self._stack.name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._stack.name = name
+
+    @property
+    def seed(self) -> int:
+        """The seed of the first weights, the shuffles and dropout."""
+        return self._engine.seed
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the `Input`."""
+        return self._stack.layers
+
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """The shape of one sample, without the batch axis."""
+        return self._stack.input_shape
+
+    @property
+    def output_shape(self) -> tuple[int, ...] | None:
+        """The shape of one output, without the batch axis."""
+        return self._stack.output_shape
+
+    @property
+    def built(self) -> bool:
+        """Whether the shapes are known."""
+        return self._stack.built
+
+    def add(self, layer: Layer) -> None:
+        """Put a layer behind the last one. Weights that are there stay; a compiled model stays compiled.
+
+        Raises
+        ------
+        ValueError
+            If the layer cannot follow, or its name or itself is in the model already.
+        """
+        self._engine.drop_plan()
+        self._stack.add(layer)
+        self._engine.layers_changed()
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the last layer away and return it."""
+        self._engine.drop_plan()
+        layer = self._stack.pop()
+        self._engine.layers_changed()
+        return layer
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of that name or place."""
+        return self._stack.get(name, index)
+
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
+        """Settle the shapes.
+
+        Parameters
+        ----------
+        input_shape : tuple
+            With the batch axis, as in Keras: (None, 784). None where the model has an `Input`.
+        """
+        if input_shape is None:
+            self._stack.build(None)
+            return
+        if len(input_shape) < 2:
+            raise ValueError(
+                f"input_shape must begin with the batch axis, as (None, 784) does, got {input_shape!r}"
+            )
+        self._stack.build(shape("input_shape", input_shape[1:]))
+
+    # ------------------------------------------------------------------------------------------------ weights
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights in layer order: kernel (I, O) and bias (O,) of a Dense, alpha of a PReLU, ...
+
+        The docstring of each layer says which it has.
+        """
+        return self._engine.get_weights()
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Take weights as `get_weights` gives them.
+
+        Raises
+        ------
+        ValueError
+            If their number or a shape is another; the message names the layer.
+        """
+        self._engine.set_weights(weights)
+
+    def count_params(self) -> int:
+        """The number of weights."""
+        self._stack.shapes()
+        return sum(layer.count_params() for layer in self.layers)
+
+    def layer_output(self, x: ArrayLike, layer: Layer | str | int) -> np.ndarray:
+        """What one of the layers gives for x, in inference mode.
+
+        Parameters
+        ----------
+        x : array-like (n, *input_shape)
+        layer : Layer, str or int
+            The layer, its name or its place in `layers`.
+
+        Returns
+        -------
+        ndarray (n, *layer.output_shape)
+            After the layer's activation.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> hidden = nnc.layers.Dense(2, "relu", kernel_initializer="ones")
+        >>> model = nnc.Sequential([nnc.Input((3,)), hidden, nnc.layers.Dense(1)])
+        >>> model.layer_output([[1.0, 2.0, 3.0]], hidden).tolist()
+        [[6.0, 6.0]]
+        """
+        if isinstance(layer, str):
+            layer = self.get_layer(layer)
+        elif isinstance(layer, int):
+            layer = self.get_layer(index=layer)
+        elif layer not in self.layers:
+            raise ValueError(f"layer must be one of the model, its name or its place, got {layer!r}")
+        rows = prepare.feature_rows(self._stack, x)
+        outputs = self._engine.layer_output(rows, self.layers.index(layer) + 1)
+        return outputs.reshape(len(rows), *(layer.output_shape or ()))
+
+    # ---------------------------------------------------------------------------------------------- compiling
+
+    def compile(
+        self,
+        optimizer: str | optimizers.Optimizer | Mapping[str, Any] = "rmsprop",
+        loss: str | losses.Loss | Callable[..., Any] | Mapping[str, Any] | None = None,
+        loss_weights: None = None,
+        metrics: Any = None,
+        weighted_metrics: None = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+        *,
+        backend: str = "compiled",
+    ) -> None:
+        """Say how to train. Weights stay; the optimizer starts afresh, unless it is the one that was there.
+
+        Parameters
+        ----------
+        optimizer : str, Optimizer
+            A name ("sgd", "adam", "adamw", "rmsprop") or an object of `nnc.optimizers`.
+        loss : str, Loss or callable
+            A name, an object of `nnc.losses`, or a function f(y_true, y_pred) -> (value, gradient).
+        metrics : list of str or Metric, optional
+            Such as ["accuracy"]; they do not see sample weights.
+        loss_weights, weighted_metrics : None
+            nnc has neither.
+        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+            Taken for the sake of scripts written for Keras; nnc has nothing to choose here.
+        backend : {"compiled", "reference"}
+            The C core in float32, or NumPy in float64.
+        """
+        if loss_weights is not None or weighted_metrics is not None:
+            raise ValueError("nnc has no loss_weights and no weighted_metrics; use sample_weight in fit")
+        row = BACKENDS[choice("backend", backend, BACKENDS)]
+        self._engine.compile(Compiled.of(optimizer, loss, metrics), row)
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer | None:
+        """The optimizer, as `compile` was told."""
+        return self._engine.compiled.optimizer
+
+    @property
+    def loss(self) -> losses.Loss | None:
+        """The loss, as `compile` was told."""
+        return self._engine.compiled.loss
+
+    @property
+    def backend(self) -> str:
+        """What computes: "compiled" or "reference"."""
+        return self._engine.backend.name
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics beside the loss; none before the model is compiled and built."""
+        return self._engine.metrics
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The keys of the logs: "loss" and the metrics."""
+        return self._engine.metrics_names
+
+    # ---------------------------------------------------------------------------------------------- training
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Callback | Sequence[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: ArrayLike | None = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+    ) -> History:
+        """Train.
+
+        Parameters
+        ----------
+        x : array-like (n, *input_shape), or an iterable of batches (x, y) or (x, y, sample_weight)
+            uint8 and float32 arrays are used where they lie, memory-mapped ones too; others become float32.
+        y : array-like
+            Class ids (n,) or rows (n, *output_shape), as the loss wants.
+        batch_size : int, optional
+            Rows of a step, 32 unless given; the last step of an epoch takes what is left.
+        epochs : int
+            The number of the last epoch: a run with ``initial_epoch=3, epochs=5`` makes two.
+        verbose : {"auto", 0, 1, 2}
+            Silent, a bar, or a line per epoch; "auto" is a bar on a terminal and lines elsewhere.
+        callbacks : list of Callback, optional
+            See `nnc.callbacks`.
+        validation_split : float
+            The last part of x and y, as they are given, to be kept out of training and evaluated after every
+            epoch.
+        validation_data : (x, y), (x, y, sample_weight) or iterable of batches, optional
+            To be evaluated after every epoch.
+        shuffle : bool
+            Whether every epoch has an order of its own, a function of the model's seed and the epoch.
+        class_weight : dict of class id to weight, optional
+            Multiplies the weight of each row of that class.
+        sample_weight : array-like (n,), optional
+            The weight of each row's loss. The batch's loss is their weighted sum over the number of rows.
+        initial_epoch : int
+            Epochs done before, for a run that is continued: shuffles, dropout and the callbacks' counters go
+            on as if it had not been interrupted.
+        steps_per_epoch : int, optional
+            Only so many batches an epoch. The next epoch of an iterable goes on behind them.
+        validation_steps : int, optional
+            Only so many batches of the validation data.
+        validation_batch_size : int, optional
+            Only counts for `validation_steps`.
+        validation_freq : int or list of int
+            Every how many epochs, or after which epochs (from 1), to evaluate.
+
+        Returns
+        -------
+        History
+            ``.history`` holds "loss", the metrics, "val_loss", ... with one number per epoch.
+
+        Raises
+        ------
+        ValueError, TypeError
+            When an argument does not fit; nothing has been trained then.
+        DivergenceError
+            When the loss becomes NaN or infinite (unless a `TerminateOnNaN` callback is there).
+
+        Notes
+        -----
+        Ctrl-C, an error or a divergence leave the model after a whole step; the callbacks' `on_train_end` has
+        been called and ``model.history`` holds the epochs that were finished.
+        """
+        epochs = integer("epochs", epochs, 0)
+        initial_epoch = integer("initial_epoch", initial_epoch, 0)
+        if steps_per_epoch is not None:
+            steps_per_epoch = integer("steps_per_epoch", steps_per_epoch, 1)
+        if not isinstance(shuffle, (bool, np.bool_)):
+            raise TypeError(f"shuffle must be True or False, got {shuffle!r}")
+        verbose = resolve(verbose)
+        engine = self._engine
+        engine.compiled.for_training()
+        data: Rows | Stream
+        held_out = None
+        if is_batches(x, y):
+            refuse_with_batches(
+                batch_size=batch_size, sample_weight=sample_weight, validation_split=validation_split
+            )
+            data = prepare.training_stream(engine, x, steps_per_epoch, class_weight)
+        else:
+            arrays = prepare.rows_of(engine, x, y, sample_weight, class_weight)
+            if validation_split:
+                arrays, held_out = (Arrays(*part) for part in split(validation_split, arrays))
+            data = prepare.training_rows(arrays, batch_size, steps_per_epoch, bool(shuffle))
+        if not isinstance(validation_freq, Sequence):
+            validation_freq = integer("validation_freq", validation_freq, 1)
+        source: Source | None = held_out
+        if validation_data is not None:
+            room = validation_batch_size or data.batch_size
+            source = prepare.validation_source(engine, validation_data, validation_steps, room)
+        validation = None if source is None else Validation(source, validation_freq)
+
+        params = {"epochs": epochs, "initial_epoch": initial_epoch, "steps": data.n_steps, "verbose": verbose}
+        history, run = self._callbacks_of_fit(callbacks, params)
+        Fit(self, engine, self._training, run, data, validation).run(initial_epoch, epochs)
+        return history
+
+    def _callbacks_of_fit(
+        self, callbacks: Callback | Sequence[Callback] | None, params: dict[str, Any]
+    ) -> tuple[History, CallbackList]:
+        """The History, which the model keeps; it with the caller's callbacks and what prints."""
+        given = _listed(callbacks)
+        history = next((each for each in given if isinstance(each, History)), None)
+        if history is None:
+            history = History()
+            given.append(history)
+        printer = PRINTERS[params["verbose"]]
+        if printer is not None:
+            given.append(printer())
+        self.history, self.stop_training = history, False
+        return history, CallbackList(given, self, params)
+
+    def train_on_batch(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Result:
+        """Make one step on these rows; return their loss (before the step) and metrics as `evaluate` does."""
+        self._engine.compiled.for_training()
+        arrays = prepare.rows_of(self._engine, x, y, sample_weight, class_weight)
+        means = Means(self.metrics_names)
+        with Interrupts() as interrupts:
+            interrupts.hold()
+            done = self._engine.train(arrays, None, 0, 1, len(arrays.x), epoch=0, budget=0.0)
+        if math.isnan(done.loss_sum):
+            raise divergence("train_on_batch", done.learning_rates[0])
+        self._engine.release()
+        means.add(done.rows, done.loss_sum, done.metric_sums)
+        return _result(means.logs(), return_dict)
+
+    # --------------------------------------------------------------------------------- evaluation, prediction
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        sample_weight: ArrayLike | None = None,
+        steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
+        return_dict: bool = False,
+    ) -> Result:
+        """The loss (penalties included) and the metrics, in inference mode.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As in `fit`; x may be an iterable of batches.
+        batch_size : int, optional
+            Only counts for `steps`: the result is that of all rows at once.
+        verbose : {0, 1, 2, "auto"}
+            Silent, a bar, a line.
+        steps : int, optional
+            Only so many batches.
+        callbacks : list of Callback, optional
+            Their `on_test_begin` and `on_test_end` are called.
+        return_dict : bool
+            Whether to return {"loss": ..., ...} instead of [loss, ...] (a float without metrics).
+        """
+        verbose = resolve(verbose)
+        if batch_size is not None:
+            batch_size = integer("batch_size", batch_size, 1)
+        if steps is not None:
+            steps = integer("steps", steps, 1)
+        parts: Iterable[Arrays]
+        if is_batches(x, y):
+            refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
+            parts, rows = prepare.batches_of(self._engine, Batches(x, steps)), None
+        else:
+            arrays = first_batches(prepare.rows_of(self._engine, x, y, sample_weight), steps, batch_size)
+            parts, rows = [arrays], len(arrays.x)
+        run = self._side_run(callbacks)
+        run("on_test_begin", {})
+        with RowsBar(rows, "evaluate", verbose) as tick:
+            logs = self._engine.evaluate(parts, tick)
+        run("on_test_end", logs)
+        if verbose:
+            print(text(logs), flush=True)
+        return _result(logs, return_dict)
+
+    def test_on_batch(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        return_dict: bool = False,
+    ) -> Result:
+        """The loss and the metrics of these rows, as `evaluate`."""
+        return _result(
+            self._engine.evaluate([prepare.rows_of(self._engine, x, y, sample_weight)], int), return_dict
+        )
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
+    ) -> np.ndarray:
+        """The outputs, in inference mode.
+
+        Parameters
+        ----------
+        x : array-like (n, *input_shape), or an iterable of batches x
+        batch_size : int, optional
+            Only counts for `steps`; the outputs of a row are the same bits in any batch.
+        verbose : {0, 1, 2, "auto"}
+            1 shows a bar.
+        steps : int, optional
+            Only so many batches.
+        callbacks : list of Callback, optional
+            Their `on_predict_begin` and `on_predict_end` are called.
+
+        Returns
+        -------
+        ndarray (n, *output_shape)
+            float32 (float64 with backend="reference").
+        """
+        verbose = resolve(verbose)
+        if batch_size is not None:
+            batch_size = integer("batch_size", batch_size, 1)
+        if steps is not None:
+            steps = integer("steps", steps, 1)
+        run = self._side_run(callbacks)
+        run("on_predict_begin", {})
+        parts, rows = prepare.feature_parts(self._stack, x, batch_size, steps)
+        with RowsBar(rows, "predict", verbose) as tick:
+            found = [self._engine.predict(part, tick) for part in parts]
+        if not found:
+            raise ValueError("x gave no batches")
+        outputs = found[0] if len(found) == 1 else np.concatenate(found)
+        run("on_predict_end", {})
+        return outputs.reshape(len(outputs), *self._stack.shapes()[1])
+
+    def predict_on_batch(self, x: ArrayLike) -> np.ndarray:
+        """The outputs for these rows, in inference mode; the quickest way for a few rows at a time."""
+        plan = self._engine.flat_plan
+        if plan is not None and type(x) is np.ndarray and x.dtype is _FLOAT32:
+            flags = x.flags
+            if x.ndim == 2 and x.shape[1] == plan.n_inputs and flags.c_contiguous and flags.aligned:
+                return plan.forward(x)
+        rows = prepare.feature_rows(self._stack, x)
+        return self._engine.plan_for(1).forward(rows).reshape(len(rows), *self._stack.shapes()[1])
+
+    __call__ = predict_on_batch
+
+    def gradients(
+        self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, training: bool = False
+    ) -> list[np.ndarray]:
+        """The gradient of the loss over these rows, penalties included, for every weight.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As in `fit`, taken as one batch.
+        training : bool
+            Whether dropout acts, as it would in the next step.
+
+        Returns
+        -------
+        list of ndarray
+            In the order and the shapes of `get_weights`.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1, kernel_initializer="ones")])
+        >>> model.compile(loss="mse")
+        >>> kernel, bias = model.gradients([[2.0]], [[0.0]])  # the loss is (2 w + b)^2, at w = 1, b = 0
+        >>> float(kernel[0, 0]), float(bias[0])
+        (8.0, 4.0)
+        """
+        return self._engine.gradients(prepare.rows_of(self._engine, x, y, sample_weight), bool(training))
+
+    def _side_run(self, callbacks: Callback | Sequence[Callback] | None) -> CallbackList:
+        return CallbackList(_listed(callbacks), self, {})
+
+    # ---------------------------------------------------------------------------------------- saving, showing
+
+    def save(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
+        """Write the model to a file: layers, weights, how it was compiled, the optimizer's memory, the
+        history.
+
+        The file is one in the safetensors format, written beside `filepath` and then put in its place at
+        once: whatever happens, there is the old file or the new one. `nnc.load_model` reads it.
+
+        Parameters
+        ----------
+        filepath : str or path
+        overwrite : bool
+            Whether a file that is there may be replaced.
+        """
+        modelfile.write(self.state(), filepath, overwrite)
+
+    def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
+        """Write layers and weights only."""
+        modelfile.write(self.state().weights_only(), filepath, overwrite)
+
+    def load_weights(self, filepath: str | os.PathLike) -> None:
+        """Take the weights of a file of `save` or `save_weights`; their shapes must be the model's."""
+        state = modelfile.read(filepath, weights_only=True)
+        if not self.built and state.stack.input_shape is not None:
+            self._stack.build(state.stack.input_shape)
+        try:
+            self.set_weights(state.engine.weights or [])
+        except ValueError as error:
+            raise ValueError(f"the weights of {os.fspath(filepath)} are not this model's: {error}") from None
+
+    def state(self) -> ModelState:
+        """Everything that a model file holds, copied."""
+        stack, engine, training = self._stack, self._engine.state(), self._training
+        if stack.built:  # metrics as they were found: "accuracy" depends on the outputs
+            engine.compiled = replace(engine.compiled, metrics=self.metrics)
+        return ModelState(stack, engine, training.epoch, training.callbacks(), self.history)
+
+    @classmethod
+    def from_state(cls, state: ModelState) -> Sequential:
+        """The model that `state` describes; it takes over the state's layers."""
+        model = cls(seed=state.engine.seed)
+        model._stack = state.stack
+        model._engine = Engine(state.stack, state.engine.seed)
+        model._engine.restore(state.engine)
+        model._training = TrainingState(state.epoch, state.callbacks)
+        model.history = state.history
+        return model
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle and copy take: weights and memory of its own, no run that is going on."""
+        own = {"_engine": copy(self._engine), "_training": replace(self._training, running=None)}
+        return self.__dict__ | own
+
+    def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
+        """Print a table of the layers with their output shapes and numbers of weights."""
+        (print_fn or print)(summary.table(self._stack))
+
+    def __repr__(self) -> str:
+        return summary.text(self._stack, self._engine.compiled)
+
+    def _repr_html_(self) -> str:
+        return summary.html(self._stack)
+
+
+def _listed(callbacks: Callback | Sequence[Callback] | None) -> list[Callback]:
+    return [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+
+
+def _result(logs: dict[str, float], return_dict: bool) -> Result:
+    if return_dict:
+        return logs
+    return list(logs.values()) if len(logs) > 1 else logs["loss"]

@@ -1,0 +1,168 @@
+"""Pictures of what was learned: weights, their singular values, filters, feature maps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from nnc.layers import Layer
+from nnc.models import Sequential
+from nnc.plot.frames import axes_of, frame
+from nnc.plot.inputs import Weights, count, maps_of, matrices_of, units_of
+from nnc.plot.mosaics import colour_bar, heat_map, tiles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from nnc.plot.frames import AxesLike
+
+
+def weights(source: Weights, ax: AxesLike = None) -> np.ndarray:
+    """A heat map of each layer's weight matrix, white at zero.
+
+    The colours end at the 99.5th percentile of the absolute values, so that a few large weights do not hide
+    the rest; the colour bar then has pointed ends.
+
+    Parameters
+    ----------
+    source : Sequential, dict of arrays, list of arrays, or array
+        A model, or its matrices (inputs, outputs); arrays of one axis (biases) are passed over, convolution
+        kernels (height, width, inputs, outputs) are drawn as (height width inputs, outputs).
+    ax : Axes or array of Axes, optional
+        One for each matrix; None: a new figure.
+
+    Returns
+    -------
+    ndarray of Axes
+        One for each matrix, in the order of the layers.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    matrices = matrices_of(source)
+    axes = axes_of(ax, len(matrices), (4.6, 4.4))
+    for axis, (name, w) in zip(axes, matrices.items(), strict=True):
+        w = w.reshape(-1, w.shape[-1])
+        rows, columns = w.shape
+        extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
+        # More values than pixels are averaged; the repeats keep the short axis from being blurred with them.
+        many = max(w.shape) > 300
+        drawn = w.repeat(-(-300 // rows), axis=0).repeat(-(-300 // columns), axis=1) if many else w
+        interpolation = "auto" if many else "nearest"
+        image = heat_map(axis, drawn, extent=extent, aspect="auto", interpolation=interpolation)
+        axis.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+        axis.yaxis.set_major_locator(MaxNLocator(7, integer=True))
+        axis.set(xlabel="output", ylabel="input", title=f"{name} {w.shape}")
+        colour_bar(axis, image, w, "weight")
+    return axes
+
+
+def singular_values(source: Weights, ax: Axes | None = None) -> Axes:
+    """The singular values of each layer's weight matrix, largest first: W = U diag(s) V^T.
+
+    A fast fall means that the layer works in fewer directions than it has units.
+
+    Parameters
+    ----------
+    source : Sequential, dict of arrays, list of arrays, or array
+        As for `weights`.
+    ax : Axes, optional
+        None: a new figure.
+
+    Returns
+    -------
+    Axes
+        With one line for each matrix.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import plot
+    >>> ax = plot.singular_values(np.diag([3.0, 1.0, 2.0]))
+    >>> ax.lines[0].get_ydata().round(6).tolist()
+    [3.0, 2.0, 1.0]
+    """
+    (axis,) = axes_of(ax, 1, (5.2, 3.6))
+    for name, w in matrices_of(source).items():
+        w = w.reshape(-1, w.shape[-1])
+        values = np.linalg.svd(w.astype(np.float64), compute_uv=False)
+        marker = "o" if len(values) < 30 else ""
+        k = np.arange(1, len(values) + 1)
+        axis.plot(k, values, marker=marker, markersize=3, label=f"{name} {w.shape}")
+    axis.set(xlabel="k", ylabel="k-th singular value", title="Singular values of the weights")
+    axis.set_ylim(bottom=0)
+    frame(axis)
+    return axis
+
+
+def filters(
+    source: Weights, shape: tuple[int, int] | None = None, n: int | None = None, ax: Axes | None = None
+) -> Axes:
+    """What each unit of the first layer looks for: its weights as an image, all with one scale of colours.
+
+    Parameters
+    ----------
+    source : Sequential, dict of arrays, list of arrays, or array
+        A model, or arrays of which the first with two axes or more is taken: (height width, units), or a
+        convolution's kernel (height, width, inputs, units).
+    shape : (int, int), optional
+        Height and width of the images; None: the kernel's, the model's input shape, or a square.
+    n : int, optional
+        How many units, from the first; None: all.
+    ax : Axes, optional
+        None: a new figure.
+
+    Returns
+    -------
+    Axes
+        With the units in rows from left to right, one image in all. A unit that has several inputs at each
+        place has an image for each, side by side.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import plot
+    >>> plot.filters(np.zeros((5, 5, 1, 16))).get_title()
+    'W: 16 units, 5 x 5 x 1 weights each'
+    """
+    name, w = next(iter(matrices_of(source).items()))
+    images = units_of(name, w, shape, getattr(source, "input_shape", None))
+    n = count(n, len(images))
+    of = f"{n}" if n == len(images) else f"the first {n} of {len(images)}"
+    size = " x ".join(map(str, w.shape[:3] if w.ndim == 4 else images.shape[1:]))
+    return tiles(images[:n], f"{name}: {of} units, {size} weights each", "weight", ax)
+
+
+def feature_maps(
+    model: Sequential,
+    x: ArrayLike,
+    layer: Layer | str | int | None = None,
+    n: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """What a convolution makes of one image: a map for each of its filters, all with one scale of colours.
+
+    Parameters
+    ----------
+    model : Sequential
+    x : array-like of shape input_shape or (1, *input_shape)
+        The image, as `predict` takes it.
+    layer : Layer, str or int, optional
+        The layer, its name or its place in the model; its output must be (height, width, channels). None: the
+        first that has weights and gives such maps.
+    n : int, optional
+        How many maps, from the first; None: all.
+    ax : Axes, optional
+        None: a new figure.
+
+    Returns
+    -------
+    Axes
+        With the maps in rows from left to right, one image in all.
+    """
+    name, maps = maps_of(model, x, layer)
+    n = count(n, len(maps))
+    of = f"{n} maps" if n == len(maps) else f"the first {n} of {len(maps)} maps"
+    title = f"{name}: {of}, {maps.shape[1]} x {maps.shape[2]}"
+    return tiles(maps[:n], title, "output", ax)
