@@ -64,7 +64,7 @@ class Loss(_config.Config):
         _config.choice("reduction", reduction, ("sum_over_batch_size",))
         _config.choice("axis", axis, (-1,))
 
-    def spec(self) -> dict[str, Any] | None:
+    def spec(self) -> dict[str, Any] | Any:  # Any: the None of FunctionLoss, which no other loss gives
         """The loss as a plan is told of it."""
         return {
             "name": self.rule,

@@ -322,7 +322,7 @@ def test_a_loss_from_outside(isa):
 @pytest.mark.parametrize("name", NETS)
 @pytest.mark.parametrize("training", [False, True])
 def test_gradients_of_a_loss_from_outside(isa, threads, name, training):
-    """step_forward and step_gradients with the mean squared error's gradient: those of a plan with that loss."""
+    """step_forward and step_gradients with the mean squared error's gradient: a plan with that loss."""
     threads(2)
     inside, _ = make_plans(33, NETS[name])
     outside, expected = make_plans(33, NETS[name], loss=None)
