@@ -33,11 +33,7 @@ def set_isa(name=None):
 
 
 def set_num_threads(n):
-    """Let calls use n threads from now on; None goes back to what the machine and the environment allow."""
-    if n is not None and (isinstance(n, bool) or not hasattr(n, "__index__")):
-        raise TypeError(f"n must be an integer from 1 to 1024 or None, got {n!r}")
-    if n is not None and not 1 <= n <= 1024:
-        raise ValueError(f"n must be an integer from 1 to 1024 or None, got {n!r}")
+    """Let calls use n threads from now on; None goes back to what the machine allows. See `nnc.set_num_threads`."""
     nnc_set_threads(0 if n is None else n)
 
 

@@ -164,7 +164,7 @@ class Plan:
 
     def _backward(self, d, tape):
         """Turn the gradient after the last taped layer into that of every parameter, penalties included."""
-        gradients = []
+        gradients: list[Array] = []
         for (layer, parameters), kept in reversed(list(zip(self._layer_parameters(), tape, strict=False))):
             d, of_layer = layer.backward(d, parameters, kept)
             gradients = of_layer + gradients
@@ -184,10 +184,10 @@ class Plan:
 
     def _update(self, gradients, tape, learning_rate, step):
         """Apply a step: what is trainable moves along its gradient, the rest takes its layer's new values."""
-        new_state = []
+        states: list[Array] = []
         for (layer, parameters), kept in zip(self._layer_parameters(), tape, strict=True):
-            new_state += layer.new_state(parameters, kept)
-        gradients, new_state = clip(self._optimizer, gradients), iter(new_state)
+            states += layer.new_state(parameters, kept)
+        gradients, new_state = clip(self._optimizer, gradients), iter(states)
         everything = zip(self._parameters, self.parameter_trainable, gradients, self._slots, strict=True)
         for w, trainable, g, slots in everything:
             if trainable:
