@@ -18,6 +18,7 @@ from pathlib import Path
 
 from nnc import _config, _core
 from nnc.models import Sequential
+from nnc.models.batches import BATCH_SIZE
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _ASSUMED = 2 * 2**20  # where the system does not say
@@ -90,7 +91,7 @@ def working_set_of(model: Sequential, batch_size: int | None, input_shape: tuple
         model.build((None, *input_shape))
     slots = len(model.optimizer.slot_names()) if model.optimizer else 0
     outputs = sum(math.prod(layer.output_shape or ()) for layer in model.layers if layer.weight_names)
-    rows = (batch_size or 32) * (math.prod(input_shape) + 2 * outputs)
+    rows = (batch_size or BATCH_SIZE) * (math.prod(input_shape) + 2 * outputs)
     return 4 * ((1 + slots) * model.count_params() + rows)
 
 
