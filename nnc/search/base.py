@@ -16,6 +16,7 @@ from nnc._config import refusal
 from nnc._machine import threads
 from nnc.callbacks.progress import resolve
 from nnc.models.interrupts import Interrupts
+from nnc.models.modelfile import NUMERICS
 from nnc.search import workers
 from nnc.search.data import Data
 from nnc.search.journal import Journal
@@ -275,6 +276,7 @@ class Search:
         """What tells this search from another, for the journal."""
         name = type(self.target) if self.estimates else self.target
         return {
+            "numerics": NUMERICS,
             "search": type(self).__name__,
             "of": getattr(name, "__qualname__", type(name).__qualname__),
             "space": repr(self.space),

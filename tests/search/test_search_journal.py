@@ -50,6 +50,14 @@ def test_lines(tmp_path):
     assert [t.seconds for t in again.trials] == [t.seconds for t in result.trials]
 
 
+def test_trials_of_another_numerics_are_not_mixed_in(tmp_path, monkeypatch):
+    path = tmp_path / "journal"
+    run(path)
+    monkeypatch.setattr("nnc.search.base.NUMERICS", 1)
+    with pytest.raises(ValueError, match="another search.*numerics"):
+        run(path)
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_torn_at_any_byte_of_the_last_line(n_jobs, tmp_path, whole):
     path = tmp_path / "journal"
