@@ -54,7 +54,7 @@ def test_trials_of_another_numerics_are_not_mixed_in(tmp_path, monkeypatch):
     path = tmp_path / "journal"
     run(path)
     monkeypatch.setattr("nnc.search.base.NUMERICS", 1)
-    with pytest.raises(ValueError, match="another search.*numerics"):
+    with pytest.raises(ValueError, match=r"another search.*numerics"):
         run(path)
 
 
