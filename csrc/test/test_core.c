@@ -94,11 +94,16 @@ static void test_elementwise_stays_inside(void) {
         for (int id = 0; id < N_ACTIVATIONS; id++) {
             struct guarded z = guard(n, true), a = guard(n, true), da = guard(n, true);
             nnc_activation_forward(id, 1, n, z.floats, a.floats, 0.5f);
-            CHECK(nnc_activation_backward(id, 1, n, z.floats, da.floats, a.floats, 0.5f) == NNC_OK, "%d", id);
+            struct guarded dz = guard(n, true);
+            CHECK(nnc_activation_backward(id, 1, n, z.floats, NULL, da.floats, dz.floats, 0.5f) == NNC_OK, "%d", id);
             bool finite = true;
-            for (size_t i = 0; i < n; i++) finite = finite && isfinite(a.floats[i]);
+            for (size_t i = 0; i < n; i++) finite = finite && isfinite(dz.floats[i]);
             CHECK(finite, "%s activation %d of %zu", nnc_isa_name(), id, n);
-            unguard(&z), unguard(&a), unguard(&da);
+            const bool keeps_d = nnc_activation_keeps_d(id);
+            const nnc_status status = nnc_activation_backward(id, 1, n, NULL, a.floats, da.floats, a.floats, 0.5f);
+            CHECK(status == (keeps_d ? NNC_INVALID : NNC_OK), "%d", id);
+            CHECK(keeps_d || !memcmp(a.floats, dz.floats, n * sizeof(float)), "%s activation %d of %zu", nnc_isa_name(), id, n);
+            unguard(&z), unguard(&a), unguard(&da), unguard(&dz);
         }
 }
 
