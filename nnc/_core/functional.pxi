@@ -112,16 +112,14 @@ cdef nnc_matrix _matrix(array, size_t rows, size_t cols, size_t rs, size_t cs) e
 
 def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
     """a = f(x w + b): x (B, I), w (I, O), b (O,) -> (B, O). x.T and w.T of C-contiguous arrays are read as they lie."""
-    x_base, xrs, xcs = _as_matrix(x)
-    w_base, wrs, wcs = _as_matrix(w)
-    B, I = np.shape(x)
-    O = np.shape(w)[1]
-    if np.shape(w)[0] != I:
-        raise ValueError(f"x {np.shape(x)} and w {np.shape(w)} do not fit: x (B, I), w (I, O)")
+    x_base, B, I, xrs, xcs = _as_matrix(x)
+    w_base, K, O, wrs, wcs = _as_matrix(w)
+    if K != I:
+        raise ValueError(f"x {(B, I)} and w {(K, O)} do not fit: x (B, I), w (I, O)")
     if b is not None:
         b = _as_float(b, 1)
         if b.shape[0] != O:
-            raise ValueError(f"b has shape {b.shape}, w {np.shape(w)} wants ({O},)")
+            raise ValueError(f"b has shape {b.shape}, w {(K, O)} wants ({O},)")
     out = _out(out, (B, O))
     _gemm(_matrix(x_base, B, I, xrs, xcs), _matrix(w_base, I, O, wrs, wcs), b, out)
     cdef int id_ = _activation_id(activation)
