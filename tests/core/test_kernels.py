@@ -52,7 +52,7 @@ def test_products_of_integers_are_exact(isa, inner):
 def test_products_of_transposed_arrays(isa, inner):
     """Either side as it lies or transposed, down to slices that are neither."""
     rng = rng_of(inner, 2)
-    for batch, outer in [(1, 1), (5, 31), (17, 33), (64, 70)]:
+    for batch, outer in [(1, 1), (5, 31), (17, 33), (64, 70), (70, 10), (61, 3), (7, 100)]:
         x = rng.integers(-3, 4, (batch, inner)).astype(np.float32)
         w = rng.integers(-3, 4, (inner, outer)).astype(np.float32)
         expected = x @ w
