@@ -62,3 +62,18 @@ def memory(isa: str, threads: int, size: int, update: bool, total: int = 1 << 30
     """GB/s of each thread reading (or reading and writing) its own `size` bytes, `total` bytes in all."""
     library = _library(isa)
     return 1e-9 * _on_threads(lambda: library.probe_memory(size, max(1, total // size), update), threads)
+
+
+def fma_units(isa: str) -> int | None:
+    """How many multiply-adds of 512 bits a core begins in a cycle; None without AVX-512 or a compiler.
+
+    Cores with AVX-512 begin two of 256 bits, so it is how much faster the wide ones are: twice or not at all.
+    """
+    if isa != "avx512":
+        return None
+    try:
+        rates = [(fma("avx512", 1), fma("avx2", 1)) for _ in range(5)]
+    except (OSError, KeyError, subprocess.SubprocessError):
+        return None
+    wide, narrow = (max(rate) for rate in zip(*rates, strict=True))
+    return max(1, round(wide / narrow))

@@ -8,6 +8,7 @@ import math
 import statistics
 
 import groups
+from document import machine_name
 from timing import Result
 
 
@@ -136,28 +137,6 @@ def short_table(record: dict) -> str:
             lines.append(f"| {r.case} | {ours} | {theirs}, {peer} | {lead(r):.2f} |")
     m = record["machine"]
     return (
-        f"Written by `{m['command']}` on {m['cpu']}, {m['cpus']} CPUs, {m['date']}; "
-        "training is a whole step.\n\n" + "\n".join(lines)
-    )
-
-
-def put_into(readme: str, text: str) -> str:
-    """`readme` with `text` between its two marks."""
-    begin, end = "<!-- benchmarks: written by benchmarks/run.py --doc -->\n", "<!-- end of benchmarks -->"
-    before, _, rest = readme.partition(begin)
-    _, mark, after = rest.partition(end)
-    if not mark:
-        raise ValueError(f"README.md has no {begin.strip()} with {end} behind it")
-    return f"{before}{begin}\n{text}\n\n{end}{after}"
-
-
-def document(record: dict) -> str:
-    """docs/benchmarks.md."""
-    m = record["machine"]
-    return (
-        "# Benchmarks\n\n"
-        f"Written by `{m['command']}`; do not edit. A ratio is the fastest peer's time over nnc's, "
-        "taken within a round: above 1 nnc is faster. The clock of a machine drifts, so the "
-        "ratios hold longer than the times. The percentage of peak is of the multiply-adds that this "
-        "machine did in the same round.\n\n" + markdown(record)
+        f"Written by `{m['command']}` on {machine_name(m)}, {m['date']}; training is a whole step.\n\n"
+        + "\n".join(lines)
     )

@@ -3,7 +3,8 @@
     python benchmarks/run.py                                  # all groups, 1 and 2 threads
     python benchmarks/run.py train inference --threads 2
     python benchmarks/run.py --quick                          # does it work? the figures mean nothing
-    python benchmarks/run.py --doc                            # docs/benchmarks.md and README's table too
+    python benchmarks/run.py --doc                            # writes this machine's section of
+                                                              # docs/benchmarks.md and README's table
     python benchmarks/run.py train --compare OTHER            # this nnc beside another, see below
     NNC_ISA=avx2 python benchmarks/run.py train --peers       # nnc alone on AVX2, as a part of AVX2's peak
     python benchmarks/run.py train --peers --threads 2 4      # more threads than CPUs
@@ -29,8 +30,10 @@ import shlex
 import sys
 from pathlib import Path
 
+import document
 import groups
 import peers
+import probe
 import report
 from compare import compare, table
 from worker import start
@@ -50,7 +53,11 @@ def arguments() -> argparse.Namespace:
     add("--peers", nargs="*", metavar="NAME", help=f"of {', '.join(peers.TRAINERS)}, ...; all unless given")
     add("--mnist", type=Path, default=groups.Context.mnist, metavar="FOLDER", help="the four IDX files")
     add("--out", type=Path, default=ROOT / "results" / "benchmarks", metavar="FOLDER")
-    add("--doc", action="store_true", help="write docs/benchmarks.md")
+    add(
+        "--doc",
+        action="store_true",
+        help="write this machine's part of docs/benchmarks.md, and README's table",
+    )
     add("--compare", metavar="OTHER", help="an interpreter or a checkout with another nnc")
     options = parser.parse_args()
     if unknown := set(options.groups) - set(groups.NAMES):
@@ -105,6 +112,7 @@ def machine(options: argparse.Namespace) -> dict:
         "system": f"{platform.system()} {platform.machine()}",
         "isa": info["isa"],
         "isas": info["isa_available"],
+        "fma_units": probe.fma_units(info["isa"]),
         "compiler": info["compiler"],
         "python": platform.python_version(),
         "versions": versions,
@@ -143,9 +151,10 @@ def main() -> None:
     (options.out / "results.json").write_text(json.dumps(record, indent=1) + "\n")
     (options.out / "results.md").write_text("# Benchmarks\n\n" + text)
     if options.doc and not options.compare:
-        (ROOT / "docs" / "benchmarks.md").write_text(report.document(record))
-        readme = ROOT / "README.md"
-        readme.write_text(report.put_into(readme.read_text(), report.short_table(record)))
+        docs, readme = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
+        name, body = document.machine_name(record["machine"]), report.markdown(record, "###")
+        docs.write_text(document.put_section(docs.read_text() if docs.exists() else "", name, body))
+        readme.write_text(document.put_into(readme.read_text(), report.short_table(record)))
 
 
 if __name__ == "__main__":

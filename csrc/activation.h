@@ -9,8 +9,6 @@
 extern const struct nnc_field nnc_activation_fields[];
 extern const size_t nnc_n_activation_fields;
 
-bool nnc_activation_keeps_d(int id); /* f' is told from d, not from a */
-
 /* a = f(z) in place, softmax included, on rows [0, m) from the given pointers. d as in kernels.h. */
 void nnc_activate(const struct nnc_activation_of *f, size_t m, size_t n, struct nnc_write a, struct nnc_write d);
 /* da *= f' likewise; d.at is NULL where a says all. */

@@ -29,8 +29,9 @@ nnc_status nnc_gemm(const nnc_matrix *a, const nnc_matrix *b, const float *init,
 struct activation_call {
     int id;
     size_t M, N;
-    const float *z, *da;
-    float *out, *a;
+    const float *z, *a, *da; /* backward: z or a, the other NULL */
+    float *out;
+    float *row;              /* (N), for softmax */
     float alpha;
 };
 
@@ -45,38 +46,48 @@ static void activation_forward_body(void *arg, struct nnc_worker *worker) {
 }
 
 void nnc_activation_forward(int id, size_t M, size_t N, const float *z, float *a, float alpha) {
-    if (M == 0 || N == 0) return;
+    if (M == 0 || N == 0 || (id == ACTIVATION_linear && a == z)) return;
     struct activation_call t = {.id = id, .M = M, .N = N, .z = z, .out = a, .alpha = alpha};
     nnc_team_run(1, activation_forward_body, &t);
 }
 
-enum { IN_CACHE = 2048 }; /* numbers that are worked on together: what is made between stays in the L1 cache */
+enum { IN_CACHE = 512 }; /* numbers that are worked on together: what is made between stays in the L1 cache */
+
+/* What f' of numbers [i, i + n) is told from: made of z, in a or d; or a as it was given, copied where dz takes its place. */
+static const float *kept_for_derivative(const struct activation_call *t, size_t i, size_t n, float *a, float *d) {
+    if (!t->z && t->out != t->a) return t->a + i;
+    if (!t->z) memcpy(a, t->a + i, n * sizeof *a);
+    else if (t->id == ACTIVATION_softmax) nnc_kernels->softmax_forward(n, t->z + i, a);
+    else
+        nnc_kernels->activation_forward[t->id](1, n, (struct nnc_read){t->z + i, 0}, (struct nnc_write){a, 0},
+                                               (struct nnc_write){d, 0}, t->alpha);
+    return nnc_activation_keeps_d(t->id) ? d : a;
+}
 
 static void activation_backward_body(void *arg, struct nnc_worker *worker) {
     const struct activation_call *t = arg;
     (void)worker;
-    const size_t n = t->M * t->N;
+    const bool softmax = t->id == ACTIVATION_softmax;
+    const size_t n = t->M * t->N, together = softmax ? t->N : IN_CACHE;
     float a[IN_CACHE], d[IN_CACHE];
-    for (size_t i = 0, c; i < n && t->id != ACTIVATION_softmax; i += c) {
-        c = least(n - i, IN_CACHE);
-        nnc_kernels->activation_forward[t->id](1, c, (struct nnc_read){t->z + i, 0}, (struct nnc_write){a, 0},
-                                               (struct nnc_write){d, 0}, t->alpha);
+    for (size_t i = 0; i < n; i += together) {
+        const size_t c = least(n - i, together);
+        const float *kept = kept_for_derivative(t, i, c, softmax ? t->row : a, d);
         if (t->out != t->da) memcpy(t->out + i, t->da + i, c * sizeof *t->out);
-        nnc_kernels->activation_backward[t->id](1, c, (struct nnc_read){nnc_activation_keeps_d(t->id) ? d : a, 0},
-                                                (struct nnc_write){t->out + i, 0}, t->alpha);
-    }
-    for (size_t i = 0; i < t->M && t->id == ACTIVATION_softmax; i++) {
-        nnc_kernels->softmax_forward(t->N, t->z + i * t->N, t->a);
-        if (t->out != t->da) memcpy(t->out + i * t->N, t->da + i * t->N, t->N * sizeof *t->out);
-        nnc_kernels->softmax_backward(t->N, t->a, t->out + i * t->N);
+        if (softmax) nnc_kernels->softmax_backward(c, kept, t->out + i);
+        else
+            nnc_kernels->activation_backward[t->id](1, c, (struct nnc_read){kept, 0}, (struct nnc_write){t->out + i, 0},
+                                                    t->alpha);
     }
 }
 
-nnc_status nnc_activation_backward(int id, size_t M, size_t N, const float *z, const float *da, float *dz, float alpha) {
+nnc_status nnc_activation_backward(int id, size_t M, size_t N, const float *z, const float *a, const float *da, float *dz,
+                                   float alpha) {
     if (M == 0 || N == 0) return NNC_OK;
+    if (!z && nnc_activation_keeps_d(id)) return NNC_INVALID;
     float *row = id == ACTIVATION_softmax ? malloc(N * sizeof *row) : NULL;
     if (id == ACTIVATION_softmax && !row) return NNC_NO_MEMORY;
-    struct activation_call t = {.id = id, .M = M, .N = N, .z = z, .da = da, .out = dz, .a = row, .alpha = alpha};
+    struct activation_call t = {.id = id, .M = M, .N = N, .z = z, .a = a, .da = da, .out = dz, .row = row, .alpha = alpha};
     nnc_team_run(1, activation_backward_body, &t);
     free(row);
     return NNC_OK;

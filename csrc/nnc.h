@@ -74,6 +74,7 @@ typedef struct nnc_geometry {
 
 /* Activations by name; -1 if there is none. The table is in activations.def. */
 int nnc_activation_id(const char *name);
+bool nnc_activation_keeps_d(int id); /* f' is told from d, not from a */
 
 /* ---- plans ------------------------------------------------------------------------------------------------------ */
 
@@ -201,8 +202,10 @@ nnc_status nnc_gemm(const nnc_matrix *a, const nnc_matrix *b, const float *init,
 
 /* a = f(z) over (M, N) dense rows; softmax along N. */
 void nnc_activation_forward(int id, size_t M, size_t N, const float *z, float *a, float alpha);
-/* dz = da f'(z). */
-nnc_status nnc_activation_backward(int id, size_t M, size_t N, const float *z, const float *da, float *dz, float alpha);
+/* dz = da f'(z), from z, or where z is NULL from the output a = f(z), which tells f' unless the activation keeps d, and for
+ * alpha >= 0 only. dz may be da, z or a. */
+nnc_status nnc_activation_backward(int id, size_t M, size_t N, const float *z, const float *a, const float *da, float *dz,
+                                   float alpha);
 
 /* Value and gradient da (M, N) of the mean loss over rows; targets, weights as in nnc_data (x is not read, n is M). */
 nnc_status nnc_loss(const nnc_spec *spec, size_t N, const float *a, const nnc_data *targets, double *value, float *da,

@@ -16,6 +16,8 @@
 enum {
     KC = 1024, /* depth of the forward product per pass over x: 128 KB of a panel stay in L2 */
     NC = 512,  /* depth of a product whose right side is packed first: 64 KB on the stack */
+    FEW_READERS = 28, READERS_OF_A_ROW = 6, /* rows of a for which a wide b is not packed; for each row of a narrow one */
+    LANES = 16, TRANSPOSING = 48, /* of a wide vector; multiply-adds of a lane in the time that an element takes to transpose */
     FEW_ROWS = 64, TOGETHER = 256, /* rows of a batch between which 32 of its columns are copied together: 32 KB on the stack */
 };
 
@@ -193,25 +195,75 @@ void nnc_product_pixels(const struct nnc_products *products, const struct nnc_pi
 
 /* ---- any matrices ---------------------------------------------------------------------------------------------------- */
 
+/* Is b read as it lies by m rows of a? Packing pays where a panel whose rows are far apart is read often; and for a short panel,
+ * since the rows at its end are packed in any case, and every row of c then begins a second time. */
+static bool reads_in_place(size_t m, const nnc_matrix *b) {
+    return b->cs == 1 && m <= (b->cols <= PANEL ? READERS_OF_A_ROW * b->rows : FEW_READERS);
+}
+
+/* Rows of b that have PANEL readable floats from column j on: all but the last, where b ends. */
+static size_t readable_rows(const nnc_matrix *b, size_t j) {
+    size_t last = 0;
+    while (last < b->rows && last * b->rs + b->cols < j + PANEL) last++;
+    return b->rows - last;
+}
+
+/* n columns of k rows of b, whose first element is at `block`. */
+static void pack_block(const struct nnc_products *products, const nnc_matrix *b, const float *block, size_t k, size_t n,
+                       float *packed) {
+    if (n < PANEL) memset(packed, 0, k * PANEL * sizeof *packed); /* the columns that fill it up */
+    if (b->cs != 1) products->pack(n, k, (struct nnc_read){block, b->cs}, packed, PANEL);
+    for (size_t i = 0; i < k && b->cs == 1; i++) memcpy(packed + i * PANEL, block + i * b->rs, n * sizeof *packed);
+}
+
+/* c = init + a b for the columns of b from j on, at most PANEL; c.at is the first of them. */
+static void panel_product(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, size_t j,
+                          struct nnc_read init, struct nnc_write c) {
+    _Alignas(64) float packed[NC * PANEL];
+    const size_t n = least(PANEL, b->cols - j), in_place = reads_in_place(a->rows, b) ? readable_rows(b, j) : 0;
+    size_t p = 0;
+    do { /* once even for K = 0: c is init then */
+        const bool packs = p >= in_place;
+        const size_t k = packs ? least(NC, a->cols - p) : least(KC, in_place - p);
+        const float *block = b->data + p * b->rs + j * b->cs;
+        if (packs) pack_block(products, b, block, k, n, packed);
+        struct nnc_product product = plain(a->rows, n, k);
+        product.rs = a->rs, product.cs = a->cs, product.ldb = packs ? PANEL : b->rs;
+        product.ldinit = init.ld, product.ldc = c.ld;
+        products->gemm(&product, a->data + p * a->cs, packs ? packed : block, init.at, c.at);
+        init = nnc_reading(c), p += k;
+    } while (p < a->cols);
+}
+
+/* c^T = init + b^T a^T: a narrow c would leave lanes of every vector idle, and a^T lies as vectors want it. */
+static void narrow_product(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, const float *init,
+                           struct nnc_write c) {
+    const nnc_matrix left = {b->data, b->cols, b->rows, b->cs, b->rs}, right = {a->data, a->cols, a->rows, a->cs, a->rs};
+    _Alignas(64) float transposed[TILE];
+    for (size_t j = 0; j < right.cols; j += PANEL) {
+        for (size_t i = 0; i < left.rows; i++)
+            for (size_t q = 0; q < PANEL; q++) transposed[i * PANEL + q] = init ? init[i] : 0;
+        const struct nnc_write t = {transposed, PANEL};
+        panel_product(products, &left, &right, j, nnc_reading(t), t);
+        products->pack(left.rows, least(PANEL, right.cols - j), nnc_reading(t), c.at + j * c.ld, c.ld);
+    }
+}
+
+/* Is that worth while? The sums must be long enough for the lanes that were idle to pay for transposing c. */
+static bool is_narrow(const nnc_matrix *a, const nnc_matrix *b) {
+    const size_t idle = nnc_round_up(b->cols, LANES) - b->cols;
+    return a->rs == 1 && b->cols < a->rows && b->cols <= FEW_READERS && idle * a->cols > TRANSPOSING * b->cols;
+}
+
 void nnc_product_matrices(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, const float *init,
                           struct nnc_write c) {
-    float panel[NC * PANEL];
+    if (is_narrow(a, b)) {
+        narrow_product(products, a, b, init, c);
+        return;
+    }
     for (size_t j = 0; j < b->cols; j += PANEL) {
-        const size_t n = least(PANEL, b->cols - j);
-        if (n < PANEL) memset(panel, 0, sizeof panel); /* the columns that fill it up */
         float row[PANEL] = {0};
-        if (init) memcpy(row, init + j, n * sizeof *row);
-        const float *from = row;
-        size_t p = 0;
-        do { /* once even for K = 0: c is init then */
-            const size_t k = least(NC, a->cols - p);
-            const float *block = b->data + p * b->rs + j * b->cs;
-            for (size_t i = 0; i < k && b->cs == 1; i++) memcpy(panel + i * PANEL, block + i * b->rs, n * sizeof *panel);
-            if (b->cs != 1) products->pack(n, k, (struct nnc_read){block, b->cs}, panel, PANEL);
-            struct nnc_product product = plain(a->rows, n, k);
-            product.rs = a->rs, product.cs = a->cs, product.ldb = PANEL, product.ldinit = p ? c.ld : 0, product.ldc = c.ld;
-            products->gemm(&product, a->data + p * a->cs, panel, from, c.at + j);
-            from = c.at + j, p += k;
-        } while (p < a->cols);
+        if (init) memcpy(row, init + j, least(PANEL, b->cols - j) * sizeof *row);
+        panel_product(products, a, b, j, (struct nnc_read){row, 0}, (struct nnc_write){c.at + j, c.ld});
     }
 }

@@ -11,11 +11,13 @@ TITLE = "Elementwise"
 ABOUT = (
     "Activations and their derivatives (dz of da) over float32 arrays of 128 x 292 and 1000 x 1000, "
     "`nnc.functional` beside PyTorch's operators, both into given arrays, one thread. "
-    "nnc's function makes dz from z; PyTorch's for sigmoid and tanh has the output to start from."
+    "The derivatives of gelu and silu start from z; those of the others from the output, but for "
+    "PyTorch's of softplus, which takes z."
 )
 ONE_THREAD = True
 SHAPES = [(128, 292), (1000, 1000)]
 NAMES = ("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus")
+FROM_Z = ("gelu", "silu")  # whose derivatives are no functions of the output
 ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
 
 
@@ -23,9 +25,10 @@ def nnc_calls(name, z, da):
     from nnc import functional
 
     out, dz, alpha = np.empty_like(z), np.empty_like(z), ALPHA.get(name, 0.0)
+    a = None if name in FROM_Z else functional.activation(name, z, alpha)
     return {
         "forward": lambda: functional.activation(name, z, alpha, out=out),
-        "backward": lambda: functional.activation_backward(name, z, da, alpha, out=dz),
+        "backward": lambda: functional.activation_backward(name, z, da, alpha, dz, a=a),
     }
 
 
@@ -38,17 +41,18 @@ def torch_calls(name, z, da):
     z, da = torch.from_numpy(z), torch.from_numpy(da)
     out, dz = torch.empty_like(z), torch.empty_like(z)
     more = [ALPHA[name]] if name in ALPHA else []
-    backward = {  # PyTorch's derivatives of sigmoid and tanh take the output
-        "relu": lambda: aten.threshold_backward.grad_input(da, z, 0, grad_input=dz),
-        "leaky_relu": lambda: aten.leaky_relu_backward.grad_input(da, z, 0.01, False, grad_input=dz),
-        "elu": lambda: aten.elu_backward.grad_input(da, 1, 1, 1, False, z, grad_input=dz),
+    operator = getattr(aten, name).out
+    operator(z, *more, out=out)
+    backward = {
+        "relu": lambda: aten.threshold_backward.grad_input(da, out, 0, grad_input=dz),
+        "leaky_relu": lambda: aten.leaky_relu_backward.grad_input(da, out, 0.01, True, grad_input=dz),
+        "elu": lambda: aten.elu_backward.grad_input(da, 1, 1, 1, True, out, grad_input=dz),
         "gelu": lambda: aten.gelu_backward.grad_input(da, z, grad_input=dz),
         "silu": lambda: aten.silu_backward.grad_input(da, z, grad_input=dz),
         "sigmoid": lambda: aten.sigmoid_backward.grad_input(da, out, grad_input=dz),
         "tanh": lambda: aten.tanh_backward.grad_input(da, out, grad_input=dz),
         "softplus": lambda: aten.softplus_backward.grad_input(da, z, 1, 20, grad_input=dz),
     }
-    operator = getattr(aten, name).out
     return {"forward": lambda: operator(z, *more, out=out), "backward": backward[name]}
 
 

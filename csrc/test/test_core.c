@@ -89,16 +89,48 @@ static void test_gemm_stays_inside(void) {
                 }
 }
 
+/* nnc_gemm of matrices that end where they end, each by rows or by columns, with and without a first row. */
+static void test_matrices_stay_inside(void) {
+    const size_t shapes[][3] = { /* m, k, n: read in place, packed, transposed; of one panel and of several */
+        {1, 1, 1},   {2, 0, 3},    {3, 5, 31},   {5, 1, 33},    {30, 7, 10},  {29, 1, 1},   {40, 100, 10}, {33, 200, 1},
+        {61, 90, 3}, {70, 30, 28}, {65, 90, 17}, {28, 600, 70}, {29, 40, 40}, {7, 600, 10}, {100, 2, 32},  {64, 1100, 12},
+    };
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int variant = 0; variant < 16; variant++) {
+            const size_t m = shapes[s][0], k = shapes[s][1], n = shapes[s][2];
+            const bool at_end = variant & 1, a_rows = variant & 2, b_rows = variant & 4, starts = variant & 8;
+            struct guarded a = guard(m * k, at_end), b = guard(k * n, at_end), c = guard(m * n, at_end), init = guard(n, at_end);
+            const nnc_matrix left = {a.floats, m, k, a_rows ? k : 1, a_rows ? 1 : m};
+            const nnc_matrix right = {b.floats, k, n, b_rows ? n : 1, b_rows ? 1 : k};
+            CHECK(nnc_gemm(&left, &right, starts ? init.floats : NULL, c.floats, n) == NNC_OK, "shape %zu", s);
+            bool equal = true;
+            for (size_t i = 0; i < m; i++)
+                for (size_t j = 0; j < n; j++) {
+                    float sum = starts ? init.floats[j] : 0;
+                    for (size_t p = 0; p < k; p++)
+                        sum += a.floats[i * left.rs + p * left.cs] * b.floats[p * right.rs + j * right.cs];
+                    equal = equal && c.floats[i * n + j] == sum;
+                }
+            CHECK(equal, "%s m %zu k %zu n %zu variant %d", nnc_isa_name(), m, k, n, variant);
+            unguard(&a), unguard(&b), unguard(&c), unguard(&init);
+        }
+}
+
 static void test_elementwise_stays_inside(void) {
     for (size_t n = 1; n < 70; n++)
         for (int id = 0; id < N_ACTIVATIONS; id++) {
             struct guarded z = guard(n, true), a = guard(n, true), da = guard(n, true);
             nnc_activation_forward(id, 1, n, z.floats, a.floats, 0.5f);
-            CHECK(nnc_activation_backward(id, 1, n, z.floats, da.floats, a.floats, 0.5f) == NNC_OK, "%d", id);
+            struct guarded dz = guard(n, true);
+            CHECK(nnc_activation_backward(id, 1, n, z.floats, NULL, da.floats, dz.floats, 0.5f) == NNC_OK, "%d", id);
             bool finite = true;
-            for (size_t i = 0; i < n; i++) finite = finite && isfinite(a.floats[i]);
+            for (size_t i = 0; i < n; i++) finite = finite && isfinite(dz.floats[i]);
             CHECK(finite, "%s activation %d of %zu", nnc_isa_name(), id, n);
-            unguard(&z), unguard(&a), unguard(&da);
+            const bool keeps_d = nnc_activation_keeps_d(id);
+            const nnc_status status = nnc_activation_backward(id, 1, n, NULL, a.floats, da.floats, a.floats, 0.5f);
+            CHECK(status == (keeps_d ? NNC_INVALID : NNC_OK), "%d", id);
+            CHECK(keeps_d || !memcmp(a.floats, dz.floats, n * sizeof(float)), "%s activation %d of %zu", nnc_isa_name(), id, n);
+            unguard(&z), unguard(&a), unguard(&da), unguard(&dz);
         }
 }
 
@@ -415,6 +447,7 @@ int main(void) {
         CHECK(nnc_choose_isa(nnc_isa_available(i), message) == NNC_OK, "%s", message);
         int before = failures;
         test_gemm_stays_inside();
+        test_matrices_stay_inside();
         test_elementwise_stays_inside();
         test_training();
         test_maps_stay_inside();

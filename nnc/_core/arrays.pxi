@@ -75,18 +75,21 @@ cdef _as_float(array, int ndim=-1):
 
 
 cdef _as_matrix(array):
-    """(C-contiguous base, row stride, column stride) of a matrix; a transposed one is taken as it lies."""
+    """(C-contiguous base, rows, columns, row stride, column stride); a transposed matrix is taken as it lies."""
     array = np.asarray(array, dtype=np.float32)
-    if array.ndim == 2 and array.flags.f_contiguous and not array.flags.c_contiguous:
-        return array.T, 1, array.shape[0]
-    array = _as_float(array, 2)
-    return array, array.shape[1], 1
+    flags = array.flags
+    if array.ndim != 2 or not (flags.c_contiguous or flags.f_contiguous):
+        array = _as_float(array, 2)
+        flags = array.flags
+    rows, cols = array.shape
+    return (array, rows, cols, cols, 1) if flags.c_contiguous else (array.T, rows, cols, 1, rows)
 
 
 cdef _out(out, shape):
     if out is None:
         return np.empty(shape, np.float32)
-    if out.dtype != np.float32 or out.shape != tuple(shape) or not out.flags.c_contiguous or not out.flags.writeable:
+    flags = out.flags
+    if out.dtype != np.float32 or out.shape != tuple(shape) or not flags.c_contiguous or not flags.writeable:
         raise ValueError(
             f"out must be a writeable C-contiguous float32 array of shape {tuple(shape)}, got {out.dtype} {out.shape}"
         )

@@ -91,6 +91,7 @@ cdef extern from "nnc.h" nogil:
     c_bool nnc_has_openmp()
     const char *nnc_compiler()
     int nnc_activation_id(const char *name)
+    c_bool nnc_activation_keeps_d(int id)
     nnc_status nnc_plan_create(nnc_plan **plan, const nnc_plan_spec *spec, char *message)
     void nnc_plan_free(nnc_plan *plan)
     size_t nnc_plan_outputs(const nnc_plan *plan)
@@ -114,8 +115,8 @@ cdef extern from "nnc.h" nogil:
     double nnc_plan_penalty(nnc_plan *plan)
     nnc_status nnc_gemm(const nnc_matrix *a, const nnc_matrix *b, const float *init, float *c, size_t ldc)
     void nnc_activation_forward(int id, size_t M, size_t N, const float *z, float *a, float alpha)
-    nnc_status nnc_activation_backward(int id, size_t M, size_t N, const float *z, const float *da, float *dz,
-                                       float alpha)
+    nnc_status nnc_activation_backward(int id, size_t M, size_t N, const float *z, const float *a, const float *da,
+                                       float *dz, float alpha)
     nnc_status nnc_loss(const nnc_spec *spec, size_t N, const float *a, const nnc_data *targets, double *value,
                         float *da, char *message)
     nnc_status nnc_metric(const nnc_spec *spec, size_t N, const float *a, const nnc_data *targets, double *value,

@@ -86,7 +86,13 @@ class Plan:
 
 def activation(name: str, z: ArrayLike, alpha: float = 0.0, out: Floats | None = None) -> Floats: ...
 def activation_backward(
-    name: str, z: ArrayLike, da: ArrayLike, alpha: float = 0.0, out: Floats | None = None
+    name: str,
+    z: ArrayLike | None,
+    da: ArrayLike,
+    alpha: float = 0.0,
+    out: Floats | None = None,
+    *,
+    a: ArrayLike | None = None,
 ) -> Floats: ...
 def dense(
     x: ArrayLike,

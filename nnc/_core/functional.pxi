@@ -15,21 +15,79 @@ def activation(name, z, float alpha=0.0, out=None):
     return out
 
 
-def activation_backward(name, z, da, float alpha=0.0, out=None):
-    """dz = da f'(z)."""
-    z, da = _as_float(z), _as_float(da)
-    if z.shape != da.shape:
-        raise ValueError(f"z has shape {z.shape}, da {da.shape}: they must be the same")
-    out = _out(out, z.shape)
+def activation_backward(name, z, da, float alpha=0.0, out=None, *, a=None):
+    """dz = da f'(z): the gradient before the activation from the gradient after it.
+
+    With `a`, the output a = f(z) of `activation`, f' is computed from it, and z is not read::
+
+        linear      1                       sigmoid     a (1 - a)
+        relu        1 if a > 0 else 0       tanh        1 - a^2
+        leaky_relu  1 if a > 0 else alpha   softplus    1 - exp(-a)
+        elu         1 if a > 0 else a + alpha
+        selu        s if a > 0 else a + s t, s = 1.05070098, t = 1.67326324
+        softmax     dz_j = a_j (da_j - sum_k a_k da_k)
+
+    Those of gelu, gelu_tanh and silu are no functions of a. Without `a` the output is computed from z first,
+    which takes several times as long; the result is the same.
+
+    Parameters
+    ----------
+    name : str
+        A name of `nnc.activations.names`.
+    z : array_like, any shape, or None where `a` is given
+        Pre-activations.
+    da : array_like, shape of z
+        dL/da.
+    alpha : float, at least 0
+        Slope of leaky_relu, scale of elu; ignored by the others.
+    out : ndarray of float32, C-contiguous, shape of da, optional
+        Where dz is written; may be da, z or a itself. da saves a copy.
+    a : array_like, shape of da, optional
+        What `activation` gave for z, with the same alpha.
+
+    Returns
+    -------
+    ndarray of float32, shape of da
+
+    Raises
+    ------
+    ValueError
+        When the name is unknown, shapes differ, alpha is negative, z and a are both None, or `a` is given
+        for an activation whose derivative is no function of it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import functional
+    >>> da = np.ones(3, np.float32)
+    >>> a = functional.activation("sigmoid", [-1.0, 0.0, 1.0])
+    >>> functional.activation_backward("sigmoid", None, da, a=a).round(4)
+    array([0.1966, 0.25  , 0.1966], dtype=float32)
+    """
     cdef int id_ = _activation_id(name)
-    cdef size_t N = z.shape[z.ndim - 1] if z.ndim else 1
-    cdef size_t M = z.size // N if N else 0
-    cdef const float *zp = _read_pointer(z)
+    if alpha < 0:  # a would not tell on which side of 0 z is
+        raise ValueError(f"alpha is {alpha}: it must be at least 0")
+    if a is None and z is None:
+        raise ValueError("z is None: give z, or a=, the output of the activation")
+    if a is not None and nnc_activation_keeps_d(id_):
+        raise ValueError(f"the derivative of {name} is no function of its output: give z, and leave out a=")
+    kept, da = _as_float(z if a is None else a), _as_float(da)
+    if kept.shape != da.shape:
+        raise ValueError(f"{'z' if a is None else 'a'} has shape {kept.shape}, da {da.shape}: they must be the same")
+    out = _out(out, da.shape)
+    cdef size_t N = da.shape[da.ndim - 1] if da.ndim else 1
+    cdef size_t M = da.size // N if N else 0
+    cdef const float *zp = NULL
+    cdef const float *ap = NULL
+    if a is None:
+        zp = _read_pointer(kept)
+    else:
+        ap = _read_pointer(kept)
     cdef const float *dap = _read_pointer(da)
     cdef float *dz = _pointer(out)
     cdef nnc_status status
     with nogil:
-        status = nnc_activation_backward(id_, M, N, zp, dap, dz, alpha)
+        status = nnc_activation_backward(id_, M, N, zp, ap, dap, dz, alpha)
     _raise(status, "activation_backward")
     return out
 
@@ -54,16 +112,14 @@ cdef nnc_matrix _matrix(array, size_t rows, size_t cols, size_t rs, size_t cs) e
 
 def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
     """a = f(x w + b): x (B, I), w (I, O), b (O,) -> (B, O). x.T and w.T of C-contiguous arrays are read as they lie."""
-    x_base, xrs, xcs = _as_matrix(x)
-    w_base, wrs, wcs = _as_matrix(w)
-    B, I = np.shape(x)
-    O = np.shape(w)[1]
-    if np.shape(w)[0] != I:
-        raise ValueError(f"x {np.shape(x)} and w {np.shape(w)} do not fit: x (B, I), w (I, O)")
+    x_base, B, I, xrs, xcs = _as_matrix(x)
+    w_base, K, O, wrs, wcs = _as_matrix(w)
+    if K != I:
+        raise ValueError(f"x {(B, I)} and w {(K, O)} do not fit: x (B, I), w (I, O)")
     if b is not None:
         b = _as_float(b, 1)
         if b.shape[0] != O:
-            raise ValueError(f"b has shape {b.shape}, w {np.shape(w)} wants ({O},)")
+            raise ValueError(f"b has shape {b.shape}, w {(K, O)} wants ({O},)")
     out = _out(out, (B, O))
     _gemm(_matrix(x_base, B, I, xrs, xcs), _matrix(w_base, I, O, wrs, wcs), b, out)
     cdef int id_ = _activation_id(activation)

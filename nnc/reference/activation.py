@@ -36,42 +36,60 @@ def activation(name: str, z: ArrayLike, alpha: float = 0.0) -> Array:
     >>> activation("leaky_relu", [-2.0, 0.0, 3.0], alpha=0.5)
     array([-1.,  0.,  3.])
     """
-    f, _ = look_up(ACTIVATIONS, name, "activation")
+    f, _, _ = look_up(ACTIVATIONS, name, "activation")
     return f(np.asarray(z, np.float64), alpha)
 
 
 @np.errstate(all="ignore")
-def activation_backward(name: str, z: ArrayLike, da: ArrayLike, alpha: float = 0.0) -> Array:
+def activation_backward(
+    name: str, z: ArrayLike | None, da: ArrayLike, alpha: float = 0.0, *, a: ArrayLike | None = None
+) -> Array:
     """dz = da f'(z): the gradient before the activation from the gradient after it.
+
+    With `a`, the output a = f(z), f' is computed from it, and z is not read; `ACTIVATIONS` has the formulas.
 
     Parameters
     ----------
     name : str
         A name of ``ACTIVATIONS``.
-    z, da : array_like, any shape, the same for both
-        Pre-activations, and dL/da.
-    alpha : float
+    z : array_like, any shape, or None where `a` is given
+        Pre-activations.
+    da : array_like, shape of z
+        dL/da.
+    alpha : float, at least 0
         As in `activation`.
+    a : array_like, shape of da, optional
+        What `activation` gave for z, with the same alpha.
 
     Returns
     -------
-    ndarray of float64, shape of z
+    ndarray of float64, shape of da
 
     Raises
     ------
     ValueError
-        When the name is unknown, or the shapes of z and da differ.
+        When the name is unknown, shapes differ, alpha is negative, z and a are both None, or `a` is given
+        for an activation whose derivative is no function of it (gelu, gelu_tanh, silu).
 
     Examples
     --------
     >>> activation_backward("relu", [-2.0, 3.0], [10.0, 10.0])
     array([ 0., 10.])
+    >>> activation_backward("sigmoid", None, [10.0, 10.0], a=[0.5, 1.0])
+    array([2.5, 0. ])
     """
-    f, backward = look_up(ACTIVATIONS, name, "activation")
-    z, da = np.asarray(z, np.float64), np.asarray(da, np.float64)
-    if z.shape != da.shape:
-        raise ValueError(f"da has shape {da.shape}, z has {z.shape}: they must be the same")
-    return backward(z, f(z, alpha), da, alpha)
+    f, kept, backward = look_up(ACTIVATIONS, name, "activation")
+    if alpha < 0:  # a would not tell on which side of 0 z is
+        raise ValueError(f"alpha is {alpha}: it must be at least 0")
+    if a is None and z is None:
+        raise ValueError("z is None: give z, or a=, the output of the activation")
+    if a is not None and kept != "a":
+        raise ValueError(f"the derivative of {name} is no function of its output: give z, and leave out a=")
+    given, da = np.asarray(z if a is None else a, np.float64), np.asarray(da, np.float64)
+    if given.shape != da.shape:
+        what = "z" if a is None else "a"
+        raise ValueError(f"{what} has shape {given.shape}, da has shape {da.shape}: they must be the same")
+    return backward(f(given, alpha) if a is None and kept == "a" else given, da, alpha)
 
 
 class Activation(Layer):

@@ -47,7 +47,7 @@ def dense(
         if b.shape != w.shape[1:]:
             raise ValueError(f"b has shape {b.shape}: use {w.shape[1:]}, one for each column of w")
         z = z + b
-    f, _ = look_up(ACTIVATIONS, activation, "activation")
+    f, _, _ = look_up(ACTIVATIONS, activation, "activation")
     return f(z, alpha)
 
 

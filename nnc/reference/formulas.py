@@ -53,7 +53,7 @@ def gelu_tanh_inner(z):
     return t, (1.0 - t * t) * GELU_C * (1.0 + 3.0 * GELU_K * z * z)
 
 
-def gelu_tanh_backward(z, a, da, alpha):
+def gelu_tanh_backward(z, da, alpha):
     t, dt = gelu_tanh_inner(z)
     return da * 0.5 * (1.0 + t + z * dt)
 
@@ -70,55 +70,68 @@ def log_softmax(z):
     return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
 
 
-# name: (f, backward) with a = f(z, alpha) and dz = backward(z, a, da, alpha) = da f'(z)
+# name: (f, kept, backward) with a = f(z, alpha) and dz = backward(z or a, da, alpha) = da f'(z); kept says
+# which of the two the derivative is told from
 ACTIVATIONS = {
     "linear": (
         lambda z, alpha: +z,
-        lambda z, a, da, alpha: +da,
+        "a",
+        lambda a, da, alpha: +da,
     ),
     "relu": (
         lambda z, alpha: np.maximum(z, 0.0),
-        lambda z, a, da, alpha: np.where(z > 0, da, 0.0),
+        "a",
+        lambda a, da, alpha: np.where(a > 0, da, 0.0),
     ),
     "leaky_relu": (
         lambda z, alpha: np.where(z > 0, z, alpha * z),
-        lambda z, a, da, alpha: np.where(z > 0, da, alpha * da),
+        "a",
+        lambda a, da, alpha: np.where(a > 0, da, alpha * da),
     ),
     "elu": (
         elu,
-        lambda z, a, da, alpha: np.where(z > 0, da, da * (a + alpha)),
+        "a",
+        lambda a, da, alpha: np.where(a > 0, da, da * (a + alpha)),
     ),
     "selu": (
         lambda z, alpha: SELU_SCALE * elu(z, SELU_ALPHA),
-        lambda z, a, da, alpha: da * np.where(z > 0, SELU_SCALE, a + SELU_SCALE * SELU_ALPHA),
+        "a",
+        lambda a, da, alpha: da * np.where(a > 0, SELU_SCALE, a + SELU_SCALE * SELU_ALPHA),
     ),
     "gelu": (
         lambda z, alpha: z * normal_cdf(z),
-        lambda z, a, da, alpha: da * (normal_cdf(z) + z * normal_pdf(z)),
+        "z",
+        lambda z, da, alpha: da * (normal_cdf(z) + z * normal_pdf(z)),
     ),
     "gelu_tanh": (
         lambda z, alpha: 0.5 * z * (1.0 + gelu_tanh_inner(z)[0]),
+        "z",
         gelu_tanh_backward,
     ),
     "silu": (
         lambda z, alpha: z * sigmoid(z),
-        lambda z, a, da, alpha: da * (sigmoid(z) + a * sigmoid(-z)),
+        "z",
+        lambda z, da, alpha: da * (sigmoid(z) + z * sigmoid(z) * sigmoid(-z)),
     ),
     "sigmoid": (
         lambda z, alpha: sigmoid(z),
-        lambda z, a, da, alpha: da * a * (1.0 - a),
+        "a",
+        lambda a, da, alpha: da * a * (1.0 - a),
     ),
     "tanh": (
         lambda z, alpha: np.tanh(z),
-        lambda z, a, da, alpha: da * (1.0 - a * a),
+        "a",
+        lambda a, da, alpha: da * (1.0 - a * a),
     ),
     "softplus": (
         lambda z, alpha: np.logaddexp(0.0, z),
-        lambda z, a, da, alpha: da * sigmoid(z),
+        "a",
+        lambda a, da, alpha: da * -np.expm1(-a),
     ),
     "softmax": (  # the one whose outputs depend on each other: dz_j = a_j (da_j - sum_k a_k da_k)
         softmax,
-        lambda z, a, da, alpha: a * (da - np.sum(a * da, axis=-1, keepdims=True)),
+        "a",
+        lambda a, da, alpha: a * (da - np.sum(a * da, axis=-1, keepdims=True)),
     ),
 }
 

@@ -52,7 +52,7 @@ def test_products_of_integers_are_exact(isa, inner):
 def test_products_of_transposed_arrays(isa, inner):
     """Either side as it lies or transposed, down to slices that are neither."""
     rng = rng_of(inner, 2)
-    for batch, outer in [(1, 1), (5, 31), (17, 33), (64, 70)]:
+    for batch, outer in [(1, 1), (5, 31), (17, 33), (64, 70), (70, 10), (61, 3), (7, 100)]:
         x = rng.integers(-3, 4, (batch, inner)).astype(np.float32)
         w = rng.integers(-3, 4, (inner, outer)).astype(np.float32)
         expected = x @ w
@@ -89,6 +89,58 @@ def test_activation(isa, name):
         assert_close(_core.activation(name, z, alpha), reference.activation(name, z, alpha), 8, 0.1)
         got = _core.activation_backward(name, z, da, alpha)
         assert_close(got, reference.activation_backward(name, z, da, alpha), 16, np.abs(da).max())
+
+
+@pytest.mark.parametrize("name", [name for name, row in reference.ACTIVATIONS.items() if row[1] == "a"])
+def test_activation_backward_from_the_output(isa, name):
+    """As the reference has it of the same a; the bits of the derivative from z, wherever dz is written."""
+    alpha = ALPHAS.get(name, 0.0)
+    for shape in [*SHAPES, (5, 2047), (3, 2049), (0, 7), (7, 0), (2, 3, 5)]:
+        rng = rng_of(*shape)
+        z, da = 4 * floats(rng, *shape), floats(rng, *shape)
+        a = _core.activation(name, z, alpha)
+        got = _core.activation_backward(name, None, da, alpha, a=a)
+        expected = reference.activation_backward(name, None, da, alpha, a=a)
+        assert_close(got, expected, 16, np.abs(da).max(initial=0))
+        np.testing.assert_array_equal(got, _core.activation_backward(name, z, da, alpha))
+        np.testing.assert_array_equal(got, _core.activation_backward(name, 3 * z, da, alpha, a=a))
+        z_too, a_too, da_too = z.copy(), a.copy(), da.copy()
+        for arguments, out in [
+            ((z, da), np.full_like(a, np.nan)),
+            ((z_too, da), z_too),
+            ((None, da_too), da_too),
+            ((None, da), a_too),
+        ]:
+            kept = {"a": a_too if out is a_too else a} if arguments[0] is None else {}
+            assert _core.activation_backward(name, *arguments, alpha, out, **kept) is out
+            np.testing.assert_array_equal(out, got)
+    twice = np.repeat(a, 2, axis=-1)[..., ::2]
+    np.testing.assert_array_equal(
+        _core.activation_backward(name, None, da[..., ::-1], alpha, a=twice[..., ::-1]),
+        _core.activation_backward(name, z[..., ::-1], da[..., ::-1], alpha),
+    )
+
+
+@pytest.mark.parametrize("functions", [_core, reference], ids=["core", "reference"])
+def test_activation_backward_refuses(functions):
+    backward, one = functions.activation_backward, np.ones((2, 3), np.float32)
+    for name, row in reference.ACTIVATIONS.items():
+        if row[1] != "a":
+            for a in (one, one[:0]):
+                with pytest.raises(
+                    ValueError, match=f"derivative of {name} is no function of its output: give z"
+                ):
+                    backward(name, one, a, a=a)
+    with pytest.raises(ValueError, match=r"z is None: give z, or a="):
+        backward("tanh", None, one)
+    with pytest.raises(ValueError, match=r"a has shape \(3, 2\), da .*\(2, 3\)"):
+        backward("tanh", one, one, a=one.T)
+    with pytest.raises(ValueError, match=r"z has shape \(3, 2\), da .*\(2, 3\)"):
+        backward("tanh", one.T, one)
+    with pytest.raises(ValueError, match=r"alpha is -0.5: it must be at least 0"):
+        backward("leaky_relu", one, one, -0.5)
+    with pytest.raises(TypeError):
+        backward("tanh", None, one, 0.0, None, one)
 
 
 @pytest.mark.parametrize("name", reference.ACTIVATIONS)

@@ -64,6 +64,9 @@ def test_activation_gradient(name):
     da = rng.normal(size=z.shape)
     expected = numerical_gradient(lambda: np.sum(da * reference.activation(name, z, 0.3)), z)
     assert_gradient(reference.activation_backward(name, z, da, 0.3), expected)
+    if ACTIVATIONS[name][1] == "a":
+        a = reference.activation(name, z, 0.3)
+        assert_gradient(reference.activation_backward(name, None, da, 0.3, a=a), expected)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

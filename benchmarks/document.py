@@ -1,0 +1,78 @@
+"""What a run writes: its machine's section of docs/benchmarks.md, and the table in README.md."""
+
+from __future__ import annotations
+
+import re
+
+HEAD = """\
+# Benchmarks
+
+Written by `python benchmarks/run.py --doc`, which replaces the section of the machine it runs on and leaves \
+the others as they are; do not edit. A machine is its CPU, how many of them the process had, the instruction \
+set and, where it is known, how many FMA units a core has.
+
+A ratio is the fastest peer's time over nnc's, taken within a round: above 1 nnc is faster. The clock of a \
+machine drifts, so the ratios hold longer than the times. The percentage of peak is of the multiply-adds \
+that the machine did in the same round.
+"""
+BEGIN, END = "<!-- benchmarks: written by benchmarks/run.py --doc -->\n", "<!-- end of benchmarks -->"
+ISA_NAMES = {"avx512": "AVX-512", "avx2": "AVX2", "neon": "NEON"}
+
+
+def machine_name(machine: dict) -> str:
+    """What the section of a machine is found by.
+
+    >>> machine_name({"cpu": "AMD EPYC", "cpus": 2, "isa": "avx512", "fma_units": 1})
+    'AMD EPYC, 2 CPUs, AVX-512, 1 FMA unit of 512 bits'
+    >>> machine_name({"cpu": "Cortex-A72", "cpus": 1, "isa": "neon", "fma_units": None})
+    'Cortex-A72, 1 CPU, NEON'
+    """
+    cpus, units = machine["cpus"], machine["fma_units"]
+    parts = [machine["cpu"], f"{cpus} CPU{'s' * (cpus != 1)}", ISA_NAMES.get(machine["isa"], machine["isa"])]
+    parts += [f"{units} FMA unit{'s' * (units != 1)} of 512 bits"] if units else []
+    return ", ".join(parts)
+
+
+def put_section(document: str, name: str, body: str) -> str:
+    """`document` with the head as it is now and `body` as its section of this name.
+
+    The section stands where it stood, or at the end.
+
+    >>> old = "# Benchmarks\\n\\nHead.\\n\\n## A\\n\\n### Products\\n\\n1 µs\\n\\n## B\\n\\n2 µs\\n"
+    >>> print(put_section(old, "A", "3 µs\\n").removeprefix(HEAD))
+    <BLANKLINE>
+    ## A
+    <BLANKLINE>
+    3 µs
+    <BLANKLINE>
+    ## B
+    <BLANKLINE>
+    2 µs
+    <BLANKLINE>
+    """
+    sections = {}
+    for section in re.split(r"^## ", document, flags=re.MULTILINE)[1:]:
+        heading, _, text = section.partition("\n")
+        sections[heading] = text
+    sections[name] = body
+    parts = [HEAD, *(f"## {heading}\n\n{text.strip()}\n" for heading, text in sections.items())]
+    return "\n".join(parts)
+
+
+def put_into(readme: str, text: str) -> str:
+    """`readme` with `text` between its two marks.
+
+    >>> print(put_into(f"# nnc\\n{BEGIN}old\\n{END}\\nmore", "new"))
+    # nnc
+    <!-- benchmarks: written by benchmarks/run.py --doc -->
+    <BLANKLINE>
+    new
+    <BLANKLINE>
+    <!-- end of benchmarks -->
+    more
+    """
+    before, _, rest = readme.partition(BEGIN)
+    _, mark, after = rest.partition(END)
+    if not mark:
+        raise ValueError(f"README.md has no {BEGIN.strip()} with {END} behind it")
+    return f"{before}{BEGIN}\n{text}\n\n{END}{after}"
