@@ -28,7 +28,10 @@ bool nnc_activation_keeps_d(int id) {
 }
 
 const struct nnc_field nnc_activation_fields[] = {
-    {.name = "activation", .type = FIELD_WORD, .optional = true, .offset = offsetof(struct nnc_activation_of, id),
+    {.name = "activation",
+     .type = FIELD_WORD,
+     .optional = true,
+     .offset = offsetof(struct nnc_activation_of, id),
      .look_up = nnc_activation_id},
     OPTIONAL_FIELD(struct nnc_activation_of, alpha, FLOAT),
     OPTIONAL_FIELD(struct nnc_activation_of, group, SIZE),
@@ -123,7 +126,8 @@ void nnc_activate_whole_rows(const struct nnc_layer *layer, size_t m, struct nnc
 /* A plain activation after a layer that can do it itself, in the pass that makes its outputs. */
 static bool activation_merge(struct nnc_plan *plan, const struct nnc_layer *layer, struct nnc_layer *before) {
     (void)plan;
-    if (!before || !nnc_has(before, LAYER_ACTIVATED) || before->activation.id != ACTIVATION_linear || before->pools) return false;
+    if (!before || !nnc_has(before, LAYER_ACTIVATED) || before->activation.id != ACTIVATION_linear || before->pools)
+        return false;
     if (nnc_has(before, LAYER_ELEMENTWISE) && layer->activation.id == ACTIVATION_softmax) return false;
     before->activation = layer->activation;
     return true;

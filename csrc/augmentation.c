@@ -41,7 +41,9 @@ static const struct nnc_field fields[] = {
     FIELD(struct affine, shift_width, PAIR),
     {.name = "fill", .type = FIELD_WORD, .offset = offsetof(struct affine, fill), .look_up = fill_id},
     FIELD(struct affine, fill_value, FLOAT),
-    {.name = "interpolation", .type = FIELD_WORD, .offset = offsetof(struct affine, interpolation),
+    {.name = "interpolation",
+     .type = FIELD_WORD,
+     .offset = offsetof(struct affine, interpolation),
      .look_up = interpolation_id},
 };
 

@@ -50,7 +50,9 @@ static struct nnc_fault settle(struct nnc_layer *layer) {
 static void parameters(const struct nnc_layer *layer, nnc_parameter list[NNC_LAYER_PARAMS]) {
     const struct convolution *own = layer->own;
     const nnc_geometry *g = &layer->geometry;
-    list[KERNEL] = (nnc_parameter){.name = "kernel", .n_axes = 4, .trainable = true,
+    list[KERNEL] = (nnc_parameter){.name = "kernel",
+                                   .n_axes = 4,
+                                   .trainable = true,
                                    .shape = {g->kernel_height, g->kernel_width, g->channels, own->filters}};
     list[BIAS] = (nnc_parameter){.name = "bias", .n_axes = own->use_bias, .shape = {own->filters}, .trainable = true};
 }
@@ -116,13 +118,23 @@ static size_t sums_before(const struct axis *x, size_t pixel) {
 }
 
 static struct axis y_axis(const nnc_geometry *g) {
-    return (struct axis){.in = g->height, .out = g->out_height, .taps = g->kernel_height, .stride = g->stride_height,
-                         .dilation = g->dilation_height, .pad = g->pad_top, .step = 1};
+    return (struct axis){.in = g->height,
+                         .out = g->out_height,
+                         .taps = g->kernel_height,
+                         .stride = g->stride_height,
+                         .dilation = g->dilation_height,
+                         .pad = g->pad_top,
+                         .step = 1};
 }
 
 static struct axis x_axis(const nnc_geometry *g) {
-    return (struct axis){.in = g->width, .out = g->out_width, .taps = g->kernel_width, .stride = g->stride_width,
-                         .dilation = g->dilation_width, .pad = g->pad_left, .step = 1};
+    return (struct axis){.in = g->width,
+                         .out = g->out_width,
+                         .taps = g->kernel_width,
+                         .stride = g->stride_width,
+                         .dilation = g->dilation_width,
+                         .pad = g->pad_left,
+                         .step = 1};
 }
 
 /* ---- the backward pass along an axis ---------------------------------------------------------------------------- */
@@ -216,8 +228,7 @@ struct share {
 };
 
 /* This worker's next share, beginning at *at, of m samples of `height` rows; false: no more. At most `most` samples. */
-static bool next_share(const struct nnc_worker *worker, size_t m, size_t height, size_t most, size_t *at,
-                      struct share *share) {
+static bool next_share(const struct nnc_worker *worker, size_t m, size_t height, size_t most, size_t *at, struct share *share) {
     size_t first, last;
     if (m >= 4 * (size_t)worker->n || m % (size_t)worker->n == 0) {
         nnc_share(worker, m, &first, &last);
@@ -254,8 +265,13 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
     const struct nnc_param *b = layer->params[BIAS];
     const size_t F = layer->columns, row = g->out_width * F;
     struct nnc_after_product after = nnc_after_product_of(plan, l, pass);
-    struct correlation sums = {.products = nnc_products_of(plan), .y = y_axis(g), .x = x_axis(g), .channels = g->channels,
-                            .filters = F, .w = layer->params[KERNEL]->w, .bias = b ? b->w : NULL};
+    struct correlation sums = {.products = nnc_products_of(plan),
+                               .y = y_axis(g),
+                               .x = x_axis(g),
+                               .channels = g->channels,
+                               .filters = F,
+                               .w = layer->params[KERNEL]->w,
+                               .bias = b ? b->w : NULL};
     size_t at = 0;
     struct share share;
     after.ld = F; /* its rows are pixels */
@@ -321,7 +337,9 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, cons
     size_t at = 0;
     struct share share;
     while (next_share(worker, m, g->height, samples_together(layer), &at, &share)) {
-        struct correlation dx = {.products = nnc_products_of(plan), .channels = F, .filters = g->channels,
+        struct correlation dx = {.products = nnc_products_of(plan),
+                                 .channels = F,
+                                 .filters = g->channels,
                                  .in = nnc_reading(nnc_rows_of(layer, layer->da, share.i)),
                                  .out = nnc_rows_of(before, before->da, share.i)};
         struct flipped t = first_flipped(g);
@@ -458,8 +476,7 @@ static void sum_shards(struct nnc_plan *plan, struct nnc_param *param, float *pa
     nnc_share(worker, param->n_tiles, &first, &last);
     for (size_t tile = first; tile < last; tile++) {
         size_t n, at = nnc_tile(param, tile, &n);
-        for (size_t shard = 1; shard < shards; shard++)
-            nnc_kernels->add(n, parts + shard * param->size + at, parts + at);
+        for (size_t shard = 1; shard < shards; shard++) nnc_kernels->add(n, parts + shard * param->size + at, parts + at);
         nnc_apply_tile(&plan->update, param, tile, parts + at);
     }
 }

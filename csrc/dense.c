@@ -88,7 +88,7 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
     nnc_take_derivative_shared(layer, m, worker);
     if (layer->needs_dx) {
         const struct nnc_layer *before = layer - 1;
-        const struct nnc_input_gradient dx = {nnc_products_of(plan), W, m, dz, {before->da, before->ld},
+        const struct nnc_input_gradient dx = {nnc_products_of(plan),           W, m, dz, {before->da, before->ld},
                                               nnc_after_input_gradient(before)};
         /* Rows of W: dx of a block reads the rows that only this worker updates, and does so first. */
         nnc_share(worker, W->row_tiles, &first, &last);

@@ -44,8 +44,8 @@ static bool product_is_exact(const struct nnc_kernels *kernels) {
     const float zero[PANEL] = {0};
     for (int i = 0; i < M * K; i++) a[i] = (float)(i * 7 % 11 - 5);
     for (int i = 0; i < K * PANEL; i++) b[i] = (float)(i * 5 % 13 - 6);
-    const struct nnc_product product = {.m = M, .n = PANEL - 1, .k = K, .segments = 1, .blocks = 1, .rs = K, .cs = 1,
-                                        .ldb = PANEL, .ldc = PANEL};
+    const struct nnc_product product = {
+        .m = M, .n = PANEL - 1, .k = K, .segments = 1, .blocks = 1, .rs = K, .cs = 1, .ldb = PANEL, .ldc = PANEL};
     kernels->products[PRECISION_float32].gemm(&product, a, b, zero, c);
     for (int i = 0; i < M; i++)
         for (int j = 0; j < PANEL - 1; j++) {

@@ -188,19 +188,17 @@ struct nnc_kernels {
     void (*activation_forward[ACTIVATION_softmax])(size_t m, size_t n, struct nnc_read z, struct nnc_write a,
                                                    struct nnc_write d, float alpha);
     /* da *= f', from kept = a or d. */
-    void (*activation_backward[ACTIVATION_softmax])(size_t m, size_t n, struct nnc_read kept, struct nnc_write da,
-                                                    float alpha);
+    void (*activation_backward[ACTIVATION_softmax])(size_t m, size_t n, struct nnc_read kept, struct nnc_write da, float alpha);
     /* One row; a may be z. */
     void (*softmax_forward)(size_t n, const float *z, float *a);
     void (*softmax_backward)(size_t n, const float *a, float *da);
     /* a = z where z > 0, else slope z; and backward: dx = da (1 or slope), dslope (n) = sum over m of da z where z <= 0. */
     void (*prelu_forward)(size_t m, size_t n, struct nnc_read z, const float *slope, struct nnc_write a);
-    void (*prelu_backward)(size_t m, size_t n, struct nnc_read z, const float *slope, struct nnc_read da,
-                           struct nnc_write dx, float *dslope);
+    void (*prelu_backward)(size_t m, size_t n, struct nnc_read z, const float *slope, struct nnc_read da, struct nnc_write dx,
+                           float *dslope);
 
     /* mask[i] = scale where word `first + i` of the stream is >= threshold, else 0. */
-    void (*dropout_mask)(const struct nnc_stream *stream, size_t first, size_t n, uint32_t threshold, float scale,
-                         float *mask);
+    void (*dropout_mask)(const struct nnc_stream *stream, size_t first, size_t n, uint32_t threshold, float scale, float *mask);
     /* Words first, ..., first + n - 1 of the stream. */
     void (*random_words)(const struct nnc_stream *stream, size_t first, size_t n, uint32_t *words);
 
@@ -221,11 +219,10 @@ struct nnc_kernels {
     /* sum (n) += sum over the rows of dy, product (n) += that of dy (x - mean). */
     void (*add_gradient_sums)(size_t m, size_t n, struct nnc_read x, const float *mean, struct nnc_read dy, float *sum,
                               float *product);
-    void (*normalize_backward)(size_t m, size_t n, struct nnc_read x, const struct nnc_coefficients *of,
-                               struct nnc_read dy, struct nnc_write dx);
+    void (*normalize_backward)(size_t m, size_t n, struct nnc_read x, const struct nnc_coefficients *of, struct nnc_read dy,
+                               struct nnc_write dx);
     /* Layer normalization; dx.at may be NULL: not wanted. */
-    void (*normalize_rows)(size_t m, size_t n, struct nnc_read x, const struct nnc_row_normalization *of,
-                           struct nnc_write y);
+    void (*normalize_rows)(size_t m, size_t n, struct nnc_read x, const struct nnc_row_normalization *of, struct nnc_write y);
     void (*normalize_rows_backward)(size_t m, size_t n, struct nnc_read x, const struct nnc_row_normalization *of,
                                     struct nnc_read dy, struct nnc_write dx);
 

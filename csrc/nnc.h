@@ -159,9 +159,9 @@ typedef struct nnc_epochs {
     uint64_t epoch, step;
     double budget;
     const nnc_data *held_out;     /* NULL: none */
-    double *sums;                 /* (n, 2, 2 + n_metrics): rows, loss, metrics of training and of held_out (with penalties) */
-    size_t done;                  /* set: epochs that were finished */
-    size_t steps_of_next;         /* set: steps of the epoch that ended at a loss that is not finite */
+    double *sums; /* (n, 2, 2 + n_metrics): rows, loss, metrics of training and of held_out (with penalties) */
+    size_t done; /* set: epochs that were finished */
+    size_t steps_of_next; /* set: steps of the epoch that ended at a loss that is not finite */
 } nnc_epochs;
 nnc_status nnc_plan_train_epochs(nnc_plan *plan, const nnc_data *data, nnc_epochs *epochs);
 
@@ -174,8 +174,7 @@ nnc_status nnc_plan_forward(nnc_plan *plan, const nnc_data *data, float *outputs
 /* Loss and gradient of one batch, at most batch_size rows; read the gradients with nnc_plan_read. Only if `training` do
  * dropout and random_affine act and is a batch normalized by its own statistics. The parameters do not change, moving
  * statistics neither. */
-nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool training, uint64_t epoch, uint64_t step,
-                              double *loss);
+nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool training, uint64_t epoch, uint64_t step, double *loss);
 
 /* One step in two halves, for a loss computed outside: outputs (n, n_outputs), with `training` as in nnc_plan_gradients; then,
  * given dL/d outputs of the same n rows, either the update (after `training` only) or the gradients alone, to be read with

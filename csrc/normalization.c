@@ -54,8 +54,8 @@ struct layer_normalization {
     float *statistics;    /* (B positions, 2): mean, 1 / sqrt(variance + epsilon) */
 };
 
-#define COMMON_FIELDS                                                                                                   \
-    FIELD(struct normalization, group, SIZE), FIELD(struct normalization, epsilon, DOUBLE),                             \
+#define COMMON_FIELDS                                                                       \
+    FIELD(struct normalization, group, SIZE), FIELD(struct normalization, epsilon, DOUBLE), \
         FIELD(struct normalization, scale, FLAG), FIELD(struct normalization, center, FLAG)
 
 static const struct nnc_field batch_fields[] = {COMMON_FIELDS, FIELD(struct batch_normalization, momentum, DOUBLE)};
@@ -141,13 +141,16 @@ static struct part part_of(const struct nnc_layer *layer, size_t m, size_t index
     const size_t group = common->group, length = common->repeat * group;
     if (!common->blocks) {
         const size_t row = index * common->per_part, rows = least(common->per_part, m - row);
-        return (struct part){rows * common->positions, row * common->positions, {{rows, length, common->ld, row * common->ld}}, 1};
+        return (struct part){
+            rows * common->positions, row * common->positions, {{rows, length, common->ld, row * common->ld}}, 1};
     }
     const size_t row = index / common->blocks, first = index % common->blocks * common->per_part;
     const size_t positions = least(common->per_part, common->positions - first), offset = row * common->ld + first * group;
     const size_t rows = positions / common->repeat, rest = positions % common->repeat;
-    return (struct part){positions, row * common->positions + first,
-                         {{rows, length, length, offset}, {1, rest * group, 0, offset + rows * length}}, rest ? 2 : 1};
+    return (struct part){positions,
+                         row * common->positions + first,
+                         {{rows, length, length, offset}, {1, rest * group, 0, offset + rows * length}},
+                         rest ? 2 : 1};
 }
 
 /* A block of an array of the layer's shape, which both the input and the output have. */
@@ -253,8 +256,7 @@ static void sum_part(const struct nnc_layer *layer, const float *x, size_t m, si
     float *sums = partial(common, index, SUMS), *centers = partial(common, index, CENTERS);
     float *squares = partial(common, index, SQUARES);
     memset(sums, 0, 3 * common->width * sizeof *sums);
-    for (int b = 0; b < p.n_blocks; b++)
-        nnc_kernels->add_sums(p.blocks[b].m, p.blocks[b].n, reading(x, p.blocks[b]), sums);
+    for (int b = 0; b < p.n_blocks; b++) nnc_kernels->add_sums(p.blocks[b].m, p.blocks[b].n, reading(x, p.blocks[b]), sums);
     fold(common, sums);
     for (size_t c = 0; c < common->group; c++) centers[c] = sums[c] / (float)p.positions;
     repeat(common, centers, 0, common->group);
@@ -502,8 +504,10 @@ const struct nnc_layer_kind nnc_layer_batch_normalization = {
 static struct nnc_row_normalization rows_of(const struct nnc_layer *layer, size_t first) {
     const struct layer_normalization *own = layer->own;
     const struct nnc_param *gamma = layer->params[GAMMA], *beta = layer->params[BETA];
-    return (struct nnc_row_normalization){.gamma = gamma ? gamma->w : NULL, .beta = beta ? beta->w : NULL,
-                                          .epsilon = (float)own->common.epsilon, .statistics = own->statistics + 2 * first};
+    return (struct nnc_row_normalization){.gamma = gamma ? gamma->w : NULL,
+                                          .beta = beta ? beta->w : NULL,
+                                          .epsilon = (float)own->common.epsilon,
+                                          .statistics = own->statistics + 2 * first};
 }
 
 static void layer_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {

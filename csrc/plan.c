@@ -130,8 +130,12 @@ static nnc_status read_layer(const nnc_plan_spec *spec, size_t l, size_t width, 
     if (!layer->kind) return unknown_kind(spec->layers[l].name, message);
     layer->index = (uint32_t)l, layer->I = width;
     layer->activation = (struct nnc_activation_of){ACTIVATION_linear, 0, 1};
-    layer->geometry = (nnc_geometry){.kernel_height = 1, .kernel_width = 1, .stride_height = 1, .stride_width = 1,
-                                     .dilation_height = 1, .dilation_width = 1};
+    layer->geometry = (nnc_geometry){.kernel_height = 1,
+                                     .kernel_width = 1,
+                                     .stride_height = 1,
+                                     .stride_width = 1,
+                                     .dilation_height = 1,
+                                     .dilation_width = 1};
     if (layer->kind->defaults) memcpy(layer->own, layer->kind->defaults, layer->kind->own_size);
     nnc_status status = read_settings(layer, penalties, &spec->layers[l], message);
     if (status) {
@@ -177,8 +181,12 @@ static nnc_status read_layers(struct nnc_plan *plan, const nnc_plan_spec *spec, 
         append(plan, net, &layer, &penalties);
     }
     if (net->n == 0) /* nothing to do is a layer too: the outputs are the inputs */
-        net->layers[net->n++] = (struct nnc_layer){.kind = &nnc_layer_activation, .own = net->own, .I = width, .O = width,
-                                                   .columns = width, .activation = {ACTIVATION_linear, 0, 1}};
+        net->layers[net->n++] = (struct nnc_layer){.kind = &nnc_layer_activation,
+                                                   .own = net->own,
+                                                   .I = width,
+                                                   .O = width,
+                                                   .columns = width,
+                                                   .activation = {ACTIVATION_linear, 0, 1}};
     plan->n_layers = net->n, plan->n_outputs = width;
     return NNC_OK;
 }
@@ -279,12 +287,19 @@ static size_t capacity_of(const nnc_plan_spec *spec, const struct net *net) {
 
 /* Loss, optimizer and sizes. */
 static nnc_status read_spec(struct nnc_plan *plan, const nnc_plan_spec *spec, char message[NNC_MESSAGE]) {
-    if (spec->n_inputs < 1 || spec->n_inputs >= MOST_FLOATS) return refuse(message, "n_inputs must be at least 1", spec->n_inputs);
+    if (spec->n_inputs < 1 || spec->n_inputs >= MOST_FLOATS)
+        return refuse(message, "n_inputs must be at least 1", spec->n_inputs);
     if (spec->batch_size < 1 || spec->batch_size >= (size_t)1 << 31)
         return refuse(message, "batch_size must be at least 1 and below 2^31", spec->batch_size);
-    *plan = (struct nnc_plan){.n_inputs = spec->n_inputs, .n_specs = spec->n_layers, .batch_size = spec->batch_size,
-                              .seed = spec->seed, .n_metrics = spec->n_metrics, .has_loss = spec->loss,
-                              .has_optimizer = spec->optimizer, .x_scale = 1, .written = true};
+    *plan = (struct nnc_plan){.n_inputs = spec->n_inputs,
+                              .n_specs = spec->n_layers,
+                              .batch_size = spec->batch_size,
+                              .seed = spec->seed,
+                              .n_metrics = spec->n_metrics,
+                              .has_loss = spec->loss,
+                              .has_optimizer = spec->optimizer,
+                              .x_scale = 1,
+                              .written = true};
     nnc_status status = NNC_OK;
     if (spec->loss) status = nnc_loss_read(&plan->loss, spec->loss, message);
     if (spec->optimizer && !status) {

@@ -159,8 +159,9 @@ static void padding_forward(struct nnc_plan *plan, size_t l, const struct nnc_pa
     const struct nnc_layer *layer = &plan->layers[l];
     const nnc_geometry *g = &layer->geometry;
     const struct nnc_read x = nnc_input(plan, l, pass);
-    const struct placement placement = {x.at, {x.ld, g->height, g->width}, layer->a, {layer->ld, g->out_height, g->out_width},
-                                        g->pad_top, g->pad_left, g->channels};
+    const struct placement placement = {
+        x.at,       {x.ld, g->height, g->width}, layer->a, {layer->ld, g->out_height, g->out_width}, g->pad_top, g->pad_left,
+        g->channels};
     place(&placement, pass->m, worker);
 }
 
@@ -168,8 +169,10 @@ static void padding_backward(struct nnc_plan *plan, size_t l, const struct nnc_p
     const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
     const nnc_geometry *g = &layer->geometry;
     if (!layer->needs_dx) return;
-    const struct placement placement = {layer->da, {layer->ld, g->out_height, g->out_width}, before->da,
-                                        {before->ld, g->height, g->width}, -g->pad_top, -g->pad_left, g->channels};
+    const struct placement placement = {layer->da,   {layer->ld, g->out_height, g->out_width},
+                                        before->da,  {before->ld, g->height, g->width},
+                                        -g->pad_top, -g->pad_left,
+                                        g->channels};
     place(&placement, pass->m, worker);
 }
 

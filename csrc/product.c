@@ -16,9 +16,12 @@
 enum {
     KC = 1024, /* depth of the forward product per pass over x: 128 KB of a panel stay in L2 */
     NC = 512,  /* depth of a product whose right side is packed first: 64 KB on the stack */
-    FEW_READERS = 28, READERS_OF_A_ROW = 6, /* rows of a for which a wide b is not packed; for each row of a narrow one */
-    LANES = 16, TRANSPOSING = 48, /* of a wide vector; multiply-adds of a lane in the time that an element takes to transpose */
-    FEW_ROWS = 64, TOGETHER = 256, /* rows of a batch between which 32 of its columns are copied together: 32 KB on the stack */
+    FEW_READERS = 28,     /* rows of a for which a wide b is not packed */
+    READERS_OF_A_ROW = 6, /* the same for each row of a narrow b */
+    LANES = 16,           /* of a wide vector */
+    TRANSPOSING = 48,     /* multiply-adds of a lane in the time that an element takes to transpose */
+    FEW_ROWS = 64,        /* rows of a batch from which on 32 of its columns are copied together, */
+    TOGETHER = 256,       /* up to this: 32 KB on the stack */
 };
 
 static const float zeros[PANEL];
@@ -67,7 +70,8 @@ void nnc_product_input_gradient(const struct nnc_input_gradient *of, size_t bloc
             of->products->pack(width, least(PANEL, depth - j), rows, packed + j * PANEL, PANEL);
         }
         struct nnc_product product = plain(of->m, width, depth);
-        product.rs = of->dz.ld, product.cs = 1, product.ldb = PANEL, product.ldinit = n0 ? of->dx.ld : 0, product.ldc = of->dx.ld;
+        product.rs = of->dz.ld, product.cs = 1, product.ldb = PANEL;
+        product.ldinit = n0 ? of->dx.ld : 0, product.ldc = of->dx.ld;
         of->products->gemm(&product, of->dz.at + n0, packed, n0 ? dx : zeros, dx);
     }
     finish(&of->epilogue, of->m, k0, width, dx);

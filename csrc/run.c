@@ -213,12 +213,18 @@ static void train_body(void *arg, struct nnc_worker *worker) {
     size_t first = s->start;
     struct nnc_clock clock = {seconds(), s->seconds};
     for (size_t step = 0; step < s->n_steps && first < s->stop && !t->stop; step++) {
-        struct nnc_pass pass = {.m = least(s->batch_size, s->stop - first), .mode = TRAIN, .training = true, .applied = true,
-                                .epoch = s->epoch, .step = s->step + step, .clock = s->seconds ? &clock : NULL};
+        struct nnc_pass pass = {.m = least(s->batch_size, s->stop - first),
+                                .mode = TRAIN,
+                                .training = true,
+                                .applied = true,
+                                .epoch = s->epoch,
+                                .step = s->step + step,
+                                .clock = s->seconds ? &clock : NULL};
         const struct batch batch = {t->data, s->order, first, true};
         forward_pass(plan, &batch, &pass, worker);
         loss_phase(plan, t->data, &pass, &t->not_finite, worker);
-        if (worker->id == 0) plan->update.hyper = nnc_hyper_of(&plan->update.optimizer, s->learning_rates[step], s->step + step);
+        if (worker->id == 0)
+            plan->update.hyper = nnc_hyper_of(&plan->update.optimizer, s->learning_rates[step], s->step + step);
         end_phase(&pass, plan->n_specs, true, worker);
         if (atomic_load_explicit(&t->not_finite, memory_order_relaxed)) break;
         backward_pass(plan, &pass, worker);
@@ -273,8 +279,7 @@ struct inference {
 static void evaluate_body(void *arg, struct nnc_worker *worker) {
     struct inference *t = arg;
     for (size_t first = t->start; first < t->stop; first += t->plan->capacity) {
-        const struct nnc_pass pass =
-            inference_pass(t->plan, t->data, first, least(t->plan->capacity, t->stop - first));
+        const struct nnc_pass pass = inference_pass(t->plan, t->data, first, least(t->plan->capacity, t->stop - first));
         const struct batch batch = {t->data, NULL, first, true};
         forward_pass(t->plan, &batch, &pass, worker);
         loss_phase(t->plan, t->data, &pass, &t->not_finite, worker);
@@ -342,8 +347,7 @@ static void deliver(struct nnc_plan *plan, size_t m, float *outputs, struct nnc_
 static void forward_body(void *arg, struct nnc_worker *worker) {
     struct inference *t = arg;
     for (size_t first = 0; first < t->stop; first += t->plan->capacity) {
-        const struct nnc_pass pass =
-            inference_pass(t->plan, t->data, first, least(t->plan->capacity, t->stop - first));
+        const struct nnc_pass pass = inference_pass(t->plan, t->data, first, least(t->plan->capacity, t->stop - first));
         const struct batch batch = {t->data, NULL, first, false};
         forward_pass(t->plan, &batch, &pass, worker);
         deliver(t->plan, pass.m, t->outputs + first * t->plan->n_outputs, worker);
@@ -390,7 +394,9 @@ nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool trainin
     if (status) return status;
     plan->update.apply = APPLY_STORE;
     prepare(plan, training);
-    struct single t = {.plan = plan, .data = data, .loss = loss,
+    struct single t = {.plan = plan,
+                       .data = data,
+                       .loss = loss,
                        .pass = {.m = data->n, .mode = TRAIN, .training = training, .epoch = epoch, .step = step}};
     nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), gradients_body, &t);
     return NNC_OK;
@@ -407,7 +413,9 @@ nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, bool trai
                                  float *outputs) {
     if (plan->has_loss || data->n < 1 || data->n > plan->batch_size) return NNC_INVALID;
     prepare(plan, training);
-    struct single t = {.plan = plan, .data = data, .outputs = outputs,
+    struct single t = {.plan = plan,
+                       .data = data,
+                       .outputs = outputs,
                        .pass = {.m = data->n, .mode = TRAIN, .training = training, .epoch = epoch, .step = step}};
     nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), step_forward_body, &t);
     plan->open_step.rows = data->n, plan->open_step.training = training;
@@ -430,7 +438,8 @@ static void step_backward_body(void *arg, struct nnc_worker *worker) {
 
 static void step_back(nnc_plan *plan, const float *d_outputs, bool applied, uint64_t step) {
     const size_t n = plan->open_step.rows;
-    struct single t = {.plan = plan, .d_outputs = d_outputs,
+    struct single t = {.plan = plan,
+                       .d_outputs = d_outputs,
                        .pass = {.m = n, .mode = TRAIN, .training = plan->open_step.training, .applied = applied, .step = step}};
     plan->open_step.rows = 0;
     nnc_team_run(threads_for(plan, n, n, TRAIN), step_backward_body, &t);

@@ -95,8 +95,7 @@ static double sum_tiles(const struct nnc_param *param) {
     return sum;
 }
 
-void nnc_update_clipped(const struct nnc_update *update, struct nnc_param *params, size_t n_params,
-                        struct nnc_worker *worker) {
+void nnc_update_clipped(const struct nnc_update *update, struct nnc_param *params, size_t n_params, struct nnc_worker *worker) {
     size_t t0, t1, n;
     for (struct nnc_param *param = params; param < params + n_params; param++) {
         if (!param->info.trainable) continue;
@@ -113,8 +112,8 @@ void nnc_update_clipped(const struct nnc_update *update, struct nnc_param *param
     for (size_t i = 0; i < n_params; i++) all += sum_tiles(&params[i]);
     for (struct nnc_param *param = params; param < params + n_params; param++) {
         if (!param->info.trainable) continue;
-        hyper.gradient_scale = o->clipnorm != 0 ? nnc_clip_scale(o->clipnorm, sum_tiles(param))
-                                                : nnc_clip_scale(o->global_clipnorm, all);
+        hyper.gradient_scale =
+            o->clipnorm != 0 ? nnc_clip_scale(o->clipnorm, sum_tiles(param)) : nnc_clip_scale(o->global_clipnorm, all);
         nnc_share(worker, param->n_tiles, &t0, &t1);
         for (size_t t = t0; t < t1; t++) {
             const size_t first = nnc_tile(param, t, &n);
@@ -155,12 +154,12 @@ static float *array_of(const struct nnc_param *param, int what) {
 }
 
 /* Runs of a row that lie together in both layouts. */
-#define EACH_RUN(param, inside, outside, body)                                                                          \
-    for (size_t k_ = 0; k_ < (param)->rows; k_++)                                                                       \
-        for (size_t j_ = 0; j_ < (param)->cols; j_ += PANEL) {                                                          \
-            size_t bytes = least((param)->cols - j_, PANEL) * sizeof(float);                                            \
-            size_t inside = nnc_param_offset(param, k_, j_), outside = k_ * (param)->cols + j_;                         \
-            body;                                                                                                       \
+#define EACH_RUN(param, inside, outside, body)                                                  \
+    for (size_t k_ = 0; k_ < (param)->rows; k_++)                                               \
+        for (size_t j_ = 0; j_ < (param)->cols; j_ += PANEL) {                                  \
+            size_t bytes = least((param)->cols - j_, PANEL) * sizeof(float);                    \
+            size_t inside = nnc_param_offset(param, k_, j_), outside = k_ * (param)->cols + j_; \
+            body;                                                                               \
         }
 
 void nnc_param_read(const struct nnc_param *param, int what, float *values) {

@@ -12,7 +12,7 @@
  * pass reads are panels of 32 channels with rows (tap, filter), the taps in another order: element (channel c, filter f) of a
  * tap is at at[place + c / PANEL panel + f PANEL + c % PANEL]. Only the update and writing refresh it. */
 struct nnc_transposed {
-    float *at;       /* NULL: not kept */
+    float *at; /* NULL: not kept */
     size_t channels;
     struct nnc_tap {
         size_t place, panel;
@@ -29,10 +29,10 @@ struct nnc_param {
     float l1, l2;
     float *w;
     struct nnc_transposed transposed;
-    float *g;                  /* only where the gradient is kept: clipping by norm, gradients without an update */
-    size_t n_slots;            /* 0 where it is not trainable */
+    float *g; /* only where the gradient is kept: clipping by norm, gradients without an update */
+    size_t n_slots; /* 0 where it is not trainable */
     float *slots[NNC_MAX_SLOTS];
-    double *tile_sums;         /* (n_tiles) penalty, or squared norm of the gradient */
+    double *tile_sums; /* (n_tiles) penalty, or squared norm of the gradient */
 };
 
 /* What becomes of a tile's gradient. */
@@ -40,9 +40,9 @@ enum nnc_apply { APPLY_UPDATE, APPLY_STORE };
 
 struct nnc_update {
     struct nnc_optimizer optimizer;
-    bool clips_norm;           /* the norm of the gradient is needed before the update */
+    bool clips_norm; /* the norm of the gradient is needed before the update */
     enum nnc_apply apply;
-    struct nnc_hyper hyper;    /* of this step */
+    struct nnc_hyper hyper; /* of this step */
 };
 
 /* Sizes and arrays of a parameter with `info` and its penalties. */

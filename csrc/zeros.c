@@ -18,7 +18,8 @@ enum {
 /* Images have many zeros; a net's own activations hardly ever whole groups of them. */
 struct nnc_zeros nnc_zeros_lay_out(size_t B, size_t n_inputs, struct nnc_arena *arena) {
     struct nnc_zeros zeros = {.rows = B, .groups = n_inputs / GROUP};
-    if (n_inputs % GROUP || n_inputs < LEAST_SPARSE || zeros.groups > UINT16_MAX || B > UINT16_MAX) return (struct nnc_zeros){0};
+    if (n_inputs % GROUP || n_inputs < LEAST_SPARSE || zeros.groups > UINT16_MAX || B > UINT16_MAX)
+        return (struct nnc_zeros){0};
     zeros.blocks = nnc_parts(zeros.groups, GROUP_BLOCK);
     zeros.dense = nnc_take(arena, B, sizeof *zeros.dense);
     zeros.of_row = nnc_take(arena, B * zeros.groups, sizeof *zeros.of_row);

@@ -13,15 +13,15 @@
 
 static int failures, checks;
 
-#define CHECK(condition, ...)                                                                                           \
-    do {                                                                                                                \
-        checks++;                                                                                                       \
-        if (!(condition)) {                                                                                             \
-            failures++;                                                                                                 \
-            printf("%s:%d: %s fails: ", __func__, __LINE__, #condition);                                                \
-            printf(__VA_ARGS__);                                                                                        \
-            putchar('\n');                                                                                              \
-        }                                                                                                               \
+#define CHECK(condition, ...)                                            \
+    do {                                                                 \
+        checks++;                                                        \
+        if (!(condition)) {                                              \
+            failures++;                                                  \
+            printf("%s:%d: %s fails: ", __func__, __LINE__, #condition); \
+            printf(__VA_ARGS__);                                         \
+            putchar('\n');                                               \
+        }                                                                \
     } while (0)
 
 /* A small linear congruential generator: integers from -3 to 3, exact in any order of summation. */
@@ -70,9 +70,17 @@ static void test_gemm_stays_inside(void) {
                     const bool at_end = variant & 1, by_rows = variant & 2;
                     struct guarded a = guard(segments * m * k, at_end), b = guard(segments * k * PANEL, at_end);
                     struct guarded c = guard(m * n, at_end);
-                    const struct nnc_product product = {.m = m, .n = n, .k = k, .segments = segments, .blocks = 1, .rs = by_rows ? k : 1,
-                                                        .cs = by_rows ? 1 : m, .a_segment = m * k, .ldb = PANEL,
-                                                        .b_segment = k * PANEL, .ldc = n};
+                    const struct nnc_product product = {.m = m,
+                                                        .n = n,
+                                                        .k = k,
+                                                        .segments = segments,
+                                                        .blocks = 1,
+                                                        .rs = by_rows ? k : 1,
+                                                        .cs = by_rows ? 1 : m,
+                                                        .a_segment = m * k,
+                                                        .ldb = PANEL,
+                                                        .b_segment = k * PANEL,
+                                                        .ldc = n};
                     nnc_kernels->products[PRECISION_float32].gemm(&product, a.floats, b.floats, zeros, c.floats);
                     bool right = true;
                     for (size_t r = 0; r < m; r++)
@@ -91,7 +99,8 @@ static void test_gemm_stays_inside(void) {
 
 /* nnc_gemm of matrices that end where they end, each by rows or by columns, with and without a first row. */
 static void test_matrices_stay_inside(void) {
-    const size_t shapes[][3] = { /* m, k, n: read in place, packed, transposed; of one panel and of several */
+    const size_t shapes[][3] = {
+        /* m, k, n: read in place, packed, transposed; of one panel and of several */
         {1, 1, 1},   {2, 0, 3},    {3, 5, 31},   {5, 1, 33},    {30, 7, 10},  {29, 1, 1},   {40, 100, 10}, {33, 200, 1},
         {61, 90, 3}, {70, 30, 28}, {65, 90, 17}, {28, 600, 70}, {29, 40, 40}, {7, 600, 10}, {100, 2, 32},  {64, 1100, 12},
     };
@@ -99,7 +108,8 @@ static void test_matrices_stay_inside(void) {
         for (int variant = 0; variant < 16; variant++) {
             const size_t m = shapes[s][0], k = shapes[s][1], n = shapes[s][2];
             const bool at_end = variant & 1, a_rows = variant & 2, b_rows = variant & 4, starts = variant & 8;
-            struct guarded a = guard(m * k, at_end), b = guard(k * n, at_end), c = guard(m * n, at_end), init = guard(n, at_end);
+            struct guarded a = guard(m * k, at_end), b = guard(k * n, at_end), c = guard(m * n, at_end),
+                           init = guard(n, at_end);
             const nnc_matrix left = {a.floats, m, k, a_rows ? k : 1, a_rows ? 1 : m};
             const nnc_matrix right = {b.floats, k, n, b_rows ? n : 1, b_rows ? 1 : k};
             CHECK(nnc_gemm(&left, &right, starts ? init.floats : NULL, c.floats, n) == NNC_OK, "shape %zu", s);
@@ -167,9 +177,9 @@ static const nnc_spec *add_layer(struct specs *s, const char *kind, size_t filte
     char text[512];
     snprintf(text, sizeof text,
              "%s height=%zu width=%zu channels=%zu kernel_height=%zu kernel_width=%zu stride_height=%zu stride_width=%zu "
-             "dilation_height=%zu dilation_width=%zu pad_top=%td pad_left=%td out_height=%zu out_width=%zu", kind, g->height,
-             g->width, g->channels, g->kernel_height, g->kernel_width, g->stride_height, g->stride_width, g->dilation_height,
-             g->dilation_width, g->pad_top, g->pad_left, g->out_height, g->out_width);
+             "dilation_height=%zu dilation_width=%zu pad_top=%td pad_left=%td out_height=%zu out_width=%zu",
+             kind, g->height, g->width, g->channels, g->kernel_height, g->kernel_width, g->stride_height, g->stride_width,
+             g->dilation_height, g->dilation_width, g->pad_top, g->pad_left, g->out_height, g->out_width);
     if (filters) snprintf(text + strlen(text), sizeof text - strlen(text), " use_bias=0 filters=%zu", filters);
     return add_spec(s, text);
 }
@@ -186,8 +196,15 @@ static double train(int threads, float *weights) {
     add_spec(&layers, "dense units=3 use_bias=1 activation=softmax group=3 kernel_l2=1e-4");
     const nnc_spec *loss = add_spec(&others, "categorical_crossentropy"), *accuracy = add_spec(&others, "categorical_accuracy");
     const nnc_spec *sgd = add_spec(&others, "sgd momentum=0.9");
-    const nnc_plan_spec spec = {.n_inputs = INPUTS, .n_layers = 3, .layers = layers.specs, .loss = loss, .n_metrics = 1,
-                                .metrics = accuracy, .optimizer = sgd, .batch_size = 32, .seed = 5};
+    const nnc_plan_spec spec = {.n_inputs = INPUTS,
+                                .n_layers = 3,
+                                .layers = layers.specs,
+                                .loss = loss,
+                                .n_metrics = 1,
+                                .metrics = accuracy,
+                                .optimizer = sgd,
+                                .batch_size = 32,
+                                .seed = 5};
     char message[NNC_MESSAGE];
     nnc_plan *plan;
     nnc_set_threads(threads);
@@ -209,8 +226,13 @@ static double train(int threads, float *weights) {
     double right = 0, last = 0;
     nnc_sums sums = {.metrics = &right};
     for (uint64_t epoch = 0; epoch < 20; epoch++) {
-        const nnc_schedule schedule = {.stop = N, .batch_size = 32, .learning_rates = rates, .n_steps = 4, .epoch = epoch,
-                                       .step = 4 * epoch, .budget = 10};
+        const nnc_schedule schedule = {.stop = N,
+                                       .batch_size = 32,
+                                       .learning_rates = rates,
+                                       .n_steps = 4,
+                                       .epoch = epoch,
+                                       .step = 4 * epoch,
+                                       .budget = 10};
         CHECK(nnc_plan_train(plan, &data, &schedule, &sums) == NNC_OK, "epoch %d", (int)epoch);
         CHECK(sums.steps == 4 && sums.rows == N, "%zu steps, %zu rows", sums.steps, sums.rows);
         last = sums.loss / N;
@@ -256,8 +278,8 @@ static void test_maps_stay_inside(void) {
             const struct nnc_read in_rows = {x.floats, n}, dx_read = {dx.floats, n};
             const struct nnc_write dx_rows = {dx.floats, n};
             const struct nnc_coefficients columns = {a, b, c, c, d};
-            const struct nnc_row_normalization rows = {.gamma = a, .beta = b, .epsilon = 1, .statistics = statistics.floats,
-                                                       .dgamma = d, .dbeta = c};
+            const struct nnc_row_normalization rows = {
+                .gamma = a, .beta = b, .epsilon = 1, .statistics = statistics.floats, .dgamma = d, .dbeta = c};
             nnc_kernels->add_sums(m, n, in_rows, d);
             nnc_kernels->add_squares(m, n, in_rows, a, d);
             nnc_kernels->normalize(m, n, in_rows, &columns, dx_rows);
@@ -291,8 +313,13 @@ static double train_maps(int threads, float statistics[6]) {
     add_layer(&layers, "average_pooling", 0, &(nnc_geometry){3, 6, 3, 2, 2, 1, 1, 1, 1, 0, 0, 3, 6});
     add_spec(&layers, "dense units=3 use_bias=1 activation=softmax group=3");
     const nnc_spec *loss = add_spec(&others, "categorical_crossentropy"), *sgd = add_spec(&others, "sgd momentum=0.9");
-    const nnc_plan_spec spec = {.n_inputs = SAMPLE, .n_layers = layers.n, .layers = layers.specs, .loss = loss,
-                                .optimizer = sgd, .batch_size = 10, .seed = 5};
+    const nnc_plan_spec spec = {.n_inputs = SAMPLE,
+                                .n_layers = layers.n,
+                                .layers = layers.specs,
+                                .loss = loss,
+                                .optimizer = sgd,
+                                .batch_size = 10,
+                                .seed = 5};
     char message[NNC_MESSAGE] = "";
     nnc_plan *plan = NULL;
     nnc_set_threads(threads);
@@ -365,18 +392,33 @@ static float convolved(const nnc_geometry *g, const float *x, const float *w, si
 
 static void test_convolution(void) {
     enum { MOST_IN = 9 * 9 * 20, MOST_OUT = 10 * 10 * 40, MOST_W = 4 * 4 * 20 * 40 + 1, MOST_ROWS = 5 };
-    static float x[MOST_ROWS * MOST_IN], a[MOST_ROWS * MOST_OUT], da[MOST_ROWS * MOST_OUT], w[MOST_W], one[MOST_W], many[MOST_W];
+    static float x[MOST_ROWS * MOST_IN], a[MOST_ROWS * MOST_OUT], da[MOST_ROWS * MOST_OUT], w[MOST_W], one[MOST_W],
+        many[MOST_W];
     state = 11;
     for (int trial = 0; trial < 60; trial++) {
-        const nnc_geometry g = {some(1, 9), some(1, 9), some(1, 20), some(1, 4), some(1, 4), some(1, 3), some(1, 3),
-                                some(1, 3), some(1, 3), (ptrdiff_t)some(0, 3), (ptrdiff_t)some(0, 3), some(1, 10), some(1, 10)};
+        const nnc_geometry g = {some(1, 9),
+                                some(1, 9),
+                                some(1, 20),
+                                some(1, 4),
+                                some(1, 4),
+                                some(1, 3),
+                                some(1, 3),
+                                some(1, 3),
+                                some(1, 3),
+                                (ptrdiff_t)some(0, 3),
+                                (ptrdiff_t)some(0, 3),
+                                some(1, 10),
+                                some(1, 10)};
         const size_t F = some(1, 40), m = some(1, MOST_ROWS), I = g.height * g.width * g.channels;
         const size_t n = g.kernel_height * g.kernel_width * g.channels * F, O = g.out_height * g.out_width * F;
         struct specs layers = {0}, others = {0};
         add_layer(&layers, "conv2d", g.channels,
                   &(nnc_geometry){g.height, g.width, g.channels, 1, 1, 1, 1, 1, 1, 0, 0, g.height, g.width});
         add_layer(&layers, "conv2d", F, &g);
-        const nnc_plan_spec spec = {.n_inputs = I, .n_layers = 2, .layers = layers.specs, .optimizer = add_spec(&others, "sgd"),
+        const nnc_plan_spec spec = {.n_inputs = I,
+                                    .n_layers = 2,
+                                    .layers = layers.specs,
+                                    .optimizer = add_spec(&others, "sgd"),
                                     .batch_size = MOST_ROWS};
         for (size_t i = 0; i < m * I; i++) x[i] = small_integer();
         for (size_t i = 0; i < m * O; i++) da[i] = small_integer();
@@ -394,7 +436,8 @@ static void test_convolution(void) {
             CHECK(nnc_plan_step_forward(plan, &data, true, 0, 0, a) == NNC_OK, "trial %d", trial);
             bool right = true;
             for (size_t i = 0; i < m * O; i++)
-                right = right && a[i] == convolved(&g, x + i / O * I, w, F, i % O / F / g.out_width, i / F % g.out_width, i % F);
+                right =
+                    right && a[i] == convolved(&g, x + i / O * I, w, F, i % O / F / g.out_width, i / F % g.out_width, i % F);
             CHECK(right, "%s trial %d, %d threads", nnc_isa_name(), trial, threads);
             CHECK(nnc_plan_step_backward(plan, m, da, 1, 0) == NNC_OK, "trial %d", trial);
             nnc_plan_read(plan, 0, NNC_WEIGHT, identity);
