@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from nnc import _arrays, random
 from nnc.metrics import Metric
@@ -22,6 +21,9 @@ from nnc.models.compiled import Compiled
 from nnc.models.function_loss import FunctionLossSteps
 from nnc.models.inputs import Arrays
 from nnc.models.stack import Stack
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 # Room of a plan: rows that go through the network together when nobody asked for more.
 _ROOM = 128

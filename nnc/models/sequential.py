@@ -13,10 +13,9 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from nnc import losses, optimizers, random
 from nnc._config import choice, integer, shape
@@ -35,6 +34,9 @@ from nnc.models.interrupts import Interrupts
 from nnc.models.loops import Fit, Rows, Source, Stream, TrainingState, Validation, divergence
 from nnc.models.stack import Stack
 from nnc.models.state import ModelState
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 # The loss, [loss, *metrics], or both by name with return_dict=True: a union would have to be taken apart by
 # every caller that knows which it asked for.
