@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -76,8 +75,7 @@ class EpochsPlan(Plan, Protocol):
     ) -> tuple[int, int, np.ndarray]: ...
 
 
-@dataclass(frozen=True)
-class Backend:
+class Backend(NamedTuple):
     """A row of the table: its name, the module that has its `Plan` and `metric`, what it computes in."""
 
     name: str

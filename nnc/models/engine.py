@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 _ROOM = 128
 
 
-@dataclass
 class EngineState:
     """Everything that an engine's results depend on, its layers apart.
 
@@ -37,11 +35,20 @@ class EngineState:
     where it is not trainable; None where there is none yet.
     """
 
-    seed: int
-    backend: Backend
-    compiled: Compiled
-    weights: list[np.ndarray] | None
-    slots: list[list[np.ndarray]] | None
+    def __init__(
+        self,
+        seed: int,
+        backend: Backend,
+        compiled: Compiled,
+        weights: list[np.ndarray] | None,
+        slots: list[list[np.ndarray]] | None,
+    ) -> None:
+        self.seed, self.backend, self.compiled = seed, backend, compiled
+        self.weights, self.slots = weights, slots
+
+    def uncompiled(self) -> EngineState:
+        """The state without what belongs to training."""
+        return EngineState(self.seed, self.backend, Compiled(), self.weights, None)
 
 
 class Steps(NamedTuple):
