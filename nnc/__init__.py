@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 try:
     from nnc._core import get_num_threads
 except ModuleNotFoundError as error:
@@ -19,7 +22,6 @@ except ModuleNotFoundError as error:
 from nnc import (
     activations,
     callbacks,
-    datasets,
     functional,
     initializers,
     layers,
@@ -27,13 +29,10 @@ from nnc import (
     metrics,
     models,
     optimizers,
-    plot,
     random,
     regularizers,
     saving,
     schedules,
-    search,
-    tables,
     utils,
 )
 from nnc._machine import set_num_threads, show_config, threads
@@ -43,6 +42,9 @@ from nnc.layers import Input
 from nnc.models import Sequential
 from nnc.random import set_random_seed
 from nnc.saving import load_model
+
+if TYPE_CHECKING:
+    from nnc import datasets, plot, search, tables
 
 __all__ = [
     "DivergenceError",
@@ -75,3 +77,18 @@ __all__ = [
     "threads",
     "utils",
 ]
+
+# What a program that trains or serves a model can do without is imported when it is first named, so that
+# `import nnc` takes less time.
+_LATER = frozenset(("datasets", "plot", "search", "tables"))
+
+if not TYPE_CHECKING:  # a checker that saw __getattr__ would take any name for one of nnc's
+
+    def __getattr__(name: str) -> object:
+        if name in _LATER:
+            return import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(_LATER | globals().keys())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +20,8 @@ def show_config() -> None:
     >>> nnc.show_config()  # doctest: +ELLIPSIS
     nnc ...
     """
+    import platform
+
     info = _core.cpu_info()
     rows = {
         f"nnc {__version__}": f"Python {platform.python_version()}, NumPy {np.__version__}",

@@ -10,12 +10,13 @@ The core computes them with the forward pass, on the model's outputs a.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING, Any
 
 from nnc import _config
 from nnc.losses import Loss, batch
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class Metric(_config.Config):

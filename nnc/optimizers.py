@@ -12,12 +12,14 @@ flat vectors, and, in NumPy, in nnc.reference.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nnc import _config, schedules
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Slots = Mapping[str, str | None]
 

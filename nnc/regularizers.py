@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from nnc import _config
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class Regularizer(_config.Config):

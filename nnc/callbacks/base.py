@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import MutableMapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from nnc.layers import Layer
 from nnc.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 Logs: TypeAlias = MutableMapping[str, float]  # callbacks may add to those of an epoch
 

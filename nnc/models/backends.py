@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class Plan(Protocol):
@@ -74,8 +75,7 @@ class EpochsPlan(Plan, Protocol):
     ) -> tuple[int, int, np.ndarray]: ...
 
 
-@dataclass(frozen=True)
-class Backend:
+class Backend(NamedTuple):
     """A row of the table: its name, the module that has its `Plan` and `metric`, what it computes in."""
 
     name: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,13 +13,16 @@ from nnc.metrics import Metric
 from nnc.optimizers import Optimizer
 
 
-@dataclass(frozen=True)
 class Compiled:
-    """How a model is trained; all of it absent before `compile`."""
+    """How a model is trained; all of it absent before `compile`, and never changed.
 
-    optimizer: Optimizer | None = None
-    loss: Loss | None = None
-    metrics: Sequence[Any] = ()  # names and Metric objects: "accuracy" depends on the outputs
+    metrics: names and Metric objects, since "accuracy" depends on the outputs.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer | None = None, loss: Loss | None = None, metrics: Sequence[Any] = ()
+    ) -> None:
+        self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
 
     @classmethod
     def of(

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from nnc import _arrays, random
 from nnc.metrics import Metric
@@ -23,11 +21,13 @@ from nnc.models.function_loss import FunctionLossSteps
 from nnc.models.inputs import Arrays
 from nnc.models.stack import Stack
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 # Room of a plan: rows that go through the network together when nobody asked for more.
 _ROOM = 128
 
 
-@dataclass
 class EngineState:
     """Everything that an engine's results depend on, its layers apart.
 
@@ -35,11 +35,20 @@ class EngineState:
     where it is not trainable; None where there is none yet.
     """
 
-    seed: int
-    backend: Backend
-    compiled: Compiled
-    weights: list[np.ndarray] | None
-    slots: list[list[np.ndarray]] | None
+    def __init__(
+        self,
+        seed: int,
+        backend: Backend,
+        compiled: Compiled,
+        weights: list[np.ndarray] | None,
+        slots: list[list[np.ndarray]] | None,
+    ) -> None:
+        self.seed, self.backend, self.compiled = seed, backend, compiled
+        self.weights, self.slots = weights, slots
+
+    def uncompiled(self) -> EngineState:
+        """The state without what belongs to training."""
+        return EngineState(self.seed, self.backend, Compiled(), self.weights, None)
 
 
 class Steps(NamedTuple):

@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -29,8 +28,7 @@ _MOST_STEPS = 2**16  # of a slice; bounds the array of learning rates
 _MOST_ROWS = 2**18  # of the orders of epochs that are trained in one call
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """Training data that lie in arrays: an epoch is `n_steps` batches of them."""
 
     arrays: Arrays
@@ -39,8 +37,7 @@ class Rows:
     shuffle: bool
 
 
-@dataclass(frozen=True)
-class Stream:
+class Stream(NamedTuple):
     """Training data that come in batches: `batches` gives those of the next epoch, `n_steps` if known."""
 
     batches: Callable[[], Iterable[Arrays]]
@@ -51,8 +48,7 @@ class Stream:
 Source: TypeAlias = Arrays | Callable[[], Iterable[Arrays]]  # arrays, or what gives parts anew each time
 
 
-@dataclass(frozen=True)
-class Validation:
+class Validation(NamedTuple):
     """What is evaluated behind epochs."""
 
     source: Source
@@ -68,7 +64,6 @@ class Validation:
         return epoch + 1 in self.frequency
 
 
-@dataclass
 class TrainingState:
     """How far training has come, for a run that goes on from there.
 
@@ -76,9 +71,9 @@ class TrainingState:
     run that is going on.
     """
 
-    epoch: int = 0
-    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
-    running: CallbackList | None = None
+    def __init__(self, epoch: int, kept: dict[str, dict[str, Any]]) -> None:
+        self.epoch, self.kept = epoch, kept
+        self.running: CallbackList | None = None
 
     def callbacks(self) -> dict[str, dict[str, Any]]:
         """What the callbacks count, now or when the last run ended."""

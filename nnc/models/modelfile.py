@@ -13,7 +13,6 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,7 @@ def write(state: ModelState, path: str | os.PathLike[str], overwrite: bool = Tru
         raise FileExistsError(f"{os.fspath(path)} is there already, and overwrite is False")
     compiled = _compiled_config(state.engine.compiled)
     if compiled is None:  # it cannot be trained on, so the optimizer's memory is of no use
-        state = replace(state, engine=replace(state.engine, slots=None))
+        state = state._replace(engine=state.engine.uncompiled())
     stack, engine = state.stack, state.engine
     weights = stack.weights() if stack.built else []
     optimizer = engine.compiled.optimizer
@@ -193,7 +192,7 @@ class _File:
     def weights_only(self) -> ModelState:
         """Layers and weights; no other tensor is read."""
         tensors = tensorfile.read_tensors(self.path, [w.path for w in self.weights], self.header)
-        return ModelState(self.stack, self._engine(tensors)).weights_only()
+        return ModelState(self.stack, self._engine(tensors), 0, {}, None).weights_only()
 
     def state(self) -> ModelState:
         """All that the file holds."""

@@ -12,11 +12,9 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from nnc import losses, optimizers, random
 from nnc._config import choice, integer, shape
@@ -35,6 +33,9 @@ from nnc.models.interrupts import Interrupts
 from nnc.models.loops import Fit, Rows, Source, Stream, TrainingState, Validation, divergence
 from nnc.models.stack import Stack
 from nnc.models.state import ModelState
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 # The loss, [loss, *metrics], or both by name with return_dict=True: a union would have to be taken apart by
 # every caller that knows which it asked for.
@@ -100,7 +101,7 @@ class Sequential:
         self.history: History | None = None
         self.stop_training = False
         self._stack, self._engine = stack, Engine(stack, seed)
-        self._training = TrainingState()
+        self._training = TrainingState(0, {})
         for layer in layers or ():
             self.add(layer)
 
@@ -630,7 +631,8 @@ class Sequential:
         """Everything that a model file holds, copied."""
         stack, engine, training = self._stack, self._engine.state(), self._training
         if stack.built:  # metrics as they were found: "accuracy" depends on the outputs
-            engine.compiled = replace(engine.compiled, metrics=self.metrics)
+            compiled = engine.compiled
+            engine.compiled = Compiled(compiled.optimizer, compiled.loss, self.metrics)
         return ModelState(stack, engine, training.epoch, training.callbacks(), self.history)
 
     @classmethod
@@ -646,8 +648,8 @@ class Sequential:
 
     def __getstate__(self) -> dict[str, Any]:
         """What pickle and copy take: weights and memory of its own, no run that is going on."""
-        own = {"_engine": copy(self._engine), "_training": replace(self._training, running=None)}
-        return self.__dict__ | own
+        training = TrainingState(self._training.epoch, self._training.kept)
+        return self.__dict__ | {"_engine": copy(self._engine), "_training": training}
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
         """Print a table of the layers with their output shapes and numbers of weights."""

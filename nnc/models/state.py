@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from nnc.callbacks import History
-from nnc.models.compiled import Compiled
 from nnc.models.engine import EngineState
 from nnc.models.stack import Stack
 
 
-@dataclass
-class ModelState:
+class ModelState(NamedTuple):
     """Layers, weights, how the model is trained, and how far that has come.
 
     epoch: the epochs done. callbacks: what those of the last run counted, by callback and attribute.
@@ -20,15 +17,14 @@ class ModelState:
 
     stack: Stack
     engine: EngineState
-    epoch: int = 0
-    callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    history: History | None = None
+    epoch: int
+    callbacks: dict[str, dict[str, Any]]
+    history: History | None
 
     def uncompiled(self) -> ModelState:
         """The state without what belongs to training, but with the history."""
-        engine = replace(self.engine, compiled=Compiled(), slots=None)
-        return replace(self, engine=engine, epoch=0, callbacks={})
+        return self._replace(engine=self.engine.uncompiled(), epoch=0, callbacks={})
 
     def weights_only(self) -> ModelState:
         """Layers and weights."""
-        return replace(self.uncompiled(), history=None)
+        return self.uncompiled()._replace(history=None)

@@ -30,6 +30,10 @@ losses.MeanSquaredError(reduce="sum")  # type: ignore[call-arg]  # pyright: igno
 callbacks.EarlyStopping(patient=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 plot.history(model.fit(x, y), axis=None)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
+# ---- names that there are not
+nnc.Model()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+search.RandomSerch()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
 # ---- arguments of another type
 nnc.Sequential(layers.Dense(3))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 nnc.Input(4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
