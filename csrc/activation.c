@@ -126,8 +126,7 @@ void nnc_activate_whole_rows(const struct nnc_layer *layer, size_t m, struct nnc
 /* A plain activation after a layer that can do it itself, in the pass that makes its outputs. */
 static bool activation_merge(struct nnc_plan *plan, const struct nnc_layer *layer, struct nnc_layer *before) {
     (void)plan;
-    if (!before || !nnc_has(before, LAYER_ACTIVATED) || before->activation.id != ACTIVATION_linear || before->pools)
-        return false;
+    if (!before || !nnc_has(before, LAYER_ACTIVATED) || before->activation.id != ACTIVATION_linear) return false;
     if (nnc_has(before, LAYER_ELEMENTWISE) && layer->activation.id == ACTIVATION_softmax) return false;
     before->activation = layer->activation;
     return true;

@@ -6,14 +6,20 @@ enum { MOST_PIXELS = 1 << 30 }; /* along an axis of a map: products of two stay 
 
 static const double MOST_FLOATS = 274877906944.0; /* 2^38, of a map */
 
-/* clang-format off: one row per line */
+/* clang-format off */
 const struct nnc_field nnc_geometry_fields[] = {
-    OPTIONAL_FIELD(nnc_geometry, height, SIZE),         OPTIONAL_FIELD(nnc_geometry, width, SIZE),
-    OPTIONAL_FIELD(nnc_geometry, channels, SIZE),       OPTIONAL_FIELD(nnc_geometry, kernel_height, SIZE),
-    OPTIONAL_FIELD(nnc_geometry, kernel_width, SIZE),   OPTIONAL_FIELD(nnc_geometry, stride_height, SIZE),
-    OPTIONAL_FIELD(nnc_geometry, stride_width, SIZE),   OPTIONAL_FIELD(nnc_geometry, dilation_height, SIZE),
-    OPTIONAL_FIELD(nnc_geometry, dilation_width, SIZE), OPTIONAL_FIELD(nnc_geometry, pad_top, OFFSET),
-    OPTIONAL_FIELD(nnc_geometry, pad_left, OFFSET),     OPTIONAL_FIELD(nnc_geometry, out_height, SIZE),
+    OPTIONAL_FIELD(nnc_geometry, height, SIZE),
+    OPTIONAL_FIELD(nnc_geometry, width, SIZE),
+    OPTIONAL_FIELD(nnc_geometry, channels, SIZE),
+    OPTIONAL_FIELD(nnc_geometry, kernel_height, SIZE),
+    OPTIONAL_FIELD(nnc_geometry, kernel_width, SIZE),
+    OPTIONAL_FIELD(nnc_geometry, stride_height, SIZE),
+    OPTIONAL_FIELD(nnc_geometry, stride_width, SIZE),
+    OPTIONAL_FIELD(nnc_geometry, dilation_height, SIZE),
+    OPTIONAL_FIELD(nnc_geometry, dilation_width, SIZE),
+    OPTIONAL_FIELD(nnc_geometry, pad_top, OFFSET),
+    OPTIONAL_FIELD(nnc_geometry, pad_left, OFFSET),
+    OPTIONAL_FIELD(nnc_geometry, out_height, SIZE),
     OPTIONAL_FIELD(nnc_geometry, out_width, SIZE),
 };
 /* clang-format on */

@@ -202,9 +202,9 @@ struct nnc_kernels {
     /* Words first, ..., first + n - 1 of the stream. */
     void (*random_words)(const struct nnc_stream *stream, size_t first, size_t n, uint32_t *words);
 
-    /* Output row oy (out_width, channels) of pooling over the map (height, width, channels), of which x has the rows from `top`
-     * on. winner, if it is wanted: the pixel of each maximum, int32 in the place of floats. */
-    void (*max_pooling)(const nnc_geometry *g, size_t oy, size_t top, const float *x, float *y, float *winner);
+    /* Output row oy (out_width, channels) of pooling over the map x (height, width, channels). winner, if it is wanted:
+     * the pixel of each maximum, int32 in the place of floats. */
+    void (*max_pooling)(const nnc_geometry *g, size_t oy, const float *x, float *y, float *winner);
     void (*average_pooling)(const nnc_geometry *g, size_t oy, const float *x, float *y);
     /* Input row iy dx (width, channels) of their gradients, from dy and winner (out_height, out_width, channels). */
     void (*max_pooling_backward)(const nnc_geometry *g, size_t iy, const float *winner, const float *dy, float *dx);

@@ -41,7 +41,6 @@ struct nnc_layer {
     bool needs_dx;    /* there are parameters before this layer */
     bool gets_dz;     /* whoever writes da turns it into dz at once, while a block of it is hot */
     bool finishes_next; /* a product: in inference it does the layer after it on its results, too */
-    bool pools;       /* max pooling (geometry) of its results is done in the pass that makes them */
 };
 
 enum nnc_mode { INFER, TRAIN };
@@ -95,8 +94,6 @@ struct nnc_layer_kind {
     void (*parameters)(const struct nnc_layer *layer, nnc_parameter list[NNC_LAYER_PARAMS]);
     /* Joins the layer with what comes before it (NULL: the inputs), so that it needs no pass of its own; false: it does. */
     bool (*merge)(struct nnc_plan *plan, const struct nnc_layer *layer, struct nnc_layer *before);
-    /* Max pooling of the results becomes part of the layer's own passes, where it can; NULL: never. */
-    bool (*pool)(struct nnc_layer *layer, const nnc_geometry *g);
     /* What the own struct needs of memory for batches of up to B rows. */
     void (*lay_out)(struct nnc_layer *layer, size_t B, struct nnc_arena *arena);
     /* Called by one thread before passes with this `training`; `written`: parameters may have changed since the last call. */

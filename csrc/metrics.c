@@ -56,13 +56,15 @@ static double mean_absolute_error(size_t n, const float *a, const float *y, cons
     return sum / (double)n;
 }
 
-/* clang-format off: one row per line */
+/* clang-format off */
 static const struct {
     const char *name;
     metric_fn *row;
 } metrics[] = {
-    {"binary_accuracy", binary_accuracy},         {"categorical_accuracy", categorical_accuracy},
-    {"top_k_categorical_accuracy", top_k},        {"mean_squared_error", mean_squared_error},
+    {"binary_accuracy", binary_accuracy},
+    {"categorical_accuracy", categorical_accuracy},
+    {"top_k_categorical_accuracy", top_k},
+    {"mean_squared_error", mean_squared_error},
     {"mean_absolute_error", mean_absolute_error},
 };
 /* clang-format on */

@@ -18,7 +18,6 @@ enum {
     PART_FLOATS = 8192, /* of a part, about: 32 KB */
     SMALL_MAP = 2048,   /* up to this a whole sample is a row of batch normalization's blocks */
     FEW_CHANNELS = 128, /* of a larger one, positions are put side by side below this */
-    HOT_FLOATS = 16384, /* of a map before pooling, which are made again where they are needed: 64 KB on the stack */
 };
 
 enum { GAMMA, BETA, MOVING_MEAN, MOVING_VARIANCE };
@@ -33,7 +32,6 @@ struct normalization {
     size_t per_part;      /* positions of a part, at most; or samples */
     size_t repeat;        /* positions side by side that a kernel takes as one row, so that few channels fill its vectors */
     size_t width;         /* repeat group, rounded up to panels */
-    size_t ld;            /* floats from one row of the input to the next */
     float *partials;      /* (parts, 3, width) */
 };
 
@@ -45,7 +43,6 @@ struct batch_normalization {
     double momentum;      /* moving = moving momentum + batch (1 - momentum) */
     float *coefficients;  /* (N_COEFFICIENTS, width) */
     double *moments;      /* (2, group): mean, variance in use */
-    float *winners;       /* (B, O) where results are pooled: the pixel of each maximum */
     bool of_batch;        /* the coefficients are not those of the moving statistics */
 };
 
@@ -82,20 +79,19 @@ static void batch_parameters(const struct nnc_layer *layer, nnc_parameter list[N
     list[MOVING_VARIANCE] = (nnc_parameter){.name = "moving_variance", .n_axes = 1, .shape = {common->group}};
 }
 
-/* How rows of I features are cut; samples_are_rows: a small sample may be one row of a part, its positions side by side. */
-static void cut(struct normalization *common, size_t I, bool samples_are_rows) {
-    common->positions = I / common->group;
+/* How rows of O features are cut; samples_are_rows: a small sample may be one row of a part, its positions side by side. */
+static void cut(struct normalization *common, size_t O, bool samples_are_rows) {
+    common->positions = O / common->group;
     common->repeat = 1, common->blocks = 0;
-    if (common->positions == 1 || (samples_are_rows && I <= SMALL_MAP)) {
+    if (common->positions == 1 || (samples_are_rows && O <= SMALL_MAP)) {
         common->repeat = common->positions;
-        common->per_part = I < PART_FLOATS ? PART_FLOATS / I : 1;
+        common->per_part = O < PART_FLOATS ? PART_FLOATS / O : 1;
     } else {
-        const size_t blocks = nnc_parts(I, PART_FLOATS);
+        const size_t blocks = nnc_parts(O, PART_FLOATS);
         while (samples_are_rows && common->group < FEW_CHANNELS && common->group * common->repeat % PANEL) common->repeat *= 2;
         common->per_part = nnc_round_up(nnc_parts(common->positions, blocks), common->repeat);
         common->blocks = nnc_parts(common->positions, common->per_part);
     }
-    common->ld = nnc_leading_dimension(I);
     common->width = nnc_round_up(common->repeat * common->group, PANEL);
 }
 
@@ -108,18 +104,17 @@ static size_t parts_of(const struct normalization *common, size_t m) {
 static void batch_lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
     struct batch_normalization *own = layer->own;
     struct normalization *common = &own->common;
-    cut(common, layer->I, true);
+    cut(common, layer->O, true);
     common->partials = nnc_take_floats(arena, parts_of(common, B) * 3 * common->width);
     own->coefficients = nnc_take_floats(arena, N_COEFFICIENTS * common->width);
     own->moments = nnc_take(arena, 2 * common->group, sizeof(double));
-    if (layer->pools) own->winners = nnc_take_floats(arena, B * layer->ld);
     own->of_batch = true;
 }
 
 static void layer_lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
     struct layer_normalization *own = layer->own;
     struct normalization *common = &own->common;
-    cut(common, layer->I, false);
+    cut(common, layer->O, false);
     common->partials = nnc_take_floats(arena, parts_of(common, B) * 3 * common->width);
     own->statistics = nnc_take_floats(arena, B * common->positions * 2);
 }
@@ -142,10 +137,10 @@ static struct part part_of(const struct nnc_layer *layer, size_t m, size_t index
     if (!common->blocks) {
         const size_t row = index * common->per_part, rows = least(common->per_part, m - row);
         return (struct part){
-            rows * common->positions, row * common->positions, {{rows, length, common->ld, row * common->ld}}, 1};
+            rows * common->positions, row * common->positions, {{rows, length, layer->ld, row * layer->ld}}, 1};
     }
     const size_t row = index / common->blocks, first = index % common->blocks * common->per_part;
-    const size_t positions = least(common->per_part, common->positions - first), offset = row * common->ld + first * group;
+    const size_t positions = least(common->per_part, common->positions - first), offset = row * layer->ld + first * group;
     const size_t rows = positions / common->repeat, rest = positions % common->repeat;
     return (struct part){positions,
                          row * common->positions + first,
@@ -304,49 +299,15 @@ static void use_batch(const struct nnc_layer *layer, const float *x, size_t m, s
     nnc_team_barrier(worker);
 }
 
-/* y = (x - mean) scale + shift of adjacent positions. */
-static void normalize_positions(const struct batch_normalization *own, size_t positions, const float *x, float *y) {
-    const struct nnc_coefficients of = coefficients_at(own, 0); /* the same for every position */
-    const size_t length = own->common.repeat * own->common.group, rows = positions / own->common.repeat;
-    const size_t rest = positions % own->common.repeat * own->common.group;
-    nnc_kernels->normalize(rows, length, (struct nnc_read){x, length}, &of, (struct nnc_write){y, length});
-    nnc_kernels->normalize(1, rest, (struct nnc_read){x + rows * length, 0}, &of, (struct nnc_write){y + rows * length, 0});
-}
-
-/* Normalization, activation and maximum of one row of windows after the other, while what is in between is hot. */
-static void pooled_forward(const struct nnc_layer *layer, struct nnc_read x, const struct nnc_pass *pass,
-                           struct nnc_worker *worker) {
-    const struct batch_normalization *own = layer->own;
-    const nnc_geometry *g = &layer->geometry;
-    _Alignas(64) float hot[HOT_FLOATS];
-    size_t first, last;
-    nnc_share(worker, pass->m * g->out_height, &first, &last);
-    for (size_t row = first; row < last; row++) {
-        const size_t i = row / g->out_height, oy = row % g->out_height, top = oy * g->stride_height;
-        const size_t positions = least(g->kernel_height, g->height - top) * g->width;
-        const size_t at = i * layer->ld + oy * g->out_width * g->channels;
-        const struct nnc_write a = {hot, 0};
-        normalize_positions(own, positions, x.at + i * x.ld + top * g->width * g->channels, hot);
-        if (layer->activation.id != ACTIVATION_linear)
-            nnc_activate(&layer->activation, 1, positions * g->channels, a, (struct nnc_write){0});
-        nnc_kernels->max_pooling(g, oy, top, hot, layer->a + at, pass->mode == TRAIN ? own->winners + at : NULL);
-    }
-}
-
 static void batch_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
     const struct batch_normalization *own = layer->own;
     size_t first, last;
     if (pass->mode == INFER && l && layer[-1].finishes_next) return;
-    const struct nnc_read input = nnc_input(plan, l, pass); /* its ld is common.ld */
-    const float *x = input.at;
+    const float *x = nnc_input(plan, l, pass).at; /* its ld is the layer's own: the widths are the same */
     const struct nnc_coefficients of = coefficients_at(own, 0);
     float *d = pass->mode == TRAIN ? layer->d : NULL;
     if (pass->training) use_batch(layer, x, pass->m, worker);
-    if (layer->pools) {
-        pooled_forward(layer, input, pass, worker);
-        return;
-    }
     nnc_share(worker, parts_of(&own->common, pass->m), &first, &last);
     for (size_t index = first; index < last; index++) {
         const struct part p = part_of(layer, pass->m, index);
@@ -391,60 +352,19 @@ static void batch_gradients(struct nnc_plan *plan, const struct nnc_layer *layer
     }
 }
 
-/* dz of a part before pooling, into `hot`: each pixel that was the maximum of its window has the window's. Gives where the part
- * begins there. */
-static const float *unpool(const struct nnc_layer *layer, struct part p, float *hot) {
-    const struct batch_normalization *own = layer->own;
-    const nnc_geometry *g = &layer->geometry;
-    const size_t of_sample = own->common.positions, i = p.first / of_sample, first = p.first % of_sample;
-    const bool whole = p.positions >= of_sample; /* samples */
-    const size_t samples = whole ? p.positions / of_sample : 1, row = g->width * g->channels;
-    const size_t top = first / g->width, bottom = whole ? g->height : nnc_parts(first + p.positions, g->width);
-    for (size_t s = 0; s < samples; s++)
-        for (size_t iy = top; iy < bottom; iy++)
-            nnc_kernels->max_pooling_backward(g, iy, own->winners + (i + s) * layer->ld, layer->da + (i + s) * layer->ld,
-                                              hot + s * layer->I + (iy - top) * row);
-    return hot + first * g->channels - top * row;
-}
-
-/* dz of a part: its first block, from which the others are as far as in the input. */
-static const float *part_gradient(const struct nnc_layer *layer, struct part p, float *hot) {
-    return layer->pools ? unpool(layer, p, hot) : layer->da + p.blocks[0].offset;
-}
-
-static struct nnc_read block_gradient(const struct nnc_layer *layer, const struct part *p, int b, const float *dz) {
-    const bool packed = layer->pools && p->blocks[b].m > 1 && p->blocks[b].n == layer->I; /* rows are samples */
-    return (struct nnc_read){dz + (p->blocks[b].offset - p->blocks[0].offset), packed ? layer->I : p->blocks[b].ld};
-}
-
 /* Sums over a part of dz and of dz (x - mean); dz is made on the way. */
 static void sum_gradients(const struct nnc_layer *layer, const float *x, struct part p, float *sums, float *products) {
     const struct batch_normalization *own = layer->own;
     const struct normalization *common = &own->common;
-    _Alignas(64) float hot[HOT_FLOATS];
     memset(sums, 0, 2 * common->width * sizeof *sums);
-    for (int b = 0; b < p.n_blocks && !layer->gets_dz && !layer->pools; b++) {
-        const struct block k = p.blocks[b];
-        nnc_activate_backward(&layer->activation, k.m, k.n, reading(layer->a, k), nnc_reading(writing(layer->d, k)),
-                              writing(layer->da, k));
-    }
-    const float *dz = part_gradient(layer, p, hot);
     for (int b = 0; b < p.n_blocks; b++) {
         const struct block k = p.blocks[b];
-        nnc_kernels->add_gradient_sums(k.m, k.n, reading(x, k), coefficients(own, MEAN), block_gradient(layer, &p, b, dz), sums,
-                                       products);
+        if (!layer->gets_dz)
+            nnc_activate_backward(&layer->activation, k.m, k.n, reading(layer->a, k), nnc_reading(writing(layer->d, k)),
+                                  writing(layer->da, k));
+        nnc_kernels->add_gradient_sums(k.m, k.n, reading(x, k), coefficients(own, MEAN), reading(layer->da, k), sums, products);
     }
     fold(common, sums), fold(common, products);
-}
-
-static void write_input_gradient(const struct nnc_layer *layer, const float *x, struct part p, float *dx) {
-    const struct nnc_coefficients of = coefficients_at(layer->own, 0);
-    _Alignas(64) float hot[HOT_FLOATS];
-    const float *dz = part_gradient(layer, p, hot);
-    for (int b = 0; b < p.n_blocks; b++) {
-        const struct block k = p.blocks[b];
-        nnc_kernels->normalize_backward(k.m, k.n, reading(x, k), &of, block_gradient(layer, &p, b, dz), writing(dx, k));
-    }
 }
 
 static void batch_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
@@ -453,7 +373,6 @@ static void batch_backward(struct nnc_plan *plan, size_t l, const struct nnc_pas
     const struct normalization *common = &own->common;
     const float *x = nnc_input(plan, l, pass).at;
     size_t first_part, last_part, first, last;
-    if (layer->pools) nnc_take_derivative_shared(layer, pass->m, worker); /* a maximum is its own f(z) */
     nnc_share(worker, parts_of(common, pass->m), &first_part, &last_part);
     for (size_t index = first_part; index < last_part; index++)
         sum_gradients(layer, x, part_of(layer, pass->m, index), partial(common, index, GRADIENT_SUMS),
@@ -464,22 +383,14 @@ static void batch_backward(struct nnc_plan *plan, size_t l, const struct nnc_pas
         batch_gradients(plan, layer, pass, tile * PANEL, least(PANEL, common->group - tile * PANEL));
     if (!layer->needs_dx) return;
     nnc_team_barrier(worker);
-    for (size_t index = first_part; index < last_part; index++)
-        write_input_gradient(layer, x, part_of(layer, pass->m, index), layer[-1].da);
-}
-
-/* Pooling of disjoint windows fits: a part of its gradient, with the rows that it begins and ends in, and a row of windows are
- * hot, and what the derivative needs is left in the maxima. */
-static bool batch_pool(struct nnc_layer *layer, const nnc_geometry *g) {
-    const struct batch_normalization *own = layer->own;
-    const bool disjoint = g->stride_height >= g->kernel_height && g->stride_width >= g->kernel_width;
-    const size_t row = g->width * g->channels;
-    struct normalization common = own->common;
-    if (!disjoint || g->pad_top || g->pad_left || g->channels != common.group) return false;
-    if (nnc_activation_keeps_d(layer->activation.id)) return false;
-    cut(&common, layer->I, true);
-    const size_t part = common.blocks ? common.per_part * common.group + 2 * row : common.per_part * layer->I;
-    return part <= HOT_FLOATS && g->kernel_height * row <= HOT_FLOATS;
+    const struct nnc_coefficients of = coefficients_at(own, 0);
+    for (size_t index = first_part; index < last_part; index++) {
+        const struct part p = part_of(layer, pass->m, index);
+        for (int b = 0; b < p.n_blocks; b++) {
+            const struct block k = p.blocks[b];
+            nnc_kernels->normalize_backward(k.m, k.n, reading(x, k), &of, reading(layer->da, k), writing(layer[-1].da, k));
+        }
+    }
 }
 
 const struct nnc_layer_kind nnc_layer_batch_normalization = {
@@ -490,7 +401,6 @@ const struct nnc_layer_kind nnc_layer_batch_normalization = {
     .own_size = sizeof(struct batch_normalization),
     .settle = settle,
     .parameters = batch_parameters,
-    .pool = batch_pool,
     .lay_out = batch_lay_out,
     .prepare = batch_prepare,
     .finish = batch_finish,

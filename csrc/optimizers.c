@@ -14,14 +14,20 @@ static const char *const names[N_OPTIMIZERS] = {
 #undef OPTIMIZER
 };
 
-/* clang-format off: one row per line */
+/* clang-format off */
 static const struct nnc_field fields[] = {
-    OPTIONAL_FIELD(struct nnc_optimizer, slots, SIZE),       OPTIONAL_FIELD(struct nnc_optimizer, momentum, DOUBLE),
-    OPTIONAL_FIELD(struct nnc_optimizer, nesterov, FLAG),    OPTIONAL_FIELD(struct nnc_optimizer, beta_1, DOUBLE),
-    OPTIONAL_FIELD(struct nnc_optimizer, beta_2, DOUBLE),    OPTIONAL_FIELD(struct nnc_optimizer, epsilon, DOUBLE),
-    OPTIONAL_FIELD(struct nnc_optimizer, amsgrad, FLAG),     OPTIONAL_FIELD(struct nnc_optimizer, rho, DOUBLE),
-    OPTIONAL_FIELD(struct nnc_optimizer, centered, FLAG),    OPTIONAL_FIELD(struct nnc_optimizer, weight_decay, DOUBLE),
-    OPTIONAL_FIELD(struct nnc_optimizer, clipnorm, DOUBLE),  OPTIONAL_FIELD(struct nnc_optimizer, global_clipnorm, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, slots, SIZE),
+    OPTIONAL_FIELD(struct nnc_optimizer, momentum, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, nesterov, FLAG),
+    OPTIONAL_FIELD(struct nnc_optimizer, beta_1, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, beta_2, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, epsilon, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, amsgrad, FLAG),
+    OPTIONAL_FIELD(struct nnc_optimizer, rho, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, centered, FLAG),
+    OPTIONAL_FIELD(struct nnc_optimizer, weight_decay, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, clipnorm, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_optimizer, global_clipnorm, DOUBLE),
     OPTIONAL_FIELD(struct nnc_optimizer, clipvalue, DOUBLE),
 };
 /* clang-format on */

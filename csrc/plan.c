@@ -221,7 +221,7 @@ static void link_layers(struct nnc_plan *plan, struct net *net) {
         /* The loss works on whole rows and can do any activation; a product on blocks of columns only elementwise ones. */
         layer->gets_dz = !next || (nnc_has(next, LAYER_PRODUCT) && nnc_has(layer, LAYER_ACTIVATED) && f != ACTIVATION_softmax);
         layer->finishes_next = next && nnc_has(layer, LAYER_PRODUCT) && f == ACTIVATION_linear && next->kind->finish &&
-                               next->columns == layer->columns && !next->pools;
+                               next->columns == layer->columns;
     }
 }
 

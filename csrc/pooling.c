@@ -25,15 +25,6 @@ static struct nnc_fault settle_max_pooling(struct nnc_layer *layer) {
     return settle_pooling(layer);
 }
 
-static bool max_pooling_merge(struct nnc_plan *plan, const struct nnc_layer *layer, struct nnc_layer *before) {
-    (void)plan;
-    if (!before || before->pools || !before->kind->pool || !before->kind->pool(before, &layer->geometry)) return false;
-    before->geometry = layer->geometry;
-    before->O = layer->O;
-    before->pools = true;
-    return true;
-}
-
 static void max_pooling_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
     const nnc_geometry *g = &layer->geometry;
@@ -43,7 +34,7 @@ static void max_pooling_forward(struct nnc_plan *plan, size_t l, const struct nn
     for (size_t row = first; row < last; row++) {
         const size_t i = row / g->out_height, oy = row % g->out_height;
         const size_t at = i * layer->ld + oy * g->out_width * g->channels;
-        nnc_kernels->max_pooling(g, oy, 0, x.at + i * x.ld, layer->a + at, pass->mode == TRAIN ? layer->d + at : NULL);
+        nnc_kernels->max_pooling(g, oy, x.at + i * x.ld, layer->a + at, pass->mode == TRAIN ? layer->d + at : NULL);
     }
 }
 
@@ -65,7 +56,6 @@ const struct nnc_layer_kind nnc_layer_max_pooling = {
     .flags = LAYER_KEEPS_D,
     .has_geometry = true,
     .settle = settle_max_pooling,
-    .merge = max_pooling_merge,
     .forward = max_pooling_forward,
     .backward = max_pooling_backward,
 };

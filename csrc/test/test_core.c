@@ -265,7 +265,7 @@ static void test_maps_stay_inside(void) {
             struct guarded numbers = guard(4 * in, at_end), statistics = guard(2 * g.height, at_end);
             for (size_t oy = 0; oy < g.out_height; oy++) {
                 const size_t row = oy * g.out_width * channels;
-                nnc_kernels->max_pooling(&g, oy, 0, x.floats, y.floats + row, winner.floats + row);
+                nnc_kernels->max_pooling(&g, oy, x.floats, y.floats + row, winner.floats + row);
                 nnc_kernels->average_pooling(&g, oy, x.floats, y.floats + row);
             }
             for (size_t iy = 0; iy < g.height; iy++) {

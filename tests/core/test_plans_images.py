@@ -340,43 +340,6 @@ def test_training(isa, threads, name, optimizer):
     )
 
 
-@pytest.mark.parametrize(
-    ("shape", "kernel", "strides"),
-    [
-        ((6, 4, 3), (2, 2), (2, 2)),
-        ((9, 7, 5), (2, 3), (2, 3)),  # windows over the edge
-        ((8, 8, 33), (2, 2), (3, 3)),  # pixels in no window
-        ((31, 29, 16), (2, 2), (2, 2)),  # several parts of a sample, which end within a row
-        ((40, 30, 3), (3, 2), (3, 2)),
-        ((5, 300, 40), (2, 2), (2, 2)),  # rows too long to be kept hot
-        ((9, 8, 4), (3, 3), (2, 2)),  # windows that overlap
-    ],
-)
-@pytest.mark.parametrize("name", ["linear", "relu", "tanh", "gelu"])
-@pytest.mark.parametrize("n_threads", [1, 3])
-def test_pooling_within_normalization_gives_the_same_bits(
-    isa, threads, shape, kernel, strides, name, n_threads
-):
-    """Beside the same net with a padding by nothing in between, which keeps the two layers apart."""
-    threads(n_threads)
-    height, width, channels = shape
-    convolution = conv(same, shape, channels, (1, 1), use_bias=False)
-    rows = [convolution, normalization("batch", channels), activation(name, channels)]
-    pooling = same("max_pooling", shape, kernel, strides) | {"pad_top": 0, "pad_left": 0}
-    nothing = padding(shape, (0, 0), (height, width))
-    nets = [[*rows, pooling, dense(3)], [*rows, nothing, pooling, dense(3)]]
-    plans = [make_plans(height * width * channels, net, optimizer=SGD)[0] for net in nets]
-    x, targets, _, _ = make_data(7, height * width * channels, 3)
-    start, found = plans[0].get_parameters(), []
-    for plan in plans:
-        plan.set_parameters(start)
-        losses = train(plan, x, targets, None, steps=3)
-        gradients = plan.gradients(x, targets, None, False, 0, 0)[1]
-        found.append([*losses, *plan.get_parameters(), *gradients, plan.forward(x)])
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
 def test_moving_statistics_move_only_where_a_step_is_applied(isa, threads):
     threads(2)
     n_inputs, rows = NETS["global"]
