@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""The border between Python and csrc: it checks, takes pointers and releases the GIL; no arithmetic happens here.
+"""The binding between Python and csrc: it checks, takes pointers and releases the GIL; no arithmetic happens here.
 
 `Plan` runs networks; the functions are single kernels. All have a twin of the same name in `nnc.reference`, which says
 what they compute. csrc/nnc.h is the manual of the functions called here.
