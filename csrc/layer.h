@@ -34,6 +34,7 @@ struct nnc_layer {
     struct nnc_activation_of activation;
     nnc_geometry geometry;
     struct nnc_param *params[NNC_LAYER_PARAMS]; /* as the kind numbers them; NULL: not there */
+    float l1[NNC_LAYER_PARAMS], l2[NNC_LAYER_PARAMS]; /* penalties on them */
     float *a;         /* (B, O) */
     float *d;         /* (B, O): f'(z), a mask, or the winners of pooling; NULL if a says all */
     float *da;        /* (B, O): gradient wrt a, turned into dz in place; NULL where nobody asks for it */

@@ -27,17 +27,11 @@ static const struct nnc_layer_kind *const kinds[] = {
 
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
-/* Penalties of the parameters of a layer. */
-struct penalties {
-    float l1[NNC_LAYER_PARAMS], l2[NNC_LAYER_PARAMS];
-};
-
 /* The layers while they are no plan's yet. */
 struct net {
     size_t n;
-    struct nnc_layer *layers;    /* (n) */
-    struct penalties *penalties; /* (n) */
-    char *own;                   /* (n, most_own) the kinds' own structs */
+    struct nnc_layer *layers; /* (n) */
+    char *own;                /* (n, most_own) the kinds' own structs */
     size_t most_own;
 };
 
@@ -55,8 +49,7 @@ static void declare_parameters(const struct nnc_layer *layer, nnc_parameter list
 }
 
 /* The settings of a kind, and l1 and l2 of each parameter under its name: "kernel_l1". */
-static nnc_status read_settings(struct nnc_layer *layer, struct penalties *penalties, const nnc_spec *spec,
-                                char message[NNC_MESSAGE]) {
+static nnc_status read_settings(struct nnc_layer *layer, const nnc_spec *spec, char message[NNC_MESSAGE]) {
     const struct nnc_layer_kind *kind = layer->kind;
     nnc_parameter list[NNC_LAYER_PARAMS];
     char names[2 * NNC_LAYER_PARAMS][NAMES];
@@ -65,7 +58,7 @@ static nnc_status read_settings(struct nnc_layer *layer, struct penalties *penal
     declare_parameters(layer, list);
     for (size_t i = 0; i < NNC_LAYER_PARAMS; i++)
         for (int l = 1; l <= 2 && list[i].name && list[i].trainable; l++, n++) {
-            const size_t offset = l == 1 ? offsetof(struct penalties, l1) : offsetof(struct penalties, l2);
+            const size_t offset = l == 1 ? offsetof(struct nnc_layer, l1) : offsetof(struct nnc_layer, l2);
             snprintf(names[n], NAMES, "%s_l%d", list[i].name, l);
             fields[n] = (struct nnc_field){names[n], FIELD_FLOAT, true, offset + i * sizeof(float), NULL};
         }
@@ -73,7 +66,7 @@ static nnc_status read_settings(struct nnc_layer *layer, struct penalties *penal
         {kind->fields, kind->n_fields, layer->own},
         {nnc_activation_fields, nnc_has(layer, LAYER_ACTIVATED) ? nnc_n_activation_fields : 0, &layer->activation},
         {nnc_geometry_fields, kind->has_geometry ? nnc_n_geometry_fields : 0, &layer->geometry},
-        {fields, n, penalties},
+        {fields, n, layer},
     };
     return nnc_read_settings(spec, structs, sizeof structs / sizeof *structs, message);
 }
@@ -125,7 +118,7 @@ static nnc_status unknown_kind(const char *name, char message[NNC_MESSAGE]) {
 
 /* Layer l of the list, for `width` inputs, behind layers that have `*total` floats of parameters. */
 static nnc_status read_layer(const nnc_plan_spec *spec, size_t l, size_t width, double *total, struct nnc_layer *layer,
-                             struct penalties *penalties, char message[NNC_MESSAGE]) {
+                             char message[NNC_MESSAGE]) {
     layer->kind = kind_of(spec->layers[l].name);
     if (!layer->kind) return unknown_kind(spec->layers[l].name, message);
     layer->index = (uint32_t)l, layer->I = width;
@@ -137,7 +130,7 @@ static nnc_status read_layer(const nnc_plan_spec *spec, size_t l, size_t width, 
                                      .dilation_height = 1,
                                      .dilation_width = 1};
     if (layer->kind->defaults) memcpy(layer->own, layer->kind->defaults, layer->kind->own_size);
-    nnc_status status = read_settings(layer, penalties, &spec->layers[l], message);
+    nnc_status status = read_settings(layer, &spec->layers[l], message);
     if (status) {
         char what[NNC_MESSAGE];
         memcpy(what, message, sizeof what);
@@ -156,16 +149,9 @@ static nnc_status read_layer(const nnc_plan_spec *spec, size_t l, size_t width, 
 }
 
 /* Puts a layer behind the others, or joins it with the last of them. */
-static void append(struct nnc_plan *plan, struct net *net, const struct nnc_layer *layer, const struct penalties *penalties) {
+static void append(struct nnc_plan *plan, struct net *net, const struct nnc_layer *layer) {
     struct nnc_layer *before = net->n ? &net->layers[net->n - 1] : NULL;
-    if (layer->kind->merge) {
-        const struct nnc_layer_kind *kind = before ? before->kind : NULL;
-        if (layer->kind->merge(plan, layer, before)) {
-            if (before && before->kind != kind) net->penalties[net->n - 1] = *penalties;
-            return;
-        }
-    }
-    net->layers[net->n] = *layer, net->penalties[net->n++] = *penalties;
+    if (!layer->kind->merge || !layer->kind->merge(plan, layer, before)) net->layers[net->n++] = *layer;
 }
 
 /* The layers as they will run. */
@@ -174,11 +160,10 @@ static nnc_status read_layers(struct nnc_plan *plan, const nnc_plan_spec *spec, 
     double total = 0;
     for (size_t l = 0; l < spec->n_layers; l++) {
         struct nnc_layer layer = {.own = net->own + l * net->most_own};
-        struct penalties penalties = {0};
-        const nnc_status status = read_layer(spec, l, width, &total, &layer, &penalties, message);
+        const nnc_status status = read_layer(spec, l, width, &total, &layer, message);
         if (status) return status;
         width = layer.O;
-        append(plan, net, &layer, &penalties);
+        append(plan, net, &layer);
     }
     if (net->n == 0) /* nothing to do is a layer too: the outputs are the inputs */
         net->layers[net->n++] = (struct nnc_layer){.kind = &nnc_layer_activation,
@@ -228,14 +213,13 @@ static void link_layers(struct nnc_plan *plan, struct net *net) {
 /* ---- layout -------------------------------------------------------------------------------------------------------- */
 
 /* The parameters of a layer, behind those of the layers before; on the second run layer->params point to them. */
-static void lay_out_params(struct nnc_plan *plan, struct nnc_layer *layer, const struct penalties *penalties,
-                           struct nnc_arena *arena) {
+static void lay_out_params(struct nnc_plan *plan, struct nnc_layer *layer, struct nnc_arena *arena) {
     nnc_parameter list[NNC_LAYER_PARAMS];
     declare_parameters(layer, list);
     for (size_t i = 0; i < NNC_LAYER_PARAMS; i++) {
         if (!list[i].n_axes) continue;
-        struct nnc_param param = nnc_param_lay_out(&list[i], plan->has_optimizer ? plan->update.optimizer.n_slots : 0, arena);
-        param.l1 = penalties->l1[i], param.l2 = penalties->l2[i];
+        struct nnc_param param = nnc_param_lay_out(&list[i], plan->update.optimizer.n_slots, arena);
+        param.l1 = layer->l1[i], param.l2 = layer->l2[i];
         if (arena->base) {
             layer->params[i] = &plan->params[plan->n_params];
             *layer->params[i] = param;
@@ -258,7 +242,7 @@ static void lay_out(struct nnc_plan *plan, struct nnc_arena *arena, const struct
         void *own = nnc_take(arena, layer.kind->own_size, 1);
         if (own) layer.own = memcpy(own, layer.own, layer.kind->own_size);
         layer.ld = nnc_leading_dimension(layer.O);
-        lay_out_params(plan, &layer, &net->penalties[l], arena);
+        lay_out_params(plan, &layer, arena);
         layer.a = nnc_take_floats(arena, B * layer.ld);
         if (nnc_has(&layer, LAYER_KEEPS_D) || nnc_activation_keeps_d(layer.activation.id))
             layer.d = nnc_take_floats(arena, B * layer.ld);
@@ -339,16 +323,14 @@ nnc_status nnc_plan_create(nnc_plan **result, const nnc_plan_spec *spec, char me
     net.most_own = nnc_round_up(net.most_own, 16);
     struct nnc_plan *plan = calloc(1, sizeof *plan);
     net.layers = calloc(spec->n_layers + 1, sizeof *net.layers);
-    net.penalties = calloc(spec->n_layers + 1, sizeof *net.penalties);
     net.own = calloc(spec->n_layers + 1, net.most_own);
     nnc_status status = NNC_NO_MEMORY;
-    if (plan && net.layers && net.penalties && net.own) {
+    if (plan && net.layers && net.own) {
         status = read_spec(plan, spec, message);
         if (!status) status = build(plan, spec, &net, message);
         if (status) free(plan->memory);
     }
     free(net.layers);
-    free(net.penalties);
     free(net.own);
     if (status) free(plan);
     else *result = plan;
