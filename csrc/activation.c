@@ -62,10 +62,6 @@ void nnc_activate_backward(const struct nnc_activation_of *f, size_t m, size_t n
             nnc_kernels->softmax_backward(f->group, a.at + i * a.ld + j, da.at + i * da.ld + j);
 }
 
-void nnc_copy_rows(size_t m, size_t n, struct nnc_read x, struct nnc_write y) {
-    for (size_t i = 0; i < m; i++) memcpy(y.at + i * y.ld, x.at + i * x.ld, n * sizeof *y.at);
-}
-
 /* ---- da becomes dz ------------------------------------------------------------------------------------------------------ */
 
 void nnc_take_derivative(const struct nnc_layer *layer, size_t i0, size_t i1) {
@@ -83,11 +79,10 @@ void nnc_take_derivative_shared(const struct nnc_layer *layer, size_t m, struct 
 
 static void apply_after_input_gradient(const void *of, size_t m, size_t j, size_t n, float *c) {
     const struct nnc_layer *before = of;
-    const size_t at = (size_t)(c - before->da);
-    const float *kept = before->d ? before->d : before->a;
+    const size_t at = (size_t)(c - before->da), ld = before->ld;
+    const struct nnc_read a = {before->a + at, ld}, d = {before->d ? before->d + at : NULL, ld};
     (void)j;
-    nnc_kernels->activation_backward[before->activation.id](m, n, (struct nnc_read){kept + at, before->ld},
-                                                            (struct nnc_write){c, before->ld}, before->activation.alpha);
+    nnc_activate_backward(&before->activation, m, n, a, d, (struct nnc_write){c, ld});
 }
 
 struct nnc_epilogue nnc_after_input_gradient(const struct nnc_layer *before) {

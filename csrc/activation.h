@@ -36,7 +36,4 @@ void nnc_apply_after_product(const void *of, size_t m, size_t j, size_t n, float
 /* What comes after a product that makes da of `before`: dz, where that is asked for. */
 struct nnc_epilogue nnc_after_input_gradient(const struct nnc_layer *before);
 
-/* y = x, row by row. */
-void nnc_copy_rows(size_t m, size_t n, struct nnc_read x, struct nnc_write y);
-
 #endif

@@ -8,6 +8,8 @@
 #ifndef NNC_KERNELS_H
 #define NNC_KERNELS_H
 
+#include <string.h>
+
 #include "nnc.h"
 
 enum {
@@ -56,6 +58,11 @@ struct nnc_write {
 
 static inline struct nnc_read nnc_reading(struct nnc_write rows) {
     return (struct nnc_read){rows.at, rows.ld};
+}
+
+/* y = x, row by row. */
+static inline void nnc_copy_rows(size_t m, size_t n, struct nnc_read x, struct nnc_write y) {
+    for (size_t i = 0; i < m; i++) memcpy(y.at + i * y.ld, x.at + i * x.ld, n * sizeof *y.at);
 }
 
 /* A block of rows of a loss. */

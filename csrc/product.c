@@ -114,7 +114,7 @@ void nnc_product_kernel_gradient_block(const struct nnc_kernel_gradient *of, siz
     _Alignas(64) float columns[TOGETHER * PANEL];
     if (copies_columns(of)) {
         const size_t k = block * PANEL, width = least(PANEL, W->rows - k);
-        for (size_t i = 0; i < of->m; i++) memcpy(columns + i * PANEL, of->x.at + i * of->x.ld + k, width * sizeof *columns);
+        nnc_copy_rows(of->m, width, (struct nnc_read){of->x.at + k, of->x.ld}, (struct nnc_write){columns, PANEL});
         here.x = (struct nnc_read){columns - k, PANEL};
     }
     for (size_t tile = block; tile < last; tile += W->row_tiles)
@@ -216,8 +216,8 @@ static size_t readable_rows(const nnc_matrix *b, size_t j) {
 static void pack_block(const struct nnc_products *products, const nnc_matrix *b, const float *block, size_t k, size_t n,
                        float *packed) {
     if (n < PANEL) memset(packed, 0, k * PANEL * sizeof *packed); /* the columns that fill it up */
-    if (b->cs != 1) products->pack(n, k, (struct nnc_read){block, b->cs}, packed, PANEL);
-    for (size_t i = 0; i < k && b->cs == 1; i++) memcpy(packed + i * PANEL, block + i * b->rs, n * sizeof *packed);
+    if (b->cs == 1) nnc_copy_rows(k, n, (struct nnc_read){block, b->rs}, (struct nnc_write){packed, PANEL});
+    else products->pack(n, k, (struct nnc_read){block, b->cs}, packed, PANEL);
 }
 
 /* c = init + a b for the columns of b from j on, at most PANEL; c.at is the first of them. */
