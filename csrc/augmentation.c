@@ -10,7 +10,7 @@
 #include "network.h"
 
 enum fill { FILL_CONSTANT, FILL_NEAREST, FILL_REFLECT, FILL_WRAP, N_FILLS };
-enum interpolation { NEAREST, BILINEAR };
+enum interpolation { NEAREST, BILINEAR, N_INTERPOLATIONS };
 
 /* Ranges [lo, hi]. rotation in turns, counter-clockwise; zoom: the content becomes 1 / (1 + zoom) times as large; shift: down
  * and to the right, as parts of the map. */
@@ -24,13 +24,12 @@ struct affine {
 
 static int fill_id(const char *name) {
     static const char *const names[N_FILLS] = {"constant", "nearest", "reflect", "wrap"};
-    for (int i = 0; i < N_FILLS; i++)
-        if (!strcmp(name, names[i])) return i;
-    return -1;
+    return nnc_place_of(name, names, N_FILLS);
 }
 
 static int interpolation_id(const char *name) {
-    return !strcmp(name, "nearest") ? NEAREST : !strcmp(name, "bilinear") ? BILINEAR : -1;
+    static const char *const names[N_INTERPOLATIONS] = {"nearest", "bilinear"};
+    return nnc_place_of(name, names, N_INTERPOLATIONS);
 }
 
 static const struct nnc_field fields[] = {

@@ -3,7 +3,6 @@
 #include "losses.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "settings.h"
 
@@ -39,9 +38,7 @@ static int kernel_of(const struct nnc_loss_rule *loss) {
 }
 
 nnc_status nnc_loss_read(struct nnc_loss_rule *loss, const nnc_spec *spec, char message[NNC_MESSAGE]) {
-    *loss = (struct nnc_loss_rule){.kind = -1};
-    for (int i = 0; i < N_LOSSES; i++)
-        if (!strcmp(spec->name, names[i])) loss->kind = i;
+    *loss = (struct nnc_loss_rule){.kind = nnc_place_of(spec->name, names, N_LOSSES)};
     if (loss->kind < 0) {
         snprintf(message, NNC_MESSAGE, "unknown loss '%.64s'", spec->name);
         return NNC_INVALID;

@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "settings.h"
 
@@ -43,9 +42,7 @@ static size_t slots_of(const struct nnc_optimizer *o) {
 }
 
 nnc_status nnc_optimizer_read(struct nnc_optimizer *optimizer, const nnc_spec *spec, char message[NNC_MESSAGE]) {
-    *optimizer = (struct nnc_optimizer){.rule = -1, .slots = SIZE_MAX};
-    for (int i = 0; i < N_OPTIMIZERS; i++)
-        if (!strcmp(spec->name, names[i])) optimizer->rule = i;
+    *optimizer = (struct nnc_optimizer){.rule = nnc_place_of(spec->name, names, N_OPTIMIZERS), .slots = SIZE_MAX};
     if (optimizer->rule < 0) {
         snprintf(message, NNC_MESSAGE, "unknown optimizer '%.64s'", spec->name);
         return NNC_INVALID;

@@ -8,6 +8,12 @@
 
 static const double WHOLE = 4611686018427387904.0; /* 2^62: what a size_t and a ptrdiff_t hold for certain */
 
+int nnc_place_of(const char *word, const char *const *names, int n) {
+    for (int i = 0; i < n; i++)
+        if (!strcmp(word, names[i])) return i;
+    return -1;
+}
+
 static const struct nnc_field *find(const char *name, const struct nnc_fields *structs, size_t n, char **base) {
     for (size_t s = 0; s < n; s++)
         for (size_t f = 0; f < structs[s].n; f++)

@@ -34,6 +34,9 @@ struct nnc_fields {
     void *base;
 };
 
+/* Place of `word` among n names; -1: it is none of them. */
+int nnc_place_of(const char *word, const char *const *names, int n);
+
 /* Every setting of `spec` into the field of its name in one of the `n` structs. Refuses settings that are unknown, missing or
  * out of the type's range; `message` then says which. */
 nnc_status nnc_read_settings(const nnc_spec *spec, const struct nnc_fields *structs, size_t n, char message[NNC_MESSAGE]);
