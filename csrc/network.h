@@ -5,6 +5,7 @@
 #include "layer.h"
 #include "losses.h"
 #include "metrics.h"
+#include "team_size.h"
 #include "zeros.h"
 
 struct nnc_plan {
@@ -38,6 +39,7 @@ struct nnc_plan {
 
     bool has_optimizer;
     struct nnc_update update;
+    struct nnc_team_size team_size; /* of training */
     bool written;              /* parameters were written since the layers were last prepared */
     struct {
         size_t rows;           /* of a nnc_plan_step_forward whose backward pass is to come; 0: none */

@@ -38,6 +38,7 @@ int nnc_isa_tile_rows(void);              /* MR of the one in use */
 
 int nnc_threads(void);                    /* threads that a call may use */
 void nnc_set_threads(int n);              /* n >= 1: set; 0: back to what the machine and the environment allow */
+void nnc_use_all_threads(bool all);       /* for tests: as many as a call may use, even where fewer are faster */
 int nnc_set_threads_here(int n);          /* the same for the calls of this thread alone; 0: as for all. Gives what it was */
 const char *nnc_threads_source(void);     /* where the count comes from: "CPU affinity", "cgroup quota", ... */
 bool nnc_has_openmp(void);

@@ -13,8 +13,8 @@
 #include "activation.h"
 
 enum {
-    FLOPS_PER_THREAD = 300000, /* of a pass: below this a second thread costs more in barriers than it saves */
-    FLOPS_PER_TEAM = 4000000,  /* of a call: below this starting the team costs more than it saves */
+    FLOPS_PER_THREAD = 1000000, /* of a pass: below this a second thread costs more in barriers than it saves */
+    FLOPS_PER_TEAM = 4000000,   /* of a call: below this starting the team costs more than it saves */
     ROWS_AHEAD = 8,            /* rows of the gather that are asked for in advance */
 };
 
@@ -24,20 +24,42 @@ static double seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Threads worth having for a call over `rows` rows in passes of up to m: a pass must be worth its barriers, and a call of
- * inference, which may be a single row, the waking of a team. */
-static int threads_for(const struct nnc_plan *plan, size_t rows, size_t m, enum nnc_mode mode) {
+/* Operations of the forward pass for one row. */
+static double row_flops(const struct nnc_plan *plan) {
     double flops = 0;
     for (size_t l = 0; l < plan->n_layers; l++) {
         const struct nnc_layer *layer = &plan->layers[l];
         const bool product = nnc_has(layer, LAYER_PRODUCT); /* its first parameter is the kernel */
         flops += (product ? 2.0 * (double)layer->params[0]->rows : 10.0) * (double)layer->O;
     }
-    const double per_pass = flops * (double)least(m, rows) * (mode == TRAIN ? 3 : 1) / FLOPS_PER_THREAD;
-    const double per_call = mode == TRAIN ? per_pass : flops * (double)rows / FLOPS_PER_TEAM;
-    const double worth = 1 + (per_pass < per_call ? per_pass : per_call);
-    const int n = nnc_threads();
-    return worth < n ? (int)worth : n;
+    return flops;
+}
+
+static double step_flops(const struct nnc_plan *plan, size_t m) {
+    return 3 * (double)m * row_flops(plan);
+}
+
+static bool all_threads;
+
+void nnc_use_all_threads(bool all) {
+    all_threads = all;
+}
+
+static int at_most(int n, double worth) {
+    return worth < n && !all_threads ? (int)worth : n;
+}
+
+/* Threads for a single pass over m rows, forward and back. */
+static int threads_for_step(const struct nnc_plan *plan, size_t m) {
+    return at_most(nnc_threads(), 1 + step_flops(plan, m) / FLOPS_PER_THREAD);
+}
+
+/* Threads for inference on `rows` rows: a pass must be worth its barriers, and the call, which may be a single row, the waking
+ * of a team. */
+static int threads_for_inference(const struct nnc_plan *plan, size_t rows) {
+    const double per_pass = row_flops(plan) * (double)least(plan->capacity, rows) / FLOPS_PER_THREAD;
+    const double per_call = row_flops(plan) * (double)rows / FLOPS_PER_TEAM;
+    return at_most(nnc_threads(), 1 + fmin(per_pass, per_call));
 }
 
 /* ---- phases --------------------------------------------------------------------------------------------------------- */
@@ -201,7 +223,8 @@ struct training {
     const nnc_data *data;
     const nnc_schedule *schedule;
     nnc_sums *sums;
-    double deadline;
+    size_t step, first; /* to go on with: the number of the step in the schedule, and its first row */
+    double deadline;    /* of this stretch */
     bool stop;
     atomic_bool not_finite;
 };
@@ -210,9 +233,9 @@ static void train_body(void *arg, struct nnc_worker *worker) {
     struct training *t = arg;
     struct nnc_plan *plan = t->plan;
     const nnc_schedule *s = t->schedule;
-    size_t first = s->start;
+    size_t step = t->step, first = t->first;
     struct nnc_clock clock = {seconds(), s->seconds};
-    for (size_t step = 0; step < s->n_steps && first < s->stop && !t->stop; step++) {
+    for (; step < s->n_steps && first < s->stop && !t->stop; step++) {
         struct nnc_pass pass = {.m = least(s->batch_size, s->stop - first),
                                 .mode = TRAIN,
                                 .training = true,
@@ -233,6 +256,7 @@ static void train_body(void *arg, struct nnc_worker *worker) {
             t->sums->rows += pass.m;
             t->sums->loss += batch_loss(plan, pass.m) + nnc_summed_penalty(plan->params, plan->n_params) * (double)pass.m;
             add_metrics(plan, pass.m, t->sums->metrics);
+            t->step = step + 1, t->first = first + pass.m;
             t->stop = seconds() > t->deadline;
         }
         end_phase(&pass, plan->n_specs, true, worker);
@@ -260,8 +284,20 @@ nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedu
     nnc_status status = prepare_update(plan);
     if (status) return status;
     prepare(plan, true);
-    struct training t = {plan, data, schedule, sums, seconds() + schedule->budget, false, false};
-    nnc_team_run(threads_for(plan, schedule->batch_size, schedule->batch_size, TRAIN), train_body, &t);
+    struct training t = {.plan = plan, .data = data, .schedule = schedule, .sums = sums, .first = schedule->start};
+    const double flops = step_flops(plan, schedule->batch_size);
+    double now = seconds();
+    const double deadline = now + schedule->budget;
+    do {
+        const size_t rows = sums->rows;
+        const double start = now;
+        double stretch;
+        const int most = nnc_threads(), best = nnc_team_size_next(&plan->team_size, most, flops, &stretch);
+        t.deadline = fmin(deadline, start + stretch), t.stop = false;
+        nnc_team_run(all_threads ? most : best, train_body, &t);
+        now = seconds();
+        nnc_team_size_note(&plan->team_size, (double)(sums->rows - rows), now - start);
+    } while (t.step < schedule->n_steps && t.first < schedule->stop && now <= deadline && !t.not_finite);
     return t.not_finite ? NNC_NOT_FINITE : NNC_OK;
 }
 
@@ -298,7 +334,7 @@ nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start,
     if (!plan->has_loss || start > stop || stop > data->n) return NNC_INVALID;
     prepare(plan, false);
     struct inference t = {.plan = plan, .data = data, .start = start, .stop = stop, .sums = sums};
-    nnc_team_run(threads_for(plan, stop - start, plan->capacity, INFER), evaluate_body, &t);
+    nnc_team_run(threads_for_inference(plan, stop - start), evaluate_body, &t);
     return NNC_OK;
 }
 
@@ -358,7 +394,7 @@ static void forward_body(void *arg, struct nnc_worker *worker) {
 nnc_status nnc_plan_forward(nnc_plan *plan, const nnc_data *data, float *outputs) {
     prepare(plan, false);
     struct inference t = {.plan = plan, .data = data, .stop = data->n, .outputs = outputs};
-    nnc_team_run(threads_for(plan, data->n, plan->capacity, INFER), forward_body, &t);
+    nnc_team_run(threads_for_inference(plan, data->n), forward_body, &t);
     return NNC_OK;
 }
 
@@ -398,7 +434,7 @@ nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool trainin
                        .data = data,
                        .loss = loss,
                        .pass = {.m = data->n, .mode = TRAIN, .training = training, .epoch = epoch, .step = step}};
-    nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), gradients_body, &t);
+    nnc_team_run(threads_for_step(plan, data->n), gradients_body, &t);
     return NNC_OK;
 }
 
@@ -417,7 +453,7 @@ nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, bool trai
                        .data = data,
                        .outputs = outputs,
                        .pass = {.m = data->n, .mode = TRAIN, .training = training, .epoch = epoch, .step = step}};
-    nnc_team_run(threads_for(plan, data->n, data->n, TRAIN), step_forward_body, &t);
+    nnc_team_run(threads_for_step(plan, data->n), step_forward_body, &t);
     plan->open_step.rows = data->n, plan->open_step.training = training;
     return NNC_OK;
 }
@@ -442,7 +478,7 @@ static void step_back(nnc_plan *plan, const float *d_outputs, bool applied, uint
                        .d_outputs = d_outputs,
                        .pass = {.m = n, .mode = TRAIN, .training = plan->open_step.training, .applied = applied, .step = step}};
     plan->open_step.rows = 0;
-    nnc_team_run(threads_for(plan, n, n, TRAIN), step_backward_body, &t);
+    nnc_team_run(threads_for_step(plan, n), step_backward_body, &t);
 }
 
 nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outputs, float learning_rate, uint64_t step) {

@@ -38,8 +38,10 @@ def isa(request):
 
 @pytest.fixture
 def threads():
-    """A function that sets the number of threads, undone after the test."""
+    """A function that sets the number of threads, all of them used, undone after the test."""
+    _core.use_all_threads(True)
     yield _core.set_num_threads
+    _core.use_all_threads(False)
     _core.set_num_threads(None)
 
 

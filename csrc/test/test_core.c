@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "kernels.h"
+#include "team_size.h"
 
 static int failures, checks;
 
@@ -452,6 +453,35 @@ static void test_convolution(void) {
     nnc_set_threads(0);
 }
 
+/* Teams are measured, and the fastest is found again when the machine changes. `cost` is of a barrier, in rows. */
+static int settled_team(struct nnc_team_size *size, int most, double flops, double cost) {
+    int n = 0;
+    double longest = 0;
+    for (double spent = 0; spent < 3;) {
+        double stretch;
+        const int team = nnc_team_size_next(size, most, flops, &stretch);
+        const double seconds = fmin(stretch, 0.05), per_row = 1e-6 * (1.0 / team + cost * team);
+        nnc_team_size_note(size, seconds / per_row, seconds);
+        if (seconds >= longest && spent > 1) longest = seconds, n = team;
+        spent += seconds;
+    }
+    return n;
+}
+
+static void test_team_size(void) {
+    struct nnc_team_size size = {0};
+    const double costs[] = {0.001, 0.3, 0.02, 1, 0.001};
+    const int teams[] = {8, 2, 8, 1, 8};
+    for (int i = 0; i < 5; i++) {
+        const int n = settled_team(&size, 8, 5e6, costs[i]);
+        CHECK(n == teams[i], "%d threads where a barrier costs %g rows", n, costs[i]);
+    }
+    CHECK(settled_team(&size, 3, 5e6, 0.001) == 3, "%d threads", size.most >> size.level);
+    double stretch;
+    CHECK(nnc_team_size_next(&size, 8, 1e3, &stretch) == 1 && stretch > 1e9, "a tiny step on several threads");
+    CHECK(nnc_team_size_next(&size, 8, 1e10, &stretch) == 8 && stretch > 1e9, "a large step on few threads");
+}
+
 /* A list of layers with something wrong is refused with a message that names it. */
 static void test_refusals(void) {
     static const char *const wrong[][2] = {
@@ -486,6 +516,7 @@ static void test_refusals(void) {
 
 int main(void) {
     char message[NNC_MESSAGE];
+    nnc_use_all_threads(true);
     for (int i = 0; i < nnc_isa_count(); i++) {
         CHECK(nnc_choose_isa(nnc_isa_available(i), message) == NNC_OK, "%s", message);
         int before = failures;
@@ -499,6 +530,7 @@ int main(void) {
         printf("%s: %s\n", nnc_isa_name(), failures == before ? "ok" : "failed");
     }
     test_threads_here();
+    test_team_size();
     test_refusals();
     printf("%d passed, %d failed\n", checks - failures, failures);
     return failures != 0;

@@ -19,6 +19,7 @@ from nnc._core.binding import (
     set_num_threads,
     set_threads_here,
     update,
+    use_all_threads,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "set_num_threads",
     "set_threads_here",
     "update",
+    "use_all_threads",
 ]

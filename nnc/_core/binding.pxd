@@ -86,6 +86,7 @@ cdef extern from "nnc.h" nogil:
     int nnc_isa_tile_rows()
     int nnc_threads()
     void nnc_set_threads(int n)
+    void nnc_use_all_threads(bint all)
     int nnc_set_threads_here(int n)
     const char *nnc_threads_source()
     c_bool nnc_has_openmp()

@@ -42,6 +42,11 @@ def set_threads_here(int n):
     return nnc_set_threads_here(n)
 
 
+def use_all_threads(all):
+    """For tests: let every call use as many threads as it may, even where fewer are faster."""
+    nnc_use_all_threads(all)
+
+
 def get_num_threads():
     """Threads that a call may use."""
     return nnc_threads()

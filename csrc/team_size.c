@@ -1,0 +1,74 @@
+/* team_size.c -- see team_size.h. */
+
+#include "team_size.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+static const double TRIAL = 0.5e-3;       /* seconds of training that tell how fast a team is */
+static const double FIRST_REPEAT = 5e-3;  /* seconds of training after which it is asked again, doubled each time: */
+static const double LAST_REPEAT = 0.3;    /* the first answers come from cold caches and threads that just woke */
+static const double GAIN = 0.97;          /* of the time: what a change must promise */
+static const double LEAST_FLOPS = 50e3; /* of a thread in a step: with less, the barriers alone take longer on any machine */
+static const double GUESS_FLOPS = 1e6; /* of a thread in a step, before anything is measured */
+static const double MOST_FLOPS = 30e6; /* of a thread in a step: with more, barriers do not matter */
+
+static int threads_at(const struct nnc_team_size *size, size_t level) {
+    const int n = size->most >> level;
+    return n > 1 ? n : 1;
+}
+
+/* The largest team whose threads have `flops` operations each, of a step of `all`; the smallest if there is none. */
+static size_t level_with(const struct nnc_team_size *size, double all, double flops) {
+    size_t level = 0;
+    while (threads_at(size, level) > 1 && all < flops * threads_at(size, level)) level++;
+    return level;
+}
+
+/* Must level l be measured, now or again? */
+static bool is_asked(const struct nnc_team_size *size, size_t l, size_t first, size_t last) {
+    return l >= first && l <= last && (size->per_row[l] == 0 || size->age[l] > size->repeat);
+}
+
+/* The next level to measure, of the one in use and its neighbours. */
+static size_t asked(const struct nnc_team_size *size, size_t first, size_t last) {
+    const size_t here = size->level;
+    if (size->per_row[here] == 0) return here;
+    if (here > 0 && is_asked(size, here - 1, first, last)) return here - 1;
+    return is_asked(size, here + 1, first, last) ? here + 1 : here;
+}
+
+int nnc_team_size_next(struct nnc_team_size *size, int most, double flops, double *seconds) {
+    if (size->most != most) {
+        memset(size, 0, sizeof *size);
+        size->most = most;
+        size->repeat = FIRST_REPEAT;
+        size->level = size->tried = level_with(size, flops, GUESS_FLOPS);
+    }
+    const size_t first = level_with(size, flops, LEAST_FLOPS), last = level_with(size, flops, MOST_FLOPS);
+    *seconds = INFINITY;
+    if (first >= last) { /* nothing to choose from */
+        size->tried = size->level = first;
+        return threads_at(size, first);
+    }
+    if (size->level < first || size->level > last) size->level = size->tried = first;
+    if (size->seconds == 0) size->tried = asked(size, first, last); /* else a measurement is under way */
+    const bool settled = size->tried == size->level && size->per_row[size->level] != 0;
+    *seconds = settled ? size->repeat : TRIAL - size->seconds;
+    return threads_at(size, size->tried);
+}
+
+void nnc_team_size_note(struct nnc_team_size *size, double rows, double seconds) {
+    for (size_t l = 0; l < NNC_TEAM_LEVELS; l++) size->age[l] += seconds;
+    size->rows += rows, size->seconds += seconds;
+    if (size->seconds < TRIAL || size->rows == 0) return;
+    const bool again = size->per_row[size->tried] != 0;
+    if (again && size->tried != size->level) size->repeat = fmin(2 * size->repeat, LAST_REPEAT);
+    size->per_row[size->tried] = size->seconds / size->rows;
+    size->age[size->tried] = 0;
+    size->rows = size->seconds = 0;
+    const size_t here = size->level;
+    for (size_t l = here ? here - 1 : 0; l <= here + 1 && l < NNC_TEAM_LEVELS; l++)
+        if (size->per_row[l] != 0 && size->per_row[l] < GAIN * size->per_row[size->level]) size->level = l;
+}
