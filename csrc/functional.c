@@ -11,18 +11,22 @@ struct gemm_call {
     const nnc_matrix *a, *b;
     const float *init;
     struct nnc_write c;
+    float *scratch;
 };
 
 static void gemm_body(void *arg, struct nnc_worker *worker) {
     const struct gemm_call *t = arg;
     (void)worker;
-    nnc_product_matrices(&nnc_kernels->products[PRECISION_float32], t->a, t->b, t->init, t->c);
+    nnc_product_matrices(&nnc_kernels->products[PRECISION_float32], t->a, t->b, t->init, t->c, t->scratch);
 }
 
 nnc_status nnc_gemm(const nnc_matrix *a, const nnc_matrix *b, const float *init, float *c, size_t ldc) {
     if ((a->rs != 1 && a->cs != 1) || (b->rs != 1 && b->cs != 1) || a->cols != b->rows) return NNC_INVALID;
-    struct gemm_call t = {a, b, init, {c, ldc}};
+    const size_t scratch = nnc_product_scratch(a, b);
+    struct gemm_call t = {a, b, init, {c, ldc}, scratch ? nnc_allocate(scratch * sizeof(float)) : NULL};
+    if (scratch && !t.scratch) return NNC_NO_MEMORY;
     if (a->rows) nnc_team_run(1, gemm_body, &t);
+    free(t.scratch);
     return NNC_OK;
 }
 

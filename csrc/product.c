@@ -14,12 +14,18 @@
 #include <string.h>
 
 enum {
-    KC = 1024, /* depth of the forward product per pass over x: 128 KB of a panel stay in L2 */
+    KC = 1024, /* depth of a product per pass over its left side, at most: 128 KB of a panel stay in L2 */
+    BLOCK_FLOATS = 1 << 17, /* of the left side that stay in L2 while all panels pass by: 512 KB */
+    LEAST_DEPTH = 256,      /* of a pass: each reads and writes the sums */
+    ROWS_TOGETHER = 512,    /* of a left side */
+    PANELS = 4,             /* of a right side that are packed together */
+    CONFLICT = 512,         /* floats, 2 KB: lines that far apart share two sets of an L1 cache, which hold 16 */
+    READERS_TO_COPY = 4,    /* panels that read a left side, from which on such a one is copied */
     NC = 512,  /* depth of a product whose right side is packed first: 64 KB on the stack */
     FEW_READERS = 28,     /* rows of a for which a wide b is not packed */
     READERS_OF_A_ROW = 6, /* the same for each row of a narrow b */
     LANES = 16,           /* of a wide vector */
-    TRANSPOSING = 48,     /* multiply-adds of a lane in the time that an element takes to transpose */
+    TRANSPOSING = 24,     /* multiply-adds of a lane in the time that an element takes to transpose */
     FEW_ROWS = 64,        /* rows of a batch from which on 32 of its columns are copied together, */
     TOGETHER = 256,       /* up to this: 32 KB on the stack */
 };
@@ -32,6 +38,12 @@ static struct nnc_product plain(size_t m, size_t n, size_t k) {
 
 static void finish(const struct nnc_epilogue *epilogue, size_t m, size_t j, size_t n, float *c) {
     if (epilogue->apply) epilogue->apply(epilogue->of, m, j, n, c);
+}
+
+/* Columns of a left side of m rows that stay in the L2 cache: the sums of a deeper product are made in several passes. */
+static size_t depth_in_cache(size_t m) {
+    const size_t depth = BLOCK_FLOATS / (m ? m : 1);
+    return depth < LEAST_DEPTH ? LEAST_DEPTH : least(depth, KC);
 }
 
 /* ---- dense: forward --------------------------------------------------------------------------------------------------- */
@@ -205,38 +217,56 @@ static bool reads_in_place(size_t m, const nnc_matrix *b) {
     return b->cs == 1 && m <= (b->cols <= PANEL ? READERS_OF_A_ROW * b->rows : FEW_READERS);
 }
 
-/* Rows of b that have PANEL readable floats from column j on: all but the last, where b ends. */
-static size_t readable_rows(const nnc_matrix *b, size_t j) {
+/* Do rows (or columns) of a that are read together lie so far apart that they compete for the same few sets of a cache, and are
+ * there enough panels for a copy to pay? */
+static bool competes(const nnc_matrix *a, const nnc_matrix *b) {
+    const size_t distance = a->cs == 1 ? a->rs : a->cs;
+    return distance % CONFLICT == 0 && a->rows >= LANES && b->cols >= READERS_TO_COPY * PANEL;
+}
+
+/* Rows [p, p + k) of b, at most PANEL columns from j on. */
+static nnc_matrix part_of(const nnc_matrix *b, size_t p, size_t k, size_t j) {
+    return (nnc_matrix){b->data + p * b->rs + j * b->cs, k, least(PANEL, b->cols - j), b->rs, b->cs};
+}
+
+/* c = init + a b for at most PANEL columns; rows of b are ldb apart and have PANEL readable floats. */
+static void multiply(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, size_t ldb,
+                     struct nnc_read init, struct nnc_write c) {
+    struct nnc_product product = plain(a->rows, b->cols, b->rows);
+    product.rs = a->rs, product.cs = a->cs, product.ldb = ldb, product.ldinit = init.ld, product.ldc = c.ld;
+    products->gemm(&product, a->data, b->data, init.at, c.at);
+}
+
+/* Panels of b, each `ld` floats after the last; the columns that fill up the last one are 0. Rows that lie as they are needed are
+ * read once for all panels, since each may be in a page of its own. */
+static void pack_panels(const struct nnc_products *products, const nnc_matrix *b, size_t ld, float *packed) {
+    const size_t k = b->rows, whole = b->cols / PANEL * PANEL, n = b->cols - whole;
+    float *last = packed + whole / PANEL * ld;
+    if (n) memset(last, 0, k * PANEL * sizeof *last);
+    for (size_t j = 0; j < whole && b->cs != 1; j += PANEL)
+        products->pack(PANEL, k, (struct nnc_read){b->data + j * b->cs, b->cs}, packed + j / PANEL * ld, PANEL);
+    if (n && b->cs != 1) products->pack(n, k, (struct nnc_read){b->data + whole * b->cs, b->cs}, last, PANEL);
+    for (size_t p = 0; p < k && b->cs == 1; p++) {
+        const float *row = b->data + p * b->rs;
+        for (size_t j = 0; j < whole; j += PANEL) memcpy(packed + j / PANEL * ld + p * PANEL, row + j, PANEL * sizeof *row);
+        memcpy(last + p * PANEL, row + whole, n * sizeof *row);
+    }
+}
+
+/* c = init + a b[p..] for the columns of b from j on, at most PANEL, read as they lie: but for the last rows, which may have fewer
+ * readable floats than a panel. */
+static void multiply_in_place(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, size_t p, size_t j,
+                              struct nnc_read init, struct nnc_write c) {
+    _Alignas(64) float packed[TILE];
     size_t last = 0;
-    while (last < b->rows && last * b->rs + b->cols < j + PANEL) last++;
-    return b->rows - last;
-}
-
-/* n columns of k rows of b, whose first element is at `block`. */
-static void pack_block(const struct nnc_products *products, const nnc_matrix *b, const float *block, size_t k, size_t n,
-                       float *packed) {
-    if (n < PANEL) memset(packed, 0, k * PANEL * sizeof *packed); /* the columns that fill it up */
-    if (b->cs == 1) nnc_copy_rows(k, n, (struct nnc_read){block, b->rs}, (struct nnc_write){packed, PANEL});
-    else products->pack(n, k, (struct nnc_read){block, b->cs}, packed, PANEL);
-}
-
-/* c = init + a b for the columns of b from j on, at most PANEL; c.at is the first of them. */
-static void panel_product(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, size_t j,
-                          struct nnc_read init, struct nnc_write c) {
-    _Alignas(64) float packed[NC * PANEL];
-    const size_t n = least(PANEL, b->cols - j), in_place = reads_in_place(a->rows, b) ? readable_rows(b, j) : 0;
-    size_t p = 0;
-    do { /* once even for K = 0: c is init then */
-        const bool packs = p >= in_place;
-        const size_t k = packs ? least(NC, a->cols - p) : least(KC, in_place - p);
-        const float *block = b->data + p * b->rs + j * b->cs;
-        if (packs) pack_block(products, b, block, k, n, packed);
-        struct nnc_product product = plain(a->rows, n, k);
-        product.rs = a->rs, product.cs = a->cs, product.ldb = packs ? PANEL : b->rs;
-        product.ldinit = init.ld, product.ldc = c.ld;
-        products->gemm(&product, a->data + p * a->cs, packs ? packed : block, init.at, c.at);
-        init = nnc_reading(c), p += k;
-    } while (p < a->cols);
+    while (last < a->cols && (b->rows - 1 - (p + a->cols - 1 - last)) * b->rs + b->cols < j + PANEL) last++;
+    const nnc_matrix first = part_of(b, p, a->cols - last, j), end = part_of(b, p + first.rows, last, j);
+    const nnc_matrix of_end = {a->data + first.rows * a->cs, a->rows, last, a->rs, a->cs};
+    if (first.rows || !last) multiply(products, a, &first, b->rs, init, c); /* even for a sum of nothing: c is init then */
+    if (!last) return;
+    pack_panels(products, &end, 0, packed);
+    const nnc_matrix panel = {packed, last, end.cols, PANEL, 1};
+    multiply(products, &of_end, &panel, PANEL, first.rows ? nnc_reading(c) : init, c);
 }
 
 /* c^T = init + b^T a^T: a narrow c would leave lanes of every vector idle, and a^T lies as vectors want it. */
@@ -245,10 +275,10 @@ static void narrow_product(const struct nnc_products *products, const nnc_matrix
     const nnc_matrix left = {b->data, b->cols, b->rows, b->cs, b->rs}, right = {a->data, a->cols, a->rows, a->cs, a->rs};
     _Alignas(64) float transposed[TILE];
     for (size_t j = 0; j < right.cols; j += PANEL) {
-        for (size_t i = 0; i < left.rows; i++)
-            for (size_t q = 0; q < PANEL; q++) transposed[i * PANEL + q] = init ? init[i] : 0;
         const struct nnc_write t = {transposed, PANEL};
-        panel_product(products, &left, &right, j, nnc_reading(t), t);
+        for (size_t i = 0; i < left.rows && init; i++)
+            for (size_t q = 0; q < PANEL; q++) transposed[i * PANEL + q] = init[i];
+        multiply_in_place(products, &left, &right, 0, j, init ? nnc_reading(t) : (struct nnc_read){zeros, 0}, t);
         products->pack(left.rows, least(PANEL, right.cols - j), nnc_reading(t), c.at + j * c.ld, c.ld);
     }
 }
@@ -259,15 +289,71 @@ static bool is_narrow(const nnc_matrix *a, const nnc_matrix *b) {
     return a->rs == 1 && b->cols < a->rows && b->cols <= FEW_READERS && idle * a->cols > TRANSPOSING * b->cols;
 }
 
+/* Where a product of matrices keeps copies: of a block of a, and of PANELS panels of b; sizes in floats, 0: read as they lie. */
+struct copies {
+    size_t rows, depth; /* of a block of a, which all panels of b pass by while it is in the L2 cache */
+    size_t a, b;
+};
+
+static struct copies copies_of(const nnc_matrix *a, const nnc_matrix *b) {
+    struct copies s = {.rows = least(a->rows, ROWS_TOGETHER)};
+    s.depth = least(a->cols, depth_in_cache(s.rows));
+    if (is_narrow(a, b)) return s;
+    if (competes(a, b)) s.a = a->cs == 1 ? s.rows * nnc_leading_dimension(s.depth) : s.depth * nnc_leading_dimension(s.rows);
+    if (!reads_in_place(s.rows, b)) s.b = least(PANELS, nnc_parts(b->cols, PANEL)) * s.depth * PANEL;
+    return s;
+}
+
+size_t nnc_product_scratch(const nnc_matrix *a, const nnc_matrix *b) {
+    const struct copies copies = copies_of(a, b);
+    return copies.a + copies.b;
+}
+
+static nnc_matrix copy_of(const nnc_matrix *a, float *to) {
+    const bool by_rows = a->cs == 1;
+    const size_t n = by_rows ? a->rows : a->cols, width = by_rows ? a->cols : a->rows, ld = nnc_leading_dimension(width);
+    nnc_copy_rows(n, width, (struct nnc_read){a->data, by_rows ? a->rs : a->cs}, (struct nnc_write){to, ld});
+    return (nnc_matrix){to, a->rows, a->cols, by_rows ? ld : 1, by_rows ? 1 : ld};
+}
+
+/* c = init + a b for as many rows of b from p on as a has columns; init is one row (NULL: 0) where p is 0, then c. */
+static void block_product(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, size_t p,
+                          const float *init, struct nnc_write c, float *packed) {
+    const size_t ld = a->cols * PANEL;
+    for (size_t j = 0; j < b->cols; j += PANEL) {
+        const size_t q = j / PANEL % PANELS;
+        const struct nnc_write columns = {c.at + j, c.ld};
+        const struct nnc_read row = {init ? init + j : zeros, 0}, from = p ? nnc_reading(columns) : row;
+        if (packed && q == 0) {
+            const nnc_matrix group = {b->data + p * b->rs + j * b->cs, a->cols, least(PANELS * PANEL, b->cols - j), b->rs,
+                                      b->cs};
+            pack_panels(products, &group, ld, packed);
+        }
+        if (packed) {
+            const nnc_matrix panel = {packed + q * ld, a->cols, least(PANEL, b->cols - j), PANEL, 1};
+            multiply(products, a, &panel, PANEL, from, columns);
+        } else {
+            multiply_in_place(products, a, b, p, j, from, columns);
+        }
+    }
+}
+
 void nnc_product_matrices(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, const float *init,
-                          struct nnc_write c) {
+                          struct nnc_write c, float *scratch) {
     if (is_narrow(a, b)) {
         narrow_product(products, a, b, init, c);
         return;
     }
-    for (size_t j = 0; j < b->cols; j += PANEL) {
-        float row[PANEL] = {0};
-        if (init) memcpy(row, init + j, least(PANEL, b->cols - j) * sizeof *row);
-        panel_product(products, a, b, j, (struct nnc_read){row, 0}, (struct nnc_write){c.at + j, c.ld});
+    const struct copies copies = copies_of(a, b);
+    for (size_t i = 0; i < a->rows; i += copies.rows) {
+        const struct nnc_write rows = {c.at + i * c.ld, c.ld};
+        size_t p = 0;
+        do { /* once even for a sum of nothing */
+            nnc_matrix block = {a->data + i * a->rs + p * a->cs, least(copies.rows, a->rows - i),
+                                least(copies.depth, a->cols - p), a->rs, a->cs};
+            if (copies.a) block = copy_of(&block, scratch);
+            block_product(products, &block, b, p, init, rows, copies.b ? scratch + copies.a : NULL);
+            p += block.cols;
+        } while (p < a->cols);
     }
 }

@@ -100,8 +100,9 @@ void nnc_product_pixels(const struct nnc_products *products, const struct nnc_pi
 
 /* ---- any matrices ---------------------------------------------------------------------------------------------------- */
 
-/* c = init + a b: see nnc_gemm. */
+/* c = init + a b: see nnc_gemm. `scratch` has room for so many floats; NULL where there are none. */
+size_t nnc_product_scratch(const nnc_matrix *a, const nnc_matrix *b);
 void nnc_product_matrices(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, const float *init,
-                          struct nnc_write c);
+                          struct nnc_write c, float *scratch);
 
 #endif
