@@ -147,7 +147,8 @@ typedef struct nnc_schedule {
                                    in the last row of the gather and of all the rest; NULL: no clock is read */
 } nnc_schedule;
 
-/* Train: up to n_steps steps, each gather -> forward -> loss -> backward -> update. At least one step is done. */
+/* Train: up to n_steps steps, each gather -> forward -> loss -> backward -> update. At least one step is done. The steps' losses
+ * and metrics are added one by one to what `sums` holds, so that their rounding does not depend on where calls end. */
 nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedule *schedule, nnc_sums *sums);
 
 /* Several whole epochs, each as nnc_plan_train and, on `held_out`, nnc_plan_evaluate do them. Row e of the arrays is of epoch

@@ -265,12 +265,6 @@ static void train_body(void *arg, struct nnc_worker *worker) {
     }
 }
 
-static void clear(const struct nnc_plan *plan, nnc_sums *sums) {
-    sums->steps = sums->rows = 0;
-    sums->loss = 0;
-    for (size_t k = 0; k < plan->n_metrics; k++) sums->metrics[k] = 0;
-}
-
 /* Clipping by norm needs the whole gradient before the first update. */
 static nnc_status prepare_update(struct nnc_plan *plan) {
     plan->update.apply = plan->update.clips_norm ? APPLY_STORE : APPLY_UPDATE;
@@ -278,7 +272,7 @@ static nnc_status prepare_update(struct nnc_plan *plan) {
 }
 
 nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedule *schedule, nnc_sums *sums) {
-    clear(plan, sums);
+    sums->steps = sums->rows = 0;
     if (!plan->has_loss || !plan->has_optimizer || schedule->batch_size < 1 || schedule->batch_size > plan->batch_size)
         return NNC_INVALID;
     nnc_status status = prepare_update(plan);
@@ -330,7 +324,8 @@ static void evaluate_body(void *arg, struct nnc_worker *worker) {
 }
 
 nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start, size_t stop, nnc_sums *sums) {
-    clear(plan, sums);
+    sums->steps = sums->rows = 0, sums->loss = 0;
+    for (size_t k = 0; k < plan->n_metrics; k++) sums->metrics[k] = 0;
     if (!plan->has_loss || start > stop || stop > data->n) return NNC_INVALID;
     prepare(plan, false);
     struct inference t = {.plan = plan, .data = data, .start = start, .stop = stop, .sums = sums};

@@ -234,6 +234,7 @@ static double train(int threads, float *weights) {
                                        .epoch = epoch,
                                        .step = 4 * epoch,
                                        .budget = 10};
+        sums.loss = right = 0;
         CHECK(nnc_plan_train(plan, &data, &schedule, &sums) == NNC_OK, "epoch %d", (int)epoch);
         CHECK(sums.steps == 4 && sums.rows == N, "%zu steps, %zu rows", sums.steps, sums.rows);
         last = sums.loss / N;

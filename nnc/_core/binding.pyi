@@ -51,6 +51,7 @@ class Plan:
         epoch: int,
         step: int,
         budget: float,
+        sums: NDArray[np.float64] | None = None,
         seconds: NDArray[np.float64] | None = None,
     ) -> tuple[int, int, float, NDArray[np.float64]]: ...
     def train_epochs(

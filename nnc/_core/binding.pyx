@@ -188,16 +188,18 @@ cdef class Plan:
         return 0
 
     def train(self, x, y, sample_weight, order, size_t start, learning_rates, size_t batch_size, uint64_t epoch,
-              uint64_t step, double budget, seconds=None):
+              uint64_t step, double budget, sums=None, seconds=None):
         """Train for up to len(learning_rates) steps; gives (n_steps, rows, loss_sum, metric_sums).
 
+        sums: float64 (1 + metrics), loss_sum and metric_sums of steps before, to which those of this call are added.
         seconds: float64 (n_layers + 1, 2), to which the time of each layer's way forward and back is added, and
         in the last row that of gathering the batch and of all the rest.
         """
         cdef double[:, ::1] c_seconds
+        cdef double[::1] c_sums
         cdef _Rows rows
         cdef nnc_schedule schedule
-        cdef nnc_sums sums
+        cdef nnc_sums total
         cdef nnc_status status
         cdef const int64_t[::1] c_order
         cdef const float[::1] rates = learning_rates
@@ -222,12 +224,16 @@ cdef class Plan:
                 if c_seconds.shape[0] != self._n_layers + 1 or c_seconds.shape[1] != 2:
                     raise ValueError(f"seconds must have the shape ({self._n_layers + 1}, 2), got {seconds.shape}")
                 schedule.seconds = &c_seconds[0, 0]
-            sums.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
+            total.loss, self._metric_sums[:] = 0.0, 0.0
+            if sums is not None:
+                c_sums = sums
+                total.loss, self._metric_sums[:] = c_sums[0], c_sums[1:]
+            total.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
             with nogil:
-                status = nnc_plan_train(self._plan, &rows.data, &schedule, &sums)
+                status = nnc_plan_train(self._plan, &rows.data, &schedule, &total)
             _raise(status, "this plan was made without a loss or an optimizer, or there is no memory for gradients")
-            loss = float("nan") if status == NNC_NOT_FINITE else sums.loss
-            return sums.steps, sums.rows, loss, np.array(self._metric_sums)
+            loss = float("nan") if status == NNC_NOT_FINITE else total.loss
+            return total.steps, total.rows, loss, np.array(self._metric_sums)
 
     def train_epochs(self, x, y, sample_weight, held_out, const int64_t[:, ::1] orders,
                      const float[:, ::1] learning_rates, size_t batch_size, uint64_t epoch, uint64_t step,

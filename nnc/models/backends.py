@@ -37,6 +37,7 @@ class Plan(Protocol):
         epoch: int,
         step: int,
         budget: float,
+        sums: np.ndarray | None = None,
     ) -> tuple[int, int, float, np.ndarray]: ...
     def evaluate(
         self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, start: int, stop: int

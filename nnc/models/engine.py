@@ -52,7 +52,9 @@ class EngineState:
 
 
 class Steps(NamedTuple):
-    """What a slice of training did; loss_sum is NaN where a loss was not finite, behind the `steps` done."""
+    """What a slice of training did, with the sums of the epoch so far; loss_sum is NaN where a loss was not
+    finite, behind the `steps` done.
+    """
 
     steps: int
     rows: int
@@ -68,9 +70,13 @@ class Means:
         self.names, self.rows, self.sums = names, 0, np.zeros(len(names))
 
     def add(self, rows: int, loss_sum: float, metric_sums: np.ndarray) -> None:
+        """More rows, with their own sums."""
+        self.go_on(rows, self.sums[0] + loss_sum, self.sums[1:] + metric_sums)
+
+    def go_on(self, rows: int, loss_sum: float, metric_sums: np.ndarray) -> None:
+        """More rows, with the sums over all."""
         self.rows += rows
-        self.sums[0] += loss_sum
-        self.sums[1:] += metric_sums
+        self.sums[0], self.sums[1:] = loss_sum, metric_sums
 
     def logs(self) -> dict[str, float]:
         return dict(zip(self.names, (self.sums / max(self.rows, 1)).tolist(), strict=True))
@@ -262,13 +268,17 @@ class Engine:
         batch_size: int,
         epoch: int,
         budget: float,
+        sums: np.ndarray | None = None,
     ) -> Steps:
-        """At most `n_steps` steps from place `start` of `order`, as many as fit in `budget` seconds."""
+        """At most `n_steps` steps from place `start` of `order`, as many as fit in `budget` seconds.
+
+        `sums` are those of the epoch so far: the loss's and the metrics'.
+        """
         optimizer, _ = self.compiled.for_training()
         plan, step = self.plan_for(batch_size), optimizer.iterations
         rates = optimizer.learning_rates(step, n_steps, epoch)
         done, rows, loss_sum, metric_sums = self._steps(plan).train(
-            *arrays, order, start, rates, batch_size, epoch, step, budget
+            *arrays, order, start, rates, batch_size, epoch, step, budget, sums
         )
         optimizer.iterations = step + done
         return Steps(done, rows, loss_sum, metric_sums, rates)

@@ -42,8 +42,10 @@ class FunctionLossSteps:
         epoch: int,
         step: int,
         budget: float,
+        sums: np.ndarray | None = None,
     ) -> tuple[int, int, float, np.ndarray]:
         """One step."""
+        before = np.zeros(1 + len(self.metrics)) if sums is None else sums
         rows = slice(start, start + batch_size) if order is None else order[start : start + batch_size]
         xs, ys = x[rows], y[rows]
         weights = None if sample_weight is None else sample_weight[rows]
@@ -51,9 +53,10 @@ class FunctionLossSteps:
         value, gradient = self.loss.value_and_gradient(ys, outputs, weights)
         value += self.plan.penalty()
         if not math.isfinite(value):
-            return 0, 0, math.nan, np.zeros(len(self.metrics))
+            return 0, 0, math.nan, before[1:].copy()
         self.plan.step_backward(gradient, float(learning_rates[0]), step)
-        return 1, len(xs), value * len(xs), self._metric_sums(ys, outputs)
+        loss_sum = before[0] + value * len(xs)
+        return 1, len(xs), loss_sum, before[1:] + self._metric_sums(ys, outputs)
 
     def evaluate(
         self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, start: int, stop: int

@@ -177,13 +177,12 @@ class Fit:
             n_steps = 1
         self.interrupts.hold()
         try:
-            done = self.engine.train(
-                arrays, order, start, min(n_steps, _MOST_STEPS), batch_size, self.epoch, BUDGET
-            )
+            n_steps, sums = min(n_steps, _MOST_STEPS), self.means.sums
+            done = self.engine.train(arrays, order, start, n_steps, batch_size, self.epoch, BUDGET, sums)
         finally:
             self.interrupts.release()
         self.batch += done.steps
-        self.means.add(done.rows, done.loss_sum, done.metric_sums)
+        self.means.go_on(done.rows, done.loss_sum, done.metric_sums)
         if math.isnan(done.loss_sum):
             if not callbacks.has("on_divergence"):
                 where = f"epoch {self.epoch + 1}, batch {self.batch + 1}"

@@ -238,6 +238,7 @@ class Plan:
         epoch: int,
         step: int,
         budget: float,
+        sums: Array | None = None,
     ) -> tuple[int, int, float, Array]:
         """Train on batch after batch: gather its rows, forward, loss, backward, update.
 
@@ -259,6 +260,9 @@ class Plan:
             Epochs and steps done before this call. Both key random numbers; Adam's t is the step's number.
         budget : float
             Seconds after which no further step is begun. At least one step is done.
+        sums : ndarray of float64, shape (1 + n_metrics,), optional
+            loss_sum and metric_sums of steps before, to which those of this call are added one by one: the
+            sums of an epoch do not depend on the calls that it is cut into.
 
         Returns
         -------
@@ -284,7 +288,9 @@ class Plan:
             raise ValueError(f"order has rows {order.min()} to {order.max()}: x has rows 0 to {len(x) - 1}")
         if not 1 <= batch_size <= self.batch_size or start < 0:
             raise ValueError(f"batch_size {batch_size}, start {start}: use 1 to {self.batch_size}, 0 or more")
-        n_steps, n_rows, loss_sum, metric_sums = 0, 0, 0.0, np.zeros(len(self._metrics))
+        n_steps, n_rows = 0, 0
+        before = np.zeros(1 + len(self._metrics)) if sums is None else sums
+        loss_sum, metric_sums = float(before[0]), before[1:].copy()
         for i, learning_rate in enumerate(learning_rates):
             rows = order[start + i * batch_size :][:batch_size]
             if not len(rows):
