@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -27,12 +28,38 @@ MAX_FEATURES = 2**24
 _REQUIRED = object()
 
 
+class _Shown(reprlib.Repr):
+    """`repr`, but of large values their first items and characters; nothing is written out to be cut off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 8
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = 50
+        self.maxdeque = self.maxarray = 50
+
+    def repr_str(self, x: str, level: int) -> str:
+        return repr(x) if len(x) <= _LONGEST else repr(x[:_LONGEST]) + "..."
+
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if x.bit_length() <= 4 * _LONGEST else f"an integer of {x.bit_length()} bits"
+
+    def repr_instance(self, x: object, level: int) -> str:
+        return repr(x[:_LONGEST]) if isinstance(x, bytes | bytearray) else repr(x)
+
+
+_LONGEST = 200  # characters of a value in a message
+_shown = _Shown()
+
+
+def shown(value: object) -> str:
+    """`value` as it stands in a message: its repr, shortened if it is long."""
+    given = _shown.repr(value)
+    return given if len(given) <= _LONGEST + 3 else given[:_LONGEST] + "..."
+
+
 def refusal(name: str, must: str, value: object, error: type[Exception] = ValueError) -> Exception:
     """The error for an argument: its name, what it must be, what it was."""
-    given = repr(value)
-    if len(given) > 200:
-        given = given[:200] + "..."
-    return error(f"{name} must be {must}, got {given}")
+    return error(f"{name} must be {must}, got {shown(value)}")
 
 
 def number(name: str, value: object, interval: str = "(-inf, inf)") -> float:

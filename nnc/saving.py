@@ -11,8 +11,6 @@ True
 
 from __future__ import annotations
 
-import os
-
 from nnc.models import Sequential, modelfile
 from nnc.models.modelfile import FORMAT, NUMERICS
 
@@ -21,7 +19,7 @@ __all__ = ["FORMAT", "NUMERICS", "load_model", "load_weights", "save_model"]
 
 def save_model(
     model: Sequential,
-    filepath: str | os.PathLike[str],
+    filepath: modelfile.Path,
     overwrite: bool = True,
     *,
     weights_only: bool = False,
@@ -56,7 +54,7 @@ def save_model(
         model.save(filepath, overwrite)
 
 
-def load_model(filepath: str | os.PathLike[str], compile: bool = True) -> Sequential:
+def load_model(filepath: modelfile.Path, compile: bool = True) -> Sequential:
     """Read a model that `Sequential.save` wrote: compiled, with the optimizer's memory and the history.
 
     Parameters
@@ -76,6 +74,6 @@ def load_model(filepath: str | os.PathLike[str], compile: bool = True) -> Sequen
     return Sequential.from_state(state if compile else state.uncompiled())
 
 
-def load_weights(model: Sequential, filepath: str | os.PathLike[str]) -> None:
+def load_weights(model: Sequential, filepath: modelfile.Path) -> None:
     """Give a model the weights of a file; as `Sequential.load_weights`."""
     model.load_weights(filepath)

@@ -13,12 +13,13 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from nnc import layers, losses, metrics, optimizers
-from nnc._config import choice, deserialize, integer, serialize
+from nnc._config import choice, deserialize, integer, serialize, shown
+from nnc._files import path_of
 from nnc._version import __version__
 from nnc.callbacks import History
 from nnc.errors import FormatError, warn
@@ -29,6 +30,8 @@ from nnc.models.engine import EngineState
 from nnc.models.stack import Stack, Weight
 from nnc.models.state import ModelState
 
+Path: TypeAlias = str | bytes | os.PathLike[Any]
+
 FORMAT = 1  # of the file
 NUMERICS = 2  # of the arithmetic: the bits that a seed gives
 
@@ -38,13 +41,15 @@ _KEYS = frozenset(
         "compile", "slots", "iterations", "epoch", "history", "callbacks",
     }
 )  # fmt: skip
+_NAMED = 5  # odd names in a message
 _COMPILE_KEYS = frozenset(("optimizer", "loss", "metrics"))
 
 
-def write(state: ModelState, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
     """Write a model's state to a file, at once; see `nnc.saving.save_model`."""
+    path = path_of("filepath", path)
     if not overwrite and os.path.exists(path):
-        raise FileExistsError(f"{os.fspath(path)} is there already, and overwrite is False")
+        raise FileExistsError(f"{path} is there already, and overwrite is False")
     compiled = _compiled_config(state.engine.compiled)
     if compiled is None:  # it cannot be trained on, so the optimizer's memory is of no use
         state = state._replace(engine=state.engine.uncompiled())
@@ -136,7 +141,7 @@ def _plain(value: Any) -> float | int | None:
     return float(value) if math.isfinite(value) else None
 
 
-def read(path: str | os.PathLike[str], weights_only: bool = False) -> ModelState:
+def read(path: Path, weights_only: bool = False) -> ModelState:
     """The state that `write` wrote, of layers and weights only where no more is asked for.
 
     Raises
@@ -146,29 +151,29 @@ def read(path: str | os.PathLike[str], weights_only: bool = False) -> ModelState
     OSError
         If it cannot be opened.
     """
-    with _format_errors(path):
-        file = _File(path)
+    path = path_of("filepath", path)
+    with _format_errors(path), tensorfile.TensorFile(path) as tensors:
+        file = _File(tensors)
         return file.weights_only() if weights_only else file.state()
 
 
 @contextlib.contextmanager
-def _format_errors(path: str | os.PathLike) -> Iterator[None]:
+def _format_errors(path: str) -> Iterator[None]:
     """What goes wrong inside, but for the file system, is a FormatError that names the file."""
     try:
         yield
     except FormatError as error:
-        raise FormatError(f"{os.fspath(path)}: {error}") from error.__cause__
+        raise FormatError(f"{path}: {error}") from error.__cause__
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-        raise FormatError(f"{os.fspath(path)}: not a model of nnc, or damaged: {error}") from error
+        raise FormatError(f"{path}: not a model of nnc, or damaged: {error}") from error
 
 
 class _File:
     """A model file whose header and configuration were read and agree."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = path
-        metadata, self.header = tensorfile.read_header(path)
-        self.config = _config(metadata)
+    def __init__(self, file: tensorfile.TensorFile) -> None:
+        self.file = file
+        self.config = _config(file)
         self.seed = integer("'seed'", self.config["seed"], 0, 2**64 - 1)
         self.stack = _stack(self.config)
         self.backend = BACKENDS[choice("'backend'", self.config["backend"], BACKENDS)]
@@ -178,25 +183,34 @@ class _File:
         self.weights = self.stack.weights() if self.stack.built else []
         self._compare(_expected(self.config, self.backend, self.weights))
 
-    def _compare(self, expected: Mapping[str, tuple[str, tuple[int, ...] | None]]) -> None:
-        """Whether the tensors are just those that the configuration implies; shape None is any vector."""
-        if self.header.keys() != expected.keys():
-            odd = sorted(self.header.keys() ^ expected.keys())
-            raise FormatError(f"tensors and configuration differ in {', '.join(map(repr, odd[:5]))}")
-        for name, (dtype, shape) in expected.items():
-            found = self.header[name]
-            if found[0] != dtype or (found[1] != shape if shape is not None else len(found[1]) != 1):
+    def _compare(self, expected: Iterable[tuple[str, str, tuple[int, ...] | None]]) -> None:
+        """Whether the tensors are just those that the configuration implies; shape None is any vector.
+
+        Ends at the fifth that is missing: a configuration can imply the product of two long lists.
+        """
+        found, missing = dict(self.file.header), []
+        for name, dtype, shape in expected:
+            if name not in found:
+                missing.append(name)
+                if len(missing) == _NAMED:
+                    break
+                continue
+            has = found.pop(name)
+            if has[0] != dtype or (has[1] != shape if shape is not None else len(has[1]) != 1):
                 wanted = f"{dtype} {'vector' if shape is None else shape}"
-                raise FormatError(f"tensor {name!r} is {found[0]} {found[1]}, not {wanted}")
+                raise FormatError(f"tensor {shown(name)} is {has[0]} {has[1]}, not {wanted}")
+        odd = sorted(missing or found)
+        if odd:
+            raise FormatError(f"tensors and configuration differ in {', '.join(map(shown, odd[:_NAMED]))}")
 
     def weights_only(self) -> ModelState:
         """Layers and weights; no other tensor is read."""
-        tensors = tensorfile.read_tensors(self.path, [w.path for w in self.weights], self.header)
+        tensors = self.file.read(w.path for w in self.weights)
         return ModelState(self.stack, self._engine(tensors), 0, {}, None).weights_only()
 
     def state(self) -> ModelState:
         """All that the file holds."""
-        tensors = tensorfile.read_tensors(self.path, self.header, self.header)
+        tensors = self.file.read(self.file.header)
         engine = self._engine(tensors)
         if self.config["slots"] is not None:
             engine.slots = [
@@ -229,11 +243,11 @@ class _File:
         return {key: {name: found(key, v) for name, v in values.items()} for key, values in known.items()}
 
 
-def _config(metadata: Mapping[str, str]) -> dict[str, Any]:
+def _config(file: tensorfile.TensorFile) -> dict[str, Any]:
     """The configuration in the metadata, its own values checked; layers and the like check theirs."""
-    if "nnc" not in metadata:
+    if "nnc" not in file.metadata:
         raise FormatError('this is a safetensors file, but not of a model of nnc: its metadata have no "nnc"')
-    config = tensorfile.parse_json(metadata["nnc"])
+    config = file.parse_json(file.metadata["nnc"])
     version = config.get("format") if isinstance(config, dict) else None
     if type(version) is not int or version < 1:
         raise FormatError("the configuration has no format version")
@@ -242,18 +256,18 @@ def _config(metadata: Mapping[str, str]) -> dict[str, Any]:
             f"the file has format {version}, this nnc ({__version__}) reads up to {FORMAT}: use a newer nnc"
         )
     if config.keys() != _KEYS:
-        odd = ", ".join(sorted(config.keys() ^ _KEYS))
+        odd = ", ".join(shown(key).strip("'") for key in sorted(config.keys() ^ _KEYS)[:_NAMED])
         raise FormatError(f"the configuration has a key too many or lacks one: {odd}")
     kinds = {"version": str, "name": str, "backend": str, "layers": list, "callbacks": dict}
     for key, kind in kinds.items():
         if not isinstance(config[key], kind):
-            raise FormatError(f"{key!r} must be a {kind.__name__}, got {config[key]!r:.100}")
+            raise FormatError(f"{key!r} must be a {kind.__name__}, got {shown(config[key])}")
     for key in ("numerics", "iterations", "epoch"):
         if not tensorfile.is_size(config[key]):
-            raise FormatError(f"{key!r} must be a count, got {config[key]!r:.100}")
+            raise FormatError(f"{key!r} must be a count, got {shown(config[key])}")
     for key in ("slots", "history"):
         if config[key] is not None and not _are_names(config[key]):
-            raise FormatError(f"{key!r} must be a list of names or null, got {config[key]!r:.100}")
+            raise FormatError(f"{key!r} must be a list of names or null, got {shown(config[key])}")
         if config[key] is not None and len(set(config[key])) < len(config[key]):
             raise FormatError(f"{key!r} has a name twice")
     for key, values in config["callbacks"].items():
@@ -262,7 +276,7 @@ def _config(metadata: Mapping[str, str]) -> dict[str, Any]:
             for name, value in values.items()
         )
         if not good:
-            raise FormatError(f"'callbacks' has wrong values for {key!r:.100}")
+            raise FormatError(f"'callbacks' has wrong values for {shown(key)}")
     return config
 
 
@@ -276,17 +290,17 @@ def _stack(config: Mapping[str, Any]) -> Stack:
     if config["input"] is not None:
         first = deserialize(config["input"], layers.registry)
         if not isinstance(first, layers.InputLayer):
-            raise FormatError(f"'input' must be an InputLayer, got {first!r:.100}")
+            raise FormatError(f"'input' must be an InputLayer, got {shown(first)}")
         stack.add(first)
     for data in config["layers"]:
         layer = deserialize(data, layers.registry)
         if layer.name is None or isinstance(layer, layers.InputLayer):
-            raise FormatError(f"'layers' must be layers with names, got {layer!r:.100}")
+            raise FormatError(f"'layers' must be layers with names, got {shown(layer)}")
         stack.add(layer)
     shape = config["input_shape"]
     if shape is not None:
         if not isinstance(shape, list) or not shape or not all(map(tensorfile.is_size, shape)):
-            raise FormatError(f"'input_shape' must be a shape or null, got {shape!r:.100}")
+            raise FormatError(f"'input_shape' must be a shape or null, got {shown(shape)}")
         stack.build(tuple(shape))
     elif stack.built:
         raise FormatError("'input_shape' is null, but the layers have shapes")
@@ -305,30 +319,27 @@ def _compiled(config: Mapping[str, Any]) -> Compiled:
         or compiled.keys() != _COMPILE_KEYS
         or not isinstance(compiled["metrics"], list)
     ):
-        raise FormatError(f"'compile' must have {', '.join(sorted(_COMPILE_KEYS))}, got {compiled!r:.100}")
+        raise FormatError(f"'compile' must have {', '.join(sorted(_COMPILE_KEYS))}, got {shown(compiled)}")
     optimizer = deserialize(compiled["optimizer"], optimizers.registry)
     loss = deserialize(compiled["loss"], losses.registry)
     names = [m if isinstance(m, str) else deserialize(m, metrics.registry) for m in compiled["metrics"]]
     optimizer.iterations = config["iterations"]
     if config["slots"] is not None and config["slots"] != optimizer.slot_names():
-        raise FormatError(f"'slots' must be {optimizer.slot_names()}, got {config['slots']!r:.100}")
+        raise FormatError(f"'slots' must be {optimizer.slot_names()}, got {shown(config['slots'])}")
     return Compiled(optimizer, loss, names)
 
 
 def _expected(
     config: Mapping[str, Any], backend: Backend, weights: Sequence[Weight]
-) -> dict[str, tuple[str, tuple[int, ...] | None]]:
-    """The tensors that a configuration implies: name: (dtype, shape); no slots for weights not trained."""
+) -> Iterator[tuple[str, str, tuple[int, ...] | None]]:
+    """The tensors that a configuration implies, (name, dtype, shape); no slots for weights not trained."""
     dtype = tensorfile.DTYPES[backend.dtype]
-    prefixes = [""]
+    yield from ((weight.path, dtype, weight.shape) for weight in weights)
     for key, values in config["callbacks"].items():
-        prefixes += [f"callbacks/{key}/" for value in values.values() if value == "tensors"]
-    expected: dict[str, tuple[str, tuple[int, ...] | None]] = {}
-    for prefix in prefixes:
-        expected |= {prefix + weight.path: (dtype, weight.shape) for weight in weights}
+        if "tensors" in values.values():
+            yield from ((f"callbacks/{key}/{weight.path}", dtype, weight.shape) for weight in weights)
     for slot in config["slots"] or ():
-        expected |= {f"slots/{slot}/{w.path}": (dtype, w.shape) for w in weights if w.trainable}
+        yield from ((f"slots/{slot}/{w.path}", dtype, w.shape) for w in weights if w.trainable)
     if config["history"] is not None:
-        expected["history/epoch"] = ("I64", None)
-        expected |= {f"history/logs/{key}": ("F64", None) for key in config["history"]}
-    return expected
+        yield "history/epoch", "I64", None
+        yield from ((f"history/logs/{key}", "F64", None) for key in config["history"])

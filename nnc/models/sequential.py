@@ -598,7 +598,7 @@ class Sequential:
 
     # ---------------------------------------------------------------------------------------- saving, showing
 
-    def save(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
+    def save(self, filepath: modelfile.Path, overwrite: bool = True) -> None:
         """Write the model to a file: layers, weights, how it was compiled, the optimizer's memory, the
         history.
 
@@ -613,11 +613,11 @@ class Sequential:
         """
         modelfile.write(self.state(), filepath, overwrite)
 
-    def save_weights(self, filepath: str | os.PathLike, overwrite: bool = True) -> None:
+    def save_weights(self, filepath: modelfile.Path, overwrite: bool = True) -> None:
         """Write layers and weights only."""
         modelfile.write(self.state().weights_only(), filepath, overwrite)
 
-    def load_weights(self, filepath: str | os.PathLike) -> None:
+    def load_weights(self, filepath: modelfile.Path) -> None:
         """Take the weights of a file of `save` or `save_weights`; their shapes must be the model's."""
         state = modelfile.read(filepath, weights_only=True)
         if not self.built and state.stack.input_shape is not None:
@@ -625,7 +625,9 @@ class Sequential:
         try:
             self.set_weights(state.engine.weights or [])
         except ValueError as error:
-            raise ValueError(f"the weights of {os.fspath(filepath)} are not this model's: {error}") from None
+            raise ValueError(
+                f"the weights of {os.fsdecode(filepath)} are not this model's: {error}"
+            ) from None
 
     def state(self) -> ModelState:
         """Everything that a model file holds, copied."""

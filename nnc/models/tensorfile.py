@@ -1,10 +1,11 @@
 """Safetensors files, read with suspicion and written at once.
 
 Layout: 8 bytes, the header's length, little-endian; the header, JSON: {"__metadata__": {str: str}, name:
-{"dtype", "shape", "data_offsets": [begin, end]}, ...}; the tensors, one behind the other. The safetensors
-library reads and writes the tensors. The header is checked here before the library sees the file, so that no
-size in it is believed: whatever the bytes are, reading takes at most the file's size and 16 MiB of memory,
-and fails with FormatError only.
+{"dtype", "shape", "data_offsets": [begin, end]}, ...}; the tensors, one behind the other. Whatever the bytes
+are, reading takes at most the file's size and 16 MiB of memory, and fails with FormatError only: no size in
+the file is believed before it is checked. Only read calls touch it, since a mapped file that another process
+cuts short would kill this one; and both ways work without a copy of the whole, which the safetensors library
+makes.
 """
 
 from __future__ import annotations
@@ -12,26 +13,46 @@ from __future__ import annotations
 import json
 import math
 import os
+import stat
+import sys
 from collections.abc import Iterable, Mapping
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
-from nnc._files import write_bytes
+from nnc._config import shown
+from nnc._files import write_parts
 from nnc.errors import FormatError
 
 MAX_HEADER = 8 * 2**20
-_MEMORY = 16 * 2**20
+MEMORY = 16 * 2**20  # beside the file's size
 _PER_TOKEN = 128  # bytes of a Python object or entry that one of the characters [ { : , can stand for
+_TOKENS_PER_TENSOR = 11  # of these characters, in a tensor's entry
 
 DTYPES: dict[np.dtype, str] = {
-    np.dtype(np.float32): "F32",
-    np.dtype(np.float64): "F64",
     np.dtype(np.int64): "I64",
+    np.dtype(np.float64): "F64",
+    np.dtype(np.float32): "F32",
 }
-_ITEMSIZE = {name: dtype.itemsize for dtype, name in DTYPES.items()}
+_BY_NAME = {name: dtype for dtype, name in DTYPES.items()}
 
 Header = dict[str, tuple[str, tuple[int, ...]]]  # name: (dtype, shape)
+
+
+# ------------------------------------------------------------------------------------------------------ JSON
+
+
+def memory_of_parsing(text: str | bytes | bytearray) -> int:
+    """Bytes that `text` and what is parsed from it can take together: JSON, as bytes (UTF-8) or str.
+
+    A str takes as many bytes for each character as its widest one, up to 4; an escape, six characters of
+    ASCII, can stand for such a one.
+    """
+    if isinstance(text, str):
+        tokens, narrow = sum(map(text.count, "[{:,")), text.isascii() and "\\u" not in text
+    else:
+        tokens, narrow = sum(map(text.count, (b"[", b"{", b":", b","))), text.isascii() and b"\\u" not in text
+    return 2 * len(text) * (1 if narrow else 4) + tokens * _PER_TOKEN
 
 
 def parse_json(text: str) -> Any:
@@ -55,81 +76,167 @@ def is_size(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**63
 
 
-def read_header(path: str | os.PathLike) -> tuple[dict[str, str], Header]:
-    """The metadata of a file, and every tensor's dtype and shape; all of it consistent with the file's size.
+# --------------------------------------------------------------------------------------------------- reading
 
-    Raises FormatError, or another ValueError or RecursionError where the header is no JSON.
+
+class TensorFile:
+    """A safetensors file, open for reading: `with TensorFile(path) as file`.
+
+    Attributes
+    ----------
+    metadata : dict of str to str
+    header : dict of str to (dtype, shape)
+        All of it consistent with the file's size.
+
+    Raises
+    ------
+    FormatError, another ValueError or RecursionError
+        If it is no such file.
+    OSError
+        If it cannot be opened or read.
     """
-    with open(path, "rb") as file:
-        return _header(file)
 
+    def __init__(self, path: str) -> None:
+        # O_NONBLOCK: opening a FIFO would wait for a writer. A folder is an IsADirectoryError.
+        waits_not = getattr(os, "O_NONBLOCK", 0)
+        self._file = open(  # noqa: SIM115
+            path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | waits_not)
+        )
+        try:
+            self._stat = os.fstat(self._file.fileno())
+            if not stat.S_ISREG(self._stat.st_mode):
+                raise FormatError("this is no regular file")
+            self.metadata, self.header, self._places = self._read_header()
+        except BaseException:
+            self._file.close()
+            raise
 
-def _header(file: IO[bytes]) -> tuple[dict[str, str], Header]:
-    size = os.fstat(file.fileno()).st_size
-    length = int.from_bytes(file.read(8), "little")
-    if size < 8 or length > size - 8:
-        raise FormatError(f"{size} bytes are too few for a safetensors file with this header")
-    if length > MAX_HEADER:
-        raise FormatError(f"the header has {length} bytes, more than {MAX_HEADER}")
-    raw = file.read(length)
-    if not raw.startswith(b"{"):
-        raise FormatError("this is no safetensors file: the header does not start with {")
-    if sum(map(raw.count, (b"[", b"{", b":", b","))) * _PER_TOKEN > _MEMORY - length:
-        raise FormatError("the header has too many items")
-    text = raw.decode()
-    del raw
-    header = parse_json(text)
-    metadata = header.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-        raise FormatError("__metadata__ is no table of strings")
-    tensors, spans = {}, []
-    for name, entry in header.items():
-        tensors[name], span = _entry(name, entry)
-        spans.append(span)
-    end = 0
-    for begin, stop in sorted(spans):
-        if begin != end:
-            raise FormatError(f"the tensors leave a hole or overlap at byte {min(begin, end)}")
-        end = stop
-    if end != size - 8 - length:
-        raise FormatError(f"the tensors take {end} bytes, the file has {size - 8 - length} for them")
-    return metadata, tensors
+    def __enter__(self) -> TensorFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def parse_json(self, text: str) -> Any:
+        """JSON in the metadata, refused if it would take more memory than is left beside the header."""
+        if memory_of_parsing(text) + len(self.header) * _TOKENS_PER_TENSOR * _PER_TOKEN > self._room:
+            raise FormatError("the metadata have too many items")
+        return parse_json(text)
+
+    def read(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """The tensors of these names."""
+        tensors = {name: self._tensor(name) for name in names}
+        now = os.fstat(self._file.fileno())
+        if (now.st_size, now.st_mtime_ns) != (self._stat.st_size, self._stat.st_mtime_ns):
+            raise FormatError("the file was changed while it was read")
+        return tensors
+
+    def _tensor(self, name: str) -> np.ndarray:
+        dtype, shape = self.header[name]
+        array = np.empty(shape, _BY_NAME[dtype].newbyteorder("<"))
+        self._file.seek(self._places[name])
+        self._fill(array.reshape(-1).view(np.uint8).data)
+        return array.astype(_BY_NAME[dtype], copy=False)
+
+    def _fill(self, buffer: memoryview) -> None:
+        while buffer:
+            count = self._file.readinto(buffer)
+            if not count:
+                raise FormatError("the file was cut short while it was read")
+            buffer = buffer[count:]
+
+    def _read_header(self) -> tuple[dict[str, str], Header, dict[str, int]]:
+        size = self._stat.st_size
+        if size < 8:
+            raise FormatError(f"{size} bytes are too few for a safetensors file")
+        first = bytearray(8)
+        self._fill(memoryview(first))
+        length = int.from_bytes(first, "little")
+        if length > size - 8:
+            raise FormatError(f"{size} bytes are too few for a safetensors file with this header")
+        if length > MAX_HEADER:
+            raise FormatError(f"the header has {length} bytes, more than {MAX_HEADER}")
+        header = parse_json(self._header_text(length))
+        metadata = header.pop("__metadata__", {})
+        if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+            raise FormatError("__metadata__ is no table of strings")
+        tensors, spans = {}, []
+        for name, entry in header.items():
+            tensors[name], span = _entry(name, entry)
+            spans.append((span, name))
+        end, places = 0, {}
+        for (begin, stop), name in sorted(spans):
+            if begin != end:
+                raise FormatError(f"the tensors leave a hole or overlap at byte {min(begin, end)}")
+            end, places[name] = stop, 8 + length + begin
+        if end != size - 8 - length:
+            raise FormatError(f"the tensors take {end} bytes, the file has {size - 8 - length} for them")
+        return metadata, tensors, places
+
+    def _header_text(self, length: int) -> str:
+        raw = bytearray(length)
+        self._fill(memoryview(raw))
+        if not raw.startswith(b"{"):
+            raise FormatError("this is no safetensors file: the header does not start with {")
+        self._room = MEMORY + length
+        if memory_of_parsing(raw) > self._room:
+            raise FormatError("the header has too many items")
+        return raw.decode()
 
 
 def _entry(name: str, entry: Any) -> tuple[tuple[str, tuple[int, ...]], tuple[int, int]]:
     """(dtype, shape) and (begin, end) of a tensor."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise FormatError(f"tensor {name!r} needs dtype, shape and data_offsets, no more")
+        raise FormatError(f"tensor {shown(name)} needs dtype, shape and data_offsets, no more")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in _ITEMSIZE:
-        raise FormatError(f"tensor {name!r} has the dtype {dtype!r}, not one of {', '.join(_ITEMSIZE)}")
+    if not isinstance(dtype, str) or dtype not in _BY_NAME:
+        raise FormatError(f"tensor {shown(name)} has the dtype {shown(dtype)}, not one of F32, F64, I64")
     if not isinstance(shape, list) or not all(map(is_size, shape)) or len(shape) > 8:
-        raise FormatError(f"tensor {name!r} has no shape of at most 8 axes")
+        raise FormatError(f"tensor {shown(name)} has no shape of at most 8 axes")
     if not isinstance(offsets, list) or not all(map(is_size, offsets)) or len(offsets) != 2:
-        raise FormatError(f"tensor {name!r} has no data_offsets of two places")
+        raise FormatError(f"tensor {shown(name)} has no data_offsets of two places")
     begin, end = offsets
-    if end - begin != math.prod(shape) * _ITEMSIZE[dtype]:  # Python's integers do not overflow
-        raise FormatError(f"tensor {name!r} of shape {shape} and dtype {dtype} has {end - begin} bytes")
+    if end - begin != math.prod(shape) * _BY_NAME[dtype].itemsize:  # Python's integers do not overflow
+        raise FormatError(f"tensor {shown(name)} of shape {shape} and dtype {dtype} has {end - begin} bytes")
     return (dtype, tuple(shape)), (begin, end)
 
 
-def read_tensors(path: str | os.PathLike, names: Iterable[str], header: Header) -> dict[str, np.ndarray]:
-    """The tensors of these names, of a file whose header was read."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise FormatError(str(error)) from None
-    for name, tensor in tensors.items():
-        if tensor.shape != header[name][1]:
-            raise FormatError("the file changed while it was read")
-    return tensors
+# --------------------------------------------------------------------------------------------------- writing
 
 
-def write(path: str | os.PathLike, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file by `write_bytes`."""
-    from safetensors.numpy import save
+def write(path: str, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file at once.
 
-    write_bytes(path, save({name: np.ascontiguousarray(t) for name, t in tensors.items()}, dict(metadata)))
+    The bytes are those that the safetensors library writes: the widest dtypes first, so that every tensor is
+    aligned, then by name.
+
+    Raises
+    ------
+    ValueError
+        If the header would be longer, or have more items, than is read.
+    OSError
+        If it cannot be written.
+    """
+    rank = {dtype: place for place, dtype in enumerate(DTYPES)}
+    names = sorted(tensors, key=lambda name: (rank[tensors[name].dtype], name))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    end = 0
+    for name in names:
+        tensor, begin = tensors[name], end
+        end += tensor.nbytes
+        header[name] = {"dtype": DTYPES[tensor.dtype], "shape": tensor.shape, "data_offsets": [begin, end]}
+    raw = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    raw += b" " * (-len(raw) % 8)
+    if len(raw) > MAX_HEADER or memory_of_parsing(raw) > MEMORY + len(raw):
+        raise ValueError(
+            f"the model has too many layers for a file: its header would take {len(raw)} bytes, with "
+            f"{len(tensors)} weights and the like"
+        )
+    write_parts(path, [len(raw).to_bytes(8, "little"), raw, *map(_little, (tensors[n] for n in names))])
+
+
+def _little(tensor: np.ndarray) -> memoryview:
+    """The bytes of an array, little-endian, in C order; not copied where they lie so."""
+    if sys.byteorder == "big":
+        tensor = tensor.astype(tensor.dtype.newbyteorder("<"))
+    return np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data
