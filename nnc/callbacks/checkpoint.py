@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
+from nnc._files import path_of
 from nnc.callbacks.base import Logs
 from nnc.callbacks.monitor import Monitor
 
@@ -13,7 +15,7 @@ class ModelCheckpoint(Monitor):
 
     Parameters
     ----------
-    filepath : str or path
+    filepath : str, bytes or path
         May hold "{epoch}" (from 1) and names of the logs, as in
         "best-{epoch:02d}-{val_loss:.4f}.safetensors".
     monitor : str
@@ -36,7 +38,7 @@ class ModelCheckpoint(Monitor):
 
     def __init__(
         self,
-        filepath: str | os.PathLike,
+        filepath: str | bytes | os.PathLike[Any],
         monitor: str = "val_loss",
         verbose: int = 0,
         save_best_only: bool = False,
@@ -46,7 +48,8 @@ class ModelCheckpoint(Monitor):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode)
-        self.filepath, self.verbose, self.best = os.fspath(filepath), verbose, initial_value_threshold
+        self.filepath = path_of("filepath", filepath)
+        self.verbose, self.best = verbose, initial_value_threshold
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         self.save_freq = save_freq
         self._epoch = self._steps = 0

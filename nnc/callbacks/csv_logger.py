@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import IO
+from typing import IO, Any
 
+from nnc._files import path_of
 from nnc.callbacks.base import Callback, Logs
 
 
@@ -14,14 +15,16 @@ class CSVLogger(Callback):
 
     Parameters
     ----------
-    filename : str or path
+    filename : str, bytes or path
     separator : str
     append : bool
         Whether to go on writing a file that is there (a resumed run) instead of starting it anew.
     """
 
-    def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False) -> None:
-        self.filename, self.separator, self.append = os.fspath(filename), separator, append
+    def __init__(
+        self, filename: str | bytes | os.PathLike[Any], separator: str = ",", append: bool = False
+    ) -> None:
+        self.filename, self.separator, self.append = path_of("filename", filename), separator, append
         self._keys: Sequence[str] | None = None
         self._file: IO[str] | None = None
 
