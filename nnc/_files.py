@@ -102,7 +102,7 @@ def sync_folder(folder: str) -> None:
 
 
 def _regular(path: str) -> os.stat_result | None:
-    """What is known of the file at `path`, None if there is none; anything but a regular file is an OSError."""
+    """What is known of the file at `path`, None if there is none; an OSError if it is no regular file."""
     try:
         found = os.stat(path)
     except FileNotFoundError:

@@ -13,6 +13,9 @@ from nnc.callbacks.monitor import Monitor
 class ModelCheckpoint(Monitor):
     """Saves the model while it trains.
 
+    What it saves is the whole state of the run (unless `save_weights_only`), from which `Sequential.fit`
+    goes on by `resume_from`, within an epoch too.
+
     Parameters
     ----------
     filepath : str, bytes or path
@@ -35,6 +38,7 @@ class ModelCheckpoint(Monitor):
     """
 
     saves = True
+    state = ("best", "steps")
 
     def __init__(
         self,
@@ -52,7 +56,7 @@ class ModelCheckpoint(Monitor):
         self.verbose, self.best = verbose, initial_value_threshold
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         self.save_freq = save_freq
-        self._epoch = self._steps = 0
+        self.epoch = self.steps = 0
         if isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq >= 1:
             self._every = save_freq
             # A hook of this object alone: others need not come back from the core after every step.
@@ -61,16 +65,16 @@ class ModelCheckpoint(Monitor):
             raise ValueError(f"save_freq must be 'epoch' or a number of steps, got {save_freq!r}")
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        self._epoch = epoch
+        self.epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.save_freq == "epoch":
             self._save(epoch, logs)
 
     def _after_step(self, batch: int, logs: Logs | None = None) -> None:
-        self._steps += 1
-        if self._steps % self._every == 0:
-            self._save(self._epoch, logs)
+        self.steps += 1
+        if self.steps % self._every == 0:
+            self._save(self.epoch, logs)
 
     def _save(self, epoch: int, logs: Logs | None) -> None:
         if self.save_best_only:

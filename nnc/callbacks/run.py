@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from nnc.callbacks.base import HOOKS, Callback, Model
@@ -36,18 +37,22 @@ class CallbackList:
 
     def state(self) -> dict[str, dict[str, Any]]:
         """What the callbacks count and remember (`Callback.state`), for the model file."""
-        return {_key(c): {name: getattr(c, name) for name in c.state} for c in self.callbacks if c.state}
+        return {key: {name: getattr(c, name) for name in c.state} for key, c in self._keys() if c.state}
 
     def restore(self, state: Mapping[str, Mapping[str, Any]]) -> None:
         """Give the callbacks back what `state` took, to go on from there."""
-        for callback in self.callbacks:
-            for name, value in state.get(_key(callback), {}).items():
+        for key, callback in self._keys():
+            for name, value in state.get(key, {}).items():
                 if name in callback.state:
                     setattr(callback, name, value)
 
-
-def _key(callback: Callback) -> str:
-    return f"{type(callback).__name__}.{getattr(callback, 'monitor', '')}"
+    def _keys(self) -> Iterator[tuple[str, Callback]]:
+        """Each callback with its key in the state: class and monitor, and a number from the second on."""
+        counts = Counter[str]()
+        for callback in self.callbacks:
+            key = f"{type(callback).__name__}.{getattr(callback, 'monitor', '')}"
+            counts[key] += 1
+            yield key if counts[key] == 1 else f"{key}.{counts[key]}", callback
 
 
 def _method(callback: Callback, hook: str) -> Callable[..., Any] | None:

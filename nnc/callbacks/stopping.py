@@ -49,7 +49,7 @@ class EarlyStopping(Monitor):
         The best number and its epoch, the epochs since, the epoch that ended the run (0 if none did).
     """
 
-    state = ("best", "best_epoch", "wait", "best_weights")
+    state = ("best", "best_epoch", "wait", "stopped_epoch", "best_weights")
 
     def __init__(
         self,

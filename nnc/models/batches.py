@@ -72,6 +72,12 @@ class Batches:
             return iter(self.source)
         return (self.source[i] for i in range(len(self.source)))
 
+    def pass_over(self, epochs: int) -> None:
+        """Begin behind so many epochs, where one goes on behind another: with `steps`."""
+        for _ in range(epochs if self.steps is not None else 0):
+            for _ in self:
+                pass
+
     def __iter__(self) -> Iterator[Any]:
         """The batches of the next epoch."""
         once = hasattr(self.source, "__next__")

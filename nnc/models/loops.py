@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -22,6 +23,7 @@ from nnc.errors import DivergenceError, warn
 from nnc.models.engine import Engine, Means
 from nnc.models.inputs import Arrays
 from nnc.models.interrupts import Interrupts
+from nnc.models.state import Position
 
 BUDGET = 0.05  # seconds of training in a slice
 _MOST_STEPS = 2**16  # of a slice; bounds the array of learning rates
@@ -42,6 +44,7 @@ class Stream(NamedTuple):
 
     batches: Callable[[], Iterable[Arrays]]
     n_steps: int | None
+    pass_over: Callable[[int], None]  # so many epochs that another process has done
     batch_size: None = None  # theirs
 
 
@@ -67,17 +70,23 @@ class Validation(NamedTuple):
 class TrainingState:
     """How far training has come, for a run that goes on from there.
 
-    epoch: the epochs done. kept: what the callbacks of the last run counted. running: the callbacks of the
-    run that is going on.
+    epoch: the epochs done. kept: what the callbacks of the last run counted. last_position: where that run
+    ended within an epoch. running: the run that is going on.
     """
 
-    def __init__(self, epoch: int, kept: dict[str, dict[str, Any]]) -> None:
-        self.epoch, self.kept = epoch, kept
-        self.running: CallbackList | None = None
+    def __init__(
+        self, epoch: int, kept: dict[str, dict[str, Any]], last_position: Position | None = None
+    ) -> None:
+        self.epoch, self.kept, self.last_position = epoch, kept, last_position
+        self.running: Fit | None = None
 
     def callbacks(self) -> dict[str, dict[str, Any]]:
         """What the callbacks count, now or when the last run ended."""
-        return self.kept if self.running is None else self.running.state()
+        return self.kept if self.running is None else self.running.callbacks.state()
+
+    def position(self) -> Position | None:
+        """Where the run stands within an epoch, now or when the last one ended."""
+        return self.last_position if self.running is None else self.running.position()
 
 
 class Fit:
@@ -98,25 +107,56 @@ class Fit:
         self.orders = random.Streams(engine.seed, random.Purpose.SHUFFLE)
         self.watched = callbacks.per_batch or callbacks.has("on_steps")
         self.seconds = math.inf  # that the last epoch's steps took
+        self.batch, self.means, self.within = 0, Means(engine.metrics_names), False
 
-    def run(self, initial_epoch: int, epochs: int) -> None:
-        """The epochs from `initial_epoch` up to `epochs`, between `on_train_begin` and `on_train_end`."""
+    def position(self) -> Position | None:
+        """Where the run stands within an epoch; None between two."""
+        if not self.within:
+            return None
+        sums = dict(zip(self.means.names, self.means.sums.tolist(), strict=True))
+        return Position(self.batch, self.data.n_steps, self.means.rows, sums)
+
+    def run(
+        self, initial_epoch: int, epochs: int, before: History | None = None, resumed: bool = False
+    ) -> None:
+        """The epochs from `initial_epoch` up to `epochs`, between `on_train_begin` and `on_train_end`.
+
+        resumed: whether the run stands where `state` says, within an epoch too; `before` is its history. A run
+        that a callback has stopped, as the model's `stop_training` says, makes no further epoch.
+        """
         state, callbacks = self.state, self.callbacks
-        state.running = callbacks
+        position = state.last_position if resumed else None
+        stopped = self.model.stop_training
+        state.running, self.resumed_at = self, position
         with self.interrupts:
             try:
                 callbacks("on_train_begin", {})
-                if 0 < initial_epoch == state.epoch:
+                if before is not None:
+                    self._put_before(before)
+                if resumed or 0 < initial_epoch == state.epoch:
                     callbacks.restore(state.kept)
-                self._epochs(initial_epoch, epochs)
+                if stopped and position is None:
+                    warn(
+                        f"the run was stopped after epoch {initial_epoch} by a callback and does not go on; "
+                        "set stop_training = False of the model to train it further"
+                    )
+                else:
+                    self._epochs(initial_epoch, epochs)
             finally:
                 # A second Ctrl-C must not keep the best weights from being restored.
                 self.interrupts.hold()
                 state.kept = {} if self.model.stop_training else callbacks.state()
+                state.last_position = self.position()
                 state.running = None
                 self.engine.release()
                 callbacks("on_train_end", {})
                 self.interrupts.release()
+
+    def _put_before(self, before: History) -> None:
+        for callback in self.callbacks.callbacks:
+            if isinstance(callback, History):
+                callback.epoch = list(before.epoch)
+                callback.history = {name: list(values) for name, values in before.history.items()}
 
     def _epochs(self, epoch: int, epochs: int) -> None:
         ahead = self._for_running_ahead()
@@ -130,8 +170,7 @@ class Fit:
 
     def _epoch(self, epoch: int) -> int:
         """One epoch with its validation; 0 where there was nothing to train on, else 1."""
-        self.callbacks("on_epoch_begin", epoch, {})
-        self.epoch, self.batch, self.means = epoch, 0, Means(self.engine.metrics_names)
+        self._begin(epoch)
         if isinstance(self.data, Rows):
             self._over_rows(self.data)
         else:
@@ -148,8 +187,21 @@ class Fit:
         self._end(epoch, logs)
         return 1
 
+    def _begin(self, epoch: int) -> None:
+        position, self.resumed_at = self.resumed_at, None
+        optimizer, _ = self.engine.compiled.for_training()
+        rate = optimizer.learning_rate
+        self.callbacks("on_epoch_begin", epoch, {})
+        self.epoch, self.batch, self.means, self.within = epoch, 0, Means(self.engine.metrics_names), True
+        if position is not None:  # this epoch has begun before: what callbacks set then holds
+            optimizer.learning_rate = rate
+            self.callbacks.restore(self.state.kept)
+            self.batch = position.batch
+            sums = [position.sums.get(name, math.nan) for name in self.means.names]
+            self.means.go_on(position.rows, sums[0], np.array(sums[1:]))
+
     def _end(self, epoch: int, logs: dict[str, float]) -> None:
-        self.state.epoch = epoch + 1
+        self.state.epoch, self.within = epoch + 1, False
         self.callbacks("on_epoch_end", epoch, logs)
 
     def _over_rows(self, data: Rows) -> None:
@@ -162,7 +214,9 @@ class Fit:
         self.seconds = time.perf_counter() - began
 
     def _over_batches(self, batches: Iterable[Arrays]) -> None:
-        for arrays in batches:
+        if self.model.stop_training:
+            return
+        for arrays in islice(batches, self.batch, None):
             self._slice(arrays, None, 0, 1, len(arrays.x))
             if self.model.stop_training:
                 break

@@ -12,7 +12,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,7 +28,7 @@ from nnc.models.backends import BACKENDS, Backend
 from nnc.models.compiled import Compiled
 from nnc.models.engine import EngineState
 from nnc.models.stack import Stack, Weight
-from nnc.models.state import ModelState
+from nnc.models.state import ModelState, Position
 
 Path: TypeAlias = str | bytes | os.PathLike[Any]
 
@@ -41,6 +41,8 @@ _KEYS = frozenset(
         "compile", "slots", "iterations", "epoch", "history", "callbacks",
     }
 )  # fmt: skip
+_RUN = "fit"  # the counters of the run itself, among those of its callbacks, which have other names
+_SUM = "sum of "
 _NAMED = 5  # odd names in a message
 _COMPILE_KEYS = frozenset(("optimizer", "loss", "metrics"))
 
@@ -59,6 +61,8 @@ def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
     slots = optimizer.slot_names() if engine.slots and optimizer is not None else None
     logs = _numeric_logs(state.history)
     kept, of_callbacks = _callback_parts(state.callbacks, weights)
+    if state.stopped or state.position is not None:
+        kept[_RUN] = _run_counters(state.stopped, state.position)
     config = {
         "format": FORMAT,
         "numerics": NUMERICS,
@@ -108,6 +112,34 @@ def _callback_parts(
                 tensors |= {f"callbacks/{key}/{weight.path}": array for weight, array in pairs}
             kept[key][name] = "tensors" if isinstance(value, list) else _plain(value)
     return kept, tensors
+
+
+def _run_counters(stopped: bool, position: Position | None) -> dict[str, Any]:
+    counters: dict[str, Any] = {"stopped": int(stopped)}
+    if position is not None:
+        counters |= {"batch": position.batch, "n_steps": position.n_steps, "rows": position.rows}
+        counters |= {_SUM + name: _plain(value) for name, value in position.sums.items()}
+    return counters
+
+
+def _run_of(counters: Mapping[str, Any]) -> tuple[bool, Position | None]:
+    """Whether the run was stopped, and where it stands within an epoch: what `_run_counters` wrote."""
+    given = dict(counters)
+    stopped = integer("'stopped' of 'fit'", given.pop("stopped", 0), 0, 1)
+    if not given:
+        return bool(stopped), None
+    batch, rows = (
+        integer(f"{name!r} of 'fit'", given.pop(name, None), 0, 2**62) for name in ("batch", "rows")
+    )
+    steps = given.pop("n_steps", None)
+    if steps is not None:
+        steps = integer("'n_steps' of 'fit'", steps, batch, 2**62)
+    if not all(name.startswith(_SUM) and value != "tensors" for name, value in given.items()):
+        raise FormatError(f"'callbacks' has wrong values for {_RUN!r}")
+    sums = {
+        name.removeprefix(_SUM): math.nan if value is None else float(value) for name, value in given.items()
+    }
+    return bool(stopped), Position(batch, steps, rows, sums)
 
 
 def _compiled_config(compiled: Compiled) -> dict[str, Any] | None:
@@ -178,6 +210,7 @@ class _File:
         self.stack = _stack(self.config)
         self.backend = BACKENDS[choice("'backend'", self.config["backend"], BACKENDS)]
         self.compiled = _compiled(self.config)
+        self.run = _run_of(self.config["callbacks"].pop(_RUN, {}))
         if self.stack.built:
             self.compiled.metrics_for(self.stack.shapes()[1])  # whether they fit
         self.weights = self.stack.weights() if self.stack.built else []
@@ -218,7 +251,8 @@ class _File:
                 for w in self.weights
             ]
         callbacks = self._callbacks(tensors)
-        return ModelState(self.stack, engine, self.config["epoch"], callbacks, self._history(tensors))
+        history = self._history(tensors)
+        return ModelState(self.stack, engine, self.config["epoch"], callbacks, history, *self.run)
 
     def _engine(self, tensors: Mapping[str, np.ndarray]) -> EngineState:
         weights = [tensors[w.path] for w in self.weights] if self.stack.built else None

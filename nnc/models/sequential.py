@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from nnc.models.engine import Engine, Means
 from nnc.models.inputs import Arrays, split
 from nnc.models.interrupts import Interrupts
 from nnc.models.loops import Fit, Rows, Source, Stream, TrainingState, Validation, divergence
+from nnc.models.resuming import resume
 from nnc.models.stack import Stack
 from nnc.models.state import ModelState
 
@@ -70,7 +71,8 @@ class Sequential:
     history : History or None
         Of the last `fit`.
     stop_training : bool
-        Set it to True in a callback to end `fit`.
+        Set it to True in a callback to end `fit`. It is True after a run that a callback has ended, and of a
+        model that was loaded from a file of such a run.
 
     Examples
     --------
@@ -320,6 +322,8 @@ class Sequential:
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
+        *,
+        resume_from: modelfile.Path | None = None,
     ) -> History:
         """Train.
 
@@ -359,11 +363,18 @@ class Sequential:
             Only counts for `validation_steps`.
         validation_freq : int or list of int
             Every how many epochs, or after which epochs (from 1), to evaluate.
+        resume_from : str, bytes or path, optional
+            A file of `save` or of a `ModelCheckpoint`, of a run of this same script that was killed or
+            interrupted: the run goes on from there, in the middle of an epoch too, and ends with the bits of
+            one that never was. From the file are the weights, the optimizer's memory, steps and learning
+            rate, the seed, the callbacks' counters, the epochs done and their history; `epochs` is the number
+            of the last epoch, as ever. Data, layers and arguments must be those of that run.
 
         Returns
         -------
         History
-            ``.history`` holds "loss", the metrics, "val_loss", ... with one number per epoch.
+            ``.history`` holds "loss", the metrics, "val_loss", ... with one number per epoch; with
+            `resume_from` of the epochs before, too.
 
         Raises
         ------
@@ -371,16 +382,45 @@ class Sequential:
             When an argument does not fit; nothing has been trained then.
         DivergenceError
             When the loss becomes NaN or infinite (unless a `TerminateOnNaN` callback is there).
+        FormatError, OSError
+            When `resume_from` is not a model file, or cannot be read.
 
         Notes
         -----
         Ctrl-C, an error or a divergence leave the model after a whole step; the callbacks' `on_train_end` has
         been called and ``model.history`` holds the epochs that were finished.
+
+        That a callback has stopped a run is part of the model's state and of its file: going on where that
+        run ended, by `resume_from` or `initial_epoch`, makes no further epoch and gives a warning, unless
+        ``model.stop_training = False`` was set.
+
+        Examples
+        --------
+        A script that may be killed at any time and started again:
+
+        >>> import os, tempfile, nnc
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> path = os.path.join(folder.name, "run.safetensors")
+        >>> for epochs in (2, 5):  # as if it had been killed behind epoch 2
+        ...     model = nnc.Sequential([nnc.layers.Dense(1)])
+        ...     model.compile("adam", "mse")
+        ...     resume_from = path if os.path.exists(path) else None
+        ...     save = nnc.callbacks.ModelCheckpoint(path)
+        ...     history = model.fit([[1.0], [2.0]], [2.0, 4.0], epochs=epochs, verbose=0, callbacks=[save],
+        ...                         resume_from=resume_from)
+        >>> history.epoch
+        [0, 1, 2, 3, 4]
+        >>> folder.cleanup()
         """
         epochs = integer("epochs", epochs, 0)
         initial_epoch = integer("initial_epoch", initial_epoch, 0)
         if steps_per_epoch is not None:
             steps_per_epoch = integer("steps_per_epoch", steps_per_epoch, 1)
+        resumed = None
+        if resume_from is not None:
+            if initial_epoch:
+                raise ValueError(f"initial_epoch is in the file of resume_from; got {initial_epoch} as well")
+            resumed = modelfile.read(resume_from)
         if not isinstance(shuffle, (bool, np.bool_)):
             raise TypeError(f"shuffle must be True or False, got {shuffle!r}")
         verbose = resolve(verbose)
@@ -406,9 +446,21 @@ class Sequential:
             source = prepare.validation_source(engine, validation_data, validation_steps, room)
         validation = None if source is None else Validation(source, validation_freq)
 
+        training = self._training
+        stopped = self.stop_training and 0 < initial_epoch == training.epoch
+        if resumed is not None:
+            resume(self._stack, engine, data.n_steps, resumed, os.fsdecode(cast("str", resume_from)))
+            training = self._training = TrainingState(resumed.epoch, resumed.callbacks, resumed.position)
+            initial_epoch, stopped = resumed.epoch, resumed.stopped
+            if isinstance(data, Stream):
+                data.pass_over(initial_epoch)
         params = {"epochs": epochs, "initial_epoch": initial_epoch, "steps": data.n_steps, "verbose": verbose}
         history, run = self._callbacks_of_fit(callbacks, params)
-        Fit(self, engine, self._training, run, data, validation).run(initial_epoch, epochs)
+        self.stop_training = stopped
+        before = None if resumed is None else resumed.history
+        Fit(self, engine, training, run, data, validation).run(
+            initial_epoch, epochs, before, resumed is not None
+        )
         return history
 
     def _callbacks_of_fit(
@@ -423,7 +475,7 @@ class Sequential:
         printer = PRINTERS[params["verbose"]]
         if printer is not None:
             given.append(printer())
-        self.history, self.stop_training = history, False
+        self.history = history
         return history, CallbackList(given, self, params)
 
     def train_on_batch(
@@ -635,7 +687,10 @@ class Sequential:
         if stack.built:  # metrics as they were found: "accuracy" depends on the outputs
             compiled = engine.compiled
             engine.compiled = Compiled(compiled.optimizer, compiled.loss, self.metrics)
-        return ModelState(stack, engine, training.epoch, training.callbacks(), self.history)
+        stopped = self.stop_training and training.epoch > 0
+        return ModelState(
+            stack, engine, training.epoch, training.callbacks(), self.history, stopped, training.position()
+        )
 
     @classmethod
     def from_state(cls, state: ModelState) -> Sequential:
@@ -644,13 +699,14 @@ class Sequential:
         model._stack = state.stack
         model._engine = Engine(state.stack, state.engine.seed)
         model._engine.restore(state.engine)
-        model._training = TrainingState(state.epoch, state.callbacks)
-        model.history = state.history
+        model._training = TrainingState(state.epoch, state.callbacks, state.position)
+        model.history, model.stop_training = state.history, state.stopped
         return model
 
     def __getstate__(self) -> dict[str, Any]:
         """What pickle and copy take: weights and memory of its own, no run that is going on."""
-        training = TrainingState(self._training.epoch, self._training.kept)
+        known = self._training
+        training = TrainingState(known.epoch, known.kept, known.last_position)
         return self.__dict__ | {"_engine": copy(self._engine), "_training": training}
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:

@@ -20,6 +20,7 @@ from nnc.search.space import Params
 
 FIT_ARGUMENTS = frozenset(inspect.signature(Sequential.fit).parameters) - {
     "self", "x", "y", "verbose", "initial_epoch", "validation_data", "validation_split", "sample_weight",
+    "resume_from",
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ def train_cut(monkeypatch, lengths):
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", half_square])
 @pytest.mark.parametrize("lengths", [[1], [2], [1, 2], [3, 1, 2]])
 def test_history_does_not_depend_on_the_slices(lengths, loss, backend, monkeypatch):
-    """Sums of an epoch are added step by step: (a + b) + (c + d) is not ((a + b) + c) + d in floating point."""
+    """Sums of an epoch are added step by step: (a + b) + (c + d) is not ((a + b) + c) + d in floats."""
     y = ROWS if callable(loss) else IDS
     whole = classifier(backend, loss=loss)
     expected = whole.fit(X, y, batch_size=3, epochs=6, verbose=0).history

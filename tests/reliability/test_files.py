@@ -69,7 +69,7 @@ def test_what_is_no_regular_file_stays(make, model, tmp_path):
     make(path)
     before = names(tmp_path), os.lstat(path)
     for saving in (model.save, model.save_weights):
-        with pytest.raises(OSError, match="regular file|symbolic links") as caught:
+        with pytest.raises(OSError, match=r"regular file|symbolic links") as caught:
             saving(path)
         assert caught.value.filename == str(path)
     assert (names(tmp_path), os.lstat(path).st_ino) == (before[0], before[1].st_ino)

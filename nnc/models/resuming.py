@@ -1,0 +1,66 @@
+"""Whether a run can be gone on with: the model that is there against the state of a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnc._config import serialize, shown
+from nnc.models.compiled import Compiled
+from nnc.models.engine import Engine, EngineState
+from nnc.models.stack import Stack
+from nnc.models.state import ModelState
+
+
+def resume(stack: Stack, engine: Engine, n_steps: int | None, state: ModelState, path: str) -> None:
+    """Put the engine where the run of `state` stands: its seed, weights, optimizer's memory and steps.
+
+    The optimizer object stays the caller's; its learning rate becomes the file's where it is a number, since
+    callbacks move it. n_steps: of an epoch, where that is known.
+
+    Raises
+    ------
+    ValueError
+        If the file is of another model or another training; the message says in what they differ.
+    """
+    mine, theirs = engine.compiled, state.engine.compiled
+    optimizer, _ = mine.for_training()
+    if theirs.optimizer is None:
+        raise ValueError(
+            f"resume_from={path!r} holds weights, but no training that could be gone on with: it must be of "
+            "Sequential.save, of a compiled model, or of a ModelCheckpoint without save_weights_only"
+        )
+    kept, given = _described(state.stack, theirs, state.engine), _described(stack, mine, engine)
+    for name, (value, was) in kept.items():
+        if value != given[name][0]:
+            now = given[name][1]
+            raise ValueError(f"resume_from={path!r} is of another run: its {name} {was}, this model's {now}")
+    position = state.position
+    if position is not None and position.n_steps != n_steps:
+        raise ValueError(
+            f"resume_from={path!r} was saved behind step {position.batch} of an epoch of {position.n_steps} "
+            f"steps, but an epoch has {n_steps} now: give the same data, batch_size and steps_per_epoch"
+        )
+    if isinstance(optimizer.learning_rate, float):
+        optimizer.learning_rate = theirs.optimizer.learning_rate
+    optimizer.iterations = theirs.optimizer.iterations
+    of = state.engine
+    engine.restore(EngineState(of.seed, of.backend, mine, of.weights, of.slots))
+
+
+def _described(stack: Stack, compiled: Compiled, engine: Engine | EngineState) -> dict[str, tuple[Any, str]]:
+    """What must be the same, and how it is shown, by its name in the message."""
+    optimizer, loss = compiled.for_training()
+    plain: dict[str, Any] = {"input_shape is": stack.input_shape, "number of layers is": len(stack.layers)}
+    plain |= {"backend is": engine.backend.name}
+    plain |= {"metrics are": [metric.name for metric in compiled.metrics_for(stack.shapes()[1])]}
+    described: dict[str, tuple[Any, str]] = {name: (value, shown(value)) for name, value in plain.items()}
+    for i, layer in enumerate(stack.layers):
+        described[f"layer {i} is"] = serialize(layer), shown(layer)
+    try:
+        described["loss is"] = serialize(loss), shown(loss)
+    except ValueError:  # a function: no file has it
+        described["loss is"] = None, shown(loss)
+    config = serialize(optimizer)
+    if isinstance(optimizer.learning_rate, float):
+        del config["config"]["learning_rate"]
+    return described | {"optimizer is": (config, shown(optimizer))}
