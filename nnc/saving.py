@@ -46,7 +46,7 @@ def save_model(
     -----
     UserWarning
         If the loss is a Python function, which a file cannot hold: the model is then saved as one not
-        compiled.
+        compiled. If a weight holds NaN or an infinity.
     """
     if weights_only:
         model.save_weights(filepath, overwrite)
@@ -69,6 +69,11 @@ def load_model(filepath: modelfile.Path, compile: bool = True) -> Sequential:
         If the file is not one of nnc's, damaged, or does not fit together.
     OSError
         If it cannot be opened.
+
+    Warns
+    -----
+    UserWarning
+        If a weight holds NaN or an infinity.
     """
     state = modelfile.read(filepath)
     return Sequential.from_state(state if compile else state.uncompiled())

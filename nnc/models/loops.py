@@ -240,7 +240,9 @@ class Fit:
         if math.isnan(done.loss_sum):
             if not callbacks.has("on_divergence"):
                 where = f"epoch {self.epoch + 1}, batch {self.batch + 1}"
-                raise divergence(where, done.learning_rates[done.steps])
+                first = start + done.steps * batch_size
+                rows = slice(first, first + batch_size) if order is None else order[first:][:batch_size]
+                raise divergence(where, done.learning_rates[done.steps], arrays.x, rows)
             callbacks("on_divergence", self.epoch, self.batch)
             self.model.stop_training = True
         elif self.watched:
@@ -291,7 +293,12 @@ class Fit:
         finally:
             self.interrupts.release()
         if broken >= 0:
-            raise divergence(f"epoch {epoch + done + 1}, batch {broken + 1}", rates[done][broken])
+            first = broken * data.batch_size
+            rows = slice(first, first + data.batch_size)
+            if data.shuffle:
+                rows = orders[done][rows]
+            where = f"epoch {epoch + done + 1}, batch {broken + 1}"
+            raise divergence(where, rates[done][broken], data.arrays.x, rows)
         return done
 
     def _orders(self, data: Rows, epoch: int, count: int) -> np.ndarray:
@@ -311,8 +318,21 @@ class Fit:
         return np.stack([optimizer.learning_rates(first + i * n, n, epoch + i) for i in range(count)])
 
 
-def divergence(where: str, rate: float) -> DivergenceError:
-    """The error for a loss that is NaN or infinite."""
+def _word(value: float) -> str:
+    return "NaN" if math.isnan(value) else "infinity"
+
+
+def divergence(where: str, rate: float, x: np.ndarray, rows: slice | np.ndarray) -> DivergenceError:
+    """The error for a loss that is NaN or infinite, of the batch of these rows of x (n, F)."""
+    batch = x[rows]
+    odd = np.zeros((0, 2), np.intp) if batch.dtype.kind == "u" else np.argwhere(~np.isfinite(batch))
+    if len(odd):
+        i, j = odd[0]
+        row = np.arange(len(x))[rows][i]
+        return DivergenceError(
+            f"the loss is not finite in {where}, because x holds {_word(batch[i, j])} in row {row} (feature {j} "
+            "of the row); the model keeps the weights of the last whole step. Fill or drop such values first"
+        )
     return DivergenceError(
         f"the loss is not finite in {where}, at learning rate {rate:g}; the model keeps the weights of the "
         "last whole step. A smaller learning rate, clipnorm, or inputs of a smaller scale may help"

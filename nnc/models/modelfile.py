@@ -80,6 +80,7 @@ def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
         "history": None if state.history is None else list(logs),
         "callbacks": kept,
     }
+    _warn_of_nan(weights, engine.weights, "the model is saved", path)
     tensors = _weight_tensors(engine, weights, slots) | of_callbacks
     if state.history is not None:
         tensors["history/epoch"] = np.array(state.history.epoch, np.int64)
@@ -96,6 +97,20 @@ def _weight_tensors(
         pairs = zip(weights, engine.slots or (), strict=True)
         tensors |= {f"slots/{slot}/{weight.path}": arrays[s] for weight, arrays in pairs if weight.trainable}
     return tensors
+
+
+def _warn_of_nan(
+    weights: Sequence[Weight], arrays: Sequence[np.ndarray] | None, what: str, path: str
+) -> None:
+    """Say which weight holds NaN or infinities, if one does; a part at a time, to need no memory."""
+    for weight, array in zip(weights, arrays or (), strict=False):
+        flat = array.reshape(-1)
+        for start in range(0, flat.size, 2**16):
+            part = flat[start : start + 2**16]
+            if not np.isfinite(part).all():
+                word = "NaN" if np.isnan(part).any() else "infinity"
+                warn(f"{what} with {word} in {weight.name} of layer {weight.layer!r}: {path}")
+                return
 
 
 def _callback_parts(
@@ -256,6 +271,7 @@ class _File:
 
     def _engine(self, tensors: Mapping[str, np.ndarray]) -> EngineState:
         weights = [tensors[w.path] for w in self.weights] if self.stack.built else None
+        _warn_of_nan(self.weights, weights, "a model is loaded", self.file.path)
         return EngineState(self.seed, self.backend, self.compiled, weights, None)
 
     def _history(self, tensors: Mapping[str, np.ndarray]) -> History | None:

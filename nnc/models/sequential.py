@@ -494,7 +494,7 @@ class Sequential:
             interrupts.hold()
             done = self._engine.train(arrays, None, 0, 1, len(arrays.x), epoch=0, budget=0.0)
         if math.isnan(done.loss_sum):
-            raise divergence("train_on_batch", done.learning_rates[0])
+            raise divergence("train_on_batch", done.learning_rates[0], arrays.x, slice(None))
         self._engine.release()
         means.add(done.rows, done.loss_sum, done.metric_sums)
         return _result(means.logs(), return_dict)

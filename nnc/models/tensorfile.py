@@ -84,6 +84,7 @@ class TensorFile:
 
     Attributes
     ----------
+    path : str
     metadata : dict of str to str
     header : dict of str to (dtype, shape)
         All of it consistent with the file's size.
@@ -97,6 +98,7 @@ class TensorFile:
     """
 
     def __init__(self, path: str) -> None:
+        self.path = path
         # O_NONBLOCK: opening a FIFO would wait for a writer. A folder is an IsADirectoryError.
         waits_not = getattr(os, "O_NONBLOCK", 0)
         self._file = open(  # noqa: SIM115
