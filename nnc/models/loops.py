@@ -121,8 +121,8 @@ class Fit:
     ) -> None:
         """The epochs from `initial_epoch` up to `epochs`, between `on_train_begin` and `on_train_end`.
 
-        resumed: whether the run stands where `state` says, within an epoch too; `before` is its history. A run
-        that a callback has stopped, as the model's `stop_training` says, makes no further epoch.
+        resumed: whether the run stands where `state` says, within an epoch too; `before` is its history. A
+        run that a callback has stopped, as the model's `stop_training` says, makes no further epoch.
         """
         state, callbacks = self.state, self.callbacks
         position = state.last_position if resumed else None
@@ -330,8 +330,8 @@ def divergence(where: str, rate: float, x: np.ndarray, rows: slice | np.ndarray)
         i, j = odd[0]
         row = np.arange(len(x))[rows][i]
         return DivergenceError(
-            f"the loss is not finite in {where}, because x holds {_word(batch[i, j])} in row {row} (feature {j} "
-            "of the row); the model keeps the weights of the last whole step. Fill or drop such values first"
+            f"the loss is not finite in {where}, because x holds {_word(batch[i, j])} in row {row} (feature "
+            f"{j} of the row); the model keeps the weights of the last whole step. Fill or drop such values"
         )
     return DivergenceError(
         f"the loss is not finite in {where}, at learning rate {rate:g}; the model keeps the weights of the "

@@ -3,7 +3,8 @@
     {"crc32":"1c291ca3","record":{...}}
 
 The first line says which search it is. A process that is killed while it writes leaves at most the last line
-torn, which is ignored and overwritten; damage before that is a `FormatError`.
+torn, which is ignored and overwritten; damage before that is a `FormatError`, and so is every record,
+whatever its checksum, that is not what `Journal.write` writes.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ import dataclasses
 import json
 import math
 import os
+import stat
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from nnc._config import shown
+from nnc._files import naming, path_of, sync_folder
 from nnc.errors import FormatError
 from nnc.search.trials import Outcome
 
 FORMAT = 1
 _BEGIN = b'{"crc32":"'
+_NOT_FINITE = frozenset(("nan", "inf", "-inf"))  # floats that JSON has not, as `repr` writes them
 _PREFIX = len(_BEGIN + b"01234567" + b'","record":')
 
 
@@ -30,7 +35,7 @@ class Journal:
 
     Parameters
     ----------
-    path : str, path or None
+    path : str, bytes, path or None
     fingerprint : dict
         What tells the search from others, as JSON can hold it.
 
@@ -49,27 +54,29 @@ class Journal:
         If another process is writing it.
     """
 
-    def __init__(self, path: str | os.PathLike | None, fingerprint: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | bytes | os.PathLike[Any] | None, fingerprint: Mapping[str, Any]) -> None:
         self.outcomes: dict[tuple[int, int], Outcome] = {}
         self._file: int | None = None
         if path is None:
             return
-        self._name = os.fspath(path)
-        self._file = file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        self._name = path_of("journal", path)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+        self._file = file = os.open(self._name, flags, 0o666)
         try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise FormatError(f"{self._name} is no regular file, as a search's journal is")
             self._lock(file)
             head = {"nnc_search": FORMAT, **json.loads(json.dumps(fingerprint))}
             records, end = self._read(file)
-            os.ftruncate(file, end)
-            os.lseek(file, end, os.SEEK_SET)
             if records:
                 self._compare(records[0], head)
-                for record in records[1:]:
-                    outcome = self._outcome(record)
-                    self.outcomes[outcome.number, outcome.rung] = outcome
-            else:
-                _append(file, head)
-                _sync_folder(path)
+            for number, record in enumerate(records[1:], 2):
+                outcome = self._outcome(record, number)
+                self.outcomes[outcome.number, outcome.rung] = outcome
+            os.ftruncate(file, end)  # only now that the file is known to be this search's
+            if not records:
+                self._append(head)
+                sync_folder(os.path.dirname(os.path.abspath(self._name)))
         except BaseException:
             self.close()
             raise
@@ -77,7 +84,7 @@ class Journal:
     def write(self, outcome: Outcome) -> None:
         """Append a trial; it is on the disk when this returns."""
         if self._file is not None:
-            _append(self._file, _encoded(dataclasses.asdict(outcome)))
+            self._append(_encoded(dataclasses.asdict(outcome)))
 
     def close(self) -> None:
         """Close the file, which lets others write it."""
@@ -102,21 +109,37 @@ class Journal:
 
     def _read(self, file: int) -> tuple[list[dict[str, Any]], int]:
         """The whole records, and where they end."""
-        with open(os.dup(file), "rb") as stream:
-            lines = stream.read().splitlines(keepends=True)
         records: list[dict[str, Any]] = []
         end = 0
-        for number, line in enumerate(lines, 1):
-            record = _record(line)
-            if record is None:
-                if number < len(lines) or not _BEGIN.startswith(line[: len(_BEGIN)]):
-                    raise FormatError(
-                        f"{self._name}, line {number}: not a line of a search's journal, or damaged"
-                    )
-                break
-            records.append(record)
-            end += len(line)
+        with open(os.dup(file), "rb") as stream:
+            if not (start := stream.peek(1)).startswith(_BEGIN) and start:  # of whatever is no journal
+                raise FormatError(f"{self._name}, line 1: not a line of a search's journal, or damaged")
+            for line in stream:
+                record = _record(line)
+                if record is None:
+                    if line.endswith(b"\n") or not _BEGIN.startswith(line[: len(_BEGIN)]):
+                        raise FormatError(
+                            f"{self._name}, line {len(records) + 1}: not a line of a search's journal, or "
+                            "damaged"
+                        )
+                    break
+                records.append(record)
+                end += len(line)
         return records, end
+
+    def _append(self, record: Any) -> None:
+        """Write a line at the end and bring it to the disk, or leave the file as it was."""
+        file, line = self._file, _line(record)
+        assert file is not None
+        with naming(self._name):
+            end = os.lseek(file, 0, os.SEEK_END)
+            try:
+                while line:
+                    line = line[os.write(file, line) :]
+                os.fsync(file)
+            except BaseException:
+                os.ftruncate(file, end)
+                raise
 
     def _compare(self, found: dict[str, Any], head: dict[str, Any]) -> None:
         if "nnc_search" not in found:
@@ -128,23 +151,23 @@ class Journal:
                 f"{self._name} is the journal of another search ({pairs}). Give another file or remove it"
             )
 
-    def _outcome(self, record: dict[str, Any]) -> Outcome:
-        try:
-            return Outcome(**_decoded(record))
-        except TypeError as error:
-            raise FormatError(f"{self._name}: a record is not a trial's: {error}") from None
+    def _outcome(self, record: dict[str, Any], line: int) -> Outcome:
+        record = _decoded(record)
+        wrong = record.keys() ^ _FIELDS.keys()
+        if wrong:
+            odd = ", ".join(map(shown, sorted(wrong)[:5]))
+            raise FormatError(f"{self._name}, line {line}: not a trial's record, for {odd}")
+        for name, is_good in _FIELDS.items():
+            if not is_good(record[name]):
+                raise FormatError(
+                    f"{self._name}, line {line}: a trial's {name} cannot be {shown(record[name])}"
+                )
+        return Outcome(**record)
 
 
 def _line(record: Any) -> bytes:
     text = json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
     return b'{"crc32":"%08x","record":%s}\n' % (zlib.crc32(text), text)
-
-
-def _append(file: int, record: Any) -> None:
-    line = _line(record)
-    while line:
-        line = line[os.write(file, line) :]
-    os.fsync(file)
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
@@ -154,7 +177,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
         return None
     try:
         record = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
 
@@ -174,22 +197,39 @@ def _decoded(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _floats(value: Any) -> Any:
-    if isinstance(value, str):
+    if isinstance(value, str) and value in _NOT_FINITE:
         return float(value)
     if isinstance(value, dict):
         return {key: _floats(item) for key, item in value.items()}
     return [_floats(item) for item in value] if isinstance(value, list) else value
 
 
-def _sync_folder(path: str | os.PathLike) -> None:
-    """Make the new file's name last, where folders can be synced."""
-    try:
-        folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(folder)
-    except OSError:
-        pass
-    finally:
-        os.close(folder)
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_number, value))
+
+
+def _is_history(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_are_numbers, value.values()))
+
+
+# What each field of an Outcome may be.
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "number": _is_count,
+    "rung": _is_count,
+    "status": lambda value: value in ("done", "failed"),
+    "score": _is_number,
+    "scores": _are_numbers,
+    "epochs": _is_count,
+    "histories": lambda value: isinstance(value, list) and all(map(_is_history, value)),
+    "reason": lambda value: isinstance(value, str),
+    "seconds": _is_number,
+    "stopped": lambda value: isinstance(value, bool),
+}

@@ -64,7 +64,7 @@ def test_epochs_of_one_call(monkeypatch):
 def test_other_divergence_blames_the_learning_rate(backend):
     model = classifier(backend, optimizer="sgd")
     model.optimizer.learning_rate = 1e38
-    with pytest.raises(DivergenceError, match="at learning rate .* A smaller learning rate"):
+    with pytest.raises(DivergenceError, match=r"at learning rate .* A smaller learning rate"):
         model.fit(X * 1e30, IDS, epochs=5, verbose=0)
 
 
@@ -76,7 +76,9 @@ def test_weights_that_are_not_finite_are_told_of(value, backend, tmp_path):
     model.set_weights(weights)
     word = WORDS[value]
     for name, save in (("model", model.save), ("weights", model.save_weights)):
-        with pytest.warns(UserWarning, match=f"saved with {word} in kernel of layer 'dense_1': .*{name}") as w:
+        with pytest.warns(
+            UserWarning, match=f"saved with {word} in kernel of layer 'dense_1': .*{name}"
+        ) as w:
             save(tmp_path / name)
         assert w[0].filename == __file__
         with pytest.warns(UserWarning, match=f"loaded with {word} in kernel of layer 'dense_1': .*{name}"):

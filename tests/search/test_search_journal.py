@@ -68,6 +68,8 @@ def test_torn_at_any_byte_of_the_last_line(n_jobs, tmp_path, whole):
         before = b"".join(lines[:kept])
         for cut in (0, 1, 5, 20, len(lines[kept]) - 1):
             path.write_bytes(before + lines[kept][:cut])
+            if kept == 0 and 0 < cut < 10:  # this may be anybody's file: see test_damage_is_refused
+                continue
             assert run(path, n_jobs=n_jobs).table == whole
             assert len(path.read_bytes().splitlines()) == 9
 
@@ -106,7 +108,7 @@ def test_damage_is_refused(tmp_path):
     path.write_bytes(content)
     with pytest.raises(FormatError, match="line 2: not a line of a search's journal, or damaged"):
         run(path, 3)
-    for other in (b"hello\n", b"hello", b'{"a": 1}\n' * 3):
+    for other in (b"hello\n", b"hello", b'{"a": 1}\n' * 3, b"{", b'{"crc', b"\n", b"\0" * 100):
         path.write_bytes(other)
         with pytest.raises(FormatError, match="line 1"):
             run(path, 3)
