@@ -92,6 +92,16 @@ def integer(name: str, value: object, low: int, high: int | None = None) -> int:
     return result
 
 
+def items(name: str, value: object, must: str) -> tuple[Any, ...]:
+    """What the iterable `value` gives; no text."""
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        return tuple(value)  # type: ignore[arg-type]
+    except TypeError:  # an array without axes calls itself an Iterable, and is none
+        raise refusal(name, must, value, TypeError) from None
+
+
 def boolean(name: str, value: object) -> bool:
     """`value` if it is True or False."""
     if not isinstance(value, bool):
@@ -123,9 +133,7 @@ def seed_or_none(value: object) -> int | None:
 
 def shape(name: str, value: object, wildcard: bool = False) -> tuple[int, ...]:
     """`value` as the shape of one sample; with `wildcard` one size may be -1, for the size that is left."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise refusal(name, "a tuple of sizes without the batch axis, such as (784,)", value, TypeError)
-    sizes = tuple(value)
+    sizes = items(name, value, "a tuple of sizes without the batch axis, such as (784,)")
     if not sizes:
         raise refusal(name, "a tuple of at least one size, such as (784,)", value)
     unknown = sum(not isinstance(size, bool) and isinstance(size, Integral) and size == -1 for size in sizes)
@@ -211,7 +219,10 @@ class Config:
         if isinstance(identifier, type) and issubclass(identifier, family):
             return identifier()
         if isinstance(identifier, Mapping):
-            return deserialize(identifier, family.registry)
+            try:
+                return deserialize(identifier, family.registry)
+            except ValueError as error:
+                raise ValueError(f"{argument}: {error}") from error
         if not isinstance(identifier, str):
             must = f"a name, an object or a configuration of nnc's {cls.kind}s"
             raise refusal(argument, must, identifier, TypeError)

@@ -57,7 +57,7 @@ class Activation(_config.Config):
     def __init__(self, name: str, alpha: float | None = None) -> None:
         row = _table.get(_aliases.get(name, name)) if isinstance(name, str) else None
         if row is None:
-            raise _config.refusal("activation", f"one of {', '.join(_table)}", name)
+            raise _config.refusal("name", f"one of {', '.join(_table)}", name)
         self.name, self.formula, default, interval = row
         self.identifier = self.name
         if interval is None:

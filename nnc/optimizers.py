@@ -73,7 +73,7 @@ class Optimizer(_config.Config):
     @learning_rate.setter
     def learning_rate(self, value: float | schedules.Schedule | Mapping[str, Any]) -> None:
         if isinstance(value, schedules.Schedule | Mapping):
-            self._learning_rate: float | schedules.Schedule = schedules.get(value)
+            self._learning_rate: float | schedules.Schedule = schedules.get(value, "learning_rate")
         else:
             self._learning_rate = _config.number("learning_rate", value, "[0, inf)")
 

@@ -280,8 +280,8 @@ class OneCycle(Schedule):
 registry = _config.close(Schedule, globals())
 
 
-def get(identifier: Schedule | Mapping[str, Any]) -> Schedule:
-    """The schedule that `identifier` means: an object or its configuration.
+def get(identifier: Schedule | Mapping[str, Any], argument: str | None = None) -> Schedule:
+    """The schedule that `identifier` means: an object or its configuration; `argument` is its name in messages.
 
     Examples
     --------
@@ -291,7 +291,7 @@ def get(identifier: Schedule | Mapping[str, Any]) -> Schedule:
     >>> schedules.get({"class_name": "CosineDecay", "config": config})
     CosineDecay(0.1, 10.0, per='epoch')
     """
-    return Schedule.get(identifier)
+    return Schedule.get(identifier, argument)
 
 
 def _per(per: object) -> str:
@@ -303,9 +303,9 @@ def _rate(name: str, value: object) -> float:
 
 
 def _numbers(name: str, values: object) -> tuple[float, ...]:
-    if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str):
+    if not isinstance(values, Sequence | np.ndarray):
         raise _config.refusal(name, "a sequence of numbers", values, TypeError)
-    return tuple(_rate(name, value) for value in values)
+    return tuple(_rate(name, value) for value in _config.items(name, values, "a sequence of numbers"))
 
 
 def _progress(t: NDArray[np.float64], start: float, stop: float) -> NDArray[np.float64]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from nnc._config import boolean, number, refusal
 from nnc._files import path_of
 from nnc.callbacks.base import Logs
-from nnc.callbacks.monitor import Monitor
+from nnc.callbacks.monitor import Monitor, verbosity
 
 
 class ModelCheckpoint(Monitor):
@@ -53,16 +54,18 @@ class ModelCheckpoint(Monitor):
     ) -> None:
         super().__init__(monitor, mode)
         self.filepath = path_of("filepath", filepath)
-        self.verbose, self.best = verbose, initial_value_threshold
-        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self.verbose, threshold = verbosity(verbose), initial_value_threshold
+        self.best = None if threshold is None else number("initial_value_threshold", threshold)
+        self.save_best_only = boolean("save_best_only", save_best_only)
+        self.save_weights_only = boolean("save_weights_only", save_weights_only)
         self.save_freq = save_freq
         self.epoch = self.steps = 0
         if isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq >= 1:
             self._every = save_freq
             # A hook of this object alone: others need not come back from the core after every step.
             vars(self)["on_train_batch_end"] = self._after_step
-        elif save_freq != "epoch":
-            raise ValueError(f"save_freq must be 'epoch' or a number of steps, got {save_freq!r}")
+        elif not isinstance(save_freq, str) or save_freq != "epoch":
+            raise refusal("save_freq", "'epoch' or a number of steps", save_freq)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch = epoch

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
+from nnc._config import boolean, refusal
 from nnc._files import path_of
 from nnc.callbacks.base import Callback, Logs
 
@@ -24,7 +25,10 @@ class CSVLogger(Callback):
     def __init__(
         self, filename: str | bytes | os.PathLike[Any], separator: str = ",", append: bool = False
     ) -> None:
-        self.filename, self.separator, self.append = path_of("filename", filename), separator, append
+        self.filename, self.append = path_of("filename", filename), boolean("append", append)
+        if not isinstance(separator, str) or not separator:
+            raise refusal("separator", "a string that is not empty", separator, TypeError)
+        self.separator = separator
         self._keys: Sequence[str] | None = None
         self._file: IO[str] | None = None
 

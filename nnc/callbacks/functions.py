@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nnc._config import refusal
 from nnc.callbacks.base import HOOKS, Callback
 
 
@@ -56,5 +57,5 @@ class LambdaCallback(Callback):
                 raise TypeError(f"LambdaCallback has no hook {name!r}; it has {', '.join(HOOKS)}")
             if function is not None:
                 if not callable(function):
-                    raise TypeError(f"{name} must be a function, got {function!r}")
+                    raise refusal(name, "a function", function, TypeError)
                 setattr(self, name, function)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 
 import numpy as np
 
+from nnc._config import integer, number, refusal
 from nnc.callbacks.base import Callback, Logs
-from nnc.callbacks.monitor import Monitor
+from nnc.callbacks.monitor import Monitor, verbosity
 from nnc.optimizers import Optimizer
 
 
@@ -35,8 +37,8 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         if not callable(schedule):
-            raise TypeError(f"schedule must be a function of epoch and learning rate, got {schedule!r}")
-        self.schedule, self.verbose = schedule, verbose
+            raise refusal("schedule", "a function of epoch and learning rate", schedule, TypeError)
+        self.schedule, self.verbose = schedule, verbosity(verbose)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         optimizer, present = _optimizer_of(self)
@@ -93,10 +95,11 @@ class ReduceLROnPlateau(Monitor):
         min_lr: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        if not 0 <= factor < 1:
-            raise ValueError(f"factor must be at least 0 and below 1, got {factor!r}")
-        self.factor, self.patience, self.verbose = factor, patience, verbose
-        self.cooldown, self.min_lr = cooldown, min_lr
+        if isinstance(factor, Real) and not isinstance(factor, bool) and not 0 <= factor < 1:
+            raise refusal("factor", "at least 0 and below 1", factor)
+        self.factor = number("factor", factor, "[0, 1)")
+        self.patience, self.verbose = integer("patience", patience, 0), verbosity(verbose)
+        self.cooldown, self.min_lr = integer("cooldown", cooldown, 0), number("min_lr", min_lr, "[0, inf)")
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from nnc._config import integer, number, refusal
 from nnc.callbacks.base import Callback, Logs
 from nnc.errors import warn
 
@@ -15,10 +16,10 @@ class Monitor(Callback):
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
         if not isinstance(monitor, str):
-            raise TypeError(f"monitor must be a key of the logs such as 'val_loss', got {monitor!r}")
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"mode must be 'auto', 'min' or 'max', got {mode!r}")
-        self.monitor, self.mode, self.min_delta = monitor, mode, abs(float(min_delta))
+            raise refusal("monitor", "a key of the logs such as 'val_loss'", monitor, TypeError)
+        if not isinstance(mode, str) or mode not in ("auto", "min", "max"):
+            raise refusal("mode", "'auto', 'min' or 'max'", mode)
+        self.monitor, self.mode, self.min_delta = monitor, mode, abs(number("min_delta", min_delta))
         # "auto" in Keras asks the metric; of ours the accuracies are the ones to be large.
         self.sign = -1.0 if mode == "max" or (mode == "auto" and "acc" in monitor) else 1.0
         self.best: float | None = None
@@ -37,3 +38,8 @@ class Monitor(Callback):
         if best is None or math.isnan(best):
             return not math.isnan(value)
         return self.sign * value < self.sign * best - min_delta
+
+
+def verbosity(verbose: object) -> int:
+    """`verbose` of a callback: how much it prints, a count or a bool."""
+    return int(verbose) if isinstance(verbose, bool) else integer("verbose", verbose, 0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnc._config import boolean, integer, number
 from nnc.callbacks.base import Callback, Logs
-from nnc.callbacks.monitor import Monitor
+from nnc.callbacks.monitor import Monitor, verbosity
 
 
 class TerminateOnNaN(Callback):
@@ -63,8 +64,10 @@ class EarlyStopping(Monitor):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.patience, self.verbose, self.baseline = patience, verbose, baseline
-        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self.patience, self.verbose = integer("patience", patience, 0), verbosity(verbose)
+        self.baseline = None if baseline is None else number("baseline", baseline)
+        self.restore_best_weights = boolean("restore_best_weights", restore_best_weights)
+        self.start_from_epoch = integer("start_from_epoch", start_from_epoch, 0)
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from numbers import Integral
 from typing import Any
 
@@ -17,10 +16,10 @@ def pair(name: str, value: Any, low: int = 1) -> Pair:
     if isinstance(value, Integral):
         items: tuple[Any, ...] = (value, value)
     else:
-        items = tuple(value) if _is_list(value) else ()
+        items = _listed(value) or ()
     must = f"an integer or two of them, from {low} to {_config.MAX_FEATURES}"
     if len(items) != 2:
-        raise _config.refusal(name, must, value, ValueError if _is_list(value) else TypeError)
+        raise _config.refusal(name, must, value, TypeError if _listed(value) is None else ValueError)
     try:
         first, second = (_config.integer(name, item, low, _config.MAX_FEATURES) for item in items)
     except (TypeError, ValueError) as error:
@@ -31,7 +30,8 @@ def pair(name: str, value: Any, low: int = 1) -> Pair:
 def sides(name: str, value: Any) -> tuple[Pair, Pair]:
     """`value` as ((top, bottom), (left, right)): one integer, one for each axis, or one for each side."""
     must = "an integer from 0, (height, width), or ((top, bottom), (left, right))"
-    items = tuple(value) if _is_list(value) else (value, value)
+    listed = _listed(value)
+    items = (value, value) if listed is None else listed
     if len(items) != 2:
         raise _config.refusal(name, must, value)
     try:
@@ -42,7 +42,7 @@ def sides(name: str, value: Any) -> tuple[Pair, Pair]:
 
 def channels_last(value: str | None) -> str | None:
     """`value` as a data_format: "channels_last", or None for the same."""
-    if value not in (None, "channels_last"):
+    if value is not None and not (isinstance(value, str) and value == "channels_last"):
         must = "None or 'channels_last' (images are (height, width, channels): move the axis of x)"
         raise _config.refusal("data_format", must, value)
     return value
@@ -126,5 +126,11 @@ def window(
     }
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict))
+def _listed(value: Any) -> tuple[Any, ...] | None:
+    """The items of a list or the like; None where it is none."""
+    if isinstance(value, (str, bytes, dict)):
+        return None
+    try:
+        return tuple(value)
+    except TypeError:
+        return None

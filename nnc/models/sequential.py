@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 
 from nnc import losses, optimizers, random
-from nnc._config import choice, integer, shape
+from nnc._config import choice, integer, items, refusal, shape
 from nnc.callbacks import Callback, History
 from nnc.callbacks.progress import PRINTERS, RowsBar, resolve, text
 from nnc.callbacks.run import CallbackList
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 Result: TypeAlias = Any
 
 _FLOAT32 = np.dtype(np.float32)
+_MOST_EPOCHS = 2**32 - 1  # the epoch is a word of 32 bits in the counter of the random numbers
 
 
 class Sequential:
@@ -95,16 +96,17 @@ class Sequential:
         seed: int | None = None,
     ) -> None:
         if trainable is not True:
-            raise ValueError(
-                f"trainable must be True (nnc trains every weight of a model), got {trainable!r}"
-            )
+            raise refusal("trainable", "True (nnc trains every weight of a model)", trainable)
         stack = Stack(name)
         seed = random.next_seed() if seed is None else integer("seed", seed, 0, 2**64 - 1)
         self.history: History | None = None
         self.stop_training = False
         self._stack, self._engine = stack, Engine(stack, seed)
         self._training = TrainingState(0, {})
-        for layer in layers or ():
+        must = "a list of layers of nnc.layers"
+        for layer in () if layers is None else items("layers", layers, must):
+            if not isinstance(layer, Layer):
+                raise refusal("layers", must, layers, TypeError)
             self.add(layer)
 
     # ------------------------------------------------------------------------------------------------- layers
@@ -412,8 +414,8 @@ class Sequential:
         [0, 1, 2, 3, 4]
         >>> folder.cleanup()
         """
-        epochs = integer("epochs", epochs, 0)
-        initial_epoch = integer("initial_epoch", initial_epoch, 0)
+        epochs = integer("epochs", epochs, 0, _MOST_EPOCHS)
+        initial_epoch = integer("initial_epoch", initial_epoch, 0, _MOST_EPOCHS)
         if steps_per_epoch is not None:
             steps_per_epoch = integer("steps_per_epoch", steps_per_epoch, 1)
         resumed = None

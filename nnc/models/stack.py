@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, NamedTuple, TypeAlias
 
+from nnc._config import refusal
 from nnc.layers import InputLayer, Layer
 
 Shape: TypeAlias = tuple[int, ...]
@@ -44,7 +45,7 @@ class Stack:
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None and not isinstance(name, str):
-            raise TypeError(f"name must be a string, got {name!r}")
+            raise refusal("name", "a string", name, TypeError)
         self.name = name or "sequential"
         self.layers: list[Layer] = []
         self.input: InputLayer | None = None

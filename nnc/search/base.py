@@ -52,9 +52,11 @@ class Search:
         self.estimates = hasattr(target, "fit") and hasattr(target, "score")
         if not self.estimates and not callable(target):
             raise refusal(
-                "build", "a function build(params) or an estimator with fit and score", target, TypeError
+                "target: build", "a function build(params) or an estimator with fit and score", target, TypeError
             )
         self.target, self.space = target, Space(space)
+        if metric is not None and not isinstance(metric, str):
+            raise refusal("metric", "a key of the logs such as 'val_loss'", metric, TypeError)
         self.metric = metric or ("score" if self.estimates else "val_loss")
         _config.choice("direction", direction, ("auto", "min", "max"))
         large = self.estimates or "acc" in self.metric

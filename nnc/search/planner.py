@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from numbers import Integral
 from pathlib import Path
 
 from nnc import _config, _core
@@ -51,7 +52,7 @@ class Plan:
 
 def check_n_jobs(n_jobs: object) -> int:
     """`n_jobs` if it is -1 or a count."""
-    if n_jobs == -1 and not isinstance(n_jobs, bool):
+    if isinstance(n_jobs, Integral) and n_jobs == -1:
         return -1
     return _config.integer("n_jobs (or -1 for all CPUs)", n_jobs, 1, 1024)
 
