@@ -40,8 +40,9 @@ class BuildCore(build_ext):
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / "probe.c"
             source.write_text(PROBE)
+            # All words of the compiler: CC may be "ccache gcc".
             command = [
-                *self.compiler.compiler_so[:1],
+                *self.compiler.compiler_so,
                 str(source),
                 *flags,
                 "-lm",
@@ -56,7 +57,7 @@ class BuildCore(build_ext):
     def build_extension(self, ext):
         if not self.compiles([]):
             sys.exit(
-                f"nnc needs a C compiler and {self.compiler.compiler_so[0]!r} does not work: install gcc or "
+                f"nnc needs a C compiler and {' '.join(self.compiler.compiler_so)!r} does not work: install gcc or "
                 "clang (Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install gcc; macOS: "
                 "xcode-select --install)"
             )

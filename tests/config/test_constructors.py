@@ -25,7 +25,8 @@ def public_classes():
     found |= {Activation, losses.FunctionLoss}
     made_by_nnc = {search.SearchResult, search.Trial}  # results, not made by users
     return sorted(
-        (cls for cls in found - made_by_nnc if not issubclass(cls, BaseException)), key=lambda cls: cls.__name__
+        (cls for cls in found - made_by_nnc if not issubclass(cls, BaseException)),
+        key=lambda cls: cls.__name__,
     )
 
 

@@ -1,0 +1,36 @@
+"""How setup.py asks the compiler what it can do."""
+
+from __future__ import annotations
+
+import runpy
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def compiles(monkeypatch):
+    """A function: whether a compiler, given as CC is, can build a program with these flags."""
+    setuptools = pytest.importorskip("setuptools")
+    if not (ROOT / "setup.py").exists() or shutil.which("cc") is None:
+        pytest.skip("no checkout, or no compiler")
+    monkeypatch.setattr(setuptools, "setup", lambda **arguments: None)
+    monkeypatch.chdir(ROOT)
+    command = runpy.run_path("setup.py")["BuildCore"]
+    return lambda cc, flags: command.compiles(
+        SimpleNamespace(compiler=SimpleNamespace(compiler_so=cc.split())), flags
+    )
+
+
+@pytest.mark.parametrize("cc", ["cc", "env cc", "env NNC_TEST=1 cc -O1"])
+def test_compilers_of_several_words(cc, compiles):
+    """As in CC="ccache gcc": the first word alone is no compiler."""
+    assert compiles(cc, []) and not compiles(cc, ["-fno-such-flag"])
+
+
+def test_no_compiler(compiles):
+    assert not compiles("no-such-compiler", []) and not compiles("env no-such-compiler", [])
