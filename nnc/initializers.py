@@ -6,13 +6,13 @@
     ((784, 292), dtype('float32'), True)
 
 A kernel's fan is (inputs, outputs) of one unit: (I, O) for a kernel (I, O), (h w I, h w O) for a kernel
-(h, w, I, O). Numbers are drawn in float64 and rounded once.
+(h, w, I, O). Numbers are drawn in float64 and rounded once, a part of the array at a time.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from nnc import _config, random
 if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
+
+_PART = 2**16  # numbers that are drawn at once; the numbers do not depend on it
 
 # Standard deviation of a standard normal number cut off at -2 and 2.
 _TRUNCATED_STD = 0.87962566103423978
@@ -68,7 +70,7 @@ class Zeros(Initializer):
     aliases = ("zero",)
 
     def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
-        return np.zeros(shape)
+        return np.zeros(shape, np.float32)
 
 
 class Ones(Initializer):
@@ -77,7 +79,7 @@ class Ones(Initializer):
     aliases = ("one",)
 
     def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
-        return np.ones(shape)
+        return np.ones(shape, np.float32)
 
 
 class Constant(Initializer):
@@ -93,7 +95,7 @@ class Constant(Initializer):
         self.value = _config.number("value", value)
 
     def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
-        return np.full(shape, self.value)
+        return np.full(shape, self.value, np.float32)
 
 
 class RandomNormal(Initializer):
@@ -117,7 +119,7 @@ class RandomNormal(Initializer):
         self.seed = _config.seed_or_none(seed)
 
     def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
-        return self.mean + self.stddev * rng.standard_normal(shape)
+        return _filled(shape, lambda n: self.mean + self.stddev * rng.standard_normal(n))
 
 
 class TruncatedNormal(RandomNormal):
@@ -134,7 +136,7 @@ class TruncatedNormal(RandomNormal):
     """
 
     def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
-        return self.mean + self.stddev * _truncated(shape, rng)
+        return _truncated(shape, rng, lambda z: self.mean + self.stddev * z)
 
 
 class RandomUniform(Initializer):
@@ -158,7 +160,7 @@ class RandomUniform(Initializer):
         self.seed = _config.seed_or_none(seed)
 
     def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
-        return rng.uniform(self.minval, self.maxval, shape)
+        return _filled(shape, lambda n: rng.uniform(self.minval, self.maxval, n))
 
 
 class VarianceScaling(Initializer):
@@ -195,10 +197,10 @@ class VarianceScaling(Initializer):
         std = math.sqrt(self.scale / max(n, 1))
         if self.distribution == "uniform":
             limit = math.sqrt(3.0) * std
-            return rng.uniform(-limit, limit, shape)
+            return _filled(shape, lambda n: rng.uniform(-limit, limit, n))
         if self.distribution == "untruncated_normal":
-            return std * rng.standard_normal(shape)
-        return std / _TRUNCATED_STD * _truncated(shape, rng)
+            return _filled(shape, lambda n: std * rng.standard_normal(n))
+        return _truncated(shape, rng, lambda z: std / _TRUNCATED_STD * z)
 
 
 class _Normal(VarianceScaling):
@@ -414,11 +416,30 @@ def fans(shape: Sequence[int]) -> tuple[int, int]:
     return field * shape[-2], field * shape[-1]
 
 
-def _truncated(shape: tuple[int, ...], rng: Generator) -> NDArray[np.float64]:
-    """Standard normal numbers, those outside [-2, 2] drawn again until none is."""
-    z = rng.standard_normal(shape)
-    outside = np.abs(z) > 2.0
-    while outside.any():
-        z[outside] = rng.standard_normal(int(outside.sum()))
-        outside = np.abs(z) > 2.0
-    return z
+def _filled(shape: tuple[int, ...], draw: Callable[[int], NDArray[np.float64]]) -> NDArray[np.float32]:
+    """An array of the numbers that `draw(count)` gives, in their order."""
+    array = np.empty(shape, np.float32)
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, _PART):
+        part = flat[start : start + _PART]
+        part[:] = draw(part.size)
+    return array
+
+
+def _truncated(
+    shape: tuple[int, ...], rng: Generator, scaled: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> NDArray[np.float32]:
+    """Scaled standard normal numbers, those outside [-2, 2] drawn again, all of them in turn, until none is."""
+    array = np.empty(shape, np.float32)
+    flat = array.reshape(-1)
+    outside: NDArray[Any] | None = None  # places; at first everywhere
+    while outside is None or outside.size:
+        again = []
+        for start in range(0, flat.size if outside is None else outside.size, _PART):
+            stop = start + _PART
+            places = np.arange(start, min(stop, flat.size)) if outside is None else outside[start:stop]
+            z = rng.standard_normal(places.size)
+            flat[places] = scaled(z)
+            again.append(places[np.abs(z) > 2.0])
+        outside = np.concatenate(again) if again else np.zeros(0, np.intp)
+    return array

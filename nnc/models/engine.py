@@ -150,10 +150,16 @@ class Engine:
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weights in layer order; those not given yet are drawn."""
+        if self._plan is None:
+            return [weight.copy() for weight in self._weights()]
+        return self._weights()
+
+    def _weights(self) -> list[np.ndarray]:
+        """All weights, not to be written to; those not given yet are drawn."""
         plan = self._plan
         if plan is not None:
             return plan.get_parameters()
-        return [w.copy() for values in self._all_values() for w in values]
+        return [weight for values in self._all_values() for weight in values]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Take weights as `get_weights` gives them."""
@@ -176,9 +182,9 @@ class Engine:
             self._values = self._by_layer(arrays)
 
     def state(self) -> EngineState:
-        """Copies of what the engine holds."""
+        """What the engine holds; its arrays are not to be written to."""
         plan = self._plan
-        weights = self.get_weights() if self.stack.built else None
+        weights = self._weights() if self.stack.built else None
         slots = self._slots if plan is None else _slots_of(plan)
         return EngineState(self.seed, self.backend, self.compiled, weights, slots)
 
@@ -213,7 +219,7 @@ class Engine:
         plan = self._plan
         if plan is not None and plan.batch_size >= batch_size:
             return plan
-        weights = self.get_weights()
+        weights = self._weights()
         optimizer, spec = self.compiled.optimizer, self.compiled.loss_spec
         made = self._new_plan(
             self.stack.rows(),

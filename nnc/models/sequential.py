@@ -684,7 +684,7 @@ class Sequential:
             ) from None
 
     def state(self) -> ModelState:
-        """Everything that a model file holds, copied."""
+        """Everything that a model file holds; its arrays are not to be written to."""
         stack, engine, training = self._stack, self._engine.state(), self._training
         if stack.built:  # metrics as they were found: "accuracy" depends on the outputs
             compiled = engine.compiled

@@ -52,7 +52,10 @@ class Search:
         self.estimates = hasattr(target, "fit") and hasattr(target, "score")
         if not self.estimates and not callable(target):
             raise refusal(
-                "target: build", "a function build(params) or an estimator with fit and score", target, TypeError
+                "target: build",
+                "a function build(params) or an estimator with fit and score",
+                target,
+                TypeError,
             )
         self.target, self.space = target, Space(space)
         if metric is not None and not isinstance(metric, str):

@@ -172,7 +172,10 @@ class HalvingSearch(RandomSearch):
         super().__init__(target, space, n_trials, **arguments)
         if self.estimates:
             raise refusal(
-                "target: build", "a function build(params): an estimator cannot go on training", target, TypeError
+                "target: build",
+                "a function build(params): an estimator cannot go on training",
+                target,
+                TypeError,
             )
         if "epochs" in self.fit_arguments or "epochs" in self.space.names():
             raise ValueError("epochs are what a halving chooses: give min_epochs and max_epochs")

@@ -184,9 +184,7 @@ class Space(Distribution):
         if isinstance(parameters, Space):
             parameters = parameters.parameters
         if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in parameters):
-            raise refusal(
-                "parameters: space", "a dict of names to what they may be", parameters, TypeError
-            )
+            raise refusal("parameters: space", "a dict of names to what they may be", parameters, TypeError)
         self.parameters: dict[str, Distribution] = {
             name: distribution(value) for name, value in parameters.items()
         }
