@@ -57,9 +57,9 @@ class BuildCore(build_ext):
     def build_extension(self, ext):
         if not self.compiles([]):
             sys.exit(
-                f"nnc needs a C compiler and {' '.join(self.compiler.compiler_so)!r} does not work: install gcc or "
-                "clang (Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install gcc; macOS: "
-                "xcode-select --install)"
+                f"nnc needs a C compiler and {' '.join(self.compiler.compiler_so)!r} does not work: "
+                "install gcc or clang (Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install "
+                "gcc; macOS: xcode-select --install)"
             )
         openmp = ["-fopenmp"] if os.environ.get("NNC_OPENMP") != "0" and self.compiles(["-fopenmp"]) else []
         warnings = [*WARNINGS, "-Werror"] if os.environ.get("NNC_WERROR") == "1" else WARNINGS

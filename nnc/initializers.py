@@ -429,7 +429,7 @@ def _filled(shape: tuple[int, ...], draw: Callable[[int], NDArray[np.float64]]) 
 def _truncated(
     shape: tuple[int, ...], rng: Generator, scaled: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 ) -> NDArray[np.float32]:
-    """Scaled standard normal numbers, those outside [-2, 2] drawn again, all of them in turn, until none is."""
+    """Scaled standard normal numbers, those outside [-2, 2] drawn again, in turn, until none is."""
     array = np.empty(shape, np.float32)
     flat = array.reshape(-1)
     outside: NDArray[Any] | None = None  # places; at first everywhere

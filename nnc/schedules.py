@@ -281,7 +281,7 @@ registry = _config.close(Schedule, globals())
 
 
 def get(identifier: Schedule | Mapping[str, Any], argument: str | None = None) -> Schedule:
-    """The schedule that `identifier` means: an object or its configuration; `argument` is its name in messages.
+    """The schedule that `identifier` means: an object or its configuration; messages call it `argument`.
 
     Examples
     --------

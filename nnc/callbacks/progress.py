@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
-from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from nnc._config import refusal
 from nnc.callbacks.base import Callback, Logs
@@ -16,7 +17,7 @@ def resolve(verbose: Any) -> int:
     """0 silent, 1 a bar, 2 lines; "auto" is 1 on a terminal and 2 elsewhere."""
     if isinstance(verbose, str) and verbose == "auto":
         return 1 if sys.stdout.isatty() and sys.stderr.isatty() else 2
-    if not isinstance(verbose, Real) or verbose not in (0, 1, 2):
+    if not isinstance(verbose, int | float | np.number) or verbose not in (0, 1, 2):
         raise refusal("verbose", "'auto', 0, 1 or 2", verbose)
     return int(verbose)
 

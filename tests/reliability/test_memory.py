@@ -23,7 +23,8 @@ def peak_of(script, *arguments):
     """The largest memory in bytes that a process which runs `script` had, all of it."""
     script = textwrap.dedent(script) + (
         "\nimport resource, sys\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024))"
+        "unit = 1 if sys.platform == 'darwin' else 1024\n"
+        "print(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     command = [sys.executable, "-c", script, *map(str, arguments)]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

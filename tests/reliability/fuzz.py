@@ -1,0 +1,43 @@
+"""Fuzzing by atheris: python tests/reliability/fuzz.py model|journal|idx [libFuzzer's arguments]
+
+`pip install atheris` first. Inputs begin from the whole files of readers.py and the kept corpus beside this
+file; -max_total_time=60 ends after a minute. An input that is neither read nor a FormatError is left as
+crash-...: mend the reader and keep it in corpus/NAME, which test_readers.py reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["nnc"]):
+    from readers import READERS
+
+    from nnc import FormatError
+
+CORPUS = Path(__file__).with_name("corpus")
+
+
+def main(name: str, *arguments: str) -> None:
+    read, seeds = READERS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        for number, seed in enumerate(seeds()):
+            Path(folder, str(number)).write_bytes(seed)
+
+        def test_one_input(data: bytes) -> None:
+            with contextlib.suppress(FormatError):
+                read(data)
+
+        kept = [str(CORPUS / name)] if (CORPUS / name).is_dir() else []
+        atheris.Setup([sys.argv[0], *arguments, folder, *kept], test_one_input)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in READERS:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
