@@ -92,12 +92,12 @@ def integer(name: str, value: object, low: int, high: int | None = None) -> int:
     return result
 
 
-def items(name: str, value: object, must: str) -> tuple[Any, ...]:
+def items(name: str, value: Any, must: str) -> tuple[Any, ...]:
     """What the iterable `value` gives; no text."""
     try:
         if isinstance(value, str | bytes):
             raise TypeError
-        return tuple(value)  # type: ignore[arg-type]
+        return tuple(value)
     except TypeError:  # an array without axes calls itself an Iterable, and is none
         raise refusal(name, must, value, TypeError) from None
 

@@ -329,9 +329,10 @@ def divergence(where: str, rate: float, x: np.ndarray, rows: slice | np.ndarray)
     if len(odd):
         i, j = odd[0]
         row = np.arange(len(x))[rows][i]
+        word = _word(float(batch[i, j]))
         return DivergenceError(
-            f"the loss is not finite in {where}, because x holds {_word(batch[i, j])} in row {row} (feature "
-            f"{j} of the row); the model keeps the weights of the last whole step. Fill or drop such values"
+            f"the loss is not finite in {where}, because x holds {word} in row {row} (feature {j} of the "
+            "row); the model keeps the weights of the last whole step. Fill or drop such values"
         )
     return DivergenceError(
         f"the loss is not finite in {where}, at learning rate {rate:g}; the model keeps the weights of the "
