@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 FLOAT32 = np.dtype(np.float32)
+_PART = 2**22  # numbers that are copied at once
 
 
 def as_numbers(value: Any, name: str) -> np.ndarray:
@@ -40,13 +41,26 @@ def as_numbers(value: Any, name: str) -> np.ndarray:
     return array
 
 
+def copied(array: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """`out`, of the shape of `array`, with its values: a part at a time, between which Ctrl-C is heard."""
+    if array.size <= _PART:
+        out[...] = array
+        return out
+    axis = int(np.argmax(np.abs(array.strides)))  # whose parts lie together
+    step = max(1, _PART * array.shape[axis] // array.size)
+    for start in range(0, array.shape[axis], step):
+        part = (slice(None),) * axis + (slice(start, start + step),)
+        out[part] = array[part]
+    return out
+
+
 def to_float(array: np.ndarray, name: str, dtype: np.dtype = FLOAT32) -> np.ndarray:
     """`array` in a native float dtype; a finite number that it cannot hold is an error, not an infinity."""
     if array.dtype == dtype:
         return array
     try:
         with np.errstate(over="raise", under="ignore"):
-            return array.astype(dtype)
+            return copied(array, np.empty_like(array, dtype, subok=False))
     except FloatingPointError:
         with np.errstate(over="ignore", under="ignore"):
             bad = np.argwhere(np.isinf(array.astype(dtype)) & np.isfinite(array))[0]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnc._arrays import as_numbers, to_float
+from nnc._arrays import as_numbers, copied, to_float
 from nnc._config import integer
 
 
@@ -50,8 +50,10 @@ def features(x: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
         array = array.view(np.uint8)
     if array.dtype != _UINT8:
         array = to_float(array, name)
+    if array.flags.f_contiguous and not array.flags.c_contiguous:
+        array = copied(array, np.empty(array.shape, array.dtype))
     rows = array.reshape(len(array), math.prod(shape))
-    return rows if _readable(rows) else np.ascontiguousarray(rows)
+    return rows if _readable(rows) else copied(rows, np.empty(rows.shape, rows.dtype))
 
 
 def _readable(rows: np.ndarray) -> bool:
