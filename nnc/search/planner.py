@@ -63,7 +63,8 @@ def choose(n_jobs: int, n_trials: int, working_set: int | None) -> Plan:
     Parameters
     ----------
     n_jobs : int
-        -1: let the planner choose for all CPUs that this process may use; else so many models at once.
+        -1: let the planner choose for all CPUs that this process may use; else so many models at once, but no more
+        than there are CPUs: a model has a thread at least.
     n_trials : int
         No more models than that.
     working_set : int or None
@@ -71,8 +72,9 @@ def choose(n_jobs: int, n_trials: int, working_set: int | None) -> Plan:
     """
     cpus = _core.get_num_threads()
     if n_jobs != -1:
-        jobs = min(n_jobs, max(n_trials, 1))
-        return Plan(jobs, max(1, cpus // n_jobs), f"as asked for, with {_cpus(cpus)}")
+        jobs = min(n_jobs, max(n_trials, 1), cpus)
+        asked = "as asked for" if n_jobs <= cpus else f"{n_jobs} asked for"
+        return Plan(jobs, max(1, cpus // min(n_jobs, cpus)), f"{asked}, with {_cpus(cpus)}")
     if working_set is None:
         return Plan(min(cpus, max(n_trials, 1)), 1, f"one for each of {_cpus(cpus)}")
     room = cache_of_a_core()
