@@ -3,6 +3,7 @@
  * Each isa/<name>.c defines before including this file
  *     VL                          floats in a vector
  *     v_fma, v_sqrt               one instruction each, or their nearest equivalent
+ *     NO_FMA                      if v_fma rounds the product, too
  *     v_load_n, v_store_n         the first n of VL floats; lanes not loaded are 0
  *     v_load_u8                   VL bytes as floats
  * and everything else is written here with the compiler's vector types. + - * / are IEEE operations on each lane, so a
@@ -22,6 +23,7 @@ typedef float vf __attribute__((vector_size(4 * VL)));
 typedef int32_t vi __attribute__((vector_size(4 * VL)));
 
 NNC_INLINE vf v_fma(vf a, vf b, vf c); /* a b + c */
+NNC_INLINE vf v_short_of_one(vf a, vf b); /* 1 - a b, where a b is close to 1: rounded once */
 NNC_INLINE vf v_sqrt(vf a);
 NNC_INLINE vf v_load_n(const float *p, size_t n);
 NNC_INLINE void v_store_n(float *p, size_t n, vf a);
@@ -64,6 +66,18 @@ NNC_INLINE vf v_copysign(vf magnitude, vf sign) {
 NNC_INLINE vf v_sign(vf a) { /* -1, 0 or 1 */
     return v_keep((vi)(a != v_set1(0)), v_copysign(v_set1(1), a));
 }
+
+#ifdef NO_FMA
+/* a and b in halves whose products are exact (Dekker 1971). */
+NNC_INLINE vf v_short_of_one(vf a, vf b) {
+    vf a_high = (vf)((vi)a & v_set1i(-4096)), a_low = a - a_high, b_high = (vf)((vi)b & v_set1i(-4096)), b_low = b - b_high;
+    return (v_set1(1) - a_high * b_high) - (a_high * b_low + a_low * b_high) - a_low * b_low;
+}
+#else
+NNC_INLINE vf v_short_of_one(vf a, vf b) {
+    return v_fma(-a, b, v_set1(1));
+}
+#endif
 
 /* NaN passes through both: a comparison with NaN is false, which selects a. */
 NNC_INLINE vf v_at_most(vf a, vf high) {
@@ -108,13 +122,14 @@ NNC_INLINE vf v_exp(vf x) {
     return (sum + (lost + tail)) * v_pow2(half) * v_pow2(n - half);
 }
 
-/* exp(x) - 1: -1 below -25, infinity above 88.02 (where 2^n stops being a float). */
+/* exp(x) - 1: -1 below -25, infinity above 88.73. 2^128 is not a float: twice what 2^127 gives. */
 NNC_INLINE vf v_expm1(vf x) {
     vf r, tail;
-    vf clipped = v_at_least(v_at_most(x, v_set1(88.0f)), v_set1(-25.0f));
-    vf scale = v_pow2(v_exp_parts(clipped, &r, &tail));
+    vi n = v_exp_parts(v_at_least(v_at_most(x, v_set1(89.0f)), v_set1(-25.0f)), &r, &tail);
+    vi beyond = (vi)(n > v_set1i(127)); /* -1 there */
+    vf scale = v_pow2(n + beyond);
     vf y = v_fma(scale, r + tail, scale - v_set1(1));
-    return v_select((vi)(x > v_set1(88.02f)), v_set1(__builtin_inff()), y);
+    return y + v_keep(beyond, y);
 }
 
 /* tanh(x) = sign(x) em / (em + 2), em = exp(2 |x|) - 1; 1 to the last digit from |x| = 9.02 on. */
@@ -132,7 +147,7 @@ NNC_INLINE vf v_sigmoid_and_rest(vf x, vf *rest) {
     vf d = one + e;
     vf lost = e - (d - one);
     vf large = one / d;
-    vf error = v_fma(-large, lost, v_fma(-large, d, one));
+    vf error = v_fma(-large, lost, v_short_of_one(large, d));
     vf small = v_fma(e * large, error, e * large);
     large = v_fma(large, error, large);
     vi negative = (vi)(x < v_set1(0));

@@ -6,6 +6,7 @@
 #define VL 4
 #define MR 6 /* 6 x 2 accumulators + 2 of b + 1 product = 15 of 16 registers */
 #define NV 2
+#define NO_FMA
 #define GEMM_EACH_MR(X) X(1) X(2) X(3) X(4) X(5) X(6)
 
 #include "../vec.h"
