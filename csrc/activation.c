@@ -73,7 +73,7 @@ void nnc_take_derivative_shared(const struct nnc_layer *layer, size_t m, struct 
     size_t i0, i1;
     if (layer->gets_dz) return;
     nnc_share(worker, m, &i0, &i1);
-    nnc_take_derivative(layer, i0, i1);
+    for (size_t i, end = i0; nnc_next_rows(worker, &i, &end, i1, layer->O);) nnc_take_derivative(layer, i, end);
     nnc_team_barrier(worker);
 }
 
@@ -113,7 +113,8 @@ void nnc_activate_whole_rows(const struct nnc_layer *layer, size_t m, struct nnc
     if (layer->activation.id != ACTIVATION_softmax) return;
     nnc_team_barrier(worker);
     nnc_share(worker, m, &first, &last);
-    nnc_activate(&layer->activation, last - first, layer->O, nnc_rows_of(layer, layer->a, first), (struct nnc_write){0});
+    for (size_t i, end = first; nnc_next_rows(worker, &i, &end, last, layer->O);)
+        nnc_activate(&layer->activation, end - i, layer->O, nnc_rows_of(layer, layer->a, i), (struct nnc_write){0});
 }
 
 /* ---- the layer activation --------------------------------------------------------------------------------------------- */
@@ -132,9 +133,11 @@ static void activation_forward(struct nnc_plan *plan, size_t l, const struct nnc
     const struct nnc_read x = nnc_input(plan, l, pass);
     size_t i0, i1;
     nnc_share(worker, pass->m, &i0, &i1);
-    const struct nnc_write a = nnc_rows_of(layer, layer->a, i0);
-    nnc_copy_rows(i1 - i0, layer->O, nnc_rows_from(x, i0), a);
-    nnc_activate(&layer->activation, i1 - i0, layer->O, a, nnc_rows_of(layer, pass->mode == TRAIN ? layer->d : NULL, i0));
+    for (size_t i, end = i0; nnc_next_rows(worker, &i, &end, i1, layer->O);) {
+        const struct nnc_write a = nnc_rows_of(layer, layer->a, i);
+        nnc_copy_rows(end - i, layer->O, nnc_rows_from(x, i), a);
+        nnc_activate(&layer->activation, end - i, layer->O, a, nnc_rows_of(layer, pass->mode == TRAIN ? layer->d : NULL, i));
+    }
 }
 
 static void activation_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
@@ -142,8 +145,10 @@ static void activation_backward(struct nnc_plan *plan, size_t l, const struct nn
     size_t i0, i1;
     if (!layer->needs_dx) return;
     nnc_share(worker, pass->m, &i0, &i1);
-    if (!layer->gets_dz) nnc_take_derivative(layer, i0, i1);
-    nnc_copy_rows(i1 - i0, layer->O, nnc_reading(nnc_rows_of(layer, layer->da, i0)), nnc_rows_of(before, before->da, i0));
+    for (size_t i, end = i0; nnc_next_rows(worker, &i, &end, i1, layer->O);) {
+        if (!layer->gets_dz) nnc_take_derivative(layer, i, end);
+        nnc_copy_rows(end - i, layer->O, nnc_reading(nnc_rows_of(layer, layer->da, i)), nnc_rows_of(before, before->da, i));
+    }
 }
 
 const struct nnc_layer_kind nnc_layer_activation = {
@@ -167,8 +172,9 @@ static void prelu_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass
     const struct nnc_read x = nnc_input(plan, l, pass);
     size_t i0, i1;
     nnc_share(worker, pass->m, &i0, &i1);
-    nnc_kernels->prelu_forward(i1 - i0, layer->O, nnc_rows_from(x, i0), layer->params[SLOPE]->w,
-                               nnc_rows_of(layer, layer->a, i0));
+    for (size_t i, end = i0; nnc_next_rows(worker, &i, &end, i1, layer->O);)
+        nnc_kernels->prelu_forward(end - i, layer->O, nnc_rows_from(x, i), layer->params[SLOPE]->w,
+                                   nnc_rows_of(layer, layer->a, i));
 }
 
 static void prelu_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
@@ -177,7 +183,7 @@ static void prelu_backward(struct nnc_plan *plan, size_t l, const struct nnc_pas
     const struct nnc_read x = nnc_input(plan, l, pass);
     size_t first, last;
     nnc_share(worker, slope->n_tiles, &first, &last);
-    for (size_t tile = first; tile < last; tile++) {
+    for (size_t tile = first; tile < last && !nnc_stopped(worker, pass->m * PANEL); tile++) {
         const size_t j = tile * PANEL, n = least(PANEL, layer->O - j);
         float g[PANEL] = {0};
         struct nnc_write dx = {0};

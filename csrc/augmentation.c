@@ -11,6 +11,7 @@
 
 enum fill { FILL_CONSTANT, FILL_NEAREST, FILL_REFLECT, FILL_WRAP, N_FILLS };
 enum interpolation { NEAREST, BILINEAR, N_INTERPOLATIONS };
+enum { WORK_OF_A_PIXEL = 16 }; /* a float of an image, in multiply-adds */
 
 /* Ranges [lo, hi]. rotation in turns, counter-clockwise; zoom: the content becomes 1 / (1 + zoom) times as large; shift: down
  * and to the right, as parts of the map. */
@@ -178,7 +179,7 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
     size_t first, last;
     nnc_share(worker, pass->m * height, &first, &last);
     struct view view = {0};
-    for (size_t row = first; row < last; row++) {
+    for (size_t row = first; row < last && !nnc_stopped(worker, WORK_OF_A_PIXEL * width); row++) {
         const size_t i = row / height, oy = row % height;
         float *y = layer->a + i * layer->ld + oy * width;
         if (pass->training && (row == first || oy == 0)) view = draw_view(layer, &stream, i);

@@ -179,6 +179,7 @@ struct correlation {
     const float *w;
     const float *bias;    /* in panels, or NULL: 0 */
     struct nnc_write out; /* (samples, y.out, x.out, filters) */
+    struct nnc_worker *worker; /* who ends early when asked to stop */
 };
 
 /* The pixels that see through the same taps, for `n` filters from j on. */
@@ -208,7 +209,8 @@ static void correlate_region(const struct correlation *s, struct section y, stru
 /* Rows of sums [y0, y1) of `samples` samples. */
 static void correlate(const struct correlation *s, size_t samples, size_t y0, size_t y1) {
     const size_t columns = sums_before(&s->x, s->x.out);
-    for (size_t j = 0; j < s->filters; j += PANEL)
+    const size_t work = samples * (y1 - y0) * columns * s->y.taps * s->x.taps * s->channels * PANEL;
+    for (size_t j = 0; j < s->filters && !nnc_stopped(s->worker, work); j += PANEL)
         for (size_t y = y0; y < y1;) {
             const struct section rows = section_from(&s->y, y, y1);
             for (size_t x = 0; x < columns;) {
@@ -271,7 +273,8 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
                                .channels = g->channels,
                                .filters = F,
                                .w = layer->params[KERNEL]->w,
-                               .bias = b ? b->w : NULL};
+                               .bias = b ? b->w : NULL,
+                               .worker = worker};
     size_t at = 0;
     struct share share;
     after.ld = F; /* its rows are pixels */
@@ -329,7 +332,7 @@ static void place_taps(const nnc_geometry *g, size_t F, struct nnc_tap *taps) {
 }
 
 /* This worker's share of da of the layer before, turned into dz where that is asked for. */
-static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, const struct nnc_worker *worker) {
+static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
     const nnc_geometry *g = &layer->geometry;
     const struct nnc_epilogue epilogue = nnc_after_input_gradient(before);
@@ -341,7 +344,8 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, cons
                                  .channels = F,
                                  .filters = g->channels,
                                  .in = nnc_reading(nnc_rows_of(layer, layer->da, share.i)),
-                                 .out = nnc_rows_of(before, before->da, share.i)};
+                                 .out = nnc_rows_of(before, before->da, share.i),
+                                 .worker = worker};
         struct flipped t = first_flipped(g);
         do {
             dx.y = t.y.axis, dx.x = t.x.axis, dx.w = layer->params[KERNEL]->transposed.at + t.at;
@@ -431,7 +435,7 @@ static struct division divide(size_t rows, size_t cols, size_t m) {
 /* Gradient of one block of tiles from one shard: used at once if that is all, else left for sum_shards. The first block
  * of a panel makes the panel's part of db, too. */
 static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_read x, size_t m, const struct division *division,
-                          size_t item) {
+                          size_t item, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
     const struct convolution *own = layer->own;
     struct nnc_param *W = layer->params[KERNEL], *b = layer->params[BIAS];
@@ -443,7 +447,7 @@ static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_read x, si
     const size_t first = m * shard / division->shards, last = m * (shard + 1) / division->shards;
     _Alignas(64) float sums[MOST_TILES * TILE], tile[TILE], bias_sum[PANEL] = {0};
     memset(sums, 0, sizeof sums);
-    for (size_t i = first; i < last; i += together) {
+    for (size_t i = first; i < last && !nnc_stopped(worker, together * pixels * (t1 - t0) * TILE); i += together) {
         const size_t i1 = least(i + together, last);
         for (size_t t = t0; t < t1; t++) {
             const size_t r0 = t * PANEL, r1 = least(r0 + PANEL, W->rows);
@@ -471,10 +475,10 @@ static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_read x, si
 
 /* This worker's tiles of a parameter whose gradient was made in shards, which are added up in their order. */
 static void sum_shards(struct nnc_plan *plan, struct nnc_param *param, float *parts, size_t shards,
-                       const struct nnc_worker *worker) {
+                       struct nnc_worker *worker) {
     size_t first, last;
     nnc_share(worker, param->n_tiles, &first, &last);
-    for (size_t tile = first; tile < last; tile++) {
+    for (size_t tile = first; tile < last && !nnc_stopped(worker, shards * TILE); tile++) {
         size_t n, at = nnc_tile(param, tile, &n);
         for (size_t shard = 1; shard < shards; shard++) nnc_kernels->add(n, parts + shard * param->size + at, parts + at);
         nnc_apply_tile(&plan->update, param, tile, parts + at);
@@ -493,7 +497,7 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
     /* Updates refresh the transposed kernel, which all workers have read by then. */
     if (layer->needs_dx && division.shards == 1) nnc_team_barrier(worker);
     nnc_share(worker, division.blocks * division.shards, &first, &last);
-    for (size_t item = first; item < last; item++) gradient_item(plan, l, x, pass->m, &division, item);
+    for (size_t item = first; item < last; item++) gradient_item(plan, l, x, pass->m, &division, item, worker);
     if (division.shards == 1) return;
     nnc_team_barrier(worker);
     sum_shards(plan, W, own->kernel_parts, division.shards, worker);

@@ -4,7 +4,11 @@
 #include "product.h"
 
 enum { KERNEL, BIAS };
-enum { ROWS_TO_SHARE = 16 }; /* of each worker, from which on inference shares rows */
+enum {
+    ROWS_TO_SHARE = 16,        /* of each worker, from which on inference shares rows */
+    ROWS_TOGETHER = 128,       /* of the forward product between two looks at a request to stop, at least, */
+    WORK_TOGETHER = 1 << 27,   /* and as many as take no more multiply-adds than this */
+};
 
 static const size_t MOST_WEIGHTS = (size_t)1 << 38; /* products of sizes below this do not overflow */
 
@@ -37,13 +41,12 @@ static const struct nnc_zeros *zeros_of(const struct nnc_plan *plan, size_t l, s
 
 /* Rows [i0, i1) and panels [p0, p1). */
 static void forward_block(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, const size_t rows[2],
-                          const size_t panels[2]) {
+                          const size_t panels[2], struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
     const struct nnc_after_product after = nnc_after_product_of(plan, l, pass);
     const struct nnc_zeros *zeros = zeros_of(plan, l, pass->m);
     const size_t i0 = rows[0];
     struct nnc_groups groups;
-    if (rows[0] == rows[1] || panels[0] == panels[1]) return;
     if (zeros)
         groups = (struct nnc_groups){zeros->groups, zeros->blocks, zeros->of_row + i0 * zeros->groups,
                                      zeros->starts + i0 * (zeros->blocks + 1)};
@@ -54,7 +57,8 @@ static void forward_block(const struct nnc_plan *plan, size_t l, const struct nn
                                         nnc_rows_from(nnc_input(plan, l, pass), i0),
                                         zeros ? &groups : NULL,
                                         nnc_rows_of(after.target, after.target->a, i0),
-                                        {nnc_apply_after_product, &after}};
+                                        {nnc_apply_after_product, &after},
+                                        worker};
     nnc_product_forward(&product, panels[0], panels[1]);
 }
 
@@ -67,7 +71,13 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
     if (pass->mode == INFER ? pass->m < ROWS_TO_SHARE * n : n_panels % n == 0 || n_panels >= 4 * n)
         nnc_share(worker, n_panels, &panels[0], &panels[1]);
     else nnc_share(worker, pass->m, &rows[0], &rows[1]);
-    forward_block(plan, l, pass, rows, panels);
+    const size_t weights = (panels[1] - panels[0]) * PANEL * layer->I;
+    const size_t most = weights ? WORK_TOGETHER / weights : 0, together = most > ROWS_TOGETHER ? most : ROWS_TOGETHER;
+    for (size_t i = rows[0]; i < rows[1] && weights; i += together) {
+        const size_t block[2] = {i, least(i + together, rows[1])};
+        if (i > rows[0] && nnc_stopped(worker, NNC_WORK_BETWEEN)) break;
+        forward_block(plan, l, pass, block, panels, worker);
+    }
     const struct nnc_zeros *zeros = pass->mode == TRAIN ? zeros_of(plan, l, pass->m) : NULL;
     if (zeros) {
         size_t first, last;
@@ -83,13 +93,13 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
     const size_t m = pass->m;
     const struct nnc_read dz = {layer->da, layer->ld};
     const struct nnc_kernel_gradient dW = {nnc_products_of(plan), &plan->update, W, m, nnc_input(plan, l, pass), dz,
-                                           zeros_of(plan, l, m)};
+                                           zeros_of(plan, l, m), worker};
     size_t first, last;
     nnc_take_derivative_shared(layer, m, worker);
     if (layer->needs_dx) {
         const struct nnc_layer *before = layer - 1;
-        const struct nnc_input_gradient dx = {nnc_products_of(plan),           W, m, dz, {before->da, before->ld},
-                                              nnc_after_input_gradient(before)};
+        const struct nnc_input_gradient dx = {nnc_products_of(plan),           W,     m, dz, {before->da, before->ld},
+                                              nnc_after_input_gradient(before), worker};
         /* Rows of W: dx of a block reads the rows that only this worker updates, and does so first. */
         nnc_share(worker, W->row_tiles, &first, &last);
         for (size_t block = first; block < last; block++) {

@@ -41,7 +41,7 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
     const struct nnc_read x = nnc_input(plan, l, pass);
     size_t i0, i1;
     nnc_share(worker, pass->m, &i0, &i1);
-    for (size_t i = i0; i < i1; i++) {
+    for (size_t i = i0; i < i1 && !nnc_stopped(worker, layer->O); i++) {
         float *a = layer->a + i * layer->ld, *d = layer->d + i * layer->ld;
         if (pass->training) {
             draw_mask(layer->own, &stream, i * layer->O, layer->O, d);
@@ -58,7 +58,7 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
     size_t i0, i1;
     if (!layer->needs_dx) return;
     nnc_share(worker, pass->m, &i0, &i1);
-    for (size_t i = i0; i < i1; i++)
+    for (size_t i = i0; i < i1 && !nnc_stopped(worker, layer->O); i++)
         nnc_kernels->multiply(layer->O, layer->da + i * layer->ld, layer->d + i * layer->ld, before->da + i * before->ld);
 }
 
@@ -101,7 +101,7 @@ static void spatial_forward(struct nnc_plan *plan, size_t l, const struct nnc_pa
     size_t i0, i1;
     nnc_share(worker, pass->m, &i0, &i1);
     if (!pass->training) nnc_copy_rows(i1 - i0, layer->O, nnc_rows_from(x, i0), nnc_rows_of(layer, layer->a, i0));
-    for (size_t i = i0; i < i1 && pass->training; i++) {
+    for (size_t i = i0; i < i1 && pass->training && !nnc_stopped(worker, layer->O); i++) {
         float *mask = layer->d + i * layer->ld;
         draw_mask(&own->dropout, &stream, i * own->channels, own->channels, mask);
         for (size_t j = own->channels; j < mask_length(layer); j++) mask[j] = mask[j - own->channels];
@@ -116,7 +116,7 @@ static void spatial_backward(struct nnc_plan *plan, size_t l, const struct nnc_p
     nnc_share(worker, pass->m, &i0, &i1);
     const struct nnc_read da = nnc_reading(nnc_rows_of(layer, layer->da, i0));
     if (!pass->training) nnc_copy_rows(i1 - i0, layer->O, da, nnc_rows_of(before, before->da, i0));
-    for (size_t i = i0; i < i1 && pass->training; i++)
+    for (size_t i = i0; i < i1 && pass->training && !nnc_stopped(worker, layer->O); i++)
         multiply_by_mask(layer, layer->da + i * layer->ld, layer->d + i * layer->ld, before->da + i * before->ld);
 }
 

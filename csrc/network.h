@@ -40,10 +40,12 @@ struct nnc_plan {
     bool has_optimizer;
     struct nnc_update update;
     struct nnc_team_size team_size; /* of training */
+    float *kept;               /* the parameters and slots as they were before a long step; made when first needed */
+    nnc_bad_row bad_row;       /* the last that the gather came upon */
     bool written;              /* parameters were written since the layers were last prepared */
     struct {
         size_t rows;           /* of a nnc_plan_step_forward whose backward pass is to come; 0: none */
-        bool training;
+        bool training, is_long;
     } open_step;
 };
 

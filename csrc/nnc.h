@@ -24,6 +24,8 @@ typedef enum nnc_status {
     NNC_NO_MEMORY,
     NNC_INVALID,    /* an argument out of range; the message says which */
     NNC_NOT_FINITE, /* the loss of a batch was NaN or infinite; that step was not applied */
+    NNC_BAD_ROW,    /* a label or an order was out of range where it was read; that step was not applied: nnc_plan_bad_row */
+    NNC_STOPPED,    /* asked to, see nnc_set_poll_here; the step under way was not applied */
 } nnc_status;
 
 /* ---- machine ---------------------------------------------------------------------------------------------------- */
@@ -41,8 +43,12 @@ void nnc_set_threads(int n);              /* n >= 1: set; 0: back to what the ma
 void nnc_use_all_threads(bool all);       /* for tests: as many as a call may use, even where fewer are faster */
 int nnc_set_threads_here(int n);          /* the same for the calls of this thread alone; 0: as for all. Gives what it was */
 const char *nnc_threads_source(void);     /* where the count comes from: "CPU affinity", "cgroup quota", ... */
-bool nnc_has_openmp(void);
+bool nnc_has_openmp(void);                /* else POSIX threads */
 const char *nnc_compiler(void);
+
+/* How the calls of this thread are asked to stop: `poll` is called by this thread about every 50 ms while one runs, true: it is to
+ * end with NNC_STOPPED. NULL: it is not asked. */
+void nnc_set_poll_here(bool (*poll)(void));
 
 /* ---- what a plan is made of ------------------------------------------------------------------------------------- */
 
@@ -116,8 +122,9 @@ enum { NNC_GRADIENT = -2, NNC_WEIGHT = -1 };
 void nnc_plan_read(const nnc_plan *plan, size_t i, int what, float *values);
 void nnc_plan_write(nnc_plan *plan, size_t i, int what, const float *values);
 
-/* Rows to train or evaluate on. Either ids or rows holds the targets; ids stand for one-hot rows. The caller has checked
- * that 0 <= ids < n_outputs and that orders are in range. */
+/* Rows to train or evaluate on. Either ids or rows holds the targets; ids stand for one-hot rows. The arrays stay the caller's,
+ * and may change while a call runs: ids and orders are looked at once, and one that is out of range ends the call with
+ * NNC_BAD_ROW. */
 typedef struct nnc_data {
     const void *x;              /* (n, n_inputs), float or uint8_t, features adjacent */
     bool x_is_u8;
@@ -147,9 +154,19 @@ typedef struct nnc_schedule {
                                    in the last row of the gather and of all the rest; NULL: no clock is read */
 } nnc_schedule;
 
-/* Train: up to n_steps steps, each gather -> forward -> loss -> backward -> update. At least one step is done. The steps' losses
- * and metrics are added one by one to what `sums` holds, so that their rounding does not depend on where calls end. */
+/* Train: up to n_steps steps, each gather -> forward -> loss -> backward -> update. At least one step is done unless it is
+ * refused or asked to stop; whatever the status, `sums` says how many were. The steps' losses and metrics are added one by one to
+ * what `sums` holds, so that their rounding does not depend on where calls end. */
 nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedule *schedule, nnc_sums *sums);
+
+/* The row that the last NNC_BAD_ROW was about: its number in the data and its label, or its place in the order and the number
+ * of a row that stands there. */
+typedef struct nnc_bad_row {
+    bool of_order;
+    size_t row;
+    int64_t value;
+} nnc_bad_row;
+nnc_bad_row nnc_plan_bad_row(const nnc_plan *plan);
 
 /* Several whole epochs, each as nnc_plan_train and, on `held_out`, nnc_plan_evaluate do them. Row e of the arrays is of epoch
  * `epoch` + e. Ends behind an epoch when `budget` seconds are over. */
@@ -163,7 +180,7 @@ typedef struct nnc_epochs {
     const nnc_data *held_out;     /* NULL: none */
     double *sums; /* (n, 2, 2 + n_metrics): rows, loss, metrics of training and of held_out (with penalties) */
     size_t done; /* set: epochs that were finished */
-    size_t steps_of_next; /* set: steps of the epoch that ended at a loss that is not finite */
+    size_t steps_of_next; /* set: steps of the epoch that ended early, where the status says so */
 } nnc_epochs;
 nnc_status nnc_plan_train_epochs(nnc_plan *plan, const nnc_data *data, nnc_epochs *epochs);
 

@@ -288,7 +288,7 @@ static void use_batch(const struct nnc_layer *layer, const float *x, size_t m, s
     const struct normalization *common = layer->own;
     size_t first, last;
     nnc_share(worker, parts_of(common, m), &first, &last);
-    for (size_t p = first; p < last; p++) sum_part(layer, x, m, p);
+    for (size_t p = first; p < last && !nnc_stopped(worker, PART_FLOATS); p++) sum_part(layer, x, m, p);
     nnc_team_barrier(worker);
     nnc_share(worker, nnc_parts(common->group, PANEL), &first, &last);
     for (size_t tile = first; tile < last; tile++) {
@@ -309,7 +309,7 @@ static void batch_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass
     float *d = pass->mode == TRAIN ? layer->d : NULL;
     if (pass->training) use_batch(layer, x, pass->m, worker);
     nnc_share(worker, parts_of(&own->common, pass->m), &first, &last);
-    for (size_t index = first; index < last; index++) {
+    for (size_t index = first; index < last && !nnc_stopped(worker, PART_FLOATS); index++) {
         const struct part p = part_of(layer, pass->m, index);
         for (int b = 0; b < p.n_blocks; b++) {
             const struct block k = p.blocks[b];
@@ -374,7 +374,7 @@ static void batch_backward(struct nnc_plan *plan, size_t l, const struct nnc_pas
     const float *x = nnc_input(plan, l, pass).at;
     size_t first_part, last_part, first, last;
     nnc_share(worker, parts_of(common, pass->m), &first_part, &last_part);
-    for (size_t index = first_part; index < last_part; index++)
+    for (size_t index = first_part; index < last_part && !nnc_stopped(worker, PART_FLOATS); index++)
         sum_gradients(layer, x, part_of(layer, pass->m, index), partial(common, index, GRADIENT_SUMS),
                       partial(common, index, GRADIENT_PRODUCTS));
     nnc_team_barrier(worker);
@@ -384,7 +384,7 @@ static void batch_backward(struct nnc_plan *plan, size_t l, const struct nnc_pas
     if (!layer->needs_dx) return;
     nnc_team_barrier(worker);
     const struct nnc_coefficients of = coefficients_at(own, 0);
-    for (size_t index = first_part; index < last_part; index++) {
+    for (size_t index = first_part; index < last_part && !nnc_stopped(worker, PART_FLOATS); index++) {
         const struct part p = part_of(layer, pass->m, index);
         for (int b = 0; b < p.n_blocks; b++) {
             const struct block k = p.blocks[b];
@@ -425,7 +425,7 @@ static void layer_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass
     const float *x = nnc_input(plan, l, pass).at;
     size_t first, last;
     nnc_share(worker, parts_of(layer->own, pass->m), &first, &last);
-    for (size_t index = first; index < last; index++) {
+    for (size_t index = first; index < last && !nnc_stopped(worker, PART_FLOATS); index++) {
         const struct part p = part_of(layer, pass->m, index);
         const struct block k = p.blocks[0];
         const struct nnc_row_normalization of = rows_of(layer, p.first);
@@ -440,7 +440,7 @@ static void layer_backward(struct nnc_plan *plan, size_t l, const struct nnc_pas
     float *dx = layer->needs_dx ? layer[-1].da : NULL;
     size_t first, last;
     nnc_share(worker, parts_of(common, pass->m), &first, &last);
-    for (size_t index = first; index < last; index++) {
+    for (size_t index = first; index < last && !nnc_stopped(worker, PART_FLOATS); index++) {
         const struct part p = part_of(layer, pass->m, index);
         const struct block k = p.blocks[0];
         struct nnc_row_normalization of = rows_of(layer, p.first);

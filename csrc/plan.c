@@ -340,6 +340,7 @@ nnc_status nnc_plan_create(nnc_plan **result, const nnc_plan_spec *spec, char me
 void nnc_plan_free(nnc_plan *plan) {
     if (!plan) return;
     free(plan->gradients);
+    free(plan->kept);
     free(plan->memory);
     free(plan);
 }
@@ -362,6 +363,10 @@ size_t nnc_plan_parameters(const nnc_plan *plan) {
 
 nnc_parameter nnc_plan_parameter(const nnc_plan *plan, size_t i) {
     return plan->params[i].info;
+}
+
+nnc_bad_row nnc_plan_bad_row(const nnc_plan *plan) {
+    return plan->bad_row;
 }
 
 void nnc_plan_read(const nnc_plan *plan, size_t i, int what, float *values) {

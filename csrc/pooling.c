@@ -31,7 +31,7 @@ static void max_pooling_forward(struct nnc_plan *plan, size_t l, const struct nn
     const struct nnc_read x = nnc_input(plan, l, pass);
     size_t first, last;
     nnc_share(worker, pass->m * g->out_height, &first, &last);
-    for (size_t row = first; row < last; row++) {
+    for (size_t row = first; row < last && !nnc_stopped(worker, layer->I / g->out_height); row++) {
         const size_t i = row / g->out_height, oy = row % g->out_height;
         const size_t at = i * layer->ld + oy * g->out_width * g->channels;
         nnc_kernels->max_pooling(g, oy, x.at + i * x.ld, layer->a + at, pass->mode == TRAIN ? layer->d + at : NULL);
@@ -44,7 +44,7 @@ static void max_pooling_backward(struct nnc_plan *plan, size_t l, const struct n
     size_t first, last;
     if (!layer->needs_dx) return;
     nnc_share(worker, pass->m * g->height, &first, &last);
-    for (size_t row = first; row < last; row++) {
+    for (size_t row = first; row < last && !nnc_stopped(worker, layer->I / g->height); row++) {
         const size_t i = row / g->height, iy = row % g->height;
         nnc_kernels->max_pooling_backward(g, iy, layer->d + i * layer->ld, layer->da + i * layer->ld,
                                           before->da + i * before->ld + iy * g->width * g->channels);
@@ -66,7 +66,7 @@ static void average_pooling_forward(struct nnc_plan *plan, size_t l, const struc
     const struct nnc_read x = nnc_input(plan, l, pass);
     size_t first, last;
     nnc_share(worker, pass->m * g->out_height, &first, &last);
-    for (size_t row = first; row < last; row++) {
+    for (size_t row = first; row < last && !nnc_stopped(worker, layer->I / g->out_height); row++) {
         const size_t i = row / g->out_height, oy = row % g->out_height;
         nnc_kernels->average_pooling(g, oy, x.at + i * x.ld, layer->a + i * layer->ld + oy * g->out_width * g->channels);
     }
@@ -78,7 +78,7 @@ static void average_pooling_backward(struct nnc_plan *plan, size_t l, const stru
     size_t first, last;
     if (!layer->needs_dx) return;
     nnc_share(worker, pass->m * g->height, &first, &last);
-    for (size_t row = first; row < last; row++) {
+    for (size_t row = first; row < last && !nnc_stopped(worker, layer->I / g->height); row++) {
         const size_t i = row / g->height, iy = row % g->height;
         nnc_kernels->average_pooling_backward(g, iy, layer->da + i * layer->ld,
                                               before->da + i * before->ld + iy * g->width * g->channels);
@@ -129,7 +129,7 @@ static void place(const struct placement *p, size_t m, struct nnc_worker *worker
     const size_t x0 = p->left > 0 ? least((size_t)p->left, x1) : 0; /* columns [x0, x1) are seen */
     size_t first, last;
     nnc_share(worker, m * p->to.height, &first, &last);
-    for (size_t row = first; row < last; row++) {
+    for (size_t row = first; row < last && !nnc_stopped(worker, p->to.width * channels); row++) {
         const size_t i = row / p->to.height, oy = row % p->to.height;
         const ptrdiff_t iy = (ptrdiff_t)oy - p->top;
         float *out = p->y + i * p->to.ld + oy * p->to.width * channels;

@@ -56,7 +56,7 @@ void nnc_product_forward(const struct nnc_forward *of, size_t first, size_t last
     const bool by_rows = of->groups || m == 1;
     if (of->groups) of->products->gemm_rows(m, n, of->x, of->groups, (struct nnc_read){w, stride}, init, z);
     else if (m == 1) of->products->gemv(n, W->rows, of->x.at, w, stride, init, z.at);
-    for (size_t j = 0; j < n; j += PANEL, w += stride) {
+    for (size_t j = 0; j < n && !nnc_stopped(of->worker, m * stride); j += PANEL, w += stride) {
         const size_t width = least(PANEL, n - j);
         for (size_t k = 0; k < W->rows && !by_rows; k += KC) {
             struct nnc_product product = plain(m, width, least(KC, W->rows - k));
@@ -75,7 +75,7 @@ void nnc_product_input_gradient(const struct nnc_input_gradient *of, size_t bloc
     float packed[NC * PANEL]; /* (O, 32): 32 rows of W, transposed */
     float *dx = of->dx.at + k0;
     if (width < PANEL) memset(packed, 0, least(NC, O) * PANEL * sizeof *packed);
-    for (size_t n0 = 0; n0 < O; n0 += NC) {
+    for (size_t n0 = 0; n0 < O && !nnc_stopped(of->worker, of->m * least(NC, O - n0) * PANEL); n0 += NC) {
         const size_t depth = least(NC, O - n0);
         for (size_t j = 0; j < depth; j += PANEL) {
             const struct nnc_read rows = {W->w + nnc_param_offset(W, k0, n0 + j), PANEL};
@@ -130,14 +130,14 @@ void nnc_product_kernel_gradient_block(const struct nnc_kernel_gradient *of, siz
         here.x = (struct nnc_read){columns - k, PANEL};
     }
     for (size_t tile = block; tile < last; tile += W->row_tiles)
-        if (tile >= first) tile_gradient(&here, tile);
+        if (tile >= first && !nnc_stopped(of->worker, of->m * TILE)) tile_gradient(&here, tile);
 }
 
 void nnc_product_kernel_gradient(const struct nnc_kernel_gradient *of, size_t first, size_t last) {
     if (copies_columns(of))
         for (size_t block = 0; block < of->W->row_tiles; block++) nnc_product_kernel_gradient_block(of, block, first, last);
     else
-        for (size_t tile = first; tile < last; tile++) tile_gradient(of, tile);
+        for (size_t tile = first; tile < last && !nnc_stopped(of->worker, of->m * TILE); tile++) tile_gradient(of, tile);
 }
 
 /* ---- windows on maps -------------------------------------------------------------------------------------------------- */

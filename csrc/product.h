@@ -26,6 +26,7 @@ struct nnc_forward {
     const struct nnc_groups *groups;  /* NULL, or those of x that are not 0 */
     struct nnc_write z;               /* (m, O) */
     struct nnc_epilogue epilogue;
+    struct nnc_worker *worker;        /* who makes it, and ends early when it is asked to stop */
 };
 /* Panels [first, last) of it. */
 void nnc_product_forward(const struct nnc_forward *of, size_t first, size_t last);
@@ -38,6 +39,7 @@ struct nnc_input_gradient {
     struct nnc_read dz;
     struct nnc_write dx;
     struct nnc_epilogue epilogue;
+    struct nnc_worker *worker;
 };
 /* Columns [32 block, ...) of it. */
 void nnc_product_input_gradient(const struct nnc_input_gradient *of, size_t block);
@@ -50,6 +52,7 @@ struct nnc_kernel_gradient {
     size_t m;
     struct nnc_read x, dz;
     const struct nnc_zeros *zeros;    /* NULL, or lists of the rows of x that are not 0 */
+    struct nnc_worker *worker;
 };
 /* Tiles [first, last) of it; those of them whose rows begin at 32 block. */
 void nnc_product_kernel_gradient(const struct nnc_kernel_gradient *of, size_t first, size_t last);

@@ -22,7 +22,7 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
     const struct nnc_read x = nnc_input(plan, l, pass);
     size_t i0, i1;
     nnc_share(worker, pass->m, &i0, &i1);
-    for (size_t i = i0; i < i1; i++)
+    for (size_t i = i0; i < i1 && !nnc_stopped(worker, layer->O); i++)
         nnc_kernels->rescale(layer->O, x.at + i * x.ld, own->scale, own->offset, layer->a + i * layer->ld);
 }
 
@@ -32,7 +32,7 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
     size_t i0, i1;
     if (!layer->needs_dx) return;
     nnc_share(worker, pass->m, &i0, &i1);
-    for (size_t i = i0; i < i1; i++)
+    for (size_t i = i0; i < i1 && !nnc_stopped(worker, layer->O); i++)
         nnc_kernels->rescale(layer->O, layer->da + i * layer->ld, own->scale, 0, before->da + i * before->ld);
 }
 

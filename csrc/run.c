@@ -8,9 +8,9 @@
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 #include "activation.h"
+#include "clock.h"
 
 enum {
     FLOPS_PER_THREAD = 1000000, /* of a pass: below this a second thread costs more in barriers than it saves */
@@ -18,11 +18,7 @@ enum {
     ROWS_AHEAD = 8,            /* rows of the gather that are asked for in advance */
 };
 
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+static const double LONG = 0.04; /* seconds of a forward pass, from which on its step is one that a request to stop undoes */
 
 /* Operations of the forward pass for one row. */
 static double row_flops(const struct nnc_plan *plan) {
@@ -45,13 +41,16 @@ void nnc_use_all_threads(bool all) {
     all_threads = all;
 }
 
-static int at_most(int n, double worth) {
+/* As many threads as are worth while, of those that a call may use; for one the system is not asked how many there are. */
+static int threads_worth(double worth) {
+    if (worth < 2 && !all_threads) return 1;
+    const int n = nnc_threads();
     return worth < n && !all_threads ? (int)worth : n;
 }
 
 /* Threads for a single pass over m rows, forward and back. */
 static int threads_for_step(const struct nnc_plan *plan, size_t m) {
-    return at_most(nnc_threads(), 1 + step_flops(plan, m) / FLOPS_PER_THREAD);
+    return threads_worth(1 + step_flops(plan, m) / FLOPS_PER_THREAD);
 }
 
 /* Threads for inference on `rows` rows: a pass must be worth its barriers, and the call, which may be a single row, the waking
@@ -59,13 +58,13 @@ static int threads_for_step(const struct nnc_plan *plan, size_t m) {
 static int threads_for_inference(const struct nnc_plan *plan, size_t rows) {
     const double per_pass = row_flops(plan) * (double)least(plan->capacity, rows) / FLOPS_PER_THREAD;
     const double per_call = row_flops(plan) * (double)rows / FLOPS_PER_TEAM;
-    return at_most(nnc_threads(), 1 + fmin(per_pass, per_call));
+    return threads_worth(1 + fmin(per_pass, per_call));
 }
 
 /* ---- phases --------------------------------------------------------------------------------------------------------- */
 
-static const void *row_of(const nnc_data *data, const int64_t *order, size_t i) {
-    return (const char *)data->x + (ptrdiff_t)(order ? (size_t)order[i] : i) * data->x_stride;
+static const void *row_of(const nnc_data *data, size_t row) {
+    return (const char *)data->x + (ptrdiff_t)row * data->x_stride;
 }
 
 /* Ask for the cache lines of a row that will be read soon: shuffled rows are too far apart for the hardware to guess. */
@@ -79,7 +78,7 @@ static struct nnc_pass inference_pass(const struct nnc_plan *plan, const nnc_dat
     struct nnc_pass pass = {.m = m, .mode = INFER};
     if (!data->x_is_u8 && plan->x_scale == 1 && plan->x_offset == 0 && nnc_has(&plan->layers[0], LAYER_PRODUCT) &&
         data->x_stride >= 0 && (size_t)data->x_stride % sizeof(float) == 0)
-        pass.x = (struct nnc_read){row_of(data, NULL, first), (size_t)data->x_stride / sizeof(float)};
+        pass.x = (struct nnc_read){row_of(data, first), (size_t)data->x_stride / sizeof(float)};
     return pass;
 }
 
@@ -89,7 +88,31 @@ struct batch {
     const int64_t *order; /* NULL: as they lie */
     size_t first;
     bool targets;
+    atomic_bool *bad;     /* set where a row or a label is out of range */
 };
+
+/* The first that comes upon such a row tells of it; the pass ends behind the gather. */
+static void tell_of(struct nnc_plan *plan, const struct batch *batch, nnc_bad_row bad_row) {
+    if (!atomic_exchange_explicit(batch->bad, true, memory_order_relaxed)) plan->bad_row = bad_row;
+}
+
+/* Row of the data that is at `place` of the order; one that is not there is the first. The order is the caller's and may change:
+ * it is read once. */
+static size_t row_at(struct nnc_plan *plan, const struct batch *batch, size_t place) {
+    if (!batch->order) return place;
+    const int64_t row = *(const volatile int64_t *)&batch->order[place];
+    if (row >= 0 && (size_t)row < batch->data->n) return (size_t)row;
+    tell_of(plan, batch, (nnc_bad_row){true, place, row});
+    return 0;
+}
+
+/* The label of a row, read once; one that is out of range is 0. */
+static int32_t label_of(struct nnc_plan *plan, const struct batch *batch, size_t row) {
+    const int32_t id = *(const volatile int32_t *)&batch->data->ids[row];
+    if (id >= 0 && (size_t)id < plan->n_outputs) return id;
+    tell_of(plan, batch, (nnc_bad_row){false, row, id});
+    return 0;
+}
 
 /* Inputs of row i of the batch, x in the data, as float32, rescaled. */
 static const float *gather_inputs(struct nnc_plan *plan, const nnc_data *data, size_t i, const void *x) {
@@ -102,30 +125,35 @@ static const float *gather_inputs(struct nnc_plan *plan, const nnc_data *data, s
 }
 
 /* Targets of row i of the batch, `row` in the data. */
-static void gather_targets(struct nnc_plan *plan, const nnc_data *data, size_t i, size_t row) {
+static void gather_targets(struct nnc_plan *plan, const struct batch *batch, size_t i, size_t row) {
+    const nnc_data *data = batch->data;
     const size_t N = plan->n_outputs;
     float *y = plan->y + i * plan->ldy;
-    if (data->ids) plan->ids[i] = data->ids[row];
+    if (data->ids) plan->ids[i] = label_of(plan, batch, row);
     if (data->rows) memcpy(y, data->rows + row * N, N * sizeof *y);
     if (data->ids && !nnc_loss_takes_ids(&plan->loss)) {
         memset(y, 0, N * sizeof *y);
-        y[data->ids[row]] = 1;
+        y[plan->ids[i]] = 1;
     }
     if (data->weights) plan->weights[i] = data->weights[row];
 }
 
-/* Rows [i0, i1) of the batch. */
-static void gather(struct nnc_plan *plan, const struct batch *batch, size_t i0, size_t i1, const struct nnc_pass *pass) {
+/* Rows [i0, i1) of the batch. The numbers of the next few are known, and their lines asked for. */
+static void gather(struct nnc_plan *plan, const struct batch *batch, size_t i0, size_t i1, const struct nnc_pass *pass,
+                   struct nnc_worker *worker) {
     const nnc_data *data = batch->data;
-    const int64_t *order = batch->order;
     const size_t first = batch->first, bytes = plan->n_inputs * (data->x_is_u8 ? 1 : sizeof(float));
     const bool in_place = pass->x.at;
-    for (size_t i = i0; i < least(i0 + ROWS_AHEAD, i1) && !in_place; i++) prefetch(row_of(data, order, first + i), bytes);
-    for (size_t i = i0; i < i1; i++) {
-        const void *x = row_of(data, order, first + i);
-        if (i + ROWS_AHEAD < i1 && !in_place) prefetch(row_of(data, order, first + i + ROWS_AHEAD), bytes);
+    size_t ahead[ROWS_AHEAD];
+    for (size_t i = i0, next = i0; i < i1 && !nnc_stopped(worker, plan->n_inputs); i++) {
+        for (; next < least(i + ROWS_AHEAD, i1); next++) {
+            const size_t row = ahead[next % ROWS_AHEAD] = row_at(plan, batch, first + next);
+            if (!in_place) prefetch(row_of(data, row), bytes);
+        }
+        const size_t row = ahead[i % ROWS_AHEAD];
+        const void *x = row_of(data, row);
         nnc_list_row(&plan->zeros, i, in_place ? x : gather_inputs(plan, data, i, x));
-        if (batch->targets) gather_targets(plan, data, i, order ? (size_t)order[first + i] : first + i);
+        if (batch->targets) gather_targets(plan, batch, i, row);
     }
 }
 
@@ -133,29 +161,34 @@ static void gather(struct nnc_plan *plan, const struct batch *batch, size_t i0, 
 static void end_phase(const struct nnc_pass *pass, size_t row, bool backward, struct nnc_worker *worker) {
     nnc_team_barrier(worker);
     if (!pass->clock || worker->id != 0) return;
-    const double now = seconds();
+    const double now = nnc_seconds();
     pass->clock->seconds[2 * row + backward] += now - pass->clock->last;
     pass->clock->last = now;
 }
 
-static void forward_pass(struct nnc_plan *plan, const struct batch *batch, const struct nnc_pass *pass,
+/* False: a row is not there, or the call is to stop; all workers get the same answer. */
+static bool forward_pass(struct nnc_plan *plan, const struct batch *batch, const struct nnc_pass *pass,
                          struct nnc_worker *worker) {
     size_t i0, i1;
     nnc_share(worker, pass->m, &i0, &i1);
-    gather(plan, batch, i0, i1, pass);
+    gather(plan, batch, i0, i1, pass, worker);
     end_phase(pass, plan->n_specs, false, worker);
-    for (size_t l = 0; l < plan->n_layers; l++) {
+    if (atomic_load_explicit(batch->bad, memory_order_relaxed)) return false;
+    for (size_t l = 0; l < plan->n_layers && !nnc_team_has_stopped(worker); l++) {
         if (nnc_is_idle(plan, l, pass)) continue;
         plan->layers[l].kind->forward(plan, l, pass, worker);
         end_phase(pass, plan->layers[l].index, false, worker);
     }
+    return !nnc_team_has_stopped(worker);
 }
 
-static void backward_pass(struct nnc_plan *plan, const struct nnc_pass *pass, struct nnc_worker *worker) {
-    for (size_t l = plan->n_layers; l-- > 0;) {
+/* False: the call is to stop. */
+static bool backward_pass(struct nnc_plan *plan, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    for (size_t l = plan->n_layers; l-- > 0 && !nnc_team_has_stopped(worker);) {
         if (plan->layers[l].kind->backward) plan->layers[l].kind->backward(plan, l, pass, worker);
         end_phase(pass, plan->layers[l].index, true, worker);
     }
+    return !nnc_team_has_stopped(worker);
 }
 
 /* Outputs from what the last layer left, where its activation was left to the loss. */
@@ -177,13 +210,11 @@ static void prepare(struct nnc_plan *plan, bool training) {
     plan->open_step.rows = 0; /* a new pass takes the arrays of the last one */
 }
 
-/* Value, gradient and metrics of this worker's rows. */
-static void loss_phase(struct nnc_plan *plan, const nnc_data *data, const struct nnc_pass *pass, atomic_bool *not_finite,
-                       struct nnc_worker *worker) {
+/* Value, gradient and metrics of rows [i0, i1). */
+static void loss_of_rows(struct nnc_plan *plan, const nnc_data *data, const struct nnc_pass *pass, atomic_bool *not_finite,
+                         size_t i0, size_t i1) {
     const struct nnc_layer *last = nnc_last_layer(plan);
     const size_t N = plan->n_outputs;
-    size_t i0, i1;
-    nnc_share(worker, pass->m, &i0, &i1);
     struct nnc_loss_block block = nnc_loss_block_of(&plan->loss, i1 - i0, N);
     block.a = last->a + i0 * last->ld, block.lda = last->ld;
     block.da = last->da + i0 * last->ld, block.ldda = last->ld;
@@ -205,6 +236,15 @@ static void loss_phase(struct nnc_plan *plan, const nnc_data *data, const struct
     if (pass->mode == TRAIN) nnc_take_derivative(last, i0, i1);
 }
 
+/* This worker's rows. */
+static void loss_phase(struct nnc_plan *plan, const nnc_data *data, const struct nnc_pass *pass, atomic_bool *not_finite,
+                       struct nnc_worker *worker) {
+    size_t i0, i1;
+    nnc_share(worker, pass->m, &i0, &i1);
+    for (size_t i, end = i0; nnc_next_rows(worker, &i, &end, i1, plan->n_outputs);)
+        loss_of_rows(plan, data, pass, not_finite, i, end);
+}
+
 static double batch_loss(const struct nnc_plan *plan, size_t m) {
     double sum = 0;
     for (size_t i = 0; i < m; i++) sum += plan->values[i];
@@ -223,19 +263,41 @@ struct training {
     const nnc_data *data;
     const nnc_schedule *schedule;
     nnc_sums *sums;
-    size_t step, first; /* to go on with: the number of the step in the schedule, and its first row */
-    double deadline;    /* of this stretch */
-    bool stop;
-    atomic_bool not_finite;
+    double deadline; /* of this stretch */
+    bool keeps;      /* the step under way is a long one: what it changes has been copied */
+    bool leave;      /* the stretch is over, or another team is to go on */
+    bool stopped;    /* as asked to */
+    atomic_bool bad, not_finite;
 };
 
+/* Before the parameters change: a step that may take long is made one that can be undone. */
+static void decide_to_keep(struct training *t, double began, struct nnc_worker *worker) {
+    t->keeps = nnc_team_is_polled(worker) && nnc_seconds() - began > LONG &&
+               nnc_room_to_keep(t->plan->params, t->plan->n_params, &t->plan->kept) == NNC_OK;
+    nnc_team_may_stop(worker, t->keeps);
+}
+
+/* The backward pass and the update of all parameters; false: they are as they were before, since the call is to stop. */
+static bool update_pass(struct nnc_plan *plan, const struct nnc_pass *pass, bool keeps, struct nnc_worker *worker) {
+    if (keeps) {
+        nnc_keep(plan->params, plan->n_params, plan->kept, false, worker);
+        nnc_team_barrier(worker);
+    }
+    if (backward_pass(plan, pass, worker)) return true;
+    if (keeps) nnc_keep(plan->params, plan->n_params, plan->kept, true, worker);
+    plan->written = true;
+    return false;
+}
+
+/* From the step behind those that `sums` counts. */
 static void train_body(void *arg, struct nnc_worker *worker) {
     struct training *t = arg;
     struct nnc_plan *plan = t->plan;
     const nnc_schedule *s = t->schedule;
-    size_t step = t->step, first = t->first;
-    struct nnc_clock clock = {seconds(), s->seconds};
-    for (; step < s->n_steps && first < s->stop && !t->stop; step++) {
+    size_t step = t->sums->steps, first = s->start + t->sums->rows;
+    double began = nnc_seconds();
+    struct nnc_clock clock = {began, s->seconds};
+    for (; step < s->n_steps && first < s->stop && !t->leave; step++) {
         struct nnc_pass pass = {.m = least(s->batch_size, s->stop - first),
                                 .mode = TRAIN,
                                 .training = true,
@@ -243,26 +305,35 @@ static void train_body(void *arg, struct nnc_worker *worker) {
                                 .epoch = s->epoch,
                                 .step = s->step + step,
                                 .clock = s->seconds ? &clock : NULL};
-        const struct batch batch = {t->data, s->order, first, true};
-        forward_pass(plan, &batch, &pass, worker);
+        const struct batch batch = {t->data, s->order, first, true, &t->bad};
+        nnc_team_may_stop(worker, true);
+        if (!forward_pass(plan, &batch, &pass, worker)) break;
         loss_phase(plan, t->data, &pass, &t->not_finite, worker);
-        if (worker->id == 0)
+        if (worker->id == 0) {
             plan->update.hyper = nnc_hyper_of(&plan->update.optimizer, s->learning_rates[step], s->step + step);
+            decide_to_keep(t, began, worker);
+        }
         end_phase(&pass, plan->n_specs, true, worker);
-        if (atomic_load_explicit(&t->not_finite, memory_order_relaxed)) break;
-        backward_pass(plan, &pass, worker);
+        if (nnc_team_has_stopped(worker) || atomic_load_explicit(&t->not_finite, memory_order_relaxed)) break;
+        if (!update_pass(plan, &pass, t->keeps, worker)) break;
         if (worker->id == 0) {
             t->sums->steps++;
             t->sums->rows += pass.m;
             t->sums->loss += batch_loss(plan, pass.m) + nnc_summed_penalty(plan->params, plan->n_params) * (double)pass.m;
             add_metrics(plan, pass.m, t->sums->metrics);
-            t->step = step + 1, t->first = first + pass.m;
-            t->stop = seconds() > t->deadline;
+            began = nnc_seconds();
+            t->leave = began > t->deadline || nnc_team_is_crowded(worker);
         }
         end_phase(&pass, plan->n_specs, true, worker);
         if (plan->update.clips_norm) nnc_update_clipped(&plan->update, plan->params, plan->n_params, worker);
         first += pass.m;
     }
+    if (worker->id == 0) t->stopped = nnc_team_has_stopped(worker);
+}
+
+/* What became of a call. */
+static nnc_status status_of(bool bad, bool not_finite, bool stopped) {
+    return bad ? NNC_BAD_ROW : not_finite ? NNC_NOT_FINITE : stopped ? NNC_STOPPED : NNC_OK;
 }
 
 /* Clipping by norm needs the whole gradient before the first update. */
@@ -278,21 +349,23 @@ nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedu
     nnc_status status = prepare_update(plan);
     if (status) return status;
     prepare(plan, true);
-    struct training t = {.plan = plan, .data = data, .schedule = schedule, .sums = sums, .first = schedule->start};
+    struct training t = {.plan = plan, .data = data, .schedule = schedule, .sums = sums};
     const double flops = step_flops(plan, schedule->batch_size);
-    double now = seconds();
+    const int most = nnc_threads();
+    double now = nnc_seconds();
     const double deadline = now + schedule->budget;
     do {
         const size_t rows = sums->rows;
         const double start = now;
         double stretch;
-        const int most = nnc_threads(), best = nnc_team_size_next(&plan->team_size, most, flops, &stretch);
-        t.deadline = fmin(deadline, start + stretch), t.stop = false;
+        const int best = nnc_team_size_next(&plan->team_size, most, flops, &stretch);
+        t.deadline = fmin(deadline, start + stretch), t.leave = false;
         nnc_team_run(all_threads ? most : best, train_body, &t);
-        now = seconds();
+        now = nnc_seconds();
         nnc_team_size_note(&plan->team_size, (double)(sums->rows - rows), now - start);
-    } while (t.step < schedule->n_steps && t.first < schedule->stop && now <= deadline && !t.not_finite);
-    return t.not_finite ? NNC_NOT_FINITE : NNC_OK;
+        status = status_of(t.bad, t.not_finite, t.stopped);
+    } while (!status && sums->steps < schedule->n_steps && schedule->start + sums->rows < schedule->stop && now <= deadline);
+    return status;
 }
 
 /* ---- evaluation and inference ------------------------------------------------------------------------------------------ */
@@ -300,27 +373,48 @@ nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedu
 struct inference {
     struct nnc_plan *plan;
     const nnc_data *data;
-    size_t start, stop;
-    nnc_sums *sums;   /* evaluate */
-    float *outputs;   /* forward */
-    atomic_bool not_finite;
+    size_t done, stop; /* rows */
+    nnc_sums *sums;    /* evaluate */
+    float *outputs;    /* forward */
+    bool leave;        /* another team is to go on */
+    bool stopped;      /* as asked to */
+    atomic_bool bad, not_finite;
 };
+
+static void advance(struct inference *t, size_t m, struct nnc_worker *worker) {
+    if (worker->id == 0) t->done += m, t->leave = nnc_team_is_crowded(worker);
+    nnc_team_barrier(worker);
+}
 
 static void evaluate_body(void *arg, struct nnc_worker *worker) {
     struct inference *t = arg;
-    for (size_t first = t->start; first < t->stop; first += t->plan->capacity) {
+    for (size_t first = t->done; first < t->stop && !t->leave;) {
         const struct nnc_pass pass = inference_pass(t->plan, t->data, first, least(t->plan->capacity, t->stop - first));
-        const struct batch batch = {t->data, NULL, first, true};
-        forward_pass(t->plan, &batch, &pass, worker);
+        const struct batch batch = {t->data, NULL, first, true, &t->bad};
+        if (!forward_pass(t->plan, &batch, &pass, worker)) break;
         loss_phase(t->plan, t->data, &pass, &t->not_finite, worker);
         nnc_team_barrier(worker);
+        if (nnc_team_has_stopped(worker)) break;
         if (worker->id == 0) {
             t->sums->rows += pass.m;
             t->sums->loss += batch_loss(t->plan, pass.m);
             add_metrics(t->plan, pass.m, t->sums->metrics);
         }
-        nnc_team_barrier(worker);
+        advance(t, pass.m, worker);
+        first += pass.m;
     }
+    if (worker->id == 0) t->stopped = nnc_team_has_stopped(worker);
+}
+
+/* Team after team until all rows are done, or the call ends early. */
+static nnc_status infer(struct inference *t, void (*body)(void *arg, struct nnc_worker *worker)) {
+    nnc_status status = NNC_OK;
+    do {
+        t->leave = false;
+        nnc_team_run(threads_for_inference(t->plan, t->stop - t->done), body, t);
+        status = status_of(t->bad, false, t->stopped);
+    } while (!status && t->done < t->stop);
+    return status;
 }
 
 nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start, size_t stop, nnc_sums *sums) {
@@ -328,15 +422,14 @@ nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start,
     for (size_t k = 0; k < plan->n_metrics; k++) sums->metrics[k] = 0;
     if (!plan->has_loss || start > stop || stop > data->n) return NNC_INVALID;
     prepare(plan, false);
-    struct inference t = {.plan = plan, .data = data, .start = start, .stop = stop, .sums = sums};
-    nnc_team_run(threads_for_inference(plan, stop - start), evaluate_body, &t);
-    return NNC_OK;
+    struct inference t = {.plan = plan, .data = data, .done = start, .stop = stop, .sums = sums};
+    return infer(&t, evaluate_body);
 }
 
 /* ---- whole epochs ------------------------------------------------------------------------------------------------------ */
 
 nnc_status nnc_plan_train_epochs(nnc_plan *plan, const nnc_data *data, nnc_epochs *e) {
-    const double deadline = seconds() + e->budget;
+    const double deadline = nnc_seconds() + e->budget;
     nnc_schedule schedule = {.stop = e->n_rows, .batch_size = e->batch_size, .n_steps = e->n_steps, .budget = INFINITY};
     const size_t stride = 2 * (2 + plan->n_metrics);
     for (e->done = 0; e->done < e->n; e->done++) {
@@ -355,7 +448,7 @@ nnc_status nnc_plan_train_epochs(nnc_plan *plan, const nnc_data *data, nnc_epoch
             if (status) return status;
             held_sums[0] = (double)of.rows, held_sums[1] = of.loss + nnc_plan_penalty(plan) * (double)of.rows;
         }
-        if (seconds() > deadline) {
+        if (nnc_seconds() > deadline) {
             e->done++;
             break;
         }
@@ -377,20 +470,21 @@ static void deliver(struct nnc_plan *plan, size_t m, float *outputs, struct nnc_
 
 static void forward_body(void *arg, struct nnc_worker *worker) {
     struct inference *t = arg;
-    for (size_t first = 0; first < t->stop; first += t->plan->capacity) {
+    for (size_t first = t->done; first < t->stop && !t->leave;) {
         const struct nnc_pass pass = inference_pass(t->plan, t->data, first, least(t->plan->capacity, t->stop - first));
-        const struct batch batch = {t->data, NULL, first, false};
-        forward_pass(t->plan, &batch, &pass, worker);
+        const struct batch batch = {t->data, NULL, first, false, &t->bad};
+        if (!forward_pass(t->plan, &batch, &pass, worker)) break;
         deliver(t->plan, pass.m, t->outputs + first * t->plan->n_outputs, worker);
-        nnc_team_barrier(worker);
+        advance(t, pass.m, worker);
+        first += pass.m;
     }
+    if (worker->id == 0) t->stopped = nnc_team_has_stopped(worker);
 }
 
 nnc_status nnc_plan_forward(nnc_plan *plan, const nnc_data *data, float *outputs) {
     prepare(plan, false);
     struct inference t = {.plan = plan, .data = data, .stop = data->n, .outputs = outputs};
-    nnc_team_run(threads_for_inference(plan, data->n), forward_body, &t);
-    return NNC_OK;
+    return infer(&t, forward_body);
 }
 
 /* ---- one batch at a time ------------------------------------------------------------------------------------------------- */
@@ -403,19 +497,26 @@ struct single {
     double *loss;
     float *outputs;
     const float *d_outputs;
-    atomic_bool not_finite;
+    bool keeps, stopped;
+    atomic_bool bad, not_finite;
 };
+
+static nnc_status run_single(struct single *t, void (*body)(void *arg, struct nnc_worker *worker)) {
+    nnc_team_run(threads_for_step(t->plan, t->pass.m), body, t);
+    return status_of(t->bad, false, t->stopped);
+}
 
 static void gradients_body(void *arg, struct nnc_worker *worker) {
     struct single *t = arg;
     struct nnc_plan *plan = t->plan;
-    const struct batch batch = {t->data, NULL, 0, true};
-    forward_pass(plan, &batch, &t->pass, worker);
-    loss_phase(plan, t->data, &t->pass, &t->not_finite, worker);
-    nnc_team_barrier(worker);
-    backward_pass(plan, &t->pass, worker);
-    if (worker->id == 0)
-        *t->loss = batch_loss(plan, t->pass.m) / (double)t->pass.m + nnc_summed_penalty(plan->params, plan->n_params);
+    const struct batch batch = {t->data, NULL, 0, true, &t->bad};
+    if (forward_pass(plan, &batch, &t->pass, worker)) {
+        loss_phase(plan, t->data, &t->pass, &t->not_finite, worker);
+        nnc_team_barrier(worker);
+        if (backward_pass(plan, &t->pass, worker) && worker->id == 0)
+            *t->loss = batch_loss(plan, t->pass.m) / (double)t->pass.m + nnc_summed_penalty(plan->params, plan->n_params);
+    }
+    if (worker->id == 0) t->stopped = nnc_team_has_stopped(worker);
 }
 
 nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool training, uint64_t epoch, uint64_t step,
@@ -429,15 +530,14 @@ nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool trainin
                        .data = data,
                        .loss = loss,
                        .pass = {.m = data->n, .mode = TRAIN, .training = training, .epoch = epoch, .step = step}};
-    nnc_team_run(threads_for_step(plan, data->n), gradients_body, &t);
-    return NNC_OK;
+    return run_single(&t, gradients_body);
 }
 
 static void step_forward_body(void *arg, struct nnc_worker *worker) {
     struct single *t = arg;
-    const struct batch batch = {t->data, NULL, 0, false};
-    forward_pass(t->plan, &batch, &t->pass, worker);
-    deliver(t->plan, t->pass.m, t->outputs, worker);
+    const struct batch batch = {t->data, NULL, 0, false, &t->bad};
+    if (forward_pass(t->plan, &batch, &t->pass, worker)) deliver(t->plan, t->pass.m, t->outputs, worker);
+    if (worker->id == 0) t->stopped = nnc_team_has_stopped(worker);
 }
 
 nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, bool training, uint64_t epoch, uint64_t step,
@@ -448,8 +548,11 @@ nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, bool trai
                        .data = data,
                        .outputs = outputs,
                        .pass = {.m = data->n, .mode = TRAIN, .training = training, .epoch = epoch, .step = step}};
-    nnc_team_run(threads_for_step(plan, data->n), step_forward_body, &t);
+    const double began = nnc_seconds();
+    const nnc_status status = run_single(&t, step_forward_body);
+    if (status) return status;
     plan->open_step.rows = data->n, plan->open_step.training = training;
+    plan->open_step.is_long = nnc_seconds() - began > LONG;
     return NNC_OK;
 }
 
@@ -462,18 +565,24 @@ static void step_backward_body(void *arg, struct nnc_worker *worker) {
     nnc_share(worker, t->pass.m, &i0, &i1);
     nnc_copy_rows(i1 - i0, last->O, (struct nnc_read){t->d_outputs + i0 * last->O, last->O}, nnc_rows_of(last, last->da, i0));
     nnc_take_derivative(last, i0, i1);
+    nnc_team_may_stop(worker, t->keeps || !t->pass.applied);
     nnc_team_barrier(worker);
-    backward_pass(plan, &t->pass, worker);
-    if (t->pass.applied && plan->update.clips_norm) nnc_update_clipped(&plan->update, plan->params, plan->n_params, worker);
+    if (update_pass(plan, &t->pass, t->keeps, worker) && t->pass.applied && plan->update.clips_norm)
+        nnc_update_clipped(&plan->update, plan->params, plan->n_params, worker);
+    if (worker->id == 0) t->stopped = nnc_team_has_stopped(worker);
 }
 
-static void step_back(nnc_plan *plan, const float *d_outputs, bool applied, uint64_t step) {
-    const size_t n = plan->open_step.rows;
+static nnc_status step_back(nnc_plan *plan, const float *d_outputs, bool applied, uint64_t step) {
     struct single t = {.plan = plan,
                        .d_outputs = d_outputs,
-                       .pass = {.m = n, .mode = TRAIN, .training = plan->open_step.training, .applied = applied, .step = step}};
+                       .pass = {.m = plan->open_step.rows,
+                                .mode = TRAIN,
+                                .training = plan->open_step.training,
+                                .applied = applied,
+                                .step = step}};
+    t.keeps = applied && plan->open_step.is_long && nnc_room_to_keep(plan->params, plan->n_params, &plan->kept) == NNC_OK;
     plan->open_step.rows = 0;
-    nnc_team_run(threads_for_step(plan, n), step_backward_body, &t);
+    return run_single(&t, step_backward_body);
 }
 
 nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outputs, float learning_rate, uint64_t step) {
@@ -482,8 +591,7 @@ nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outpu
     nnc_status status = prepare_update(plan);
     if (status) return status;
     plan->update.hyper = nnc_hyper_of(&plan->update.optimizer, learning_rate, step);
-    step_back(plan, d_outputs, true, step);
-    return NNC_OK;
+    return step_back(plan, d_outputs, true, step);
 }
 
 nnc_status nnc_plan_step_gradients(nnc_plan *plan, size_t n, const float *d_outputs) {
@@ -491,8 +599,7 @@ nnc_status nnc_plan_step_gradients(nnc_plan *plan, size_t n, const float *d_outp
     nnc_status status = keep_gradients(plan);
     if (status) return status;
     plan->update.apply = APPLY_STORE;
-    step_back(plan, d_outputs, false, 0);
-    return NNC_OK;
+    return step_back(plan, d_outputs, false, 0);
 }
 
 struct penalty {

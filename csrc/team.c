@@ -1,13 +1,13 @@
-/* team.c -- threads: the team of a call, its barrier, how many threads there may be, and what a fork leaves.
+/* team.c -- threads: the team of a call, its barrier, what it does on a machine that others use, too.
  *
- * OpenMP gives the threads; the barrier is our own, since a phase of a small step is shorter than libgomp's. It spins,
- * which is right only on cores that are really ours, and gives the core away after a while where they are not. */
+ * OpenMP gives the threads, or, where it cannot, the pool of pool.c. The barrier is our own, since a phase of a small step is
+ * shorter than libgomp's: it spins while the workers that are missing run, and sleeps when one of them does not. */
 
 #define _GNU_SOURCE
 #include "team.h"
 
+#include <limits.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,36 +18,203 @@
 #ifdef _OPENMP
 #include <omp.h>
 #endif
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
+#include "clock.h"
 #include "nnc.h"
+#include "pool.h"
+#include "threads.h"
+#include "wait.h"
 
-enum { CACHE_LINE = 64, SPINS = 4000 };
-
-static int affinity_count(void);
-
-struct nnc_barrier {
-    _Alignas(CACHE_LINE) atomic_uint arrived; /* counts up for ever; round r is complete at r n */
+enum {
+    CACHE_LINE = 64,
+    SPINS = 1000,          /* looks at a barrier before the clock is read: some tens of microseconds */
+    SPINS_BETWEEN = 2000,  /* and between two readings */
+    WATCHED = 64,          /* workers whose clocks are looked at */
+    NEVER = INT_MAX,
 };
 
-static void pause_briefly(void) {
-#if defined(__x86_64__)
-    _mm_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
+static const double POLL_EVERY = 0.05; /* seconds between two questions whether the call is to stop */
+
+/* What of a worker others look at. */
+struct place {
+    _Alignas(CACHE_LINE) atomic_uint arrived; /* rounds */
+    atomic_bool known;                        /* is there a clock? */
+    clockid_t clock;                          /* of the time that the thread has had on a CPU */
+};
+
+struct nnc_team {
+    _Alignas(CACHE_LINE) atomic_uint arrived; /* counts up for ever; round r is complete at r n */
+    atomic_uint sleeping;
+    _Alignas(CACHE_LINE) atomic_bool stopping;
+    atomic_int last_round; /* behind which all workers leave, or NEVER */
+    bool spins;
+    atomic_bool crowded;
+    double began;
+    bool (*poll)(void);
+    bool may_stop; /* worker 0's */
+    double next_poll;
+    struct place *places; /* (WATCHED) */
+};
+
+/* ---- other programs on the same CPUs ------------------------------------------------------------------------------------
+ *
+ * A worker that waits at a barrier looks at the clock of the one that it waits for. Where that stands still, somebody else has
+ * its CPU, and the time is lost. Where much is lost, teams are smaller for a while, and then try again. */
+
+static const double LOST = 1e-3, LOST_PART = 0.2; /* seconds, and part of the teams' time, from which on a machine is busy */
+static const double START = 3e-4;                 /* that a thread may take to start */
+static const double MEMORY = 0.025;               /* of the account */
+static const double PAUSE = 0.05, MOST_PAUSE = 0.8; /* before the next try; doubled each time it fails */
+
+static struct {
+    pthread_mutex_t mutex;
+    double lost, elapsed;        /* of the last calls */
+    double until, pause;
+    atomic_int n;                /* threads at most until then; 0: any */
+} crowd = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static int uncrowded(int n) {
+    const int most = atomic_load_explicit(&crowd.n, memory_order_relaxed);
+    if (most == 0 || most >= n) return n;
+    pthread_mutex_lock(&crowd.mutex);
+    if (nnc_seconds() >= crowd.until) atomic_store_explicit(&crowd.n, 0, memory_order_relaxed), crowd.lost = crowd.elapsed = 0;
+    else n = most;
+    pthread_mutex_unlock(&crowd.mutex);
+    return n;
+}
+
+static void note_lost(struct nnc_team *team, int n, double lost) {
+    const double now = nnc_seconds();
+    pthread_mutex_lock(&crowd.mutex);
+    crowd.lost += lost;
+    const double elapsed = crowd.elapsed + (now - team->began);
+    if (crowd.lost >= LOST && crowd.lost >= LOST_PART * elapsed && !atomic_load_explicit(&team->crowded, memory_order_relaxed)) {
+        const bool again = now - crowd.until < 4 * PAUSE; /* the last try has just been made */
+        crowd.pause = again && 2 * crowd.pause <= MOST_PAUSE ? 2 * crowd.pause : again ? crowd.pause : PAUSE;
+        crowd.until = now + crowd.pause;
+        crowd.lost = crowd.elapsed = 0;
+        atomic_store_explicit(&crowd.n, n > 2 ? n - 1 : 1, memory_order_relaxed);
+        atomic_store_explicit(&team->crowded, true, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&crowd.mutex);
+}
+
+static void end_account(const struct nnc_team *team) {
+    const double elapsed = nnc_seconds() - team->began;
+    pthread_mutex_lock(&crowd.mutex);
+    crowd.elapsed += elapsed;
+    if (crowd.elapsed > MEMORY) {
+        const double kept = MEMORY / 2 / crowd.elapsed;
+        crowd.elapsed *= kept, crowd.lost *= kept;
+    }
+    pthread_mutex_unlock(&crowd.mutex);
+}
+
+bool nnc_team_is_crowded(const struct nnc_worker *worker) {
+    return worker->n > 1 && atomic_load_explicit(&worker->team->crowded, memory_order_relaxed);
+}
+
+/* ---- the barrier -------------------------------------------------------------------------------------------------------- */
+
+static bool is_complete(const struct nnc_team *team, unsigned target) {
+    return (int)(atomic_load_explicit(&team->arrived, memory_order_acquire) - target) >= 0;
+}
+
+/* Looks again and again, for some microseconds; true: the round is complete. */
+static bool spin(const struct nnc_team *team, unsigned target, int spins) {
+    for (; spins > 0; spins--) {
+        if (is_complete(team, target)) return true;
+        nnc_pause();
+    }
+    return false;
+}
+
+static void sleep_until(struct nnc_team *team, unsigned target) {
+    atomic_fetch_add(&team->sleeping, 1);
+    for (unsigned seen; (int)((seen = atomic_load(&team->arrived)) - target) < 0;) nnc_sleep_while(&team->arrived, seen);
+    atomic_fetch_sub(&team->sleeping, 1);
+}
+
+/* The first worker that has not arrived; NULL: none that is watched. */
+static struct place *missing(const struct nnc_worker *w) {
+    for (int i = 0; i < w->n && i < WATCHED; i++) {
+        struct place *place = &w->team->places[i];
+        if (i != w->id && (int)(atomic_load_explicit(&place->arrived, memory_order_relaxed) - w->round) < 0) return place;
+    }
+    return NULL;
+}
+
+/* Seconds that the thread has run; 0 before it has said where its clock is. */
+static double time_of(const struct place *place) {
+    return place && atomic_load_explicit(&place->known, memory_order_acquire) ? nnc_seconds_of(place->clock) : 0;
+}
+
+static void wait_longer(const struct nnc_worker *w, unsigned target) {
+    struct nnc_team *team = w->team;
+    const struct place *other = missing(w);
+    const double began = nnc_seconds(), ran_before = time_of(other);
+    double now = began, ran = ran_before;
+    for (bool runs = true; runs;) {
+        if (spin(team, target, SPINS_BETWEEN)) return;
+        const double then = now, had = ran;
+        now = nnc_seconds(), ran = time_of(other);
+        runs = had > 0 && ran - had > (now - then) / 2;
+    }
+    sleep_until(team, target);
+    double lost = nnc_seconds() - began - (ran_before > 0 ? time_of(other) - ran_before : START);
+    if (other && lost > 0) note_lost(team, w->n, lost);
 }
 
 void nnc_team_barrier(struct nnc_worker *w) {
-    if (w->n == 1) return;
+    struct nnc_team *team = w->team;
     const unsigned target = ++w->round * (unsigned)w->n;
-    atomic_fetch_add_explicit(&w->barrier->arrived, 1, memory_order_acq_rel);
-    for (unsigned spins = 0; (int)(atomic_load_explicit(&w->barrier->arrived, memory_order_acquire) - target) < 0;) {
-        if (++spins < w->spins) pause_briefly();
-        else sched_yield();
+    if (w->id == 0 && atomic_load_explicit(&team->stopping, memory_order_relaxed) &&
+        atomic_load_explicit(&team->last_round, memory_order_relaxed) == NEVER)
+        atomic_store_explicit(&team->last_round, (int)w->round, memory_order_relaxed);
+    if (w->n == 1) return;
+    if (w->id < WATCHED) atomic_store_explicit(&team->places[w->id].arrived, w->round, memory_order_relaxed);
+    if (atomic_fetch_add(&team->arrived, 1) + 1 == target) {
+        if (atomic_load(&team->sleeping)) nnc_wake(&team->arrived);
+    } else if (!team->spins) {
+        sleep_until(team, target);
+    } else if (!spin(team, target, SPINS)) {
+        wait_longer(w, target);
     }
+}
+
+/* ---- requests to stop --------------------------------------------------------------------------------------------------- */
+
+static _Thread_local bool (*poll_here)(void);
+
+void nnc_set_poll_here(bool (*poll)(void)) {
+    poll_here = poll;
+}
+
+bool nnc_team_is_polled(const struct nnc_worker *worker) {
+    return worker->team->poll;
+}
+
+void nnc_team_may_stop(struct nnc_worker *worker, bool may) {
+    if (worker->id == 0) worker->team->may_stop = may;
+}
+
+bool nnc_team_look(struct nnc_worker *worker) {
+    struct nnc_team *team = worker->team;
+    worker->work = 0;
+    if (worker->id == 0 && team->poll && team->may_stop && !atomic_load_explicit(&team->stopping, memory_order_relaxed)) {
+        const double now = nnc_seconds();
+        if (team->next_poll == 0) {
+            team->next_poll = now + POLL_EVERY;
+        } else if (now >= team->next_poll) {
+            if (team->poll()) atomic_store_explicit(&team->stopping, true, memory_order_relaxed);
+            team->next_poll = nnc_seconds() + POLL_EVERY;
+        }
+    }
+    return atomic_load_explicit(&team->stopping, memory_order_relaxed);
+}
+
+bool nnc_team_has_stopped(const struct nnc_worker *worker) {
+    return atomic_load_explicit(&worker->team->last_round, memory_order_relaxed) <= (int)worker->round;
 }
 
 /* ---- floating-point state: round to nearest, denormals are zero ---------------------------------------------------- */
@@ -83,150 +250,136 @@ static void restore(fp_state before) {
 }
 #endif
 
-/* ---- fork: libgomp's threads are not in the child and waiting for them would hang, so a child runs alone -------------- */
+/* ---- fork: OpenMP's threads are not in the child, and its next team would wait for them for ever ---------------------------- */
 
-static atomic_bool team_used, in_child;
+static bool in_child;
 
 static void after_fork_in_child(void) {
-    if (atomic_load(&team_used)) atomic_store(&in_child, true);
+    in_child = true;
+    crowd.mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    nnc_wait_after_fork();
+    nnc_pool_after_fork();
 }
 
-static void watch_forks(void) {
+/* Whether this process is one already: the flag PF_FORKNOEXEC of its first thread, in the ninth field of its stat, which stands
+ * seven behind the name's ')'. The parent's OpenMP may have been used by others before nnc was loaded. */
+static bool was_forked(void) {
+    enum { PF_FORKNOEXEC = 0x40 };
+    char line[512];
+    FILE *f = fopen("/proc/self/stat", "r");
+    if (!f) return false;
+    const bool ok = fgets(line, sizeof line, f);
+    fclose(f);
+    const char *behind = ok ? strrchr(line, ')') : NULL;
+    unsigned flags = 0;
+    return behind && sscanf(behind, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & PF_FORKNOEXEC;
+}
+
+__attribute__((constructor)) static void watch_forks(void) {
+    in_child = was_forked();
     pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
-void nnc_team_run(int n, void (*body)(void *arg, struct nnc_worker *worker), void *arg) {
-    struct nnc_barrier barrier = {0};
-    if (atomic_load(&in_child)) n = 1;
-#ifdef _OPENMP
-    if (n > 1) {
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
-        pthread_once(&once, watch_forks);
-        atomic_store(&team_used, true);
-        /* With more workers than CPUs, the one that is waited for may need this very core. */
-        const unsigned spins = n <= affinity_count() ? SPINS : 0;
-#pragma omp parallel num_threads(n)
-        {
-            /* OpenMP may grant fewer threads than asked for. */
-            struct nnc_worker worker = {omp_get_thread_num(), omp_get_num_threads(), &barrier, 0, spins};
-            fp_state before = flush_denormals();
-            body(arg, &worker);
-            restore(before);
-        }
-        return;
-    }
+/* ---- teams -------------------------------------------------------------------------------------------------------------- */
+
+struct run {
+    struct nnc_team *team;
+    void (*body)(void *arg, struct nnc_worker *worker);
+    void *arg;
+    nnc_cpus cpus; /* that the caller may run on; of teams of several */
+};
+
+static void introduce(struct nnc_team *team, int id) {
+#if defined(_POSIX_THREAD_CPUTIME) && _POSIX_THREAD_CPUTIME >= 0
+    if (id >= WATCHED || pthread_getcpuclockid(pthread_self(), &team->places[id].clock)) return;
+    atomic_store_explicit(&team->places[id].known, true, memory_order_release);
 #else
-    (void)watch_forks, (void)n; /* serial */
+    (void)team, (void)id;
 #endif
-    struct nnc_worker worker = {0, 1, &barrier, 0, 0};
-    fp_state before = flush_denormals();
-    body(arg, &worker);
+}
+
+static void work(void *arg, int id, int n) {
+    const struct run *run = arg;
+    struct nnc_worker worker = {.id = id, .n = n, .team = run->team};
+    if (n > 1) introduce(run->team, id);
+    if (id > 0) nnc_follow_cpus(&run->cpus);
+    const fp_state before = flush_denormals();
+    run->body(run->arg, &worker);
     restore(before);
 }
 
-/* ---- how many threads: the least of affinity, the container's quota and the environment -------------------------------- */
+#ifdef _OPENMP
 
-static int threads_set;
-static _Thread_local int threads_here; /* of the calls that this thread makes */
-static int threads_found;
-static char threads_source[64];
+enum { NEEDED_STACK = 512 << 10 }; /* bytes; the kernels take less than 256 KB */
 
-static void at_most(int n, const char *source) {
-    if (n >= 1 && (threads_found == 0 || n < threads_found)) {
-        threads_found = n;
-        snprintf(threads_source, sizeof threads_source, "%s", source);
-    }
-}
+static atomic_int stacks_are; /* of OpenMP's threads */
+enum { UNKNOWN, LARGE, SMALL };
 
-static int affinity_count(void) {
+static void look_at_stack(void) {
 #ifdef __linux__
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+    pthread_attr_t attributes;
+    size_t size = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes)) return;
+    pthread_attr_getstacksize(&attributes, &size);
+    pthread_attr_destroy(&attributes);
+    atomic_store(&stacks_are, size < NEEDED_STACK ? SMALL : LARGE);
+#else
+    atomic_store(&stacks_are, LARGE);
 #endif
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 ? (int)n : 1;
 }
 
-static bool read_line(const char *path, char *line, size_t size) {
-    FILE *f = fopen(path, "r");
-    if (!f) return false;
-    bool ok = fgets(line, (int)size, f) != NULL;
-    fclose(f);
-    return ok;
-}
-
-/* Whole CPUs that "quota period" allows, at least 1; 0: no limit. */
-static int whole_cpus(double quota, double period) {
-    if (quota <= 0 || period <= 0) return 0;
-    return quota < period ? 1 : (int)(quota / period);
-}
-
-/* cgroup v2: the tightest cpu.max from the process's group up to the root; v1: cpu.cfs_quota_us of the mounted group. */
-static int quota_count(void) {
-    int least = 0;
-    char line[512], path[1024];
-    FILE *groups = fopen("/proc/self/cgroup", "r");
-    while (groups && fgets(line, sizeof line, groups)) {
-        if (strncmp(line, "0::", 3) != 0) continue;
-        line[strcspn(line, "\n")] = 0;
-        for (char *group = line + 3; group;) {
-            snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", strcmp(group, "/") ? group : "");
-            char limit[64];
-            double quota, period;
-            if (read_line(path, limit, sizeof limit) && sscanf(limit, "%lf %lf", &quota, &period) == 2) {
-                int n = whole_cpus(quota, period);
-                if (n && (!least || n < least)) least = n;
-            }
-            char *slash = strrchr(group, '/');
-            if (!slash || !*group) break;
-            *slash = 0;
-        }
+/* Can OpenMP make a team of *n? libgomp ends the process where it cannot start a thread, so that others are started first to see
+ * how many can be. Its threads have the stack that the environment says. */
+static bool openmp_can(int *n) {
+    static _Thread_local int had = 1; /* threads of this thread's last team, which libgomp keeps */
+    if (in_child) return false;
+    if (*n > had) *n = had + nnc_startable_threads(*n - had);
+    if (*n == 1) return true;
+    if (atomic_load(&stacks_are) == UNKNOWN) {
+#pragma omp parallel num_threads(2)
+        if (omp_get_thread_num() > 0) look_at_stack();
     }
-    if (groups) fclose(groups);
-    char quota[64], period[64];
-    if (read_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", quota, sizeof quota) &&
-        read_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period, sizeof period)) {
-        int n = whole_cpus(atof(quota), atof(period));
-        if (n && (!least || n < least)) least = n;
-    }
-    return least;
+    if (atomic_load(&stacks_are) == SMALL) return false;
+    had = *n;
+    return true;
 }
 
-static void at_most_environment(const char *name) {
-    const char *value = getenv(name);
-    if (value) at_most(atoi(value), name);
+static void run_by_openmp(int n, struct run *run) {
+#pragma omp parallel num_threads(n)
+    work(run, omp_get_thread_num(), omp_get_num_threads()); /* which may be fewer than were asked for */
 }
 
-static void find_threads(void) {
-    at_most(affinity_count(), "CPU affinity");
-    at_most(quota_count(), "cgroup quota");
-    at_most_environment("OMP_NUM_THREADS");
-    at_most_environment("NNC_NUM_THREADS");
+#else
+
+static bool openmp_can(int *n) {
+    (void)n;
+    return false;
 }
 
-int nnc_threads(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    if (!nnc_has_openmp()) return 1;
-    if (threads_here) return threads_here;
-    if (threads_set) return threads_set;
-    pthread_once(&once, find_threads);
-    return threads_found;
+static void run_by_openmp(int n, struct run *run) {
+    (void)n, (void)run;
 }
 
-void nnc_set_threads(int n) {
-    threads_set = n;
+#endif
+
+static void run_together(int n, struct run *run) {
+    struct nnc_team *team = run->team;
+    struct place places[WATCHED] = {0};
+    /* With more workers than CPUs, the one that is waited for may need this very core. */
+    team->spins = n <= nnc_cpus_here(&run->cpus);
+    team->places = places;
+    team->began = nnc_seconds();
+    if (openmp_can(&n)) run_by_openmp(n, run);
+    else nnc_pool_run(n, work, run);
+    if (team->spins) end_account(team);
 }
 
-int nnc_set_threads_here(int n) {
-    const int before = threads_here;
-    threads_here = n;
-    return before;
-}
-
-const char *nnc_threads_source(void) {
-    if (!nnc_has_openmp()) return "built without OpenMP";
-    nnc_threads();
-    return threads_here ? "nnc.threads" : threads_set ? "set_num_threads" : threads_source;
+void nnc_team_run(int n, void (*body)(void *arg, struct nnc_worker *worker), void *arg) {
+    struct nnc_team team = {.last_round = NEVER, .poll = poll_here, .may_stop = true};
+    struct run run = {.team = &team, .body = body, .arg = arg};
+    if (n > 1) n = uncrowded(n);
+    if (n > 1) run_together(n, &run);
+    else work(&run, 0, 1);
 }
 
 bool nnc_has_openmp(void) {

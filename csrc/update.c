@@ -147,11 +147,41 @@ double nnc_present_penalty(const struct nnc_param *params, size_t n_params) {
     return all;
 }
 
-/* ---- parameters in and out -------------------------------------------------------------------------------------------- */
-
 static float *array_of(const struct nnc_param *param, int what) {
     return what == NNC_WEIGHT ? param->w : what == NNC_GRADIENT ? param->g : param->slots[what];
 }
+
+/* ---- undoing ---------------------------------------------------------------------------------------------------------- */
+
+static size_t size_with_slots(const struct nnc_param *param) {
+    return (1 + param->n_slots) * param->size;
+}
+
+nnc_status nnc_room_to_keep(const struct nnc_param *params, size_t n_params, float **memory) {
+    size_t total = 0;
+    if (*memory) return NNC_OK;
+    for (size_t i = 0; i < n_params; i++) total += size_with_slots(&params[i]);
+    *memory = nnc_allocate(total * sizeof **memory);
+    return *memory ? NNC_OK : NNC_NO_MEMORY;
+}
+
+/* `kept` holds the weights and slots of each parameter, one array after the other. */
+void nnc_keep(const struct nnc_param *params, size_t n_params, float *kept, bool put_back, const struct nnc_worker *worker) {
+    for (const struct nnc_param *param = params; param < params + n_params; kept += size_with_slots(param++)) {
+        size_t first, last, n;
+        nnc_share(worker, param->n_tiles, &first, &last);
+        for (size_t tile = first; tile < last; tile++) {
+            const size_t at = nnc_tile(param, tile, &n);
+            for (int what = NNC_WEIGHT; what < (int)param->n_slots; what++) {
+                float *here = array_of(param, what) + at, *there = kept + (size_t)(what + 1) * param->size + at;
+                memcpy(put_back ? here : there, put_back ? there : here, n * sizeof *here);
+            }
+            if (put_back && param->transposed.at) refresh(param, tile);
+        }
+    }
+}
+
+/* ---- parameters in and out -------------------------------------------------------------------------------------------- */
 
 /* Runs of a row that lie together in both layouts. */
 #define EACH_RUN(param, inside, outside, body)                                                  \

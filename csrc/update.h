@@ -79,6 +79,10 @@ void nnc_update_clipped(const struct nnc_update *update, struct nnc_param *param
 double nnc_summed_penalty(const struct nnc_param *params, size_t n_params);
 double nnc_present_penalty(const struct nnc_param *params, size_t n_params);
 
+/* Room for a copy of all parameters and slots: taken once, for free(*memory). Each worker copies its share of them there, or puts it back. */
+nnc_status nnc_room_to_keep(const struct nnc_param *params, size_t n_params, float **memory);
+void nnc_keep(const struct nnc_param *params, size_t n_params, float *kept, bool put_back, const struct nnc_worker *worker);
+
 /* Between the private layout and row-major `values`; what as in nnc_plan_read. */
 void nnc_param_read(const struct nnc_param *param, int what, float *values);
 void nnc_param_write(struct nnc_param *param, int what, const float *values);

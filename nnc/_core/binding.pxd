@@ -14,6 +14,8 @@ cdef extern from "nnc.h" nogil:
         NNC_NO_MEMORY
         NNC_INVALID
         NNC_NOT_FINITE
+        NNC_BAD_ROW
+        NNC_STOPPED
     ctypedef struct nnc_setting:
         const char *name
         double values[2]
@@ -58,6 +60,10 @@ cdef extern from "nnc.h" nogil:
         uint64_t epoch, step
         double budget
         double *seconds
+    ctypedef struct nnc_bad_row:
+        c_bool of_order
+        size_t row
+        int64_t value
     ctypedef struct nnc_epochs:
         size_t n, n_steps, batch_size
         const int64_t *orders
@@ -89,6 +95,7 @@ cdef extern from "nnc.h" nogil:
     void nnc_use_all_threads(bint all)
     int nnc_set_threads_here(int n)
     const char *nnc_threads_source()
+    void nnc_set_poll_here(c_bool (*poll)() noexcept nogil)
     c_bool nnc_has_openmp()
     const char *nnc_compiler()
     int nnc_activation_id(const char *name)
@@ -102,6 +109,7 @@ cdef extern from "nnc.h" nogil:
     nnc_parameter nnc_plan_parameter(const nnc_plan *plan, size_t i)
     void nnc_plan_read(const nnc_plan *plan, size_t i, int what, float *values)
     void nnc_plan_write(nnc_plan *plan, size_t i, int what, const float *values)
+    nnc_bad_row nnc_plan_bad_row(const nnc_plan *plan)
     nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedule *schedule, nnc_sums *sums)
     nnc_status nnc_plan_train_epochs(nnc_plan *plan, const nnc_data *data, nnc_epochs *epochs)
     nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start, size_t stop, nnc_sums *sums)

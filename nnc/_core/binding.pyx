@@ -5,15 +5,21 @@
 what they compute. csrc/nnc.h is the manual of the functions called here.
 """
 
+import os
 import threading
 
 import numpy as np
 
+from nnc._locks import renewed_in_children
+
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdlib cimport calloc, free
 
 include "specs.pxi"
+include "stops.pxi"
 include "arrays.pxi"
 include "functional.pxi"
 
@@ -71,7 +77,8 @@ def cpu_info():
 cdef class Plan:
     """A network ready to run; see `nnc.reference.Plan`, which has the same methods.
 
-    One call at a time: a second thread waits for the first.
+    One call at a time: a second thread waits for the first. A signal's handler runs within some 50 ms of a call of
+    the main thread; if it raises, or says `ask_to_stop`, the step under way is not applied.
     """
 
     cdef nnc_plan *_plan
@@ -80,6 +87,7 @@ cdef class Plan:
     cdef Py_ssize_t _n_layers
     cdef readonly object n_inputs, n_outputs, batch_size, seed, n_slots
     cdef readonly object parameter_names, parameter_shapes, parameter_trainable
+    cdef object __weakref__
 
     def __init__(self, n_inputs, layers, *, loss=None, metrics=(), optimizer=None, batch_size=32, seed=0):
         cdef nnc_plan_spec spec
@@ -105,7 +113,7 @@ cdef class Plan:
             spec.optimizer = &c_optimizer.spec
         cdef nnc_status status = nnc_plan_create(&self._plan, &spec, message)
         _raise(status, message.decode())
-        self._lock = threading.Lock()
+        renewed_in_children(self)
         self._metric_sums = np.zeros(max(1, len(metrics)))[:len(metrics)]
         self.n_inputs, self.batch_size, self.seed = n_inputs, batch_size, seed
         self.n_outputs = nnc_plan_outputs(self._plan)
@@ -119,6 +127,27 @@ cdef class Plan:
 
     def __dealloc__(self):
         nnc_plan_free(self._plan)
+
+    def renew_lock(self):
+        """In a forked child: nobody holds the lock there."""
+        self._lock = threading.Lock()
+
+    cdef object _bad_row(self, y="y"):
+        """The error for the row that the last call came upon."""
+        cdef nnc_bad_row bad = nnc_plan_bad_row(self._plan)
+        if bad.of_order:
+            return ValueError(f"order[{bad.row}] is {bad.value}, which is no row of x")
+        return ValueError(f"{y}[{bad.row}] is class {bad.value}, there are {self.n_outputs} outputs")
+
+    cdef int _check(self, nnc_status status, what) except -1:
+        """Raise what became of a call that gives nothing when it ends early."""
+        if status == NNC_BAD_ROW:
+            raise self._bad_row()
+        _raise(status, what)
+        _raise_signal()
+        if status == NNC_STOPPED:
+            raise KeyboardInterrupt
+        return 0
 
     @property
     def nbytes(self):
@@ -192,6 +221,10 @@ cdef class Plan:
         """Train for up to len(learning_rates) steps; gives (n_steps, rows, loss_sum, metric_sums).
 
         sums: float64 (1 + metrics), loss_sum and metric_sums of steps before, to which those of this call are added.
+
+        The steps are fewer, or none, after `ask_to_stop`; and before a step whose labels or order have come to be out of
+        range since they were checked: it raises when it is the first.
+
         seconds: float64 (n_layers + 1, 2), to which the time of each layer's way forward and back is added, and
         in the last row that of gathering the batch and of all the rest.
         """
@@ -229,9 +262,13 @@ cdef class Plan:
                 c_sums = sums
                 total.loss, self._metric_sums[:] = c_sums[0], c_sums[1:]
             total.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
+            _poll_from_here()
             with nogil:
                 status = nnc_plan_train(self._plan, &rows.data, &schedule, &total)
+            if status == NNC_BAD_ROW and total.steps == 0:
+                raise self._bad_row()
             _raise(status, "this plan was made without a loss or an optimizer, or there is no memory for gradients")
+            _raise_signal()
             loss = float("nan") if status == NNC_NOT_FINITE else total.loss
             return total.steps, total.rows, loss, np.array(self._metric_sums)
 
@@ -241,10 +278,12 @@ cdef class Plan:
         """Several epochs, each as `train` and, on held_out (x, y, sample_weight) or None, `evaluate` do them.
 
         Row e of orders (E, n or 0: as they lie) and learning_rates (E, steps) is of epoch `epoch` + e. Ends behind an
-        epoch when `budget` seconds are over. Gives (whole epochs done, steps done in one that broke off at a loss that
-        is not finite or -1, sums): sums (E, 2, 2 + metrics) has the rows, loss and metrics of training and held_out.
+        epoch when `budget` seconds are over. Gives (whole epochs done, steps done in one that broke off or -1, sums,
+        error): sums (E, 2, 2 + metrics) has the rows, loss and metrics of training and held_out; an epoch breaks off
+        at a loss that is not finite, error is None then, or at a row that is out of range, which error says.
         """
         cdef size_t E = learning_rates.shape[0], n = orders.shape[1], e
+        cdef Py_ssize_t broken = -1
         cdef double[:, :, ::1] sums = np.zeros((E, 2, 2 + self._metric_sums.shape[0]))
         cdef _Rows rows = _Rows.of(x, y, sample_weight, self.n_inputs, self.n_outputs)
         cdef _Rows held
@@ -265,10 +304,17 @@ cdef class Plan:
         if held_out is not None:
             held = _Rows.of(held_out[0], held_out[1], held_out[2], self.n_inputs, self.n_outputs)
             epochs.held_out = &held.data
-        with self._lock, nogil:
-            status = nnc_plan_train_epochs(self._plan, &rows.data, &epochs)
+        error = None
+        with self._lock:
+            nnc_set_poll_here(NULL)  # the epochs are short
+            with nogil:
+                status = nnc_plan_train_epochs(self._plan, &rows.data, &epochs)
+            if status == NNC_BAD_ROW:
+                error = self._bad_row()
         _raise(status, "this plan was made without a loss or an optimizer, or there is no memory for gradients")
-        return epochs.done, epochs.steps_of_next if status == NNC_NOT_FINITE else -1, np.asarray(sums)
+        if status == NNC_NOT_FINITE or status == NNC_BAD_ROW:
+            broken = epochs.steps_of_next
+        return epochs.done, broken, np.asarray(sums), error
 
     def release(self):
         """Forget the arrays of the last `train`, which it keeps so that slices of an epoch check them once."""
@@ -282,9 +328,10 @@ cdef class Plan:
         with self._lock:
             rows = self._training_rows(x, y, sample_weight)
             sums.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
+            _poll_from_here()
             with nogil:
                 status = nnc_plan_evaluate(self._plan, &rows.data, start, stop, &sums)
-            _raise(status, f"no loss, or rows {start} to {stop} of {rows.data.n}")
+            self._check(status, f"no loss, or rows {start} to {stop} of {rows.data.n}")
             return sums.rows, sums.loss, np.array(self._metric_sums)
 
     def penalty(self):
@@ -298,9 +345,12 @@ cdef class Plan:
         cdef nnc_status status
         result = np.empty((rows.data.n, self.n_outputs), np.float32)
         cdef float *outputs = _pointer(result)
-        with self._lock, nogil:
-            status = nnc_plan_forward(self._plan, &rows.data, outputs)
-        _raise(status, "forward")
+        with self._lock:
+            _poll_from_here()
+            with nogil:
+                status = nnc_plan_forward(self._plan, &rows.data, outputs)
+            if status != NNC_OK:
+                self._check(status, "forward")
         return result
 
     def gradients(self, x, y, sample_weight=None, bint training=False, uint64_t epoch=0, uint64_t step=0):
@@ -309,19 +359,25 @@ cdef class Plan:
         cdef nnc_status status
         cdef double loss = 0
         with self._lock:
+            _poll_from_here()
             with nogil:
                 status = nnc_plan_gradients(self._plan, &rows.data, training, epoch, step, &loss)
-            _raise(status, f"this plan has no loss, or {rows.data.n} rows are not between 1 and {self.batch_size}")
+            self._check(status, f"this plan has no loss, or {rows.data.n} rows are not between 1 and {self.batch_size}")
             return loss, [self._read(i, NNC_GRADIENT) for i in range(len(self.parameter_shapes))]
 
     def step_forward(self, x, uint64_t epoch, uint64_t step, bint training=True):
-        """Outputs of one batch; `step_backward` or `step_gradients` goes on from there."""
+        """Outputs of one batch; `step_backward` or `step_gradients` goes on from there. None after `ask_to_stop`."""
         cdef _Rows rows = _Rows.of(x, None, None, self.n_inputs, self.n_outputs)
         cdef nnc_status status
         result = np.empty((rows.data.n, self.n_outputs), np.float32)
         cdef float *outputs = _pointer(result)
-        with self._lock, nogil:
-            status = nnc_plan_step_forward(self._plan, &rows.data, training, epoch, step, outputs)
+        with self._lock:
+            _poll_from_here()
+            with nogil:
+                status = nnc_plan_step_forward(self._plan, &rows.data, training, epoch, step, outputs)
+        _raise_signal()
+        if status == NNC_STOPPED:
+            return None
         _raise(status, f"this plan has a loss of its own, or {rows.data.n} rows are not from 1 to {self.batch_size}")
         return result
 
@@ -332,14 +388,18 @@ cdef class Plan:
         return d_outputs
 
     def step_backward(self, d_outputs, float learning_rate, uint64_t step):
-        """One update, given dL/d outputs of the batch of the last `step_forward`."""
+        """One update, given dL/d outputs of the batch of the last `step_forward`; False: undone after `ask_to_stop`."""
         cdef nnc_status status
         d_outputs = self._d_outputs(d_outputs)
         cdef const float *d = _read_pointer(d_outputs)
         cdef size_t n = d_outputs.shape[0]
-        with self._lock, nogil:
-            status = nnc_plan_step_backward(self._plan, n, d, learning_rate, step)
+        with self._lock:
+            _poll_from_here()
+            with nogil:
+                status = nnc_plan_step_backward(self._plan, n, d, learning_rate, step)
+        _raise_signal()
         _raise(status, f"step_backward needs an optimizer, and a step_forward of {n} rows with training=True before each call")
+        return status == NNC_OK
 
     def step_gradients(self, d_outputs):
         """The gradient for every parameter, penalties included, given dL/d outputs of the batch of the last
@@ -350,9 +410,10 @@ cdef class Plan:
         cdef const float *d = _read_pointer(d_outputs)
         cdef size_t n = d_outputs.shape[0]
         with self._lock:
+            _poll_from_here()
             with nogil:
                 status = nnc_plan_step_gradients(self._plan, n, d)
-            _raise(status, f"step_gradients needs a step_forward of {n} rows before each call")
+            self._check(status, f"step_gradients needs a step_forward of {n} rows before each call")
             return [self._read(i, NNC_GRADIENT) for i in range(len(self.parameter_shapes))]
 
 

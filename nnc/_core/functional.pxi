@@ -153,7 +153,7 @@ cdef _Rows _targets(y, a, sample_weight):
     cdef _Rows rows = _Rows.__new__(_Rows)
     y = np.asarray(y)
     if y.ndim == 1 and y.dtype.kind in "iu":
-        y = np.ascontiguousarray(y, dtype=np.int32)
+        y = np.array(y, dtype=np.int32)  # what is checked is what the kernel reads: y may change meanwhile
     else:
         y = _as_float(y, 2)
     if sample_weight is not None:

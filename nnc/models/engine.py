@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -82,8 +83,25 @@ class Means:
         return dict(zip(self.names, (self.sums / max(self.rows, 1)).tolist(), strict=True))
 
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _locked(method: Callable[Concatenate[Engine, _P], _R]) -> Callable[Concatenate[Engine, _P], _R]:
+    """A method that has the model's lock while it runs."""
+
+    @wraps(method)
+    def call(self: Engine, *args: _P.args, **keywords: _P.kwargs) -> _R:
+        with self.stack.lock:
+            return method(self, *args, **keywords)
+
+    return call
+
+
 class Engine:
     """Computes a model: `train`, `evaluate`, `predict`, `gradients`; its contents are `state`.
+
+    It may be called by several threads at once: plans are made and used under the model's lock.
 
     Attributes
     ----------
@@ -110,6 +128,7 @@ class Engine:
 
     # ------------------------------------------------------------------------------------- what it is made of
 
+    @_locked
     def compile(self, compiled: Compiled, backend: Backend) -> None:
         """Compute with these from now on. An optimizer that was not there before starts afresh."""
         found = compiled.metrics_for(self.stack.shapes()[1]) if self.stack.built else None
@@ -121,6 +140,7 @@ class Engine:
             self._slots = self._slots and [_cast(slots, backend) for slots in self._slots]
         self.compiled, self.backend, self._metrics = compiled, backend, found
 
+    @_locked
     def layers_changed(self) -> None:
         """Keep the weights of the layers that are left; the optimizer's memory is of other shapes now."""
         del self._values[len(self.stack.layers) :]
@@ -148,6 +168,7 @@ class Engine:
 
     # ----------------------------------------------------------------------------------------------- contents
 
+    @_locked
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weights in layer order; those not given yet are drawn."""
         if self._plan is None:
@@ -161,6 +182,7 @@ class Engine:
             return plan.get_parameters()
         return [weight for values in self._all_values() for weight in values]
 
+    @_locked
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Take weights as `get_weights` gives them."""
         known = self.stack.weights()
@@ -181,6 +203,7 @@ class Engine:
         else:
             self._values = self._by_layer(arrays)
 
+    @_locked
     def state(self) -> EngineState:
         """What the engine holds; its arrays are not to be written to."""
         plan = self._plan
@@ -188,6 +211,7 @@ class Engine:
         slots = self._slots if plan is None else _slots_of(plan)
         return EngineState(self.seed, self.backend, self.compiled, weights, slots)
 
+    @_locked
     def restore(self, state: EngineState) -> None:
         """Hold what `state` says; its arrays are of the stack's weights."""
         self.seed, self.backend, self.compiled = state.seed, state.backend, state.compiled
@@ -214,6 +238,7 @@ class Engine:
 
     # --------------------------------------------------------------------------------------------------- plan
 
+    @_locked
     def plan_for(self, batch_size: int) -> Plan:
         """The plan, with room for batches of `batch_size`."""
         plan = self._plan
@@ -242,6 +267,7 @@ class Engine:
         n_inputs = math.prod(self.stack.shapes()[0])
         return self.backend.load().Plan(n_inputs, rows, batch_size=batch_size, seed=self.seed, **specs)
 
+    @_locked
     def drop_plan(self) -> None:
         """Take weights and the optimizer's memory out of the plan."""
         plan = self._plan
@@ -249,6 +275,7 @@ class Engine:
             self._values, self._slots = self._by_layer(plan.get_parameters()), _slots_of(plan)
             self._plan = self.flat_plan = None
 
+    @_locked
     def release(self) -> None:
         """Let the plan forget the arrays of the last `train` or `evaluate`."""
         plan = self._plan
@@ -265,6 +292,7 @@ class Engine:
 
     # ---------------------------------------------------------------------------------------------- computing
 
+    @_locked
     def train(
         self,
         arrays: Arrays,
@@ -294,6 +322,7 @@ class Engine:
         """Whether `train_epochs` is there: with a loss of the core's, and a backend that can."""
         return self.compiled.loss_spec is not None and hasattr(self.backend.load().Plan, "train_epochs")
 
+    @_locked
     def train_epochs(
         self,
         arrays: Arrays,
@@ -303,7 +332,7 @@ class Engine:
         batch_size: int,
         epoch: int,
         budget: float,
-    ) -> tuple[int, int, np.ndarray]:
+    ) -> tuple[int, int, np.ndarray, ValueError | None]:
         """Epochs from `epoch` on, with their validation, as many as fit in `budget` seconds.
 
         Parameters
@@ -317,51 +346,64 @@ class Engine:
         done : int
             Whole epochs.
         broken : int
-            Steps of an epoch that a loss that is not finite broke off, or -1.
+            Steps of an epoch that broke off, at a loss that is not finite or for `error`; or -1.
         means : ndarray (done, 2, 1 + metrics)
             Of training and of `held_out`: the loss and the metrics.
+        error : ValueError or None
+            That a label was found out of range where it was read.
         """
         optimizer, _ = self.compiled.for_training()
         plan, step = cast(EpochsPlan, self.plan_for(batch_size)), optimizer.iterations
-        done, broken, sums = plan.train_epochs(
+        done, broken, sums, error = plan.train_epochs(
             *arrays, held_out, orders, learning_rates, batch_size, epoch, step, budget
         )
         optimizer.iterations = step + done * learning_rates.shape[1] + max(broken, 0)
-        return done, broken, sums[:done, :, 1:] / np.maximum(sums[:done, :, :1], 1)
+        return done, broken, sums[:done, :, 1:] / np.maximum(sums[:done, :, :1], 1), error
 
     def evaluate(self, parts: Iterable[Arrays], tick: Callable[[int], Any]) -> dict[str, float]:
         """The loss (with penalties, as Keras reports it) and the metrics over parts (x, y, sample_weight)."""
-        plan, means = self.plan_for(1), Means(self.metrics_names)
-        steps = self._steps(plan)
+        means = Means(self.metrics_names)
         for arrays in parts:
             for start, stop in self.slices(len(arrays[0])):
-                means.add(*steps.evaluate(*arrays, start, stop))
+                with self.stack.lock:
+                    means.add(*self._steps(self.plan_for(1)).evaluate(*arrays, start, stop))
                 tick(stop - start)
         if means.rows == 0:
             raise ValueError("there is nothing to evaluate: no batches came")
-        plan.release()
-        means.sums[0] += plan.penalty() * means.rows
+        self.release()
+        means.sums[0] += self._penalty() * means.rows
         return means.logs()
+
+    @_locked
+    def _penalty(self) -> float:
+        return self.plan_for(1).penalty()
 
     def predict(self, x: np.ndarray, tick: Callable[[int], Any]) -> np.ndarray:
         """The outputs (n, n_outputs) of rows x (n, n_inputs)."""
-        plan, outputs = self.plan_for(1), None
+        outputs = None
         for start, stop in self.slices(len(x)):
-            part = plan.forward(x[start:stop])
+            part = self.forward(x[start:stop])
             tick(stop - start)
             if len(part) == len(x):
                 return part
             if outputs is None:
-                outputs = np.empty((len(x), plan.n_outputs), part.dtype)
+                outputs = np.empty((len(x), part.shape[1]), part.dtype)
             outputs[start:stop] = part
-        return plan.forward(x) if outputs is None else outputs
+        return self.forward(x) if outputs is None else outputs
 
+    @_locked
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """The same in one call of the plan."""
+        return self.plan_for(1).forward(x)
+
+    @_locked
     def layer_output(self, x: np.ndarray, n_layers: int) -> np.ndarray:
         """The outputs of the first `n_layers` layers for rows x (n, n_inputs)."""
         plan = self._new_plan(self.stack.rows(n_layers), max(1, min(len(x), _ROOM)))
         plan.set_parameters(self.get_weights()[: len(self.stack.weights(n_layers))])
         return plan.forward(x)
 
+    @_locked
     def gradients(self, arrays: Arrays, training: bool) -> list[np.ndarray]:
         """The gradient of the loss of one batch for every weight, penalties included."""
         optimizer, _ = self.compiled.for_training()

@@ -44,17 +44,20 @@ class FunctionLossSteps:
         budget: float,
         sums: np.ndarray | None = None,
     ) -> tuple[int, int, float, np.ndarray]:
-        """One step."""
+        """One step, or none if the plan was asked to stop."""
         before = np.zeros(1 + len(self.metrics)) if sums is None else sums
         rows = slice(start, start + batch_size) if order is None else order[start : start + batch_size]
         xs, ys = x[rows], y[rows]
         weights = None if sample_weight is None else sample_weight[rows]
         outputs = self.plan.step_forward(xs, epoch, step)
+        if outputs is None:
+            return 0, 0, float(before[0]), before[1:].copy()
         value, gradient = self.loss.value_and_gradient(ys, outputs, weights)
         value += self.plan.penalty()
         if not math.isfinite(value):
             return 0, 0, math.nan, before[1:].copy()
-        self.plan.step_backward(gradient, float(learning_rates[0]), step)
+        if not self.plan.step_backward(gradient, float(learning_rates[0]), step):
+            return 0, 0, float(before[0]), before[1:].copy()
         loss_sum = before[0] + value * len(xs)
         return 1, len(xs), loss_sum, before[1:] + self._metric_sums(ys, outputs)
 
@@ -78,6 +81,8 @@ class FunctionLossSteps:
     ) -> tuple[float, list[np.ndarray]]:
         """The loss of a batch and its gradient for every parameter, penalties included."""
         outputs = self.plan.step_forward(x, epoch, step, training=training)
+        if outputs is None:
+            raise KeyboardInterrupt
         value, gradient = self.loss.value_and_gradient(y, outputs, sample_weight)
         return value + self.plan.penalty(), self.plan.step_gradients(gradient)
 

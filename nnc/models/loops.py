@@ -217,19 +217,24 @@ class Fit:
         if self.model.stop_training:
             return
         for arrays in islice(batches, self.batch, None):
-            self._slice(arrays, None, 0, 1, len(arrays.x))
+            before = self.batch
+            while self.batch == before and not self.model.stop_training:
+                self._slice(arrays, None, 0, 1, len(arrays.x))
             if self.model.stop_training:
                 break
 
     def _slice(
         self, arrays: Arrays, order: np.ndarray | None, start: int, n_steps: int, batch_size: int
     ) -> None:
-        """At most `n_steps` steps from place `start` of `order`; one if a callback watches the batches."""
+        """At most `n_steps` steps from place `start` of `order`; one if a callback watches the batches.
+
+        None are made when Ctrl-C comes and its handler lets training go on.
+        """
         callbacks = self.callbacks
         if callbacks.per_batch:
             callbacks("on_train_batch_begin", self.batch, {})
             n_steps = 1
-        self.interrupts.hold()
+        self.interrupts.hold(stops=True)
         try:
             n_steps, sums = min(n_steps, _MOST_STEPS), self.means.sums
             done = self.engine.train(arrays, order, start, n_steps, batch_size, self.epoch, BUDGET, sums)
@@ -245,7 +250,7 @@ class Fit:
                 raise divergence(where, done.learning_rates[done.steps], arrays.x, rows)
             callbacks("on_divergence", self.epoch, self.batch)
             self.model.stop_training = True
-        elif self.watched:
+        elif self.watched and done.steps:
             logs = self.means.logs()
             if callbacks.per_batch:
                 callbacks("on_train_batch_end", self.batch - 1, logs)
@@ -282,7 +287,7 @@ class Fit:
         names = engine.metrics_names
         self.interrupts.hold()
         try:
-            done, broken, means = engine.train_epochs(
+            done, broken, means, error = engine.train_epochs(
                 data.arrays, held_out, orders, rates, data.batch_size, epoch, BUDGET
             )
             for i, (training, validated) in enumerate(means.tolist()):
@@ -292,6 +297,8 @@ class Fit:
                 self._end(epoch + i, logs)
         finally:
             self.interrupts.release()
+        if error is not None:
+            raise error
         if broken >= 0:
             first = broken * data.batch_size
             rows = slice(first, first + data.batch_size)

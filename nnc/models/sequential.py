@@ -153,15 +153,17 @@ class Sequential:
         ValueError
             If the layer cannot follow, or its name or itself is in the model already.
         """
-        self._engine.drop_plan()
-        self._stack.add(layer)
-        self._engine.layers_changed()
+        with self._stack.lock:
+            self._engine.drop_plan()
+            self._stack.add(layer)
+            self._engine.layers_changed()
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the last layer away and return it."""
-        self._engine.drop_plan()
-        layer = self._stack.pop()
-        self._engine.layers_changed()
+        with self._stack.lock:
+            self._engine.drop_plan()
+            layer = self._stack.pop()
+            self._engine.layers_changed()
         return layer
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -492,9 +494,11 @@ class Sequential:
         self._engine.compiled.for_training()
         arrays = prepare.rows_of(self._engine, x, y, sample_weight, class_weight)
         means = Means(self.metrics_names)
-        with Interrupts() as interrupts:
-            interrupts.hold()
-            done = self._engine.train(arrays, None, 0, 1, len(arrays.x), epoch=0, budget=0.0)
+        done = None
+        while done is None or not (done.steps or math.isnan(done.loss_sum)):
+            with Interrupts() as interrupts:
+                interrupts.hold(stops=True)
+                done = self._engine.train(arrays, None, 0, 1, len(arrays.x), epoch=0, budget=0.0)
         if math.isnan(done.loss_sum):
             raise divergence("train_on_batch", done.learning_rates[0], arrays.x, slice(None))
         self._engine.release()
@@ -615,7 +619,7 @@ class Sequential:
             if x.ndim == 2 and x.shape[1] == plan.n_inputs and flags.c_contiguous and flags.aligned:
                 return plan.forward(x)
         rows = prepare.feature_rows(self._stack, x)
-        return self._engine.plan_for(1).forward(rows).reshape(len(rows), *self._stack.shapes()[1])
+        return self._engine.forward(rows).reshape(len(rows), *self._stack.shapes()[1])
 
     __call__ = predict_on_batch
 

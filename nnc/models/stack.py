@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any, NamedTuple, TypeAlias
 
 from nnc._config import refusal
+from nnc._locks import ModelLock
 from nnc.layers import InputLayer, Layer
 
 Shape: TypeAlias = tuple[int, ...]
@@ -41,12 +42,15 @@ class Stack:
     input : InputLayer or None
     input_shape : tuple of int or None
         Of one sample; None until it is known.
+    lock : ModelLock
+        Of the whole model: whoever changes it, or computes with it, has this lock.
     """
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None and not isinstance(name, str):
             raise refusal("name", "a string", name, TypeError)
         self.name = name or "sequential"
+        self.lock = ModelLock()
         self.layers: list[Layer] = []
         self.input: InputLayer | None = None
         self.input_shape: Shape | None = None
@@ -129,6 +133,10 @@ class Stack:
 
     def build(self, shape: Shape | None) -> None:
         """Settle the shapes for samples of `shape`; None where the model has an `Input`."""
+        with self.lock:
+            self._build(shape)
+
+    def _build(self, shape: Shape | None) -> None:
         shape = shape or self.input_shape
         if shape is None:
             raise ValueError("input_shape is missing, and the model has no Input")

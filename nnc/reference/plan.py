@@ -357,7 +357,7 @@ class Plan:
         return values[-1]
 
     @np.errstate(all="ignore")
-    def step_backward(self, d_outputs: ArrayLike, learning_rate: float, step: int) -> None:
+    def step_backward(self, d_outputs: ArrayLike, learning_rate: float, step: int) -> bool:
         """Apply one update, given dL/d outputs of the batch that `step_forward` saw last.
 
         Moving statistics move, too. Each `step_forward` serves one `step_backward` or `step_gradients`.
@@ -381,6 +381,7 @@ class Plan:
             raise ValueError("step_backward needs a step_forward with training=True: it was False")
         d, tape = self._take_tape("step_backward", d_outputs)
         self._update(self._backward(d, tape), tape, learning_rate, step)
+        return True
 
     @np.errstate(all="ignore")
     def step_gradients(self, d_outputs: ArrayLike) -> list[Array]:

@@ -1,0 +1,144 @@
+/* pool.c -- see pool.h. Threads without work lie on a list; a call takes what it needs from there and starts what lacks. */
+
+#define _GNU_SOURCE
+#include "pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "wait.h"
+
+enum {
+    STACK = 2 << 20, /* bytes; the kernels take less than 256 KB, sanitizers more */
+    SPINS = 2000,    /* looks for the end of a call, or for the next one, before sleeping: some tens of microseconds */
+    CACHE_LINE = 64,
+};
+
+/* What the threads of one call have in common. */
+struct call {
+    void (*work)(void *arg, int id, int n);
+    void *arg;
+    int n;
+    _Alignas(CACHE_LINE) atomic_uint running;
+};
+
+struct thread {
+    _Alignas(CACHE_LINE) atomic_uint calls; /* counts up when there is work */
+    struct call *call;
+    int id;
+    struct thread *next; /* on the list */
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct thread *idle;
+
+/* Until *number is no longer `seen`. */
+static void wait_while(atomic_uint *number, unsigned seen) {
+    for (int spins = 0; spins < SPINS; spins++) {
+        if (atomic_load_explicit(number, memory_order_acquire) != seen) return;
+        nnc_pause();
+    }
+    while (atomic_load_explicit(number, memory_order_acquire) == seen) nnc_sleep_while(number, seen);
+}
+
+static void lay_aside(struct thread *thread) {
+    pthread_mutex_lock(&mutex);
+    thread->next = idle;
+    idle = thread;
+    pthread_mutex_unlock(&mutex);
+}
+
+static void *serve(void *arg) {
+    struct thread *thread = arg;
+    for (unsigned calls = 0;; calls++) {
+        wait_while(&thread->calls, calls);
+        struct call *call = thread->call;
+        call->work(call->arg, thread->id, call->n);
+        /* The caller, who waits for this, lays the thread aside: `call` is not there any more behind it. */
+        atomic_uint *running = &call->running;
+        if (atomic_fetch_sub_explicit(running, 1, memory_order_acq_rel) == 1) nnc_wake(running);
+    }
+    return NULL;
+}
+
+/* stack: bytes, or 0 for those of any thread. */
+static bool start(void *(*body)(void *), void *arg, size_t stack, pthread_t *handle) {
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    if (pthread_attr_init(&attributes)) return false;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* which the thread inherits: signals are for the program's own threads */
+    const bool started = !(stack && pthread_attr_setstacksize(&attributes, stack)) &&
+                         !pthread_create(handle, &attributes, body, arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return started;
+}
+
+static struct thread *take_thread(void) {
+    pthread_mutex_lock(&mutex);
+    struct thread *thread = idle;
+    if (thread) idle = thread->next;
+    pthread_mutex_unlock(&mutex);
+    if (thread) return thread;
+    pthread_t handle;
+    thread = aligned_alloc(CACHE_LINE, sizeof *thread);
+    if (!thread) return NULL;
+    *thread = (struct thread){0};
+    if (!start(serve, thread, STACK, &handle)) {
+        free(thread);
+        return NULL;
+    }
+    pthread_detach(handle);
+    return thread;
+}
+
+void nnc_pool_run(int n, void (*work)(void *arg, int id, int n), void *arg) {
+    struct thread *threads = NULL;
+    struct call call = {.work = work, .arg = arg, .n = 1};
+    for (; call.n < n; call.n++) {
+        struct thread *thread = take_thread();
+        if (!thread) break;
+        thread->next = threads, thread->id = call.n, thread->call = &call;
+        threads = thread;
+    }
+    atomic_store_explicit(&call.running, (unsigned)call.n - 1, memory_order_relaxed);
+    for (struct thread *thread = threads; thread; thread = thread->next) {
+        atomic_fetch_add_explicit(&thread->calls, 1, memory_order_release);
+        nnc_wake(&thread->calls);
+    }
+    work(arg, 0, call.n);
+    for (unsigned left; (left = atomic_load_explicit(&call.running, memory_order_acquire)) > 0;)
+        wait_while(&call.running, left);
+    while (threads) {
+        struct thread *thread = threads;
+        threads = thread->next;
+        lay_aside(thread);
+    }
+}
+
+void nnc_pool_after_fork(void) {
+    mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    idle = NULL; /* what lay there is lost, a hundred bytes a thread */
+}
+
+/* ---- can threads be started? -------------------------------------------------------------------------------------------- */
+
+static void *wait_for_end(void *arg) {
+    wait_while(arg, 0);
+    return NULL;
+}
+
+int nnc_startable_threads(int n) {
+    enum { MOST = 1024 };
+    pthread_t threads[MOST];
+    atomic_uint end = 0;
+    int started = 0;
+    while (started < n && started < MOST && start(wait_for_end, &end, 0, &threads[started])) started++;
+    atomic_store(&end, 1);
+    nnc_wake(&end);
+    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    return started;
+}
