@@ -1,6 +1,6 @@
 """Builds nnc._core.binding: csrc once for the baseline, each file of csrc/isa with the flags of its own.
 
-Environment: CC chooses the compiler; NNC_OPENMP=0 builds without OpenMP (one thread); NNC_WERROR=1 makes
+Environment: CC chooses the compiler; NNC_OPENMP=0 builds without OpenMP (POSIX threads); NNC_WERROR=1 makes
 warnings errors.
 """
 

@@ -474,8 +474,7 @@ static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_read x, si
 }
 
 /* This worker's tiles of a parameter whose gradient was made in shards, which are added up in their order. */
-static void sum_shards(struct nnc_plan *plan, struct nnc_param *param, float *parts, size_t shards,
-                       struct nnc_worker *worker) {
+static void sum_shards(struct nnc_plan *plan, struct nnc_param *param, float *parts, size_t shards, struct nnc_worker *worker) {
     size_t first, last;
     nnc_share(worker, param->n_tiles, &first, &last);
     for (size_t tile = first; tile < last && !nnc_stopped(worker, shards * TILE); tile++) {

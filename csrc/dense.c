@@ -72,7 +72,9 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
         nnc_share(worker, n_panels, &panels[0], &panels[1]);
     else nnc_share(worker, pass->m, &rows[0], &rows[1]);
     const size_t weights = (panels[1] - panels[0]) * PANEL * layer->I;
-    const size_t most = weights ? WORK_TOGETHER / weights : 0, together = most > ROWS_TOGETHER ? most : ROWS_TOGETHER;
+    size_t together = rows[1] - rows[0];
+    if (together > ROWS_TOGETHER && together * weights > WORK_TOGETHER)
+        together = WORK_TOGETHER / weights > ROWS_TOGETHER ? WORK_TOGETHER / weights : ROWS_TOGETHER;
     for (size_t i = rows[0]; i < rows[1] && weights; i += together) {
         const size_t block[2] = {i, least(i + together, rows[1])};
         if (i > rows[0] && nnc_stopped(worker, NNC_WORK_BETWEEN)) break;
@@ -93,13 +95,13 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
     const size_t m = pass->m;
     const struct nnc_read dz = {layer->da, layer->ld};
     const struct nnc_kernel_gradient dW = {nnc_products_of(plan), &plan->update, W, m, nnc_input(plan, l, pass), dz,
-                                           zeros_of(plan, l, m), worker};
+                                           zeros_of(plan, l, m),  worker};
     size_t first, last;
     nnc_take_derivative_shared(layer, m, worker);
     if (layer->needs_dx) {
         const struct nnc_layer *before = layer - 1;
-        const struct nnc_input_gradient dx = {nnc_products_of(plan),           W,     m, dz, {before->da, before->ld},
-                                              nnc_after_input_gradient(before), worker};
+        const struct nnc_input_gradient dx = {
+            nnc_products_of(plan), W, m, dz, {before->da, before->ld}, nnc_after_input_gradient(before), worker};
         /* Rows of W: dx of a block reads the rows that only this worker updates, and does so first. */
         nnc_share(worker, W->row_tiles, &first, &last);
         for (size_t block = first; block < last; block++) {

@@ -70,8 +70,8 @@ static bool start(void *(*body)(void *), void *arg, size_t stack, pthread_t *han
     if (pthread_attr_init(&attributes)) return false;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* which the thread inherits: signals are for the program's own threads */
-    const bool started = !(stack && pthread_attr_setstacksize(&attributes, stack)) &&
-                         !pthread_create(handle, &attributes, body, arg);
+    const bool started =
+        !(stack && pthread_attr_setstacksize(&attributes, stack)) && !pthread_create(handle, &attributes, body, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     return started;

@@ -19,6 +19,7 @@ enum {
 };
 
 static const double LONG = 0.04; /* seconds of a forward pass, from which on its step is one that a request to stop undoes */
+static const double LONG_FLOPS = 1e7; /* of a step that may be one, on any machine */
 
 /* Operations of the forward pass for one row. */
 static double row_flops(const struct nnc_plan *plan) {
@@ -88,7 +89,7 @@ struct batch {
     const int64_t *order; /* NULL: as they lie */
     size_t first;
     bool targets;
-    atomic_bool *bad;     /* set where a row or a label is out of range */
+    atomic_bool *bad; /* set where a row or a label is out of range */
 };
 
 /* The first that comes upon such a row tells of it; the pass ends behind the gather. */
@@ -138,20 +139,18 @@ static void gather_targets(struct nnc_plan *plan, const struct batch *batch, siz
     if (data->weights) plan->weights[i] = data->weights[row];
 }
 
-/* Rows [i0, i1) of the batch. The numbers of the next few are known, and their lines asked for. */
-static void gather(struct nnc_plan *plan, const struct batch *batch, size_t i0, size_t i1, const struct nnc_pass *pass,
-                   struct nnc_worker *worker) {
+/* Rows [i0, i1) of the batch. What is asked for in advance is only looked for, so that it need not be a row. */
+static void gather(struct nnc_plan *plan, const struct batch *batch, size_t i0, size_t i1, const struct nnc_pass *pass) {
     const nnc_data *data = batch->data;
+    const int64_t *order = batch->order ? batch->order + batch->first : NULL;
     const size_t first = batch->first, bytes = plan->n_inputs * (data->x_is_u8 ? 1 : sizeof(float));
     const bool in_place = pass->x.at;
-    size_t ahead[ROWS_AHEAD];
-    for (size_t i = i0, next = i0; i < i1 && !nnc_stopped(worker, plan->n_inputs); i++) {
-        for (; next < least(i + ROWS_AHEAD, i1); next++) {
-            const size_t row = ahead[next % ROWS_AHEAD] = row_at(plan, batch, first + next);
-            if (!in_place) prefetch(row_of(data, row), bytes);
-        }
-        const size_t row = ahead[i % ROWS_AHEAD];
+    for (size_t i = i0; i < least(i0 + ROWS_AHEAD, i1) && !in_place; i++)
+        prefetch(row_of(data, order ? (size_t)order[i] : first + i), bytes);
+    for (size_t i = i0; i < i1; i++) {
+        const size_t row = row_at(plan, batch, first + i), ahead = i + ROWS_AHEAD;
         const void *x = row_of(data, row);
+        if (ahead < i1 && !in_place) prefetch(row_of(data, order ? (size_t)order[ahead] : first + ahead), bytes);
         nnc_list_row(&plan->zeros, i, in_place ? x : gather_inputs(plan, data, i, x));
         if (batch->targets) gather_targets(plan, batch, i, row);
     }
@@ -171,7 +170,7 @@ static bool forward_pass(struct nnc_plan *plan, const struct batch *batch, const
                          struct nnc_worker *worker) {
     size_t i0, i1;
     nnc_share(worker, pass->m, &i0, &i1);
-    gather(plan, batch, i0, i1, pass, worker);
+    for (size_t i, end = i0; nnc_next_rows(worker, &i, &end, i1, plan->n_inputs);) gather(plan, batch, i, end, pass);
     end_phase(pass, plan->n_specs, false, worker);
     if (atomic_load_explicit(batch->bad, memory_order_relaxed)) return false;
     for (size_t l = 0; l < plan->n_layers && !nnc_team_has_stopped(worker); l++) {
@@ -264,15 +263,16 @@ struct training {
     const nnc_schedule *schedule;
     nnc_sums *sums;
     double deadline; /* of this stretch */
-    bool keeps;      /* the step under way is a long one: what it changes has been copied */
-    bool leave;      /* the stretch is over, or another team is to go on */
-    bool stopped;    /* as asked to */
+    bool may_be_long;
+    bool keeps; /* the step under way is a long one: what it changes has been copied */
+    bool leave; /* the stretch is over, or another team is to go on */
+    bool stopped; /* as asked to */
     atomic_bool bad, not_finite;
 };
 
 /* Before the parameters change: a step that may take long is made one that can be undone. */
 static void decide_to_keep(struct training *t, double began, struct nnc_worker *worker) {
-    t->keeps = nnc_team_is_polled(worker) && nnc_seconds() - began > LONG &&
+    t->keeps = t->may_be_long && nnc_team_is_polled(worker) && nnc_seconds() - began > LONG &&
                nnc_room_to_keep(t->plan->params, t->plan->n_params, &t->plan->kept) == NNC_OK;
     nnc_team_may_stop(worker, t->keeps);
 }
@@ -352,6 +352,7 @@ nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedu
     struct training t = {.plan = plan, .data = data, .schedule = schedule, .sums = sums};
     const double flops = step_flops(plan, schedule->batch_size);
     const int most = nnc_threads();
+    t.may_be_long = flops > LONG_FLOPS;
     double now = nnc_seconds();
     const double deadline = now + schedule->budget;
     do {
@@ -374,10 +375,10 @@ struct inference {
     struct nnc_plan *plan;
     const nnc_data *data;
     size_t done, stop; /* rows */
-    nnc_sums *sums;    /* evaluate */
-    float *outputs;    /* forward */
-    bool leave;        /* another team is to go on */
-    bool stopped;      /* as asked to */
+    nnc_sums *sums; /* evaluate */
+    float *outputs; /* forward */
+    bool leave; /* another team is to go on */
+    bool stopped; /* as asked to */
     atomic_bool bad, not_finite;
 };
 
@@ -573,13 +574,11 @@ static void step_backward_body(void *arg, struct nnc_worker *worker) {
 }
 
 static nnc_status step_back(nnc_plan *plan, const float *d_outputs, bool applied, uint64_t step) {
-    struct single t = {.plan = plan,
-                       .d_outputs = d_outputs,
-                       .pass = {.m = plan->open_step.rows,
-                                .mode = TRAIN,
-                                .training = plan->open_step.training,
-                                .applied = applied,
-                                .step = step}};
+    struct single t = {
+        .plan = plan,
+        .d_outputs = d_outputs,
+        .pass = {
+            .m = plan->open_step.rows, .mode = TRAIN, .training = plan->open_step.training, .applied = applied, .step = step}};
     t.keeps = applied && plan->open_step.is_long && nnc_room_to_keep(plan->params, plan->n_params, &plan->kept) == NNC_OK;
     plan->open_step.rows = 0;
     return run_single(&t, step_backward_body);

@@ -88,7 +88,8 @@ static void note_lost(struct nnc_team *team, int n, double lost) {
     pthread_mutex_lock(&crowd.mutex);
     crowd.lost += lost;
     const double elapsed = crowd.elapsed + (now - team->began);
-    if (crowd.lost >= LOST && crowd.lost >= LOST_PART * elapsed && !atomic_load_explicit(&team->crowded, memory_order_relaxed)) {
+    if (crowd.lost >= LOST && crowd.lost >= LOST_PART * elapsed &&
+        !atomic_load_explicit(&team->crowded, memory_order_relaxed)) {
         const bool again = now - crowd.until < 4 * PAUSE; /* the last try has just been made */
         crowd.pause = again && 2 * crowd.pause <= MOST_PAUSE ? 2 * crowd.pause : again ? crowd.pause : PAUSE;
         crowd.until = now + crowd.pause;

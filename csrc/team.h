@@ -13,7 +13,7 @@ struct nnc_worker {
     int id, n;
     struct nnc_team *team;
     unsigned round; /* barriers passed */
-    size_t work;    /* done since the last look at the request to stop */
+    size_t work; /* done since the last look at the request to stop */
 };
 
 /* Run body(arg, worker) on up to n threads and wait for all. They are fewer where threads cannot be started, and for a while

@@ -1,7 +1,7 @@
 """Locks that a forked child has anew.
 
-A fork takes a copy of every lock as it is. One that another thread held stays locked in the child for ever, as
-that thread is not there.
+A fork takes a copy of every lock as it is. One that another thread held stays locked in the child for ever,
+as that thread is not there.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def show_config() -> None:
         "machine": f"{platform.system()} {platform.machine()}",
         "instruction set": f"{info['isa']} (there are: {', '.join(info['isa_available'])})",
         "threads": f"{info['threads']} ({info['threads_source']})",
-        "OpenMP": "yes" if info["openmp"] else "no: one thread",
+        "OpenMP": "yes" if info["openmp"] else "no: POSIX threads",
         "compiler": info["compiler"],
     }
     for name, value in rows.items():

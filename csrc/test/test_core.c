@@ -364,7 +364,6 @@ static void test_training_of_maps(void) {
 }
 
 static void test_threads_here(void) {
-    if (!nnc_has_openmp()) return;
     nnc_set_threads(3);
     CHECK(nnc_set_threads_here(2) == 0 && nnc_threads() == 2, "%d", nnc_threads());
     CHECK(nnc_set_threads_here(0) == 2 && nnc_threads() == 3, "%d", nnc_threads());
@@ -483,6 +482,95 @@ static void test_team_size(void) {
     CHECK(nnc_team_size_next(&size, 8, 1e10, &stretch) == 8 && stretch > 1e9, "a large step on few threads");
 }
 
+/* A step that is asked to stop leaves no trace, wherever it was: from then on training gives the same bits as without. */
+static int asked, stop_at;
+
+static bool poll(void) {
+    return ++asked == stop_at;
+}
+
+static void test_stopping(void) {
+    enum { ROWS = 4096, WIDE = 256 };
+    static float x[ROWS * INPUTS], expected[INPUTS * WIDE], found[INPUTS * WIDE];
+    static int32_t ids[ROWS];
+    struct specs layers = {0}, others = {0};
+    add_spec(&layers, "dense units=256 use_bias=1 activation=tanh");
+    for (int l = 0; l < 6; l++) add_spec(&layers, "dense units=256 use_bias=1 activation=tanh");
+    add_spec(&layers, "batch_normalization group=256 center=1 scale=1 momentum=0.9 epsilon=1e-3");
+    add_spec(&layers, "dense units=3 use_bias=1 activation=softmax group=3");
+    const nnc_plan_spec spec = {.n_inputs = INPUTS,
+                                .n_layers = layers.n,
+                                .layers = layers.specs,
+                                .loss = add_spec(&others, "categorical_crossentropy"),
+                                .optimizer = add_spec(&others, "sgd momentum=0.9"),
+                                .batch_size = ROWS};
+    static float values[WIDE * WIDE];
+    char message[NNC_MESSAGE] = "";
+    state = 3;
+    for (int i = 0; i < ROWS * INPUTS; i++) x[i] = small_integer();
+    for (int i = 0; i < ROWS; i++) ids[i] = i % CLASSES;
+    for (int i = 0; i < WIDE * WIDE; i++) values[i] = 0.02f * small_integer() + 0.01f;
+    const nnc_data data = {.x = x, .x_stride = INPUTS * sizeof(float), .ids = ids, .n = ROWS};
+    float rate = 0.1f;
+    const nnc_schedule schedule = {.stop = ROWS, .batch_size = ROWS, .learning_rates = &rate, .n_steps = 1, .budget = 1e9};
+    for (int polled = 0; polled < 2; polled++) {
+        nnc_plan *plan = NULL;
+        nnc_sums sums = {0};
+        CHECK(nnc_plan_create(&plan, &spec, message) == NNC_OK, "%s", message);
+        for (size_t i = 0; i < nnc_plan_parameters(plan); i++) nnc_plan_write(plan, i, NNC_WEIGHT, values);
+        for (int step = 0; step < 2; step++) {
+            nnc_set_poll_here(polled ? poll : NULL);
+            /* Stopped at the first question, at the second, ...; until a step is faster than that many. */
+            for (stop_at = 1; polled && stop_at < 5; stop_at++) {
+                asked = 0;
+                const nnc_status status = nnc_plan_train(plan, &data, &schedule, &sums);
+                CHECK(status == (asked >= stop_at ? NNC_STOPPED : NNC_OK), "%d of %d questions: %d", asked, stop_at, status);
+                if (status == NNC_OK) break;
+                CHECK(sums.steps == 0, "%zu steps", sums.steps);
+            }
+            nnc_set_poll_here(NULL);
+            if (!polled || sums.steps == 0) CHECK(nnc_plan_train(plan, &data, &schedule, &sums) == NNC_OK, "step %d", step);
+        }
+        nnc_plan_read(plan, 0, NNC_WEIGHT, polled ? found : expected);
+        nnc_plan_free(plan);
+    }
+    CHECK(!memcmp(expected, found, sizeof found), "%s: the weights differ", nnc_isa_name());
+}
+
+/* Labels and orders that are out of range where they are read: nothing is changed, and the row is told. */
+static void test_bad_rows(void) {
+    static float x[N * INPUTS];
+    int32_t ids[N] = {0};
+    int64_t order[N];
+    struct specs layers = {0}, others = {0};
+    add_spec(&layers, "dense units=3 use_bias=1 activation=softmax group=3");
+    const nnc_plan_spec spec = {.n_inputs = INPUTS,
+                                .n_layers = 1,
+                                .layers = layers.specs,
+                                .loss = add_spec(&others, "categorical_crossentropy"),
+                                .optimizer = add_spec(&others, "sgd"),
+                                .batch_size = 32};
+    char message[NNC_MESSAGE] = "";
+    nnc_plan *plan = NULL;
+    CHECK(nnc_plan_create(&plan, &spec, message) == NNC_OK, "%s", message);
+    for (int i = 0; i < N; i++) order[i] = N - 1 - i;
+    const nnc_data data = {.x = x, .x_stride = INPUTS * sizeof(float), .ids = ids, .n = N};
+    float rates[4] = {1, 1, 1, 1};
+    const nnc_schedule schedule = {
+        .order = order, .stop = N, .batch_size = 32, .learning_rates = rates, .n_steps = 4, .budget = 1e9};
+    nnc_sums sums = {0};
+    ids[20] = CLASSES;
+    CHECK(nnc_plan_train(plan, &data, &schedule, &sums) == NNC_BAD_ROW && sums.steps == 2, "%zu steps", sums.steps);
+    nnc_bad_row bad = nnc_plan_bad_row(plan);
+    CHECK(!bad.of_order && bad.row == 20 && bad.value == CLASSES, "row %zu", bad.row);
+    order[40] = -7;
+    CHECK(nnc_plan_train(plan, &data, &schedule, &sums) == NNC_BAD_ROW && sums.steps == 1, "%zu steps", sums.steps);
+    bad = nnc_plan_bad_row(plan);
+    CHECK(bad.of_order && bad.row == 40 && bad.value == -7, "row %zu", bad.row);
+    CHECK(nnc_plan_evaluate(plan, &data, 0, N, &sums) == NNC_BAD_ROW, "evaluate");
+    nnc_plan_free(plan);
+}
+
 /* A list of layers with something wrong is refused with a message that names it. */
 static void test_refusals(void) {
     static const char *const wrong[][2] = {
@@ -531,6 +619,8 @@ int main(void) {
         printf("%s: %s\n", nnc_isa_name(), failures == before ? "ok" : "failed");
     }
     test_threads_here();
+    test_stopping();
+    test_bad_rows();
     test_team_size();
     test_refusals();
     printf("%d passed, %d failed\n", checks - failures, failures);

@@ -63,8 +63,8 @@ def choose(n_jobs: int, n_trials: int, working_set: int | None) -> Plan:
     Parameters
     ----------
     n_jobs : int
-        -1: let the planner choose for all CPUs that this process may use; else so many models at once, but no more
-        than there are CPUs: a model has a thread at least.
+        -1: let the planner choose for all CPUs that this process may use; else so many models at once, but
+        no more than there are CPUs, since a model has a thread at least.
     n_trials : int
         No more models than that.
     working_set : int or None

@@ -57,7 +57,6 @@ def test_isa_of_the_environment():
     assert "there are: generic" in failed.stderr
 
 
-@pytest.mark.skipif(not _core.cpu_info()["openmp"], reason="built without OpenMP")
 def test_threads_of_the_environment():
     code = "import nnc; nnc.show_config()"
     shown = run(code, NNC_NUM_THREADS="1").stdout
@@ -70,9 +69,8 @@ def test_threads_of_the_environment():
 
 def test_set_num_threads(threads):
     before = nnc.get_num_threads()
-    if _core.cpu_info()["openmp"]:
-        nnc.set_num_threads(3)
-        assert nnc.get_num_threads() == 3
+    nnc.set_num_threads(3)
+    assert nnc.get_num_threads() == 3
     nnc.set_num_threads(None)
     assert nnc.get_num_threads() == before
 
@@ -89,8 +87,6 @@ def test_wrong_numbers_of_threads(take, error):
 
 
 def test_threads_of_one_python_thread(threads):
-    if not _core.cpu_info()["openmp"]:
-        pytest.skip("built without OpenMP")
     threads(3)
     with nnc.threads(2):
         assert nnc.get_num_threads() == 2
@@ -113,7 +109,7 @@ def _train_in_child(queue):
 
 
 def test_fork_after_training(threads):
-    """The child has none of the parent's threads: it works alone, and to the same bits."""
+    """The child has none of the parent's threads: it starts its own, and comes to the same bits."""
     threads(2)
     expected = trained()
     context = multiprocessing.get_context("fork")

@@ -1,0 +1,465 @@
+"""Threads, the caller's and nnc's: labels that change, models in several threads, Ctrl-C, limits."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import nnc
+from nnc import _core, callbacks, layers
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(512, 20)).astype(np.float32)
+Y = rng.integers(0, 5, 512).astype(np.int32)
+
+
+def make_model(seed=3, **compiled):
+    model = nnc.Sequential(
+        [nnc.Input((20,)), layers.Dense(30, "relu"), layers.Dense(5, "softmax")], seed=seed
+    )
+    model.compile(
+        **{"optimizer": nnc.optimizers.SGD(0.1, momentum=0.9), "loss": "sparse_categorical_crossentropy"}
+        | compiled
+    )
+    return model
+
+
+def sha(model):
+    return hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest()
+
+
+def run(code, timeout=100, **environment):
+    """What a program prints; it must end well."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    return done.stdout.split()
+
+
+# ------------------------------------------------------------------------- labels that change meanwhile
+
+
+@pytest.mark.parametrize("wrong", [-1, 5, 2**31 - 1, -(2**31)])
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", nnc.losses.MarginHinge()])
+def test_labels_changed_by_a_callback(wrong, loss):
+    """The step that would read them is not made; those before it are whole."""
+    y = Y.copy()
+    model, expected = make_model(loss=loss), make_model(loss=loss)
+
+    class Spoil(callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2:
+                y[200] = wrong
+
+    with pytest.raises(ValueError, match=rf"y\[200\] is class {wrong}, there are 5 outputs"):
+        model.fit(X, y, batch_size=32, verbose=0, shuffle=False, callbacks=[Spoil()])
+    assert model.optimizer.iterations == 6  # row 200 is of the seventh batch
+    expected.fit(X, Y, batch_size=32, verbose=0, shuffle=False, steps_per_epoch=6)
+    assert sha(model) == sha(expected)
+    y[200] = 0
+    model.fit(X, y, verbose=0)
+
+
+def test_labels_changed_between_slices():
+    y, rates = Y.copy(), np.full(8, 0.1, np.float32)
+    plan = make_model()._engine.plan_for(64)
+    plan.train(X, y, None, None, 0, rates, 64, 0, 0, 0.0)
+    y[70] = 17
+    with pytest.raises(ValueError, match=r"y\[70\] is class 17, there are 5 outputs"):
+        plan.train(X, y, None, None, 64, rates, 64, 0, 1, 1.0)
+    before = [w.tobytes() for w in plan.get_parameters()]
+    assert (
+        plan.train(X, y, None, None, 128, rates[:1], 64, 0, 1, 1.0)[0] == 1
+    )  # rows that are as they should be
+    with pytest.raises(ValueError, match=r"y\[70\] is class 17"):
+        plan.evaluate(X, y, None, 0, 512)
+    assert [w.tobytes() for w in plan.get_parameters()] != before
+
+
+def test_orders_changed_between_slices():
+    order, rates = np.arange(512)[::-1].copy(), np.full(8, 0.1, np.float32)
+    plan = make_model()._engine.plan_for(64)
+    plan.train(X, Y, None, order, 0, rates, 64, 0, 0, 0.0)
+    before = [w.tobytes() for w in plan.get_parameters()]
+    for wrong in (512, -1, 2**62):
+        order[100] = wrong
+        with pytest.raises(ValueError, match=rf"order\[100\] is {wrong}, which is no row of x"):
+            plan.train(X, Y, None, order, 64, rates, 64, 0, 1, 1.0)
+    assert [w.tobytes() for w in plan.get_parameters()] == before
+
+
+def test_epochs_that_run_ahead_keep_whole_steps():
+    """A label that goes wrong while the core makes several epochs in one call."""
+    y = Y.copy()
+    model = make_model()
+    model.fit(X, y, epochs=3, verbose=0)
+    plan = model._engine.plan_for(32)
+    orders = np.stack([np.arange(512), np.arange(512)[::-1]])
+    done, broken, sums, error = plan.train_epochs(
+        X, y, None, None, orders, np.full((2, 16), 0.1, np.float32), 32, 0, 0, 9.0
+    )
+    assert (done, broken, error) == (2, -1, None) and sums.shape[0] == 2
+
+
+SCRIBBLE = """
+import threading, time, numpy as np, nnc
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(4096, 20)).astype(np.float32), rng.integers(0, 5, 4096).astype(np.int32)
+layers = nnc.layers
+model = nnc.Sequential([nnc.Input((20,)), layers.Dense(30, "relu"), layers.Dense(5, "softmax")], seed=3)
+model.compile("sgd", {loss}, metrics=["accuracy"])
+stop = False
+def scribble():
+    while not stop:
+        for wrong in (2**31 - 1, -2**31, 5, -1, 10**6):
+            y[rng.integers(0, 4096, 40)] = wrong
+        y[:] = 1
+thread = threading.Thread(target=scribble, daemon=True)
+thread.start()
+caught = 0
+end = time.perf_counter() + 3
+while time.perf_counter() < end:
+    try:
+        {call}
+        assert {sound}
+    except ValueError as error:
+        assert "y" in str(error), error
+        caught += 1
+stop = True
+thread.join()
+print("caught", caught > 0, all(np.isfinite(w).all() for w in model.get_weights()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "sound"),
+    [
+        ("history = model.fit(x, y, batch_size=512, epochs=3, verbose=0)", "history.history['loss'][-1] > 0"),
+        ("loss = model.evaluate(x, y)", "loss[0] > 0"),
+        ("found = model.gradients(x[:100], y[:100])", "len(found) == 4"),
+        ("found = nnc.functional.loss(model.loss.spec(), y, np.full((4096, 5), 0.2))", "found[0] > 0"),
+    ],
+)
+def test_labels_changed_by_another_thread(call, sound):
+    code = SCRIBBLE.format(loss="'sparse_categorical_crossentropy'", call=call, sound=sound)
+    assert run(code) == ["caught", "True", "True"]
+
+
+# ------------------------------------------------------------------------- a model and several threads
+
+
+def together(functions):
+    """Call all at the same moment, each in a thread; what they give or raise."""
+    start, found = threading.Barrier(len(functions)), [None] * len(functions)
+
+    def call(i):
+        start.wait()
+        try:
+            found[i] = functions[i]()
+        except Exception as error:
+            found[i] = error
+
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        workers = [threading.Thread(target=call, args=(i,)) for i in range(len(functions))]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    finally:
+        sys.setswitchinterval(switch)
+    return found
+
+
+def unbuilt(seed):
+    model = nnc.Sequential(
+        [layers.Dense(30, "relu"), layers.Dense(30), layers.PReLU(), layers.Dense(5)], seed=seed
+    )
+    model.compile("sgd", nnc.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def uses_of(model):
+    """Seven first calls, the first five of which give its outputs."""
+    predicting = [lambda: model.predict(X)] * 3 + [lambda: model.predict_on_batch(X)] * 2
+    others = [lambda: np.array(model.evaluate(X, Y)), lambda: model.gradients(X, Y)[0]]
+    return predicting + others
+
+
+def test_first_use_by_several_threads(trials):
+    for seed in range(trials(25, 200)):
+        model, expected = unbuilt(seed), unbuilt(seed).predict(X)
+        found = together(uses_of(model))
+        assert all(isinstance(each, np.ndarray) for each in found), found
+        for each in found[:5]:
+            assert np.array_equal(each, expected)
+        assert np.array_equal(model.predict(X), expected)
+
+
+def test_no_step_is_lost_when_the_plan_changes():
+    """Larger batches of another thread make new plans while fit runs."""
+    expected = make_model()
+    expected.fit(X, Y, batch_size=16, epochs=60, verbose=0)
+    for _ in range(3):
+        model = make_model()
+        wide = np.repeat(X, 20, axis=0), np.repeat(Y, 20)
+
+        def grow(model=model, wide=wide):
+            for n in range(150, 10000, 150):
+                model.gradients(wide[0][:n], wide[1][:n])
+
+        found = together([lambda model=model: model.fit(X, Y, batch_size=16, epochs=60, verbose=0), grow])
+        assert not any(isinstance(each, Exception) for each in found), found
+        assert model.optimizer.iterations == expected.optimizer.iterations
+        assert sha(model) == sha(expected)
+
+
+def test_a_model_is_copied_with_a_lock_of_its_own():
+    import copy
+    import pickle
+
+    model = make_model()
+    with model._stack.lock:
+        others = [copy.deepcopy(model), pickle.loads(pickle.dumps(model))]
+        found = together([lambda other=other: other.predict(X) for other in others])
+    for each in found:
+        assert np.array_equal(each, model.predict(X))
+
+
+# ------------------------------------------------------------------------- Ctrl-C
+
+
+def interrupt_after(seconds, function):
+    """Call `function`, send the process SIGINT meanwhile; seconds from the signal to its end."""
+    sent = []
+
+    def send():
+        time.sleep(seconds)
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            function()
+            time.sleep(60)  # the signal is on its way
+        return time.perf_counter() - sent[0]
+    finally:
+        sender.join()
+
+
+def big(loss="sparse_categorical_crossentropy", optimizer=None):
+    """A model whose step on 3,000 rows takes one thread seconds."""
+    stack = [nnc.Input((20,)), *(layers.Dense(2048, "relu") for _ in range(4)), layers.Dense(5, "softmax")]
+    model = nnc.Sequential(stack, seed=3)
+    model.compile(optimizer or nnc.optimizers.SGD(0.01, momentum=0.9), loss)
+    model.fit(X[:4], Y[:4], verbose=0)
+    return model
+
+
+def mean_of_squares(y, outputs):
+    one_hot = np.eye(5)[y]
+    return float(((outputs - one_hot) ** 2).sum() / len(y)), 2 * (outputs - one_hot) / len(y)
+
+
+@pytest.mark.parametrize(
+    "loss", ["sparse_categorical_crossentropy", mean_of_squares], ids=["own", "function"]
+)
+def test_a_long_step_is_given_up(loss, threads, trials):
+    threads(1)
+    x, y = np.repeat(X, 6, axis=0), np.repeat(Y, 6)
+    model = big(loss)
+    for seconds in (0.3, 1.0, 2.0)[: trials(2, 3)]:
+        before, done = sha(model), model.optimizer.iterations
+        late = interrupt_after(seconds, lambda: model.fit(x, y, batch_size=len(x), epochs=50, verbose=0))
+        made = model.optimizer.iterations - done
+        assert made < 40  # it ended in the midst
+        assert (sha(model) == before) == (made == 0)
+        assert late < 1.0 or not trials.long
+    before = sha(model)
+    interrupt_after(0.2, lambda: [model.predict(x) for _ in range(1000)])
+    interrupt_after(0.2, lambda: [model.gradients(x, y) for _ in range(1000)])
+    interrupt_after(0.2, lambda: [model.train_on_batch(x, y) for _ in range(1000)])
+    assert np.isfinite(model.train_on_batch(x[:32], y[:32]))
+    assert before
+
+
+def test_steps_given_up_leave_no_trace(threads):
+    """Interrupted again and again, then trained: the same bits as without interruptions."""
+    threads(1)
+    x, y = np.repeat(X, 2, axis=0), np.repeat(Y, 2)
+    model, expected = big(optimizer="adam"), big(optimizer="adam")
+    stopped = 0
+    for i in range(6):
+        done = model.optimizer.iterations
+        interrupt_after(
+            0.1 + 0.12 * i, lambda: model.fit(x, y, batch_size=len(x), epochs=50, shuffle=False, verbose=0)
+        )
+        stopped += model.optimizer.iterations - done
+    for _ in range(stopped):
+        expected.train_on_batch(x, y)
+    assert sha(model) == sha(expected)
+
+
+def test_a_handler_that_lets_training_go_on(threads):
+    threads(1)
+    came = []
+    before = signal.signal(signal.SIGINT, lambda *_: came.append(1))
+    try:
+        x, y = np.repeat(X, 2, axis=0), np.repeat(Y, 2)
+        model, expected = big(), big()
+        timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        model.fit(x, y, batch_size=len(x), epochs=2, verbose=0)
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    expected.fit(x, y, batch_size=len(x), epochs=2, verbose=0)
+    assert came and sha(model) == sha(expected)
+
+
+def test_another_signals_handler_may_raise(threads):
+    """One that comes while the core computes runs at once, and what it raises ends the call."""
+    threads(1)
+
+    class Alarm(Exception):
+        pass
+
+    def ring(*_):
+        raise Alarm
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        x = np.repeat(X, 300, axis=0)
+        model = big()
+        model.predict(X[:1])
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(Alarm):
+            model._engine.plan_for(1).forward(x)  # in one call
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_weights_are_drawn_in_parts():
+    """As many numbers as there are, whatever the parts; a part is some milliseconds."""
+    from nnc import initializers, random
+
+    shape = (3, initializers._PART + 5)
+    for name in ("glorot_uniform", "random_normal", "he_normal", "truncated_normal"):
+        drawn = initializers.get(name)(shape, random.generator(1, random.Purpose.WEIGHTS))
+        part, initializers._PART = initializers._PART, 2**40
+        try:
+            whole = initializers.get(name)(shape, random.generator(1, random.Purpose.WEIGHTS))
+        finally:
+            initializers._PART = part
+        assert np.array_equal(drawn, whole) and drawn.dtype == np.float32
+
+
+def test_conversions_and_first_weights_hear_ctrl_c(trials):
+    """In parts, each of which is much shorter than the whole."""
+    wide = layers.Dense(trials(4000, 20000), kernel_initializer="truncated_normal")
+    model = nnc.Sequential([nnc.Input((10000,)), wide])
+    late = interrupt_after(0.1, lambda: [model.get_weights(), time.sleep(60)])
+    assert not trials.long or late < 0.2
+    assert not model._engine._values
+    x = np.zeros((trials(100_000, 400_000), 784))
+    model = make_model()
+    model = nnc.Sequential([nnc.Input((784,)), layers.Dense(2)])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    late = interrupt_after(0.05, lambda: [model.fit(x, np.zeros(len(x), int), verbose=0, epochs=99)])
+    assert not trials.long or late < 0.2
+
+
+# ------------------------------------------------------------------------- threads and the system
+
+
+CONVOLUTIONAL = """
+import hashlib, os, resource, sys, numpy as np, nnc
+from nnc import _core
+nnc.set_num_threads(2)
+_core.use_all_threads(True)
+rng = np.random.default_rng(0)
+x, y = rng.random((64, 28, 28, 1)).astype(np.float32), rng.integers(0, 10, 64)
+layers = nnc.layers
+model = nnc.Sequential([nnc.Input((28, 28, 1)), layers.Conv2D(40, 3, activation="relu")], seed=1)
+for layer in layers.MaxPooling2D(2), layers.Conv2D(40, 3), layers.Flatten(), layers.Dense(300):
+    model.add(layer)
+model.add(layers.Dense(10, "softmax"))
+model.compile("sgd", "sparse_categorical_crossentropy")
+{limit}
+model.fit(x, y, epochs=2, batch_size=32, verbose=0)
+print(hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest())
+"""
+
+
+@pytest.fixture(scope="module")
+def convolutional():
+    return run(CONVOLUTIONAL.format(limit=""))
+
+
+@pytest.mark.parametrize("size", ["16k", "64K", "100", "1M"])
+def test_small_stacks_of_openmp(size, convolutional):
+    assert run(CONVOLUTIONAL.format(limit=""), OMP_STACKSIZE=size) == convolutional
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "getuid") or os.getuid() != 0, reason="only root may become somebody else"
+)
+def test_no_thread_can_be_started(convolutional):
+    limit = "resource.setrlimit(resource.RLIMIT_NPROC, (0, 0)); os.setgid(65534); os.setuid(65534)"
+    assert run(CONVOLUTIONAL.format(limit=limit)) == convolutional
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+def test_an_affinity_that_is_narrowed_later():
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one CPU")
+    code = """
+import os, numpy as np, nnc
+from nnc import _core
+cpus = sorted(os.sched_getaffinity(0))
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(2000, 60)).astype(np.float32), rng.integers(0, 5, 2000)
+others = set(os.listdir("/proc/self/task")) - {str(os.getpid())}
+stack = [nnc.Input((60,)), nnc.layers.Dense(300, "relu"), nnc.layers.Dense(5, "softmax")]
+model = nnc.Sequential(stack, seed=3)
+model.compile("sgd", "sparse_categorical_crossentropy")
+_core.use_all_threads(True)
+model.fit(x, y, batch_size=200, verbose=0)
+ours = set(os.listdir("/proc/self/task")) - others
+before = nnc.get_num_threads()
+os.sched_setaffinity(0, cpus[:1])
+print(before == len(cpus), nnc.get_num_threads())
+nnc.set_num_threads(2)
+model.fit(x, y, batch_size=200, epochs=3, verbose=0)
+print(all(os.sched_getaffinity(int(task)) == {cpus[0]} for task in ours), len(ours) > 1)
+nnc.set_num_threads(None)
+os.sched_setaffinity(0, cpus)
+print(nnc.get_num_threads() == len(cpus))
+"""
+    environment = {name: "" for name in ("OMP_NUM_THREADS", "NNC_NUM_THREADS")}
+    assert run(code, **environment) == ["True", "1", "True", "True", "True"]
+
+
+def test_a_search_has_no_more_threads_than_cpus():
+    from nnc.search import planner
+
+    cpus = _core.get_num_threads()
+    for n_jobs in (1, 2, 4, 64, 1024):
+        plan = planner.choose(n_jobs, 100, None)
+        assert plan.n_jobs * plan.n_threads <= cpus
