@@ -40,6 +40,7 @@ static bool all_threads;
 
 void nnc_use_all_threads(bool all) {
     all_threads = all;
+    nnc_team_ignore_others(all);
 }
 
 /* As many threads as are worth while, of those that a call may use; for one the system is not asked how many there are. */

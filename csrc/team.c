@@ -73,9 +73,15 @@ static struct {
     atomic_int n;                /* threads at most until then; 0: any */
 } crowd = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
+static bool ignores_others;
+
+void nnc_team_ignore_others(bool ignore) {
+    ignores_others = ignore;
+}
+
 static int uncrowded(int n) {
     const int most = atomic_load_explicit(&crowd.n, memory_order_relaxed);
-    if (most == 0 || most >= n) return n;
+    if (most == 0 || most >= n || ignores_others) return n;
     pthread_mutex_lock(&crowd.mutex);
     if (nnc_seconds() >= crowd.until) atomic_store_explicit(&crowd.n, 0, memory_order_relaxed), crowd.lost = crowd.elapsed = 0;
     else n = most;
@@ -112,7 +118,7 @@ static void end_account(const struct nnc_team *team) {
 }
 
 bool nnc_team_is_crowded(const struct nnc_worker *worker) {
-    return worker->n > 1 && atomic_load_explicit(&worker->team->crowded, memory_order_relaxed);
+    return worker->n > 1 && !ignores_others && atomic_load_explicit(&worker->team->crowded, memory_order_relaxed);
 }
 
 /* ---- the barrier -------------------------------------------------------------------------------------------------------- */

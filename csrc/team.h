@@ -28,6 +28,9 @@ void nnc_team_barrier(struct nnc_worker *worker);
  * nnc_team_run? The answer may change at any time: one worker asks and tells the others. */
 bool nnc_team_is_crowded(const struct nnc_worker *worker);
 
+/* For tests: teams are as large as asked for, whatever other programs do. */
+void nnc_team_ignore_others(bool ignore);
+
 /* ---- requests to stop ------------------------------------------------------------------------------------------------- */
 
 /* Is there anybody who may ask this call to stop (nnc_set_poll_here), and may he? Worker 0 says what holds from here on. */
