@@ -7,7 +7,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from nnc._config import refusal
@@ -44,6 +44,22 @@ def write_parts(path: str | bytes | os.PathLike[Any], parts: Iterable[bytes | me
         If it cannot be written, or if there is something else than a regular file: that stays as it is. The
         error names `path`.
     """
+    with _written(path, parts) as put:
+        put()
+
+
+def write_all(files: Mapping[str, bytes]) -> None:
+    """Write files, each as `write_parts`; none takes its place before all of them are on the disk."""
+    with contextlib.ExitStack() as stack:
+        for put in [stack.enter_context(_written(path, [data])) for path, data in files.items()]:
+            put()
+
+
+@contextlib.contextmanager
+def _written(
+    path: str | bytes | os.PathLike[Any], parts: Iterable[bytes | memoryview]
+) -> Iterator[Callable[[], None]]:
+    """A temporary file of these parts, on the disk; what is yielded puts it in its place."""
     name = os.fsdecode(path)
     with naming(name):
         before = _regular(name)
@@ -51,21 +67,26 @@ def write_parts(path: str | bytes | os.PathLike[Any], parts: Iterable[bytes | me
         folder = os.path.dirname(target)
         _remove_left_over(folder)
         descriptor, temporary = _create(folder, before)
-        try:
-            with open(descriptor, "wb") as file:
+
+    def put() -> None:
+        with naming(name):
+            if fcntl is None:  # Windows does not rename open files
+                file.close()
+            os.replace(temporary, target)  # the lock holds until the temporary file has its name
+            sync_folder(folder)
+
+    try:
+        with open(descriptor, "wb") as file:
+            with naming(name):
                 for part in parts:
                     file.write(part)
                 file.flush()
                 os.fsync(descriptor)
-                if fcntl is not None:  # the lock holds until the temporary file has its name
-                    os.replace(temporary, target)
-            if fcntl is None:  # Windows does not rename open files
-                os.replace(temporary, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-        sync_folder(folder)
+            yield put
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def write_bytes(path: str | bytes | os.PathLike[Any], data: bytes) -> None:

@@ -38,6 +38,8 @@ from nnc.models.state import ModelState
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from nnc.export.c import Report
+
 # The loss, [loss, *metrics], or both by name with return_dict=True: a union would have to be taken apart by
 # every caller that knows which it asked for.
 Result: TypeAlias = Any
@@ -714,6 +716,85 @@ class Sequential:
         known = self._training
         training = TrainingState(known.epoch, known.kept, known.last_position)
         return self.__dict__ | {"_engine": copy(self._engine), "_training": training}
+
+    # ------------------------------------------------------------------------------------------------- export
+
+    def export_c(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        prefix: str | None = None,
+        weights: str = "static",
+        check: int | ArrayLike = 0,
+        arduino: bool = False,
+        int8: ArrayLike | None = None,
+        test: tuple[ArrayLike, ArrayLike] | None = None,
+        max_flash: int | None = None,
+        max_ram: int | None = None,
+    ) -> Report:
+        """Write the model as C99: a .c and its .h without heap, input and output or global state.
+
+        docs/export.md lists the functions and what is done with each layer. Of "digits.c" they are
+        ``digits_predict(x, y)``, ``digits_predict_scratch(x, y, scratch)`` and, of several outputs or a binary
+        classifier, ``digits_classify(x)``. The same model gives the same bytes.
+
+        Parameters
+        ----------
+        path : str or path
+            Ends in .c; its folder is there. Files are replaced, all or none.
+        prefix : str, optional
+            Of the names in C, instead of the file's name.
+        weights : {"static", "extern"}
+            In the file, or in a second one, <name>_weights.c.
+        check : int or array-like (n, *input_shape)
+            How many rows to store beside what the model gives for them, or which; ``main`` then compares.
+        arduino : bool
+            Whether to make a sketch: a folder named after the file, with an .ino that checks a row on the board.
+        int8 : array-like (n, *input_shape), optional
+            Rows to calibrate by: weights and values of 8 bits, sums of 32, and no float in the file. x is int8
+            and y int16 then, by the scales in the .h.
+        test : (x, y), optional
+            Rows and their classes for the accuracy before and after; without it, the calibration rows are
+            compared with the model's own classes.
+        max_flash, max_ram : int, optional
+            Bytes of weights and tables, and of scratch, beyond which nothing is written.
+
+        Returns
+        -------
+        Report
+            ``files``, ``flash``, ``ram``, ``multiply_adds``, ``digest``; with int8 ``accuracy``, which is
+            (before, after), and ``difference``.
+
+        Raises
+        ------
+        ValueError
+            If the model is not built, its loss is a Python function, a limit is passed or an argument does not
+            fit.
+        FileNotFoundError
+            If the folder is not there.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3, "softmax")], seed=0)
+        >>> report = model.export_c("flowers.c", check=5)
+        >>> report.files, report.flash, report.ram
+        (('flowers.c', 'flowers.h'), 60, 0)
+        """
+        from nnc.export import c
+
+        return c.export_c(
+            self,
+            path,
+            prefix=prefix,
+            weights=weights,
+            check=check,
+            arduino=arduino,
+            int8=int8,
+            test=test,
+            max_flash=max_flash,
+            max_ram=max_ram,
+        )
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
         """Print a table of the layers with their output shapes and numbers of weights."""

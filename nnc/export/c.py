@@ -1,0 +1,277 @@
+"""`Sequential.export_c`: a model as C99 files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnc import _arrays, _config, _files
+from nnc.export import cfloat, cint8, ctext, folding, lowering, quantization
+from nnc.export import operations as ops
+from nnc.export.digest import digest
+from nnc.export.outputs import Outputs, outputs_of
+from nnc.export.program import Check, Program
+from nnc.export.sketch import sketch
+
+# Of the largest output: how far from nnc's the outputs for the stored rows may be, in float32.
+TOLERANCE = 1e-6
+
+
+class Accuracy(NamedTuple):
+    """Parts of the rows whose class is right: by the model in float32, and by its integers."""
+
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `Sequential.export_c` wrote.
+
+    Attributes
+    ----------
+    files : tuple of str
+        Their paths.
+    prefix : str
+        Of the functions.
+    flash : int
+        Bytes of weights and tables; the code comes on top.
+    ram : int
+        Bytes of scratch.
+    multiply_adds : int
+        Of one row.
+    digest : str
+        SHA-256 of the model.
+    accuracy : Accuracy or None
+        Before and after, with int8=; None of a model that is no classifier.
+    difference : float or None
+        With int8=, the largest difference of an output from the model's, as a part of the largest output.
+    """
+
+    files: tuple[str, ...]
+    prefix: str
+    flash: int
+    ram: int
+    multiply_adds: int
+    digest: str
+    accuracy: Accuracy | None = None
+    difference: float | None = None
+
+
+def export_c(
+    model: lowering.Model,
+    path: str | os.PathLike[str],
+    *,
+    prefix: str | None = None,
+    weights: str = "static",
+    check: Any = 0,
+    arduino: bool = False,
+    int8: Any = None,
+    test: Any = None,
+    max_flash: int | None = None,
+    max_ram: int | None = None,
+) -> Report:
+    """See `Sequential.export_c`."""
+    _config.choice("weights", weights, ("static", "extern"))
+    _config.boolean("arduino", arduino)
+    for name, limit in (("max_flash", max_flash), ("max_ram", max_ram)):
+        if limit is not None:
+            _config.integer(name, limit, 0)
+    if test is not None and int8 is None:
+        raise _config.refusal("test", "None without int8=: it is for the accuracy before and after", test)
+    place = _Place.of(path, prefix, arduino)
+
+    operations = lowering.operations(model)
+    outputs, folded = outputs_of(model, operations), folding.inference(operations)
+    rows = _check_rows(model, check, arduino, operations, int8)
+    shapes = model.input_shape or (), model.output_shape or ()
+    program = Program(
+        place.stem,
+        place.prefix,
+        [],
+        *shapes,
+        ("float", "float"),
+        digest(operations),
+        extern=weights == "extern",
+        main=not arduino,
+    )
+    if int8 is None:
+        program, report = _in_floats(program, folded, outputs), {}
+        if len(rows):
+            program = replace(program, check=_stored(program, rows, model.predict(rows), "float"))
+    else:
+        net = quantization.quantize(folded, _rows(model, int8, "int8"))
+        program = cint8.program(program, net, outputs)
+        report = _compared(model, net, outputs, int8, test)
+        if len(rows):
+            integers = net.integers(rows.reshape(len(rows), -1))
+            program = replace(program, check=_stored(program, integers, net.run(integers), "int"))
+    _refuse_beyond(program, max_flash, max_ram)
+    files = place.write(program)
+    return Report(
+        files, place.prefix, program.flash, program.ram, program.multiply_adds, program.digest, **report
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ where
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the files go: a folder, their name, and whether the folder is a sketch of its own."""
+
+    folder: str
+    stem: str
+    prefix: str
+    arduino: bool
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str], prefix: str | None, arduino: bool) -> _Place:
+        text = os.fsdecode(path)
+        folder, name = os.path.split(text)
+        stem, extension = os.path.splitext(name)
+        if extension != ".c" and not (arduino and not extension):
+            must = "a file's path that ends in .c, such as 'digits.c'"
+            raise _config.refusal("path", must + (" (or a sketch's folder)" if arduino else ""), text)
+        if folder and not os.path.isdir(folder):
+            raise FileNotFoundError(
+                f"path is {text!r}, but there is no folder {folder!r}: make it first, by os.makedirs({folder!r})"
+            )
+        if prefix is None:
+            prefix = ctext.identifier(stem)
+            if not ctext.is_identifier(prefix):
+                must = f"given, since the file's name {stem!r} begins with no letter, as names in C do"
+                raise _config.refusal("prefix", must, None)
+        elif not isinstance(prefix, str) or not ctext.is_identifier(prefix):
+            raise _config.refusal("prefix", "a letter, then letters, digits and underscores", prefix)
+        if arduino:  # a sketch is a folder of the name of its .ino
+            folder, stem = os.path.join(folder, prefix), prefix
+        return cls(folder, stem, prefix, arduino)
+
+    def write(self, program: Program) -> tuple[str, ...]:
+        """Write all files or none, and return their paths."""
+        texts = {f"{self.stem}.c": program.source(), f"{self.stem}.h": program.header()}
+        if program.extern:
+            texts[f"{self.stem}_weights.c"] = program.tables()
+        if self.arduino:
+            texts[f"{self.stem}.ino"] = sketch(program)
+        made = self.arduino and not os.path.isdir(self.folder)
+        if made:
+            os.mkdir(self.folder)
+        paths = {os.path.join(self.folder, name): text.encode("ascii") for name, text in texts.items()}
+        try:
+            _files.write_all(paths)
+        except BaseException:
+            if made:
+                with contextlib.suppress(OSError):
+                    os.rmdir(self.folder)
+            raise
+        return tuple(paths)
+
+
+def _refuse_beyond(program: Program, max_flash: int | None, max_ram: int | None) -> None:
+    flash, ram = program.flash, program.ram
+    if max_flash is not None and flash > max_flash:
+        advice = (
+            "fewer weights" if program.ctypes[0] != "float" else "fewer weights, or int8=, about a quarter"
+        )
+        raise ValueError(
+            f"max_flash is {max_flash:,} bytes, but the weights and tables take {flash:,}: it needs {advice}"
+        )
+    if max_ram is not None and ram > max_ram:
+        raise ValueError(
+            f"max_ram is {max_ram:,} bytes, but the scratch takes {ram:,}: it needs smaller layers"
+            + ("" if program.ctypes[0] != "float" else ", or int8=, a quarter")
+        )
+
+
+# ----------------------------------------------------------------------------------------------------- floats
+
+
+def _in_floats(program: Program, folded: Sequence[ops.Operation], outputs: Outputs) -> Program:
+    steps = cfloat.steps(folded, program.prefix, program.input_shape)
+    threshold = {"probabilities": 0.5, "logits": 0.0}.get(outputs.kind)
+    return replace(program, steps=steps, threshold=threshold)
+
+
+def _rows(model: lowering.Model, x: Any, name: str) -> np.ndarray:
+    """x as finite float32 rows (n, *input_shape), at least one."""
+    array = _arrays.to_float(_arrays.as_numbers(x, name), name)
+    shape = model.input_shape or ()
+    if array.ndim == 0 or array.shape[1:] != shape or len(array) == 0:
+        expected = "(n, " + ", ".join(map(str, shape)) + ")"
+        raise ValueError(f"{name} must have shape {expected}, with n at least 1, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has NaN or infinite values; give rows of finite numbers")
+    return array
+
+
+def _check_rows(
+    model: lowering.Model, check: Any, arduino: bool, operations: Sequence[ops.Operation], int8: Any
+) -> np.ndarray:
+    """The rows to be stored: those given, the first ones of a calibration, or random ones."""
+    shape = model.input_shape or ()
+    if not isinstance(check, (int, np.integer)) or isinstance(check, bool):
+        return _rows(model, check, "check")
+    n = _config.integer("check", check, 0, 10_000)
+    if arduino and n == 0:
+        n = 1  # a board that computes something else shall say so
+    if int8 is not None:
+        calibration = _rows(model, int8, "int8")
+        return calibration[:n]
+    # A generator whose numbers NumPy keeps, so that a file is the same under any version of it.
+    random = np.random.RandomState(0)
+    first = next((op for op in operations if not isinstance(op, ops.Reshape)), None)
+    if isinstance(first, ops.Affine) and first.scale[0] != 0:  # such as images: (0, 1) behind the rescaling
+        rows = (random.uniform(size=(n, *shape)) - first.offset[0]) / first.scale[0]
+    else:
+        rows = random.standard_normal((n, *shape))
+    return rows.astype(np.float32)
+
+
+def _stored(program: Program, x: np.ndarray, y: np.ndarray, kind: str) -> Check:
+    tolerance = float(TOLERANCE * np.abs(y).max()) if kind == "float" else 0
+    tables = (
+        ctext.Table(f"{program.prefix}_check_{name}", ctype, array)
+        for name, ctype, array in zip("xy", program.ctypes, (x, y), strict=True)
+    )
+    return Check(*tables, len(x), tolerance)
+
+
+# ---------------------------------------------------------------------------------------------------- integers
+
+
+def _compared(
+    model: lowering.Model, net: quantization.Net, outputs: Outputs, int8: Any, test: Any
+) -> dict[str, Any]:
+    """The accuracy before and after, over `test` or the calibration rows, and the largest difference."""
+    if test is None:
+        x, y = _rows(model, int8, "int8"), None
+    else:
+        if not isinstance(test, (tuple, list)) or len(test) != 2:
+            raise _config.refusal("test", "a pair (x, y) of rows and their classes", type(test), TypeError)
+        x, y = _rows(model, test[0], "test[0]"), test[1]
+    found = model.predict(x).reshape(len(x), -1)
+    integers = net.run(net.integers(x.reshape(len(x), -1)))
+    difference = float(np.abs(integers * net.output_scale - found).max() / max(np.abs(found).max(), 1e-30))
+    if not outputs.classes and (found.shape[1] == 1 or len(model.output_shape or ()) > 1):
+        return {"difference": difference}
+    threshold = 0.5 if outputs.kind == "probabilities" else 0.0
+
+    def classes(values: np.ndarray) -> np.ndarray:
+        return values.argmax(axis=1) if found.shape[1] > 1 else (values[:, 0] > threshold).astype(np.int64)
+
+    before, after = classes(found), classes(integers * net.output_scale)
+    right = before
+    if y is not None:
+        right = _arrays.targets(y, "test[1]", "any", (found.shape[1],))
+        if right.ndim > 1:
+            right = right.argmax(axis=1) if right.shape[1] > 1 else right[:, 0].astype(np.int64)
+        _arrays.same_rows(**{"test[0]": x, "test[1]": right})
+    accuracy = Accuracy(float(np.mean(before == right)), float(np.mean(after == right)))
+    return {"accuracy": accuracy, "difference": difference}

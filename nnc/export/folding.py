@@ -1,0 +1,134 @@
+"""The operations of inference: fewer than those of training, with the same results but for rounding.
+
+1. Dropout and augmentation go.
+2. Zero padding goes into the convolution behind it: taps outside its map count as 0, too.
+3. Batch normalizations and rescalings become y = scale x + offset (`Affine`), two in a row one.
+4. An affine map goes into the product before it, or through poolings and reshapes into the product behind it.
+
+Where 4 would cost digits or does not hold, the affine map stays: behind an activation with no product to
+follow; before a convolution whose windows see zeros outside the map, unless its offset is 0; and where the
+offset is far from 0. There x' = scale x + offset is small beside scale x, and a sum over scale x loses the
+digits that cancel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from nnc.export import operations as ops
+
+# The largest |offset| that goes into a product behind: of values about 1 it takes three bits at most.
+LARGEST_OFFSET = 8.0
+
+
+def inference(operations: Sequence[ops.Operation]) -> list[ops.Operation]:
+    """The operations of inference.
+
+    Raises
+    ------
+    ValueError
+        If an array is not finite any more, such as that of a batch normalization with epsilon and a moving
+        variance of 0.
+    """
+    found = [_as_affine(operation) for operation in operations if not operation.training_only]
+    for rule in (_pad, _join, _fold_back, _join, _fold_forward):
+        found = _until_settled(rule, found)
+    for operation in found:
+        for name, value in vars(operation).items():
+            if isinstance(value, np.ndarray) and not (np.abs(value) <= np.finfo(np.float32).max).all():
+                raise ValueError(
+                    f"{name} of layer {operation.layer!r} is not finite in float32 once what is beside it is "
+                    "folded in: look at its weights (a moving variance of 0 with epsilon=0, or too large a gamma)"
+                )
+    return found
+
+
+def _as_affine(operation: ops.Operation) -> ops.Operation:
+    if not isinstance(operation, ops.BatchNormalization):
+        return operation
+    with np.errstate(all="ignore"):  # what is not finite is refused by `inference`
+        scale = operation.gamma / np.sqrt(operation.variance + operation.epsilon)
+        offset = operation.beta - scale * operation.mean
+    return ops.Affine(*_place(operation), scale, offset)
+
+
+def _place(operation: ops.Operation) -> tuple[str, ops.Shape, ops.Shape]:
+    return operation.layer, operation.input_shape, operation.output_shape
+
+
+# A rule takes two neighbours and gives what takes their places, or None where it does not apply.
+Rule = Callable[[ops.Operation, ops.Operation], "list[ops.Operation] | None"]
+
+
+def _until_settled(rule: Rule, operations: list[ops.Operation]) -> list[ops.Operation]:
+    """The list with the rule applied to neighbours until none is left to which it applies."""
+    at = 0
+    while at + 1 < len(operations):
+        new = rule(operations[at], operations[at + 1])
+        if new is None:
+            at += 1
+        else:
+            operations = [*operations[:at], *new, *operations[at + 2 :]]
+            at = max(at - 1, 0)
+    return operations
+
+
+def _pad(first: ops.Operation, then: ops.Operation) -> list[ops.Operation] | None:
+    """Zero padding, then a convolution: taps outside count as 0 as the zeros did."""
+    if not isinstance(first, ops.ZeroPadding) or not isinstance(then, ops.Convolution):
+        return None
+    pads = (first.pads[0] + then.window.pads[0], first.pads[1] + then.window.pads[1])
+    return [replace(then, input_shape=first.input_shape, window=replace(then.window, pads=pads))]
+
+
+def _join(first: ops.Operation, then: ops.Operation) -> list[ops.Operation] | None:
+    """Two affine maps in a row."""
+    if not isinstance(first, ops.Affine) or not isinstance(then, ops.Affine):
+        return None
+    period = math.lcm(len(first.scale), len(then.scale))
+    a, b, c, d = (np.resize(v, period) for v in (first.scale, first.offset, then.scale, then.offset))
+    return [replace(then, input_shape=first.input_shape, scale=c * a, offset=c * b + d)]
+
+
+def _fold_back(first: ops.Operation, then: ops.Operation) -> list[ops.Operation] | None:
+    """A product, then an affine map: kernel' = kernel scale, bias' = bias scale + offset."""
+    if not isinstance(then, ops.Affine):
+        return None
+    if isinstance(first, ops.Reshape):  # the affine map is the same before it
+        shape = first.input_shape
+        return [replace(then, input_shape=shape, output_shape=shape), first]
+    if not isinstance(first, (ops.Dense, ops.Convolution)) or first.kernel.shape[-1] % len(then.scale):
+        return None
+    scale, offset = (np.resize(v, first.kernel.shape[-1]) for v in (then.scale, then.offset))
+    bias = offset if first.bias is None else first.bias * scale + offset
+    return [replace(first, kernel=first.kernel * scale, bias=bias)]
+
+
+def _fold_forward(first: ops.Operation, then: ops.Operation) -> list[ops.Operation] | None:
+    """An affine map, then a product, or something with which it may change places."""
+    if not isinstance(first, ops.Affine):
+        return None
+    if isinstance(then, ops.Reshape):
+        return [then, replace(first, input_shape=then.output_shape, output_shape=then.output_shape)]
+    if isinstance(then, ops.Pooling) and then.input_shape[-1] % len(first.scale) == 0:
+        if then.kind == "average" or first.scale.min() > 0:
+            return [then, replace(first, input_shape=then.output_shape, output_shape=then.output_shape)]
+        return None
+    if not isinstance(then, (ops.Dense, ops.Convolution)) or np.abs(first.offset).max() > LARGEST_OFFSET:
+        return None
+    if isinstance(then, ops.Convolution):
+        outside = then.window.leaves(then.input_shape, then.output_shape) and first.offset.any()
+        if outside or then.kernel.shape[2] % len(first.scale):
+            return None
+    inputs = then.kernel.shape[-2]  # of Dense (I, O), of Convolution (KH, KW, C, O)
+    scale, offset = (np.resize(v, inputs)[:, None] for v in (first.scale, first.offset))
+    added = (then.kernel * offset).reshape(-1, then.kernel.shape[-1]).sum(axis=0)
+    bias = added if then.bias is None else then.bias + added
+    if then.bias is None and not first.offset.any():
+        bias = None
+    kernel = then.kernel * scale
+    return [replace(then, input_shape=first.input_shape, kernel=kernel, bias=bias)]

@@ -1,0 +1,161 @@
+"""From a model to its operations, one function for each kind of row that layers have in a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from nnc.export import operations as ops
+from nnc.layers import Layer
+from nnc.losses import Loss
+
+Arrays = dict[str, np.ndarray]
+
+
+class Model(Protocol):
+    """What is asked of a `Sequential`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def layers(self) -> list[Layer]: ...
+    @property
+    def input_shape(self) -> tuple[int, ...] | None: ...
+    @property
+    def output_shape(self) -> tuple[int, ...] | None: ...
+    @property
+    def loss(self) -> Loss | None: ...
+    def get_weights(self) -> list[np.ndarray]: ...
+    def predict(self, x: Any) -> np.ndarray: ...
+
+
+Place = tuple[str, ops.Shape, ops.Shape]  # a layer's name, the shapes of one sample before and after it
+
+
+def _dense(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    yield ops.Dense(*at, arrays["kernel"], arrays.get("bias"))
+    yield from _activation((at[0], at[2], at[2]), row, arrays)
+
+
+def _convolution(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    yield ops.Convolution(*at, _window(row), arrays["kernel"], arrays.get("bias"))
+    yield from _activation((at[0], at[2], at[2]), row, arrays)
+
+
+def _activation(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    if row["activation"] != "linear":
+        yield ops.Activation(*at, row["activation"], row["alpha"], row["group"])
+
+
+def _prelu(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    yield ops.PReLU(*at, arrays["alpha"])
+
+
+def _pooling(kind: str) -> Lowering:
+    def lower(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+        name, before, after = at
+        map_shape = row["out_height"], row["out_width"], row["channels"]
+        yield ops.Pooling(name, before, map_shape, _window(row), kind)
+        if map_shape != after:
+            yield ops.Reshape(name, map_shape, after)
+
+    return lower
+
+
+def _zero_padding(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    yield ops.ZeroPadding(*at, (row["pad_top"], row["pad_left"]))
+
+
+def _rescaling(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    yield ops.Affine(*at, np.array([row["scale"]]), np.array([row["offset"]]))
+
+
+def _gamma_beta(row: dict[str, Any], arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    return arrays.get("gamma", np.ones(row["group"])), arrays.get("beta", np.zeros(row["group"]))
+
+
+def _batch_normalization(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    moving = arrays["moving_mean"], arrays["moving_variance"]
+    has = row["scale"], row["center"]
+    yield ops.BatchNormalization(
+        *at, *_gamma_beta(row, arrays), *moving, row["epsilon"], row["momentum"], *has
+    )
+
+
+def _layer_normalization(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    yield ops.LayerNormalization(*at, *_gamma_beta(row, arrays), row["epsilon"], row["scale"], row["center"])
+
+
+def _dropout(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    yield ops.Dropout(*at, row["rate"], row["kind"] == "spatial_dropout")
+
+
+def _augmentation(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    yield ops.Augmentation(*at)
+
+
+def _window(row: dict[str, Any]) -> ops.Window:
+    def pair(name: str) -> ops.Pair:
+        return row[f"{name}_height"], row[f"{name}_width"]
+
+    return ops.Window(pair("kernel"), pair("stride"), pair("dilation"), (row["pad_top"], row["pad_left"]))
+
+
+Lowering = Callable[[Place, dict[str, Any], Arrays], Iterator[ops.Operation]]
+
+KINDS: dict[str, Lowering] = {
+    "dense": _dense,
+    "conv2d": _convolution,
+    "activation": _activation,
+    "prelu": _prelu,
+    "max_pooling": _pooling("max"),
+    "average_pooling": _pooling("average"),
+    "zero_padding": _zero_padding,
+    "rescaling": _rescaling,
+    "batch_normalization": _batch_normalization,
+    "layer_normalization": _layer_normalization,
+    "dropout": _dropout,
+    "spatial_dropout": _dropout,
+    "random_affine": _augmentation,
+}
+
+
+def operations(model: Model) -> list[ops.Operation]:
+    """The operations of a model, those of training among them, with its weights as float64.
+
+    Raises
+    ------
+    ValueError
+        If the model is not built, a weight is not finite, or a layer is of a kind that no export knows.
+    """
+    if model.input_shape is None or model.output_shape is None:
+        raise ValueError(
+            "the model is not built, so that it has no weights to export: begin it with an Input, call "
+            "build((None, ...)) or train it first"
+        )
+    weights, found = iter(model.get_weights()), list[ops.Operation]()
+    for layer in model.layers:
+        arrays = {name: next(weights).astype(np.float64) for name in layer.weight_names}
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise ValueError(
+                    f"{name} of layer {layer.name!r} has NaN or infinite values: train again from finite "
+                    "weights, or set_weights, before the model is exported"
+                )
+        found += _of_layer(layer, arrays)
+    return found
+
+
+def _of_layer(layer: Layer, arrays: Arrays) -> Sequence[ops.Operation]:
+    before, after = layer.input_shape or (), layer.output_shape or ()
+    at, rows = (str(layer.name), before, after), layer.rows()
+    if not rows:
+        return [ops.Reshape(*at)] if before != after else []
+    if len(rows) > 1 or rows[0]["kind"] not in KINDS:
+        kinds = ", ".join(str(row["kind"]) for row in rows)
+        raise ValueError(
+            f"layer {layer.name!r} ({kinds}) cannot be exported; the kinds are {', '.join(KINDS)}"
+        )
+    return list(KINDS[rows[0]["kind"]](at, rows[0], arrays))

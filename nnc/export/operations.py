@@ -1,0 +1,186 @@
+"""The operations that a model is made of when it leaves nnc: what every target is generated from.
+
+An operation takes one sample to one sample. Its arrays are plain NumPy arrays, images are (height, width,
+channels), and a flat sample has the last axis running fastest. `nnc.export.lowering` makes the list of a
+model, `nnc.export.folding` the shorter one of inference; a target has one function for each class here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray
+Shape: TypeAlias = tuple[int, ...]
+Pair: TypeAlias = tuple[int, int]  # of rows, of columns
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """What all have: the layer that it comes from and the shapes of one sample before and after."""
+
+    layer: str
+    input_shape: Shape
+    output_shape: Shape
+
+    training_only: ClassVar[bool] = False
+
+    @property
+    def n_inputs(self) -> int:
+        return math.prod(self.input_shape)
+
+    @property
+    def n_outputs(self) -> int:
+        return math.prod(self.output_shape)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of one sample, where the operation is a product; else 0."""
+        return 0
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Operation):
+    """y = x kernel + bias."""
+
+    kernel: Array  # (I, O)
+    bias: Array | None  # (O,)
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.kernel.size
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Windows that slide over a map: output pixel o sees through tap k the input pixel o stride + k dilation -
+    pad, along each axis; taps outside the map are left out.
+    """
+
+    size: Pair
+    strides: Pair
+    dilation: Pair
+    pads: Pair  # above, on the left
+
+    def pads_after(self, shape: Shape, output_shape: Shape) -> Pair:
+        """Rows below the map and columns right of it that the last windows reach, or (if negative) leave."""
+        below, right = (
+            (out - 1) * stride + dilation * (size - 1) + 1 - pad - length
+            for length, out, size, stride, dilation, pad in zip(
+                shape, output_shape, self.size, self.strides, self.dilation, self.pads, strict=False
+            )
+        )
+        return below, right
+
+    def leaves(self, shape: Shape, output_shape: Shape) -> bool:
+        """Whether some tap lies outside the map."""
+        return max(*self.pads, *self.pads_after(shape, output_shape)) > 0
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution(Operation):
+    """y[o] = bias + sum over the taps inside of x[tap] kernel[tap]."""
+
+    window: Window
+    kernel: Array  # (KH, KW, C, O)
+    bias: Array | None  # (O,)
+
+    @property
+    def multiply_adds(self) -> int:
+        """With the taps outside the map counted too."""
+        return self.kernel.size * math.prod(self.output_shape[:2])
+
+
+@dataclass(frozen=True, eq=False)
+class Pooling(Operation):
+    """y[o, c] = the largest ("max") or the mean ("average") of x[tap, c] over the taps inside."""
+
+    window: Window
+    kind: str
+
+
+@dataclass(frozen=True, eq=False)
+class ZeroPadding(Operation):
+    """The map with zeros around it."""
+
+    pads: Pair  # above, on the left
+
+
+@dataclass(frozen=True, eq=False)
+class Affine(Operation):
+    """y = scale x + offset, where scale and offset (G,) repeat along the flat sample."""
+
+    scale: Array
+    offset: Array
+
+
+@dataclass(frozen=True, eq=False)
+class BatchNormalization(Operation):
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, each (C,) for the last axis."""
+
+    gamma: Array
+    beta: Array
+    mean: Array
+    variance: Array
+    epsilon: float
+    momentum: float
+    has_gamma: bool
+    has_beta: bool
+
+
+@dataclass(frozen=True, eq=False)
+class LayerNormalization(Operation):
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, with the mean and the variance of each run of
+    G features; gamma and beta (G,).
+    """
+
+    gamma: Array
+    beta: Array
+    epsilon: float
+    has_gamma: bool
+    has_beta: bool
+
+    @property
+    def group(self) -> int:
+        return len(self.gamma)
+
+
+@dataclass(frozen=True, eq=False)
+class Activation(Operation):
+    """y = f(x), f a name of `nnc.activations`; softmax over runs of `group` features, the last axis."""
+
+    function: str
+    alpha: float
+    group: int
+
+
+@dataclass(frozen=True, eq=False)
+class PReLU(Operation):
+    """y = x if x > 0 else alpha x, alpha (F,)."""
+
+    alpha: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Reshape(Operation):
+    """The same values in the same order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dropout(Operation):
+    """In training, values (or, if `spatial`, maps) are set to 0; in inference, y = x."""
+
+    rate: float
+    spatial: bool
+
+    training_only: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, eq=False)
+class Augmentation(Operation):
+    """In training, images are changed; in inference, y = x."""
+
+    training_only: ClassVar[bool] = True

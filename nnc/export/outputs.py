@@ -1,0 +1,59 @@
+"""What a model's outputs are: probabilities, logits of such, or other values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from nnc import losses
+from nnc.export import operations as ops
+from nnc.export.lowering import Model
+
+
+class Outputs(NamedTuple):
+    """kind: "probabilities", "logits" or "values"; link: what makes probabilities of logits, "softmax" or
+    "sigmoid" ("" of values).
+    """
+
+    kind: str
+    link: str
+
+    @property
+    def classes(self) -> bool:
+        """Whether the model is a classifier."""
+        return self.kind != "values"
+
+
+def outputs_of(model: Model, operations: Sequence[ops.Operation]) -> Outputs:
+    """What the outputs of a model with these operations are, by its last activation or else its loss.
+
+    Raises
+    ------
+    ValueError
+        If the loss is a Python function.
+    """
+    loss = model.loss
+    if isinstance(loss, losses.FunctionLoss):
+        raise ValueError(
+            f"the model's loss {loss!r} is a Python function, which does not say whether the outputs are "
+            "probabilities, logits or values: compile(optimizer, loss) with one of nnc.losses before the model is "
+            "exported, or without any, compile(loss=None); the weights stay"
+        )
+    shape = model.output_shape or ()
+    if len(shape) > 1:
+        return Outputs("values", "")
+    links = {"softmax": shape[0] > 1, "sigmoid": shape[0] == 1}
+    last = next(
+        (op for op in reversed(operations) if not (op.training_only or isinstance(op, ops.Reshape))), None
+    )
+    if isinstance(last, ops.Activation) and last.group in (last.n_outputs, shape[0]):
+        if links.get(last.function):
+            return Outputs("probabilities", last.function)
+    crossentropies = {
+        "softmax": (losses.CategoricalCrossentropy, losses.SparseCategoricalCrossentropy),
+        "sigmoid": (losses.BinaryCrossentropy,),
+    }
+    for link, classes in crossentropies.items():
+        if isinstance(loss, classes) and links[link]:
+            return Outputs("logits" if loss.from_logits else "probabilities", link)
+    return Outputs("values", "")
