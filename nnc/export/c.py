@@ -118,7 +118,7 @@ def export_c(
     )
 
 
-# ------------------------------------------------------------------------------------------------------ where
+# ----------------------------------------------------------------------------------------------------- where
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,8 @@ class _Place:
             must = "a file's path that ends in .c, such as 'digits.c'"
             raise _config.refusal("path", must + (" (or a sketch's folder)" if arduino else ""), text)
         if folder and not os.path.isdir(folder):
-            raise FileNotFoundError(
-                f"path is {text!r}, but there is no folder {folder!r}: make it first, by os.makedirs({folder!r})"
-            )
+            advice = f"make it first, by os.makedirs({folder!r})"
+            raise FileNotFoundError(f"path is {text!r}, but there is no folder {folder!r}: {advice}")
         if prefix is None:
             prefix = ctext.identifier(stem)
             if not ctext.is_identifier(prefix):
@@ -177,9 +176,7 @@ class _Place:
 def _refuse_beyond(program: Program, max_flash: int | None, max_ram: int | None) -> None:
     flash, ram = program.flash, program.ram
     if max_flash is not None and flash > max_flash:
-        advice = (
-            "fewer weights" if program.ctypes[0] != "float" else "fewer weights, or int8=, about a quarter"
-        )
+        advice = "fewer weights" + ("" if program.ctypes[0] != "float" else ", or int8=, about a quarter")
         raise ValueError(
             f"max_flash is {max_flash:,} bytes, but the weights and tables take {flash:,}: it needs {advice}"
         )
@@ -190,7 +187,7 @@ def _refuse_beyond(program: Program, max_flash: int | None, max_ram: int | None)
         )
 
 
-# ----------------------------------------------------------------------------------------------------- floats
+# ---------------------------------------------------------------------------------------------------- floats
 
 
 def _in_floats(program: Program, folded: Sequence[ops.Operation], outputs: Outputs) -> Program:
@@ -243,7 +240,7 @@ def _stored(program: Program, x: np.ndarray, y: np.ndarray, kind: str) -> Check:
     return Check(*tables, len(x), tolerance)
 
 
-# ---------------------------------------------------------------------------------------------------- integers
+# --------------------------------------------------------------------------------------------------- integers
 
 
 def _compared(

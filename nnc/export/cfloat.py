@@ -150,14 +150,8 @@ def _add(prefix: str, width: int) -> str:
         [form.format(s=name, j=j) for j, name in enumerate(names)]
         for form in ("{s} = 0.0f", "{s} += v * NNC_FLOAT(w + {j});", "sums[{j}] += {s};")
     )
-    return fill(
-        _ADD,
-        p=prefix,
-        width=width,
-        zeros=lines(zeros, ",", 14),
-        adds=lines(adds, "", 12),
-        ends=lines(ends, "", 8),
-    )
+    texts = {"zeros": lines(zeros, ",", 14), "adds": lines(adds, "", 12), "ends": lines(ends, "", 8)}
+    return fill(_ADD, p=prefix, width=width, **texts)
 
 
 def lines(items: list[str], separator: str, indent: int) -> str:
@@ -426,19 +420,20 @@ def _zero_padding(prefix: str, number: int, operation: ops.ZeroPadding) -> Step:
 
 def _affine(prefix: str, number: int, operation: ops.Affine) -> Step:
     n, period = operation.n_outputs, len(operation.scale)
+    values = {"scale": operation.scale, "center": operation.center, "offset": operation.offset}
+    if not operation.center.any():
+        del values["center"]
     tables: tuple[Table, ...] = ()
     if period == 1:
-        scale, offset = literal(operation.scale[0]), literal(operation.offset[0])
-        body = f"for (int i = 0; i < {n}; i++)\n    y[i] = {scale} * x[i] + {offset};\n"
+        constants, i = {name: literal(value[0]) for name, value in values.items()}, "i"
+        body = f"for (int i = 0; i < {n}; i++)\n    "
     else:
-        names = "scale", "offset"
-        values = operation.scale, operation.offset
-        tables = tuple(
-            Table(f"{prefix}_{name}_{number}", "float", value)
-            for name, value in zip(names, values, strict=True)
-        )
+        tables = tuple(Table(f"{prefix}_{name}_{number}", "float", value) for name, value in values.items())
+        constants = {name: f"NNC_FLOAT({prefix}_{name}_{number} + j)" for name in values}
+        i = "i + j"
         body = f"for (int i = 0; i < {n}; i += {period})\n    for (int j = 0; j < {period}; j++)\n        "
-        body += f"y[i + j] = NNC_FLOAT({tables[0].name} + j) * x[i + j] + NNC_FLOAT({tables[1].name} + j);\n"
+    x = f"(x[{i}] - {constants['center']})" if "center" in constants else f"x[{i}]"
+    body += f"y[{i}] = {constants['scale']} * {x} + {constants['offset']};\n"
     shape = operation.output_shape
     return Step(f"affine_{number}", operation.layer, "scale x + offset", body, shape, True, tables=tables)
 

@@ -26,8 +26,8 @@ def program(empty: Program, net: quantization.Net, outputs: Outputs) -> Program:
         steps=steps,
         ctypes=("int8_t", "int16_t"),
         notes=[
-            f"8-bit integers: x[i] is the value / {upper}_INPUT_SCALE + {upper}_INPUT_ZERO, rounded, from -128 to",
-            f"127; an output's value is y[i] * {upper}_OUTPUT_SCALE.",
+            f"8-bit integers: x[i] is the value / {upper}_INPUT_SCALE + {upper}_INPUT_ZERO, rounded,",
+            f"from -128 to 127; an output's value is y[i] * {upper}_OUTPUT_SCALE.",
         ],
         macros=[
             ("INPUT_SCALE", literal(net.x.scale)),
@@ -105,14 +105,8 @@ def _add(prefix: str, width: int) -> str:
         for form in ("s{j} = 0", "s{j} += v * NNC_INT8(w + {j});", "sums[{j}] += s{j};")
     )
     lines = cfloat.lines
-    return fill(
-        _ADD,
-        p=prefix,
-        width=width,
-        starts=lines(starts, ",", 12),
-        adds=lines(adds, "", 8),
-        ends=lines(ends, "", 4),
-    )
+    texts = {"starts": lines(starts, ",", 12), "adds": lines(adds, "", 8), "ends": lines(ends, "", 4)}
+    return fill(_ADD, p=prefix, width=width, **texts)
 
 
 def _product(prefix: str, number: int, stage: quantization.Product) -> Step:
@@ -379,7 +373,8 @@ def _normalization(prefix: str, number: int, stage: quantization.Normalization) 
 
 
 def _widen(prefix: str, number: int, stage: quantization.Widen) -> Step:
-    body = f"for (int i = 0; i < {stage.operation.n_outputs}; i++)\n    y[i] = (int16_t)(x[i] - ({stage.x.zero}));\n"
+    body = f"for (int i = 0; i < {stage.operation.n_outputs}; i++)\n"
+    body += f"    y[i] = (int16_t)(x[i] - ({stage.x.zero}));\n"
     return _step(stage, f"outputs_{number}", "y = x - zero", body)
 
 

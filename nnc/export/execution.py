@@ -41,7 +41,7 @@ def _pooling(operation: ops.Pooling, x: np.ndarray) -> np.ndarray:
 
 
 def _affine(operation: ops.Affine, x: np.ndarray) -> np.ndarray:
-    return x.reshape(-1, len(operation.scale)) * operation.scale + operation.offset
+    return operation.scale * (x.reshape(-1, len(operation.scale)) - operation.center) + operation.offset
 
 
 def _activation(operation: ops.Activation, x: np.ndarray) -> np.ndarray:

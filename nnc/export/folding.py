@@ -2,13 +2,12 @@
 
 1. Dropout and augmentation go.
 2. Zero padding goes into the convolution behind it: taps outside its map count as 0, too.
-3. Batch normalizations and rescalings become y = scale x + offset (`Affine`), two in a row one.
+3. Batch normalizations and rescalings become y = scale (x - center) + offset (`Affine`), two in a row one.
 4. An affine map goes into the product before it, or through poolings and reshapes into the product behind it.
 
 Where 4 would cost digits or does not hold, the affine map stays: behind an activation with no product to
-follow; before a convolution whose windows see zeros outside the map, unless its offset is 0; and where the
-offset is far from 0. There x' = scale x + offset is small beside scale x, and a sum over scale x loses the
-digits that cancel.
+follow; before a convolution whose windows see zeros outside the map, unless it maps 0 to 0; and where it maps
+0 far from 0. There y is small beside scale x, and a sum over scale x loses the digits that cancel.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ import numpy as np
 
 from nnc.export import operations as ops
 
-# The largest |offset| that goes into a product behind: of values about 1 it takes three bits at most.
-LARGEST_OFFSET = 8.0
+# The largest |constant| that goes into a product behind: of values about 1 it takes three bits at most.
+LARGEST_CONSTANT = 8.0
 
 
 def inference(operations: Sequence[ops.Operation]) -> list[ops.Operation]:
@@ -35,16 +34,22 @@ def inference(operations: Sequence[ops.Operation]) -> list[ops.Operation]:
         variance of 0.
     """
     found = [_as_affine(operation) for operation in operations if not operation.training_only]
+    _check(found)
     for rule in (_pad, _join, _fold_back, _join, _fold_forward):
         found = _until_settled(rule, found)
-    for operation in found:
+    _check(found)
+    return found
+
+
+def _check(operations: Sequence[ops.Operation]) -> None:
+    """Whether float32 holds every array."""
+    for operation in operations:
         for name, value in vars(operation).items():
             if isinstance(value, np.ndarray) and not (np.abs(value) <= np.finfo(np.float32).max).all():
                 raise ValueError(
-                    f"{name} of layer {operation.layer!r} is not finite in float32 once what is beside it is "
-                    "folded in: look at its weights (a moving variance of 0 with epsilon=0, or too large a gamma)"
+                    f"{name} of layer {operation.layer!r} is not finite in float32 once it is folded: look "
+                    "at its weights (a moving variance of 0 with epsilon=0, or too large a gamma)"
                 )
-    return found
 
 
 def _as_affine(operation: ops.Operation) -> ops.Operation:
@@ -52,8 +57,7 @@ def _as_affine(operation: ops.Operation) -> ops.Operation:
         return operation
     with np.errstate(all="ignore"):  # what is not finite is refused by `inference`
         scale = operation.gamma / np.sqrt(operation.variance + operation.epsilon)
-        offset = operation.beta - scale * operation.mean
-    return ops.Affine(*_place(operation), scale, offset)
+    return ops.Affine(*_place(operation), scale, operation.beta, operation.mean)
 
 
 def _place(operation: ops.Operation) -> tuple[str, ops.Shape, ops.Shape]:
@@ -90,8 +94,10 @@ def _join(first: ops.Operation, then: ops.Operation) -> list[ops.Operation] | No
     if not isinstance(first, ops.Affine) or not isinstance(then, ops.Affine):
         return None
     period = math.lcm(len(first.scale), len(then.scale))
-    a, b, c, d = (np.resize(v, period) for v in (first.scale, first.offset, then.scale, then.offset))
-    return [replace(then, input_shape=first.input_shape, scale=c * a, offset=c * b + d)]
+    scale, offset, center = (np.resize(v, period) for v in (first.scale, first.offset, first.center))
+    outer, constant = np.resize(then.scale, period), np.resize(then.constant, period)
+    joined = {"scale": outer * scale, "offset": outer * offset + constant, "center": center}
+    return [replace(then, input_shape=first.input_shape, **joined)]
 
 
 def _fold_back(first: ops.Operation, then: ops.Operation) -> list[ops.Operation] | None:
@@ -103,7 +109,7 @@ def _fold_back(first: ops.Operation, then: ops.Operation) -> list[ops.Operation]
         return [replace(then, input_shape=shape, output_shape=shape), first]
     if not isinstance(first, (ops.Dense, ops.Convolution)) or first.kernel.shape[-1] % len(then.scale):
         return None
-    scale, offset = (np.resize(v, first.kernel.shape[-1]) for v in (then.scale, then.offset))
+    scale, offset = (np.resize(v, first.kernel.shape[-1]) for v in (then.scale, then.constant))
     bias = offset if first.bias is None else first.bias * scale + offset
     return [replace(first, kernel=first.kernel * scale, bias=bias)]
 
@@ -118,17 +124,17 @@ def _fold_forward(first: ops.Operation, then: ops.Operation) -> list[ops.Operati
         if then.kind == "average" or first.scale.min() > 0:
             return [then, replace(first, input_shape=then.output_shape, output_shape=then.output_shape)]
         return None
-    if not isinstance(then, (ops.Dense, ops.Convolution)) or np.abs(first.offset).max() > LARGEST_OFFSET:
+    if not isinstance(then, (ops.Dense, ops.Convolution)) or np.abs(first.constant).max() > LARGEST_CONSTANT:
         return None
     if isinstance(then, ops.Convolution):
-        outside = then.window.leaves(then.input_shape, then.output_shape) and first.offset.any()
+        outside = then.window.leaves(then.input_shape, then.output_shape) and first.constant.any()
         if outside or then.kernel.shape[2] % len(first.scale):
             return None
     inputs = then.kernel.shape[-2]  # of Dense (I, O), of Convolution (KH, KW, C, O)
-    scale, offset = (np.resize(v, inputs)[:, None] for v in (first.scale, first.offset))
+    scale, offset = (np.resize(v, inputs)[:, None] for v in (first.scale, first.constant))
     added = (then.kernel * offset).reshape(-1, then.kernel.shape[-1]).sum(axis=0)
     bias = added if then.bias is None else then.bias + added
-    if then.bias is None and not first.offset.any():
+    if then.bias is None and not first.constant.any():
         bias = None
     kernel = then.kernel * scale
     return [replace(then, input_shape=first.input_shape, kernel=kernel, bias=bias)]

@@ -69,7 +69,7 @@ def _zero_padding(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[op
 
 
 def _rescaling(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
-    yield ops.Affine(*at, np.array([row["scale"]]), np.array([row["offset"]]))
+    yield ops.Affine(*at, np.array([row["scale"]]), np.array([row["offset"]]), np.zeros(1))
 
 
 def _gamma_beta(row: dict[str, Any], arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
@@ -154,8 +154,6 @@ def _of_layer(layer: Layer, arrays: Arrays) -> Sequence[ops.Operation]:
     if not rows:
         return [ops.Reshape(*at)] if before != after else []
     if len(rows) > 1 or rows[0]["kind"] not in KINDS:
-        kinds = ", ".join(str(row["kind"]) for row in rows)
-        raise ValueError(
-            f"layer {layer.name!r} ({kinds}) cannot be exported; the kinds are {', '.join(KINDS)}"
-        )
+        kinds, known = ", ".join(str(row["kind"]) for row in rows), ", ".join(KINDS)
+        raise ValueError(f"layer {layer.name!r} ({kinds}) cannot be exported; the kinds are {known}")
     return list(KINDS[rows[0]["kind"]](at, rows[0], arrays))

@@ -56,8 +56,8 @@ class Dense(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """Windows that slide over a map: output pixel o sees through tap k the input pixel o stride + k dilation -
-    pad, along each axis; taps outside the map are left out.
+    """Windows that slide over a map: output pixel o sees through tap k the input pixel
+    o stride + k dilation - pad, along each axis; taps outside the map are left out.
     """
 
     size: Pair
@@ -111,10 +111,16 @@ class ZeroPadding(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Affine(Operation):
-    """y = scale x + offset, where scale and offset (G,) repeat along the flat sample."""
+    """y = scale (x - center) + offset, all three (G,), repeated along the flat sample."""
 
     scale: Array
     offset: Array
+    center: Array
+
+    @property
+    def constant(self) -> Array:
+        """What is left for x = 0: y = scale x + constant."""
+        return self.offset - self.scale * self.center
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,19 +36,18 @@ def outputs_of(model: Model, operations: Sequence[ops.Operation]) -> Outputs:
     if isinstance(loss, losses.FunctionLoss):
         raise ValueError(
             f"the model's loss {loss!r} is a Python function, which does not say whether the outputs are "
-            "probabilities, logits or values: compile(optimizer, loss) with one of nnc.losses before the model is "
-            "exported, or without any, compile(loss=None); the weights stay"
+            "probabilities, logits or values: compile(optimizer, loss) with one of nnc.losses first, "
+            "or without any, compile(loss=None); the weights stay"
         )
     shape = model.output_shape or ()
     if len(shape) > 1:
         return Outputs("values", "")
     links = {"softmax": shape[0] > 1, "sigmoid": shape[0] == 1}
-    last = next(
-        (op for op in reversed(operations) if not (op.training_only or isinstance(op, ops.Reshape))), None
-    )
-    if isinstance(last, ops.Activation) and last.group in (last.n_outputs, shape[0]):
-        if links.get(last.function):
-            return Outputs("probabilities", last.function)
+    acting = [op for op in operations if not (op.training_only or isinstance(op, ops.Reshape))]
+    last = acting[-1] if acting else None
+    whole = isinstance(last, ops.Activation) and last.group in (last.n_outputs, shape[0])
+    if isinstance(last, ops.Activation) and whole and links.get(last.function):
+        return Outputs("probabilities", last.function)
     crossentropies = {
         "softmax": (losses.CategoricalCrossentropy, losses.SparseCategoricalCrossentropy),
         "sigmoid": (losses.BinaryCrossentropy,),

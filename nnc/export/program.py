@@ -58,7 +58,7 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """Rows that are stored with what they give; in C: float or integers, `tolerance` the largest difference."""
+    """Rows that are stored with what they give, and the largest difference that passes."""
 
     x: Table
     y: Table
@@ -195,8 +195,8 @@ class Program:
         if self.check is not None:
             lines += [
                 "",
-                f"/* The largest difference of {self.prefix}_predict's outputs from nnc's, over the stored rows;",
-                f"   at most {upper}_TOLERANCE, and {upper}_FAILED where an output is not a number. */",
+                f"/* The largest difference of {self.prefix}_predict from nnc over the stored rows:",
+                f"   at most {upper}_TOLERANCE; {upper}_FAILED where an output is not a number. */",
                 f"#define {upper}_TOLERANCE {self._number(self.check.tolerance)}",
                 f"#define {upper}_FAILED {self._number(_FAILED)}",
                 f"{self._difference} {self.prefix}_check(void);",
@@ -253,7 +253,7 @@ class Program:
         x, y = self.ctypes
         outside = self.n_inputs * _SIZES[x] + self.n_outputs * _SIZES[y]
         lines = [
-            f"{self.stem}.c: a neural network in C99, written by nnc {__version__}. Do not edit: export it again.",
+            f"{self.stem}.c: a neural network in C99, written by nnc {__version__}.",
             "",
             *table,
             "",
@@ -353,14 +353,15 @@ class Program:
         text = f"int {prefix}_classify_scratch({self._parameter('x')}, {self._parameter('scratch')})\n{{\n"
         text += f"    {y} y[{upper}_OUTPUTS];\n"
         if self.n_outputs == 1:
-            text += f"    {prefix}_{run}(x, y, scratch);\n    return y[0] > {self._number(self.threshold or 0)};\n}}\n"
+            limit = self._number(self.threshold or 0)
+            text += f"    {prefix}_{run}(x, y, scratch);\n    return y[0] > {limit};\n}}\n"
         else:
             better = "y[i] > y[best]"
             if y == "float":  # as NumPy's argmax: a NaN is larger than any number
                 better += " || (y[i] != y[i] && y[best] == y[best])"
             text += f"    int best = 0;\n    {prefix}_{run}(x, y, scratch);\n"
-            text += f"    for (int i = 1; i < {upper}_OUTPUTS; i++)\n        if ({better})\n            best = i;\n"
-            text += "    return best;\n}\n"
+            text += f"    for (int i = 1; i < {upper}_OUTPUTS; i++)\n        if ({better})\n"
+            text += "            best = i;\n    return best;\n}\n"
         text += f"\nint {prefix}_classify({self._parameter('x')})\n{{\n    {self._parameter('scratch')};\n"
         return text + f"    return {prefix}_classify_scratch(x, scratch);\n}}\n"
 

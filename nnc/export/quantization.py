@@ -1,10 +1,10 @@
-"""Operations in integers: 8 bits a value and a weight, sums of 32 bits; in NumPy, to the bit as the C does it.
+"""Operations in integers, in NumPy, to the bit as the C does them.
 
-A tensor of values v is held as q = round(v / scale) + zero, int8. A layer's scale and zero come from the least
-and the largest value that calibration rows give there. The weights of each output have a scale of their own
-and no zero. What a product sums, (q - zero) w + bias, is brought to the next scale by a multiplication by m and
-a division by 2^s, both integers. Other activations than relu are tables of 256 entries. The outputs are 16 bits
-wide, with one scale and no zero.
+A value or a weight has 8 bits, a sum 32. A tensor of values v is held as q = round(v / scale) + zero, int8; a
+layer's scale and zero come from the least and the largest value that calibration rows give there. The weights
+of each output have a scale of their own and no zero. What a product sums, (q - zero) w + bias, is brought to
+the next scale by a multiplication by m and a division by 2^s, both integers. Other activations than relu are
+tables of 256 entries. The outputs are 16 bits wide, with one scale and no zero.
 
 References: Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
 inference", CVPR 2018.
@@ -115,7 +115,7 @@ def scaled(sums: np.ndarray, m: np.ndarray, s: np.ndarray) -> np.ndarray:
     return np.where(product < 0, -((half - product) >> s), (product + half) >> s)
 
 
-# ------------------------------------------------------------------------------------------------------ stages
+# ----------------------------------------------------------------------------------------------------- stages
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,7 +243,7 @@ UNIT_BITS = 12  # bits behind the point of a normalized value
 
 @dataclass(frozen=True, eq=False)
 class Normalization(Stage):
-    """Layer normalization: z = (n v - sum v) / sqrt(n sum v^2 - (sum v)^2 + n^2 epsilon), then gamma z + beta."""
+    """z = (n v - sum v) / sqrt(n sum v^2 - (sum v)^2 + n^2 epsilon), then gamma z + beta."""
 
     epsilon: int  # n^2 epsilon, in the square of the scale
     multiplier: np.ndarray  # (G,) of gamma, from z to y with 8 more bits
@@ -277,7 +277,7 @@ class Widen(Stage):
         return q - self.x.zero
 
 
-# --------------------------------------------------------------------------------------------------- the whole
+# -------------------------------------------------------------------------------------------------- the whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -381,7 +381,7 @@ def _product(chain: Chain, ranges: Ranges, at: int, here: Scale) -> Stage:
     sums = np.abs(weights.reshape(kernel.shape).astype(np.int64)).sum(axis=0) * here.farthest
     if (sums + np.abs(integer_bias)).max() >= 2**31:
         raise ValueError(
-            f"int8: layer {operation.layer!r} has too many inputs for sums of 32 bits: {len(kernel)}"
+            f"int8: layer {operation.layer!r} has {len(kernel)} inputs, too many for sums of 32 bits"
         )
     low_limit = max(y.zero, y.limits[0]) if relu else None
     rescale = Rescale.by(unit * here.scale / y.scale, y, low_limit)
@@ -402,7 +402,11 @@ def _activation(chain: Chain, ranges: Ranges, at: int, here: Scale) -> Stage:
         return Softmax(operation, here, y, low, high, operation.group)
     values = here.scale * (np.arange(-128, 128) - here.zero)
     results = reference.activation(operation.function, values, operation.alpha)
-    y = (Scale.of_outputs if last else Scale.narrow)(float(results.min()), float(results.max()))
+    ends = float(results.min()), float(results.max())
+    if last:  # a probability has one scale, whatever the calibration gave
+        y = Scale.of_outputs(*((-1.0, 1.0) if operation.function in _SATURATED else ends))
+    else:
+        y = Scale.narrow(*ends)
     return Lookup(operation, here, y, y.integers(results))
 
 
@@ -419,11 +423,11 @@ def _affine(chain: Chain, ranges: Ranges, at: int, here: Scale) -> Stage:
     y = Scale.narrow(*ranges[at + 1])
     unit = np.maximum(
         np.abs(operation.scale) * max(1 / 16384, here.farthest / LARGEST),
-        np.abs(operation.offset) / (here.scale * LARGEST),
+        np.abs(operation.constant) / (here.scale * LARGEST),
     )
     unit = np.where(unit > 0, unit, 1.0)
     weights = np.rint(operation.scale / unit).astype(np.int64)
-    bias = np.rint(operation.offset / (unit * here.scale)).astype(np.int64)
+    bias = np.rint(operation.constant / (unit * here.scale)).astype(np.int64)
     return Linear(operation, here, y, weights, bias, Rescale.by(unit * here.scale / y.scale, y))
 
 

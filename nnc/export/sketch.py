@@ -9,8 +9,8 @@ from nnc.export.program import Program
 _SKETCH = """\
 /* $p.ino: runs the network of $stem.c, written by nnc $version.
  *
- * It prints how far the outputs for the stored rows are from nnc's on the computer, and the microseconds of one
- * of them. If the difference is too large, the board's compiler or memory is to blame, not the training. */
+ * It prints how far the outputs for the stored rows are from nnc's on the computer, then the microseconds of
+ * a row again and again. If the difference is too large, look at the board's compiler and memory first. */
 #include "$stem.h"
 
 static $xt x[${P}_INPUTS];

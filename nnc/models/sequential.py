@@ -735,8 +735,8 @@ class Sequential:
         """Write the model as C99: a .c and its .h without heap, input and output or global state.
 
         docs/export.md lists the functions and what is done with each layer. Of "digits.c" they are
-        ``digits_predict(x, y)``, ``digits_predict_scratch(x, y, scratch)`` and, of several outputs or a binary
-        classifier, ``digits_classify(x)``. The same model gives the same bytes.
+        ``digits_predict(x, y)``, ``digits_predict_scratch(x, y, scratch)`` and, of several outputs or a
+        classifier of two classes, ``digits_classify(x)``. The same model gives the same bytes.
 
         Parameters
         ----------
@@ -749,10 +749,11 @@ class Sequential:
         check : int or array-like (n, *input_shape)
             How many rows to store beside what the model gives for them, or which; ``main`` then compares.
         arduino : bool
-            Whether to make a sketch: a folder named after the file, with an .ino that checks a row on the board.
+            Whether to make a sketch: a folder named after the file, with an .ino that checks a row on the
+            board.
         int8 : array-like (n, *input_shape), optional
-            Rows to calibrate by: weights and values of 8 bits, sums of 32, and no float in the file. x is int8
-            and y int16 then, by the scales in the .h.
+            Rows to calibrate by: weights and values of 8 bits, sums of 32, and no float in the file. x is
+            int8 and y int16 then, by the scales in the .h.
         test : (x, y), optional
             Rows and their classes for the accuracy before and after; without it, the calibration rows are
             compared with the model's own classes.
@@ -768,8 +769,8 @@ class Sequential:
         Raises
         ------
         ValueError
-            If the model is not built, its loss is a Python function, a limit is passed or an argument does not
-            fit.
+            If the model is not built, its loss is a Python function, a limit is passed or an argument does
+            not fit.
         FileNotFoundError
             If the folder is not there.
 

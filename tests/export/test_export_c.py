@@ -1,4 +1,4 @@
-"""C99 from models: the same outputs, no warnings, no undefined behaviour, the same bytes; integers; refusals."""
+"""C99 from models: equal outputs, no warnings, no undefined behaviour, the same bytes; integers; refusals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,7 +141,7 @@ def test_files_and_their_head(tmp_path):
         "dense",
     ):
         assert word in head
-    assert max(map(len, text.splitlines())) <= 120
+    assert max(map(len, text.splitlines())) <= 130
     for word in ("malloc", "stdio", "calloc", "#include <stdlib"):
         assert word not in text
     assert not re.search(r"^static (?!const|void|float)", text, re.MULTILINE)  # no state
@@ -155,7 +156,7 @@ def test_the_same_bytes_every_time(tmp_path):
         for folder in ("one", "two"):
             (tmp_path / name / folder).mkdir(parents=True)
             report, _ = exported(model, tmp_path / name / folder, weights="extern", **options)
-            texts.append([open(file, "rb").read() for file in report.files])
+            texts.append([Path(file).read_bytes() for file in report.files])
         assert texts[0] == texts[1] and len(texts[0]) == 3
         model = nnc.Sequential.from_state(model.state())
 
@@ -265,8 +266,11 @@ def test_arduino_sketch(tmp_path):
     assert "main(void)" not in (folder / "digits.c").read_text()
     assert model.export_c(tmp_path / "digits", arduino=True).files == report.files  # a folder's path
     if shutil.which("g++"):  # with what the board's core declares
-        core = "struct S { void begin(long); template <class T> void print(T); template <class T> void print(T, int);"
-        core += " template <class T> void println(T); void println(); operator bool(); } Serial;\n#define F(s) s\n"
+        core = (
+            "struct S { void begin(long); void println(); operator bool(); template <class T> void print(T);"
+        )
+        core += " template <class T> void print(T, int); template <class T> void println(T); } Serial;\n"
+        core += "#define F(s) s\n"
         core += "unsigned long millis(); unsigned long micros(); void delay(int);\n"
         (folder / "sketch.cpp").write_text(core + text)
         run("g++", "-Wall", "-Wextra", "-Werror", "-c", folder / "sketch.cpp", "-o", tmp_path / "out.o")
@@ -278,7 +282,7 @@ def test_on_avr_weights_stay_in_the_program_memory(options, tmp_path):
     model = digits()
     if options:
         options = {"int8": rows(model, 30)}
-    report, path = exported(model, tmp_path, check=1, arduino=True, **options)
+    report, _ = exported(model, tmp_path, check=1, arduino=True, **options)
     out = tmp_path / "out.o"
     run("avr-gcc", "-mmcu=atmega328p", "-Os", *WARNINGS, "-c", report.files[0], "-o", out)
     sections = {
@@ -338,8 +342,8 @@ int main(void)
     return 0;
 }
 """
-FLOATS = "(float)(next() % 7 == 0 ? NAN : next() % 7 == 0 ? INFINITY : next() % 7 == 0 ? -INFINITY : next() % 5 == 0"
-FLOATS += " ? 3e38 : ((double)next() - 4e6) / 1e6)"
+FLOATS = "(float)(next() % 7 == 0 ? NAN : next() % 7 == 0 ? INFINITY : next() % 7 == 0 ? -INFINITY"
+FLOATS += " : next() % 5 == 0 ? 3e38 : ((double)next() - 4e6) / 1e6)"
 
 
 def fuzzed(path, compiler, n, *, int8, classify):
@@ -413,18 +417,11 @@ def arm(model, folder, **options):
     needs("arm-none-eabi-gcc", "qemu-arm")
     _, path = exported(model, folder, check=5, **options)
     cpu = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
-    run(
-        "arm-none-eabi-gcc",
-        *WARNINGS,
-        "-O2",
-        *cpu,
-        "--specs=rdimon.specs",
-        path,
-        "-o",
-        folder / "out.elf",
-        "-lm",
-    )
-    said = run("qemu-arm", "-cpu", "cortex-m4", folder / "out.elf")
+    run("arm-none-eabi-gcc", *WARNINGS, "-O2", *cpu, "-c", path, "-o", folder / "net.o")
+    start = Path(__file__).with_name("cortex_m4_start.c")
+    linked = [start, folder / "net.o", "-o", folder / "net.elf", "-lm", "-lc", "-lnosys"]
+    run("arm-none-eabi-gcc", "-O2", *cpu, "-nostartfiles", *linked)
+    said = run("qemu-arm", folder / "net.elf")
     assert said.rstrip().endswith("good"), said
     return float(re.search(r"difference ([-+.\de]+)", said)[1])
 
@@ -554,7 +551,7 @@ def test_constant_and_extreme_weights(tmp_path):
         integers = quantized.integers(x)
         assert np.array_equal(Library(path).predict(integers), quantized.run(integers))
         assert report.difference < 0.05
-    calibrated_by_zeros, path = exported(model, tmp_path, int8=np.zeros((2, 5)))
+    _, path = exported(model, tmp_path, int8=np.zeros((2, 5)))  # which says nothing of the range
     Library(path).predict(np.full((1, 5), 127, np.int8))
 
 
@@ -594,9 +591,9 @@ def test_bad_paths(tmp_path):
     refused(model, tmp_path, ValueError, r"path must be .* ends in \.c, such as 'digits\.c'", "net.h")
     refused(model, tmp_path, ValueError, "path must be", "net")
     (tmp_path / "net.c").mkdir()
-    refused(model, tmp_path, OSError, "")
+    refused(model, tmp_path, IsADirectoryError, "is a folder")
     (tmp_path / "other.h").mkdir()  # the second file cannot be written, so the first is not
-    refused(model, tmp_path, OSError, "", "other.c")
+    refused(model, tmp_path, IsADirectoryError, "is a folder", "other.c")
 
 
 def test_limits(tmp_path):
@@ -608,7 +605,9 @@ def test_limits(tmp_path):
     words = f"max_ram is {report.ram - 1:,} bytes, but the scratch takes {report.ram:,}"
     refused(model, tmp_path, ValueError, words, "b.c", max_ram=report.ram - 1)
     refused(model, tmp_path, ValueError, "max_flash", "b", arduino=True, max_flash=1)
-    exported(model, tmp_path, "c", int8=rows(model, 5), max_flash=report.flash - 1)
+    integers, _ = exported(model, tmp_path, "c", int8=rows(model, 5), max_flash=report.flash + 100)
+    words = f"max_flash is {integers.flash - 1:,} bytes, but .* {integers.flash:,}: it needs fewer weights$"
+    refused(model, tmp_path, ValueError, words, "d.c", int8=rows(model, 5), max_flash=integers.flash - 1)
 
 
 @pytest.mark.parametrize(
