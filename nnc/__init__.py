@@ -44,7 +44,7 @@ from nnc.random import set_random_seed
 from nnc.saving import load_model
 
 if TYPE_CHECKING:
-    from nnc import datasets, plot, search, tables
+    from nnc import datasets, interop, plot, search, tables
 
 __all__ = [
     "DivergenceError",
@@ -58,6 +58,7 @@ __all__ = [
     "functional",
     "get_num_threads",
     "initializers",
+    "interop",
     "layers",
     "load_model",
     "losses",
@@ -80,7 +81,7 @@ __all__ = [
 
 # What a program that trains or serves a model can do without is imported when it is first named, so that
 # `import nnc` takes less time.
-_LATER = frozenset(("datasets", "plot", "search", "tables"))
+_LATER = frozenset(("datasets", "interop", "plot", "search", "tables"))
 
 if not TYPE_CHECKING:  # a checker that saw __getattr__ would take any name for one of nnc's
 

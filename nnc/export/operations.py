@@ -190,3 +190,10 @@ class Augmentation(Operation):
     """In training, images are changed; in inference, y = x."""
 
     training_only: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, eq=False)
+class Transpose(Operation):
+    """The sample's axes in another order: y's axis i is x's axis order[i]."""
+
+    order: Shape

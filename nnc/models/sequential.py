@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from nnc.export.c import Report
+    from nnc.export.onnxmodel import OnnxReport
 
 # The loss, [loss, *metrics], or both by name with return_dict=True: a union would have to be taken apart by
 # every caller that knows which it asked for.
@@ -795,6 +796,65 @@ class Sequential:
             test=test,
             max_flash=max_flash,
             max_ram=max_ram,
+        )
+
+    def export_onnx(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        outputs: str = "predict",
+        label: bool | None = None,
+        classes: Sequence[int] | Sequence[str] | None = None,
+        zipmap: bool = False,
+        input_name: str = "input",
+        output_name: str | None = None,
+    ) -> OnnxReport:
+        """Write the model as an ONNX file of opset 18, for batches of any size.
+
+        Its input is that of `predict`, float32 (n, *input_shape). A classifier, one that ends with a softmax
+        or one sigmoid or is compiled with a cross-entropy, has the outputs "label" (n,) and "probabilities"
+        or "logits" (n, O); other models have "output". Before it is written, the file passes onnx's checker
+        and, where onnxruntime is installed, gives nnc's outputs there. (``pip install "nnc[onnx]"``)
+
+        Parameters
+        ----------
+        path : str or path
+        outputs : {"predict", "logits", "probabilities"}
+            What `predict` gives, or what stands before or behind the last softmax or sigmoid.
+        label : bool, optional
+            Whether there is an output "label"; None: of classifiers.
+        classes : list of int or str, optional
+            The classes' names, which the labels are; 0, 1, ... unless given.
+        zipmap : bool
+            Whether the probabilities are a list of dicts by class, as some servers want them.
+        input_name, output_name : str, optional
+
+        Returns
+        -------
+        OnnxReport
+            ``file``, ``inputs``, ``outputs`` (names) and ``difference``, onnxruntime's largest from nnc as a
+            part of the largest output, or None without it.
+
+        Raises
+        ------
+        ImportError
+            Without the package onnx.
+        ValueError
+            If the model is not built, its loss is a Python function or an argument does not fit.
+        FileNotFoundError
+            If the folder is not there.
+        """
+        from nnc.export import onnxmodel
+
+        return onnxmodel.export_onnx(
+            self,
+            path,
+            outputs=outputs,
+            label=label,
+            classes=classes,
+            zipmap=zipmap,
+            input_name=input_name,
+            output_name=output_name,
         )
 
     def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:

@@ -10,7 +10,7 @@ import pytest
 import nnc
 from nnc import search
 
-LATER = ("datasets", "plot", "search", "tables")
+LATER = ("datasets", "interop", "plot", "search", "tables")
 
 # Packages that only some of nnc's functions need, and modules of the standard library that cost milliseconds.
 PACKAGES = {"joblib", "matplotlib", "pandas", "safetensors", "scipy", "sklearn", "torch", "tqdm"}
@@ -36,7 +36,9 @@ def test_import_is_light():
     assert {"nnc", "nnc._core.binding", "nnc.models"} <= loaded
     assert not {name.partition(".")[0] for name in loaded} & PACKAGES
     assert not loaded & MODULES
-    assert not [name for name in loaded if name.startswith(tuple(f"nnc.{later}" for later in LATER))]
+    assert not [
+        name for name in loaded if name.startswith(tuple(f"nnc.{later}" for later in (*LATER, "export")))
+    ]
 
 
 @pytest.mark.parametrize("name", LATER)

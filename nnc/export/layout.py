@@ -1,0 +1,154 @@
+"""Operations for libraries whose images are (channels, height, width).
+
+Images are turned where they must be and only there: a flattened image is followed by a dense layer in most
+nets, whose rows are put in the other order instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnc.export import operations as ops
+
+TO_FIRST, TO_LAST = (2, 0, 1), (1, 2, 0)
+_WINDOWS = (ops.Convolution, ops.Pooling, ops.ZeroPadding)
+
+
+class Placed(NamedTuple):
+    """An operation with shapes and arrays as its samples lie: (channels, height, width) if `first`."""
+
+    operation: ops.Operation
+    first: bool
+
+
+def channels_first(
+    operations: Sequence[ops.Operation], input_shape: ops.Shape, outside_first: bool
+) -> list[Placed]:
+    """The operations with the turns that they need.
+
+    Parameters
+    ----------
+    outside_first : bool
+        Whether the model's own inputs and outputs, where they are images, have the channels first, too.
+    """
+    return _joined(list(_placed(operations, input_shape, outside_first)))
+
+
+def _placed(operations: Sequence[ops.Operation], shape: ops.Shape, outside_first: bool) -> Iterator[Placed]:
+    first = outside_first and len(shape) == 3
+    order: np.ndarray | None = None  # of a flat sample: its value j is nnc's value order[j]
+    name = ""
+    for at, operation in enumerate(operations):
+        name, shape = operation.layer, operation.input_shape
+        wanted = _wanted(operation, first)
+        if isinstance(operation, ops.Reshape) and first:
+            if len(operation.output_shape) == 1 and _absorbs(operations[at + 1 :]):
+                order = np.arange(operation.n_inputs).reshape(shape).transpose(TO_FIRST).reshape(-1)
+            else:
+                wanted = False
+        if wanted != first:
+            yield _turn(name, shape, wanted)
+            first = wanted
+        if order is not None and not isinstance(operation, ops.Reshape):
+            operation = _reordered(operation, order)
+            order = None if isinstance(operation, ops.Dense) else order
+        yield Placed(_turned(operation) if first else operation, first)
+        shape = operation.output_shape
+        first = first and len(shape) == 3
+    wanted = outside_first and len(shape) == 3
+    if wanted != first:
+        yield _turn(name, shape, wanted)
+
+
+def _wanted(operation: ops.Operation, first: bool) -> bool:
+    """How the operation's input shall lie, if it lies as `first` now."""
+    image = len(operation.input_shape) == 3
+    if isinstance(operation, _WINDOWS) or (image and isinstance(operation, ops.BatchNormalization)):
+        return True
+    if isinstance(operation, ops.LayerNormalization) and operation.group < operation.n_inputs:
+        return False
+    return first and image
+
+
+def _absorbs(rest: Sequence[ops.Operation]) -> bool:
+    """Whether a dense layer comes before anything that minds the order of a flat sample."""
+    for operation in rest:
+        if isinstance(operation, ops.Dense):
+            return True
+        whole = isinstance(operation, ops.LayerNormalization) and operation.group == operation.n_inputs
+        softmax = isinstance(operation, ops.Activation) and operation.function == "softmax"
+        free = (ops.Activation, ops.PReLU, ops.Affine, ops.BatchNormalization, ops.Dropout)
+        if softmax or not (whole or isinstance(operation, free)):
+            return False
+    return False
+
+
+def _turn(layer: str, shape: ops.Shape, first: bool) -> Placed:
+    """The operation that turns an image, whose nnc's shape is `shape`; a Reshape where no value moves."""
+    turned = tuple(shape[axis] for axis in TO_FIRST)
+    before, after = (shape, turned) if first else (turned, shape)
+    if shape[2] == 1 or shape[0] * shape[1] == 1:
+        return Placed(ops.Reshape(layer, before, after), first)
+    return Placed(ops.Transpose(layer, before, after, TO_FIRST if first else TO_LAST), first)
+
+
+# Arrays along the sample: each is repeated to the sample's size before its values move.
+_ALONG = {
+    ops.Affine: ("scale", "offset", "center"),
+    ops.PReLU: ("alpha",),
+    ops.BatchNormalization: ("gamma", "beta", "mean", "variance"),
+    ops.LayerNormalization: ("gamma", "beta"),
+}
+
+
+def _reordered(operation: Any, order: np.ndarray) -> ops.Operation:
+    """The operation for a flat sample whose value j is nnc's value order[j]."""
+    if isinstance(operation, ops.Dense):
+        return replace(operation, kernel=operation.kernel[order])
+    names = _ALONG.get(type(operation), ())
+    arrays = {name: np.resize(getattr(operation, name), len(order))[order] for name in names}
+    return replace(operation, **arrays)
+
+
+def _turned(operation: Any) -> ops.Operation:
+    """The operation with shapes and arrays as they are with the channels first."""
+
+    def turn(shape: ops.Shape) -> ops.Shape:
+        return tuple(shape[axis] for axis in TO_FIRST) if len(shape) == 3 else shape
+
+    shapes = {"input_shape": turn(operation.input_shape), "output_shape": turn(operation.output_shape)}
+    if isinstance(operation, ops.BatchNormalization):  # by channel in both
+        return replace(operation, **shapes)
+    arrays = {}
+    for name in _ALONG.get(type(operation), ()):
+        array = np.resize(getattr(operation, name), operation.n_inputs).reshape(operation.input_shape)
+        arrays[name] = array.transpose(TO_FIRST).reshape(-1)
+    return replace(operation, **shapes, **arrays)
+
+
+def _joined(placed: list[Placed]) -> list[Placed]:
+    """Reshapes in a row made one, and none that changes nothing."""
+    found: list[Placed] = []
+    for entry in placed:
+        if (
+            found
+            and isinstance(entry.operation, ops.Reshape)
+            and isinstance(found[-1].operation, ops.Reshape)
+        ):
+            before = found.pop().operation.input_shape
+            entry = Placed(replace(entry.operation, input_shape=before), entry.first)
+        if not isinstance(entry.operation, ops.Reshape) or (
+            entry.operation.input_shape != entry.operation.output_shape
+        ):
+            found.append(entry)
+    return found
+
+
+def per_channel(array: np.ndarray, shape: ops.Shape) -> np.ndarray | None:
+    """(C,) if an array along a sample (C, ...) is the same at every place of a channel, else None."""
+    rows = array.reshape(shape[0], -1)
+    return rows[:, 0] if (rows == rows[:, :1]).all() else None

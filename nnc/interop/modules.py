@@ -1,0 +1,98 @@
+"""Modules of PyTorch for what nnc's layers do and none of torch.nn does. Imports torch."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+torch: Any = importlib.import_module("torch")
+functional: Any = torch.nn.functional
+
+
+class Rescaling(torch.nn.Module):
+    """a = scale x + offset."""
+
+    def __init__(self, scale: float, offset: float) -> None:
+        super().__init__()
+        self.scale, self.offset = scale, offset
+
+    def forward(self, x: Any) -> Any:
+        return x * self.scale + self.offset
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale}, offset={self.offset}"
+
+
+class Permute(torch.nn.Module):
+    """A sample's axes in another order: axis i of the output is axis order[i] of the input."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        super().__init__()
+        self.order = tuple(order)
+
+    def forward(self, x: Any) -> Any:
+        return x.permute(0, *(axis + 1 for axis in self.order))
+
+    def extra_repr(self) -> str:
+        return f"{self.order}"
+
+
+class ChannelsLast(torch.nn.Module):
+    """A module that works on images (n, H, W, C), in a net that has (n, C, H, W)."""
+
+    def __init__(self, module: Any) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Any) -> Any:
+        return self.module(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class LastAxis(torch.nn.Module):
+    """A module for (n, C) on samples of several axes, of which the last has C."""
+
+    def __init__(self, module: Any) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Any) -> Any:
+        return self.module(x.reshape(-1, x.shape[-1])).reshape(x.shape)
+
+
+class FeaturePReLU(torch.nn.Module):
+    """a = max(x, 0) + weight min(x, 0), a slope for each feature of a sample."""
+
+    def __init__(self, weight: Any) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(weight)
+
+    def forward(self, x: Any) -> Any:
+        return torch.where(x > 0, x, self.weight * x)
+
+
+class SamePooling2d(torch.nn.Module):
+    """Pooling with padding="same": windows from the first pixel on every `stride`, cut off at the edges.
+
+    ceil(in / stride) windows; what they reach beyond the image is halved, an odd pixel below and on the
+    right. kind is "max" or "average", a mean over the pixels inside.
+    """
+
+    def __init__(self, kind: str, kernel_size: Sequence[int], stride: Sequence[int]) -> None:
+        super().__init__()
+        self.kind, self.kernel_size, self.stride = kind, tuple(kernel_size), tuple(stride)
+
+    def forward(self, x: Any) -> Any:
+        pads = []
+        for length, size, stride in zip(x.shape[2:], self.kernel_size, self.stride, strict=True):
+            total = max((-(-length // stride) - 1) * stride + size - length, 0)
+            pads = [total // 2, total - total // 2, *pads]  # the last axis comes first
+        if self.kind == "max":
+            padded = functional.pad(x, pads, value=-torch.inf)
+            return functional.max_pool2d(padded, self.kernel_size, self.stride)
+        sums = functional.avg_pool2d(functional.pad(x, pads), self.kernel_size, self.stride)
+        ones = functional.pad(torch.ones_like(x[:1, :1]), pads)
+        return sums / functional.avg_pool2d(ones, self.kernel_size, self.stride)
+
+    def extra_repr(self) -> str:
+        return f"{self.kind!r}, kernel_size={self.kernel_size}, stride={self.stride}"

@@ -1,0 +1,455 @@
+"""From PyTorch to nnc: one function for each class of module. Torch itself is the caller's, and imported."""
+
+from __future__ import annotations
+
+import copy
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnc import _config, layers
+from nnc.models import Sequential
+
+Arrays = list[np.ndarray]
+Found = Iterator[tuple[layers.Layer, Arrays]]
+
+_LARGEST_IMAGE = 512  # whose size is looked for
+
+
+def read(sequential: Any, input_shape: Sequence[int] | None) -> Sequential:
+    """See `nnc.interop.from_torch`."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not isinstance(sequential, torch.nn.Sequential):
+        raise _config.refusal("sequential", "a torch.nn.Sequential", type(sequential), TypeError)
+    leaves = list(_leaves(sequential, torch))
+    for where, module in leaves:
+        if type(module).__name__ not in MODULES or not _is_known(module):
+            known = ", ".join(name for name in MODULES)
+            raise ValueError(f"layer {where}, {module}, is none that nnc has; it has {known}")
+    shape = _found_shape(sequential, leaves, torch) if input_shape is None else input_shape
+    return _Reader(_config.shape("input_shape", shape)).model(leaves)
+
+
+def _is_known(module: Any) -> bool:
+    """Whether the class is PyTorch's or nnc's, and not another one of that name."""
+    return type(module).__module__.startswith(("torch.nn.", "nnc.interop."))
+
+
+def _leaves(sequential: Any, torch: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(name, module) of what is in a Sequential and the Sequentials in it."""
+    for name, module in sequential.named_children():
+        if type(module) is torch.nn.Sequential:
+            yield from _leaves(module, torch, f"{path}{name}.")
+        else:
+            yield repr(f"{path}{name}"), module
+
+
+def _found_shape(sequential: Any, leaves: Sequence[tuple[str, Any]], torch: Any) -> tuple[int, ...]:
+    """The shape of a sample by the first layer that says something of it, and the Linear behind a Flatten."""
+    missing = "input_shape must be given, as PyTorch has it: (C, H, W) of images, (F,) of others"
+    for _, module in leaves:
+        if hasattr(module, "in_features"):
+            return (module.in_features,)
+        if type(module).__name__ == "BatchNorm1d":
+            return (module.num_features,)
+        channels = getattr(module, "in_channels", None)
+        if type(module).__name__ == "BatchNorm2d":
+            channels = module.num_features
+        if channels is not None:
+            break
+    else:
+        raise ValueError(f"{missing}. No layer says how many values come in")
+    net = copy.deepcopy(sequential).eval().cpu()
+
+    def fits(size: int) -> bool:
+        try:
+            with torch.no_grad():
+                net(torch.zeros(1, channels, size, size, dtype=next(net.parameters()).dtype))
+        except RuntimeError:
+            return False
+        return True
+
+    sizes = range(1, _LARGEST_IMAGE + 1)
+    smallest = next((size for size in sizes if fits(size)), None)
+    if smallest is None or fits(2 * smallest + 64):
+        raise ValueError(f"{missing}. Images of many sizes fit this net, or no square one")
+    return channels, smallest, smallest
+
+
+class _Reader:
+    """The model so far, and how the samples lie there in PyTorch.
+
+    order: of a flat sample that was an image (C, H, W): nnc's value j is PyTorch's value order[j]; None where
+    the two are the same. last: whether PyTorch's image is (H, W, C), too.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        channels_last = (*shape[1:], shape[0]) if len(shape) == 3 else shape
+        self.net = Sequential([layers.Input(channels_last)], seed=0)
+        self.shape: tuple[int, ...] = channels_last
+        self.order: np.ndarray | None = None
+        self.last = False
+
+    def model(self, leaves: Sequence[tuple[str, Any]]) -> Sequential:
+        weights: Arrays = []
+        for where, module in leaves:
+            try:
+                if self.last and type(module).__name__ not in ("Permute", "Flatten"):
+                    raise ValueError(
+                        "its images are (H, W, C); nnc takes those with their channels first only"
+                    )
+                for layer, arrays in MODULES[type(module).__name__](self, module):
+                    self.net.add(layer)
+                    self.shape = layer.output_shape or ()
+                    weights += arrays
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"layer {where}, {module}: {error}") from error
+        if self.order is not None:
+            raise ValueError(
+                "a Flatten of images must have a Linear behind it: in nnc their channels are last"
+            )
+        if self.last:
+            raise ValueError("the net ends with images (H, W, C), while its other images are (C, H, W)")
+        if not self.net.layers:
+            raise ValueError("the Sequential has no layers that act in nnc")
+        self.net.set_weights(weights)
+        return self.net
+
+    def along(self, array: np.ndarray) -> np.ndarray:
+        """An array along a flat sample in nnc's order."""
+        return array if self.order is None else array[self.order]
+
+    def image(self) -> tuple[int, int, int]:
+        """Height, width and channels of the samples."""
+        if len(self.shape) != 3:
+            raise ValueError(f"it takes images, and the samples have the shape {self.shape}")
+        height, width, channels = self.shape
+        return height, width, channels
+
+
+def _array(tensor: Any) -> np.ndarray:
+    return tensor.detach().cpu().double().numpy().astype(np.float32)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    first, second = (value, value) if isinstance(value, int) else value
+    return first, second
+
+
+def _refuse(module: Any, **wanted: Any) -> None:
+    """Raise a ValueError for the first attribute of a module that is not as wanted."""
+    for name, value in wanted.items():
+        if getattr(module, name) != value:
+            raise ValueError(f"nnc has it with {name}={value!r} only, got {getattr(module, name)!r}")
+
+
+def _linear(reader: _Reader, module: Any) -> Found:
+    kernel, bias = _array(module.weight).T, [] if module.bias is None else [_array(module.bias)]
+    if len(kernel) != reader.shape[-1]:
+        raise ValueError(f"it takes {len(kernel)} values, and the samples have the shape {reader.shape}")
+    kernel, reader.order = reader.along(kernel), None
+    yield layers.Dense(module.out_features, use_bias=bool(bias)), [kernel, *bias]
+
+
+def _conv2d(reader: _Reader, module: Any) -> Found:
+    _refuse(module, groups=1, padding_mode="zeros", transposed=False)
+    height, width, _ = reader.image()
+    sizes = _pair(module.kernel_size), _pair(module.stride), _pair(module.dilation)
+    mode = module.padding
+    if not isinstance(mode, str):
+        padding = _pair(module.padding)
+        mode = "valid" if padding == (0, 0) or not _same((height, width), padding, *sizes) else "same"
+        if mode == "valid" and padding != (0, 0):
+            yield layers.ZeroPadding2D(padding), []
+    size, stride, dilation = sizes
+    layer = layers.Conv2D(
+        module.out_channels, size, stride, mode, dilation_rate=dilation, use_bias=module.bias is not None
+    )
+    kernel = _array(module.weight).transpose(2, 3, 1, 0)  # (KH, KW, C, O)
+    yield layer, [kernel] if module.bias is None else [kernel, _array(module.bias)]
+
+
+def _same(
+    lengths: tuple[int, int], padding: Any, sizes: Any, strides: Any, dilations: Any, ceil: bool = False
+) -> bool:
+    """Whether PyTorch's windows with this padding are those of nnc's padding="same"."""
+    for n, pad, size, stride, dilation in zip(lengths, padding, sizes, strides, dilations, strict=True):
+        span = dilation * (size - 1) + 1
+        out = (n + 2 * pad - span) // stride + 1
+        if ceil:
+            out = -(-(n + 2 * pad - span) // stride) + 1
+            out -= (out - 1) * stride >= n + pad  # no window begins in the padding behind
+        wanted = -(-n // stride)
+        if out != wanted or pad != max((wanted - 1) * stride + span - n, 0) // 2:
+            return False
+    return True
+
+
+def _mode(reader: _Reader, module: Any) -> str:
+    """The padding of a pooling in nnc."""
+    height, width, _ = reader.image()
+    stride = module.kernel_size if module.stride is None else module.stride
+    sizes, padding = (_pair(module.kernel_size), _pair(stride), (1, 1)), _pair(module.padding)
+    left_over = any((n - k) % s for n, k, s in zip((height, width), *sizes[:2], strict=True))
+    if padding == (0, 0) and not (module.ceil_mode and left_over):
+        return "valid"
+    if not _same((height, width), padding, *sizes, ceil=module.ceil_mode):
+        raise ValueError(
+            f"nnc's poolings have padding='same', whose windows are others for images of {height} x {width}"
+        )
+    return "same"
+
+
+def _max_pool(reader: _Reader, module: Any) -> Found:
+    if _pair(module.dilation) != (1, 1) or module.return_indices:
+        raise ValueError("nnc has it with dilation=1 and return_indices=False only")
+    mode = _mode(reader, module)
+    yield layers.MaxPooling2D(_pair(module.kernel_size), _stride(module), mode), []
+
+
+def _stride(module: Any) -> tuple[int, int]:
+    return _pair(module.kernel_size if module.stride is None else module.stride)
+
+
+def _average_pool(reader: _Reader, module: Any) -> Found:
+    _refuse(module, divisor_override=None)
+    padding = _pair(module.padding)
+    if padding != (0, 0) and module.count_include_pad:
+        _refuse(module, ceil_mode=False)
+        yield layers.ZeroPadding2D(padding), []  # zeros that count
+        yield layers.AveragePooling2D(_pair(module.kernel_size), _stride(module)), []
+        return
+    mode = _mode(reader, module)
+    yield layers.AveragePooling2D(_pair(module.kernel_size), _stride(module), mode), []
+
+
+def _adaptive(whole: type[layers.Layer], windows: type[layers.Layer]) -> Reading:
+    def read_adaptive(reader: _Reader, module: Any) -> Found:
+        height, width, _ = reader.image()
+        asked = zip((height, width), _pair(module.output_size), strict=True)
+        outs = tuple(n if out is None else out for n, out in asked)
+        if outs == (1, 1):
+            make: Any = whole
+            yield make(keepdims=True), []
+        elif height % outs[0] or width % outs[1]:
+            raise ValueError(f"nnc has it where {outs} divides the image's {height} x {width} only")
+        else:
+            make = windows
+            yield make((height // outs[0], width // outs[1])), []
+
+    return read_adaptive
+
+
+def _same_pooling(reader: _Reader, module: Any) -> Found:
+    pool = layers.MaxPooling2D if module.kind == "max" else layers.AveragePooling2D
+    yield pool(module.kernel_size, module.stride, "same"), []
+
+
+def _zero_pad(reader: _Reader, module: Any) -> Found:
+    if getattr(module, "value", 0) != 0:
+        raise ValueError(f"nnc pads with zeros only, got value={module.value!r}")
+    reader.image()
+    left, right, top, bottom = module.padding if not isinstance(module.padding, int) else [module.padding] * 4
+    yield layers.ZeroPadding2D(((top, bottom), (left, right))), []
+
+
+def _batch_norm(n_axes: int) -> Reading:
+    def read_batch_norm(reader: _Reader, module: Any) -> Found:
+        if module.running_mean is None or module.momentum is None:
+            raise ValueError("nnc has it with track_running_stats=True and a momentum only")
+        if len(reader.shape) != n_axes:
+            raise ValueError(
+                f"nnc has it for samples of {n_axes} axes, and they have the shape {reader.shape}"
+            )
+        layer = layers.BatchNormalization(
+            momentum=1.0 - module.momentum, epsilon=module.eps, center=module.affine, scale=module.affine
+        )
+        tensors = [module.weight, module.bias] if module.affine else []
+        tensors += [module.running_mean, module.running_var]
+        yield layer, [reader.along(_array(tensor)) for tensor in tensors]
+
+    return read_batch_norm
+
+
+def _last_axis(reader: _Reader, module: Any) -> Found:
+    shape, reader.shape = reader.shape, reader.shape[-1:]
+    found = list(MODULES[type(module.module).__name__](reader, module.module))
+    reader.shape = shape
+    yield from found
+
+
+def _layer_norm(reader: _Reader, module: Any) -> Found:
+    shape, normalized = reader.shape, tuple(module.normalized_shape)
+    torch_shape = (shape[-1], *shape[:-1]) if len(shape) == 3 else shape
+    if normalized != torch_shape:
+        of = f"nnc has it over a whole sample, {torch_shape} here"
+        raise ValueError(f"{of}, and over the channels of images by nnc.interop.modules.ChannelsLast")
+
+    def turned(tensor: Any) -> np.ndarray:
+        array = _array(tensor)
+        return array.transpose(1, 2, 0).reshape(-1) if len(shape) == 3 else reader.along(array.reshape(-1))
+
+    yield _normalization(module, len(shape), turned)
+
+
+def _normalization(
+    module: Any, n_axes: int, array: Callable[[Any], np.ndarray]
+) -> tuple[layers.Layer, Arrays]:
+    """A LayerNormalization of the last `n_axes` axes, with the arrays of a torch.nn.LayerNorm."""
+    tensors = [module.weight, module.bias] if module.elementwise_affine else [None, None]
+    scale, center = (tensor is not None for tensor in tensors)
+    axis: Any = -1 if n_axes == 1 else list(range(-n_axes, 0))
+    layer = layers.LayerNormalization(axis, module.eps, center, scale)
+    return layer, [array(tensor) for tensor in tensors if tensor is not None]
+
+
+def _channels_last(reader: _Reader, module: Any) -> Found:
+    inner = module.module
+    if type(inner).__name__ != "LayerNorm":
+        raise ValueError(f"nnc has it around a LayerNorm only, got {inner}")
+    yield _normalization(inner, len(inner.normalized_shape), lambda tensor: _array(tensor).reshape(-1))
+
+
+def _plain_layer_norm(reader: _Reader, module: Any) -> Found:
+    """A LayerNorm of samples that are no images: of their last axes."""
+    normalized = tuple(module.normalized_shape)
+    if len(reader.shape) in (1, 3) or reader.shape[-len(normalized) :] != normalized:
+        yield from _layer_norm(reader, module)
+    else:
+        yield _normalization(module, len(normalized), lambda tensor: _array(tensor).reshape(-1))
+
+
+def _prelu(reader: _Reader, module: Any) -> Found:
+    alpha, shape = _array(module.weight), reader.shape
+    if len(alpha) not in (1, shape[-1]):
+        raise ValueError(f"it has {len(alpha)} slopes, and the samples have the shape {shape}")
+    along = alpha if len(alpha) == 1 else reader.along(alpha) if len(shape) == 1 else alpha
+    yield layers.PReLU(), [np.broadcast_to(along, shape).reshape(-1)]
+
+
+def _feature_prelu(reader: _Reader, module: Any) -> Found:
+    alpha = _array(module.weight)
+    alpha = alpha.transpose(1, 2, 0) if alpha.ndim == 3 else alpha
+    yield layers.PReLU(), [alpha.reshape(-1)]
+
+
+def _softmax(reader: _Reader, module: Any) -> Found:
+    axes = {1: (1, -1), 3: (1, -3)}.get(len(reader.shape), (len(reader.shape), -1))
+    if type(module).__name__ == "Softmax" and module.dim not in axes:
+        raise ValueError(f"nnc has it with dim={axes[0]} here only, over the channels, got dim={module.dim}")
+    yield layers.Softmax(), []
+
+
+def _named(name: str, **wanted: Any) -> Reading:
+    """An activation without a parameter."""
+
+    def read_activation(reader: _Reader, module: Any) -> Found:
+        _refuse(module, **wanted)
+        yield layers.Activation(name), []
+
+    return read_activation
+
+
+def _softplus(reader: _Reader, module: Any) -> Found:
+    _refuse(module, beta=1)
+    if module.threshold < 16:  # beyond it PyTorch's is x; from 16 on that is softplus in float32
+        raise ValueError(f"nnc has it with a threshold of at least 16 only, got {module.threshold}")
+    yield layers.Activation("softplus"), []
+
+
+def _gelu(reader: _Reader, module: Any) -> Found:
+    yield layers.Activation("gelu" if module.approximate == "none" else "gelu_tanh"), []
+
+
+def _flatten(reader: _Reader, module: Any) -> Found:
+    axes = len(reader.shape)
+    if module.start_dim != 1 or module.end_dim not in (-1, axes):
+        raise ValueError("nnc has it with start_dim=1 and end_dim=-1 only")
+    if axes == 3 and not reader.last:
+        height, width, channels = reader.shape
+        if channels > 1 and height * width > 1:
+            places = np.arange(math.prod(reader.shape)).reshape(channels, height, width)
+            reader.order = places.transpose(1, 2, 0).reshape(-1)
+    reader.last = False
+    if axes > 1:
+        yield layers.Flatten(), []
+
+
+def _unflatten(reader: _Reader, module: Any) -> Found:
+    sizes = tuple(module.unflattened_size)
+    if len(reader.shape) != 1 or module.dim not in (1, -1) or reader.order is not None:
+        raise ValueError("nnc has it for flat samples only, dim=1")
+    if len(sizes) == 3 and (sizes[0] == 1 or sizes[1] * sizes[2] == 1):
+        sizes = (*sizes[1:], sizes[0])  # no value moves
+    elif len(sizes) == 3:
+        reader.last = True
+    yield layers.Reshape(sizes), []
+
+
+def _permute(reader: _Reader, module: Any) -> Found:
+    if module.order != ((2, 0, 1) if reader.last else (1, 2, 0)) or len(reader.shape) != 3:
+        raise ValueError("nnc has it between (C, H, W) and (H, W, C) only")
+    reader.last = not reader.last
+    yield from ()
+
+
+def _nothing(reader: _Reader, module: Any) -> Found:
+    yield from ()
+
+
+def _dropout2d(reader: _Reader, module: Any) -> Found:
+    reader.image()
+    yield layers.SpatialDropout2D(module.p), []
+
+
+def _one(make: Callable[[Any], layers.Layer]) -> Reading:
+    """A layer without weights."""
+
+    def read_one(reader: _Reader, module: Any) -> Found:
+        yield make(module), []
+
+    return read_one
+
+
+Reading = Callable[[_Reader, Any], Found]
+
+# A class of torch.nn or nnc.interop.modules: what reads it
+MODULES: dict[str, Reading] = {
+    "Linear": _linear,
+    "Conv2d": _conv2d,
+    "MaxPool2d": _max_pool,
+    "AvgPool2d": _average_pool,
+    "AdaptiveMaxPool2d": _adaptive(layers.GlobalMaxPooling2D, layers.MaxPooling2D),
+    "AdaptiveAvgPool2d": _adaptive(layers.GlobalAveragePooling2D, layers.AveragePooling2D),
+    "ZeroPad2d": _zero_pad,
+    "ConstantPad2d": _zero_pad,
+    "BatchNorm1d": _batch_norm(1),
+    "BatchNorm2d": _batch_norm(3),
+    "LayerNorm": _plain_layer_norm,
+    "ReLU": _named("relu"),
+    "LeakyReLU": _one(lambda module: layers.LeakyReLU(module.negative_slope)),
+    "PReLU": _prelu,
+    "ELU": _one(lambda module: layers.ELU(module.alpha)),
+    "SELU": _named("selu"),
+    "GELU": _gelu,
+    "SiLU": _named("silu"),
+    "Sigmoid": _named("sigmoid"),
+    "Tanh": _named("tanh"),
+    "Softplus": _softplus,
+    "Softmax": _softmax,
+    "Softmax2d": _softmax,
+    "Dropout": _one(lambda module: layers.Dropout(module.p)),
+    "Dropout2d": _dropout2d,
+    "Flatten": _flatten,
+    "Unflatten": _unflatten,
+    "Identity": _nothing,
+    "Rescaling": _one(lambda module: layers.Rescaling(module.scale, module.offset)),
+    "SamePooling2d": _same_pooling,
+    "ChannelsLast": _channels_last,
+    "LastAxis": _last_axis,
+    "FeaturePReLU": _feature_prelu,
+    "Permute": _permute,
+}
