@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnc import _arrays, _config, _files
-from nnc.export import cfloat, cint8, ctext, folding, lowering, quantization
+from nnc.export import cfloat, cint8, ctext, execution, folding, lowering, quantization
 from nnc.export import operations as ops
 from nnc.export.digest import digest
 from nnc.export.outputs import Outputs, outputs_of
 from nnc.export.program import Check, Program
 from nnc.export.sketch import sketch
 
-# Of the largest output: how far from nnc's the outputs for the stored rows may be, in float32.
+# Of the largest output: how far from the model in float64 the outputs may be; in what is stored nnc's own
+# distance from it comes on top.
 TOLERANCE = 1e-6
 
 
@@ -103,14 +104,18 @@ def export_c(
     if int8 is None:
         program, report = _in_floats(program, folded, outputs), {}
         if len(rows):
-            program = replace(program, check=_stored(program, rows, model.predict(rows), "float"))
+            y = model.predict(rows).reshape(len(rows), -1)
+            own = float(np.abs(execution.run(folded, rows.reshape(len(rows), -1)) - y).max())
+            program = replace(
+                program, check=_stored(program, rows, y, TOLERANCE * float(np.abs(y).max()) + own)
+            )
     else:
         net = quantization.quantize(folded, _rows(model, int8, "int8"))
         program = cint8.program(program, net, outputs)
         report = _compared(model, net, outputs, int8, test)
         if len(rows):
             integers = net.integers(rows.reshape(len(rows), -1))
-            program = replace(program, check=_stored(program, integers, net.run(integers), "int"))
+            program = replace(program, check=_stored(program, integers, net.run(integers), 0))
     _refuse_beyond(program, max_flash, max_ram)
     files = place.write(program)
     return Report(
@@ -231,13 +236,12 @@ def _check_rows(
     return rows.astype(np.float32)
 
 
-def _stored(program: Program, x: np.ndarray, y: np.ndarray, kind: str) -> Check:
-    tolerance = float(TOLERANCE * np.abs(y).max()) if kind == "float" else 0
-    tables = (
-        ctext.Table(f"{program.prefix}_check_{name}", ctype, array)
-        for name, ctype, array in zip("xy", program.ctypes, (x, y), strict=True)
-    )
-    return Check(*tables, len(x), tolerance)
+def _stored(program: Program, x: np.ndarray, y: np.ndarray, tolerance: float | int) -> Check:
+    def table(name: str, ctype: str, array: np.ndarray) -> ctext.Table:
+        return ctext.Table(f"{program.prefix}_check_{name}", ctype, array)
+
+    of_x, of_y = program.ctypes
+    return Check(table("x", of_x, x), table("y", of_y, y), len(x), tolerance)
 
 
 # --------------------------------------------------------------------------------------------------- integers

@@ -96,8 +96,15 @@ def _join(first: ops.Operation, then: ops.Operation) -> list[ops.Operation] | No
     period = math.lcm(len(first.scale), len(then.scale))
     scale, offset, center = (np.resize(v, period) for v in (first.scale, first.offset, first.center))
     outer, constant = np.resize(then.scale, period), np.resize(then.constant, period)
-    joined = {"scale": outer * scale, "offset": outer * offset + constant, "center": center}
-    return [replace(then, input_shape=first.input_shape, **joined)]
+    return [
+        replace(
+            then,
+            input_shape=first.input_shape,
+            scale=outer * scale,
+            offset=outer * offset + constant,
+            center=center,
+        )
+    ]
 
 
 def _fold_back(first: ops.Operation, then: ops.Operation) -> list[ops.Operation] | None:

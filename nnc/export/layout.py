@@ -120,7 +120,8 @@ def _turned(operation: Any) -> ops.Operation:
     def turn(shape: ops.Shape) -> ops.Shape:
         return tuple(shape[axis] for axis in TO_FIRST) if len(shape) == 3 else shape
 
-    shapes = {"input_shape": turn(operation.input_shape), "output_shape": turn(operation.output_shape)}
+    shapes: dict[str, Any] = {"input_shape": turn(operation.input_shape)}
+    shapes["output_shape"] = turn(operation.output_shape)
     if isinstance(operation, ops.BatchNormalization):  # by channel in both
         return replace(operation, **shapes)
     arrays = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -118,7 +119,7 @@ def _asked(kind: Outputs, chain: list[ops.Operation], outputs: str) -> tuple[Out
         raise _config.refusal("outputs", "'predict', since the model is no classifier", outputs)
     shape = chain[-1].output_shape if chain else ()
     if outputs == "probabilities":
-        link = ops.Activation("outputs", shape, shape, kind.link, 0.0, shape[-1])
+        link = ops.Activation("outputs", shape, shape, kind.link, 0.0, math.prod(shape))
         return kind._replace(kind=outputs), [*chain, link]
     last = max((i for i, each in enumerate(chain) if not isinstance(each, ops.Reshape)), default=0)
     activation = chain[last] if chain else None
@@ -245,7 +246,7 @@ class _Graph:
         return self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
 
 
-# ----------------------------------------------------------------------------------------- an operation's nodes
+# --------------------------------------------------------------------------------------- an operation's nodes
 
 
 def _dense(graph: _Graph, x: str, operation: ops.Dense, first: bool) -> str:
@@ -271,8 +272,8 @@ def _pooling(graph: _Graph, x: str, operation: ops.Pooling, first: bool) -> str:
     if operation.kind == "average":
         return graph.node("AveragePool", x, count_include_pad=0, **_window(operation))
     if graph.nodes and graph.nodes[-1].op_type == "Pad":
-        # Zeros right before a MaxPool are taken by onnxruntime for the MaxPool's own padding, which is no 0: a
-        # column more and one less keep the two apart.
+        # Zeros right before a MaxPool are taken by onnxruntime for the MaxPool's own padding, which is no 0.
+        # A column more and one less keep the two apart.
         x = _pad(graph, _pad(graph, x, 0, 0, 0, 1), 0, 0, 0, -1)
     return graph.node("MaxPool", x, **_window(operation))
 
@@ -435,6 +436,6 @@ def _checked(
     if not worst <= TOLERANCE:
         raise RuntimeError(
             f"onnxruntime's outputs differ from nnc's by {worst:.2g} of the largest one, "
-            f"more than {TOLERANCE:g}; nothing was written. This is an error in nnc, or weights are too large for float32"
+            f"more than {TOLERANCE:g}; nothing was written. Either nnc is wrong or weights are too large"
         )
     return worst

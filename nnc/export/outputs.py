@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -42,10 +43,11 @@ def outputs_of(model: Model, operations: Sequence[ops.Operation]) -> Outputs:
     shape = model.output_shape or ()
     if len(shape) > 1:
         return Outputs("values", "")
-    links = {"softmax": shape[0] > 1, "sigmoid": shape[0] == 1}
+    n_outputs = math.prod(shape)
+    links = {"softmax": n_outputs > 1, "sigmoid": n_outputs == 1}
     acting = [op for op in operations if not (op.training_only or isinstance(op, ops.Reshape))]
     last = acting[-1] if acting else None
-    whole = isinstance(last, ops.Activation) and last.group in (last.n_outputs, shape[0])
+    whole = isinstance(last, ops.Activation) and last.group == n_outputs
     if isinstance(last, ops.Activation) and whole and links.get(last.function):
         return Outputs("probabilities", last.function)
     crossentropies = {
@@ -53,6 +55,6 @@ def outputs_of(model: Model, operations: Sequence[ops.Operation]) -> Outputs:
         "sigmoid": (losses.BinaryCrossentropy,),
     }
     for link, classes in crossentropies.items():
-        if isinstance(loss, classes) and links[link]:
+        if loss is not None and isinstance(loss, classes) and links[link]:
             return Outputs("logits" if loss.from_logits else "probabilities", link)
     return Outputs("values", "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from nnc._version import __version__
 from nnc.export import ctext
@@ -377,7 +378,7 @@ class Program:
         check = self.check
         if check is None:
             return ""
-        values = {
+        values: dict[str, Any] = {
             "p": self.prefix,
             "P": self.prefix.upper(),
             "rows": check.rows,

@@ -83,7 +83,7 @@ class SamePooling2d(torch.nn.Module):
         self.kind, self.kernel_size, self.stride = kind, tuple(kernel_size), tuple(stride)
 
     def forward(self, x: Any) -> Any:
-        pads = []
+        pads: list[int] = []
         for length, size, stride in zip(x.shape[2:], self.kernel_size, self.stride, strict=True):
             total = max((-(-length // stride) - 1) * stride + size - length, 0)
             pads = [total // 2, total - total // 2, *pads]  # the last axis comes first

@@ -24,7 +24,7 @@ def write(model: lowering.Model) -> Any:
     modules: list[Any] = []
     at = 0
     while at < len(placed):
-        run = [entry.operation for entry in placed[at : at + 3]]
+        run: list[Any] = [entry.operation for entry in placed[at : at + 3]]
         if _is_last_only(run):
             modules += map(torch.own.ChannelsLast, _layer_normalization(torch, run[1], False))
             at += 3
