@@ -265,6 +265,8 @@ class Program:
             "",
             *self.notes,
         ]
+        while not lines[-1]:
+            lines.pop()
         return "/* " + "\n".join(f" * {line}".rstrip() for line in lines)[3:] + "\n */\n"
 
     def _types(self) -> str:
