@@ -143,6 +143,9 @@ def table(head, rows):
 def sizes_and_accuracy(models, folder, train, test):
     rows = []
     for name, model in models.items():
+        if importlib.util.find_spec("onnx"):
+            file = model.export_onnx(folder / "net.onnx").file
+            print(f"{name}: {Path(file).stat().st_size:,} bytes of ONNX")
         for int8 in (False, True):
             place = folder / f"{name.partition(',')[0]}-{'int8' if int8 else 'float'}"
             place.mkdir(exist_ok=True)

@@ -105,6 +105,8 @@ def export_c(
         program, report = _in_floats(program, folded, outputs), {}
         if len(rows):
             y = model.predict(rows).reshape(len(rows), -1)
+            if not np.isfinite(y).all():
+                raise ValueError("check: the model gives NaN or infinite outputs for these rows; pass others")
             own = float(np.abs(execution.run(folded, rows.reshape(len(rows), -1)) - y).max())
             program = replace(
                 program, check=_stored(program, rows, y, TOLERANCE * float(np.abs(y).max()) + own)
