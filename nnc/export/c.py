@@ -139,7 +139,7 @@ class _Place:
 
     @classmethod
     def of(cls, path: str | os.PathLike[str], prefix: str | None, arduino: bool) -> _Place:
-        text = os.fsdecode(path)
+        text = _files.path_of("path", path)
         folder, name = os.path.split(text)
         stem, extension = os.path.splitext(name)
         if extension != ".c" and not (arduino and not extension):

@@ -83,7 +83,7 @@ def export_onnx(
 
 
 def _target(path: str | os.PathLike[str]) -> str:
-    text = os.fsdecode(path)
+    text = _files.path_of("path", path)
     folder = os.path.dirname(text)
     if not text or os.path.isdir(text):
         raise _config.refusal("path", "a file's path, such as 'digits.onnx'", text)
