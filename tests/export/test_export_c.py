@@ -596,10 +596,14 @@ def test_bad_paths(tmp_path):
     refused(model, tmp_path, FileNotFoundError, r"no folder .*missing.*os\.makedirs", "missing/net.c")
     refused(model, tmp_path, ValueError, r"path must be .* ends in \.c, such as 'digits\.c'", "net.h")
     refused(model, tmp_path, ValueError, "path must be", "net")
+    for value in (3, None, b"a\0.c"):
+        with pytest.raises((TypeError, ValueError), match="path must be a path"):
+            model.export_c(value)
+    assert model.export_c(os.fsencode(tmp_path / "bytes.c")).files[0] == str(tmp_path / "bytes.c")
     (tmp_path / "net.c").mkdir()
-    refused(model, tmp_path, IsADirectoryError, "is a folder")
+    refused(model, tmp_path, IsADirectoryError, "Is a directory")
     (tmp_path / "other.h").mkdir()  # the second file cannot be written, so the first is not
-    refused(model, tmp_path, IsADirectoryError, "is a folder", "other.c")
+    refused(model, tmp_path, IsADirectoryError, "Is a directory", "other.c")
 
 
 def test_limits(tmp_path):
