@@ -43,8 +43,7 @@ static int kernel_of(const struct nnc_loss_rule *loss) {
 }
 
 nnc_status nnc_loss_read(struct nnc_loss_rule *loss, const nnc_spec *spec, char message[NNC_MESSAGE]) {
-    *loss = (struct nnc_loss_rule){
-        .kind = nnc_place_of(spec->name, names, N_LOSSES), .value_factor = 1, .gradient_factor = 1};
+    *loss = (struct nnc_loss_rule){.kind = nnc_place_of(spec->name, names, N_LOSSES), .value_factor = 1, .gradient_factor = 1};
     if (loss->kind < 0) {
         snprintf(message, NNC_MESSAGE, "unknown loss '%.64s'", spec->name);
         return NNC_INVALID;

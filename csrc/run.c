@@ -222,7 +222,6 @@ static double batch_loss(const struct nnc_plan *plan, size_t m) {
     return sum * plan->loss.value_factor;
 }
 
-
 static void add_metrics(const struct nnc_plan *plan, size_t m, double *metrics) {
     for (size_t i = 0; i < m; i++)
         for (size_t k = 0; k < plan->n_metrics; k++) metrics[k] += plan->metric_values[i * plan->n_metrics + k];
