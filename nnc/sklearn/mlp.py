@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import LabelBinarizer, StandardScaler
-from sklearn.utils import check_random_state, column_or_1d, compute_sample_weight
+from sklearn.utils import check_random_state, column_or_1d, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
@@ -805,7 +805,13 @@ class MLPClassifier(ClassifierMixin, _MLP):
     def _with_class_weight(self, sample_weight: Any, y: np.ndarray) -> Any:
         if self.class_weight is None:
             return sample_weight
-        weights = compute_sample_weight(self.class_weight, y)
+        if self._label_binarizer.y_type_.startswith("multilabel"):
+            weights = compute_sample_weight(self.class_weight, y)
+        else:  # "balanced" by the weights of the rows, not their number
+            of_class = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=y, sample_weight=sample_weight
+            )
+            weights = of_class[np.searchsorted(self.classes_, y)]
         return weights if sample_weight is None else weights * sample_weight
 
     def _targets(self, y: np.ndarray) -> np.ndarray:

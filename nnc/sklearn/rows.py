@@ -32,7 +32,7 @@ class Rows(NamedTuple):
                 x = x.astype(np.float32)
             else:
                 x = np.ascontiguousarray(x, dtype=np.float32)
-            if y.dtype != np.int32:
+            if y.ndim == 2:
                 y = np.ascontiguousarray(y, dtype=np.float32)
             if sample_weight is not None:
                 sample_weight = np.ascontiguousarray(sample_weight, dtype=np.float32)
