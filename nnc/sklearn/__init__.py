@@ -10,5 +10,6 @@ MLPClassifier(alpha=0.01, dropout=0.2)
 from __future__ import annotations
 
 from nnc.sklearn.mlp import MLPClassifier, MLPRegressor
+from nnc.sklearn.sequential import SequentialClassifier, SequentialRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "SequentialClassifier", "SequentialRegressor"]

@@ -36,6 +36,7 @@ from nnc.layers import Dense, Input
 from nnc.models import Sequential
 from nnc.models.interrupts import Interrupts
 from nnc.optimizers import SGD, Adam, Optimizer
+from nnc.sklearn.checking import FLOATS, checked
 from nnc.sklearn.network import NAMES, Normalization, Objective, forward, names_of, outputs_of
 from nnc.sklearn.rows import Rows
 from nnc.sklearn.stochastic import Trainer, network_layers, weights_in_order
@@ -45,7 +46,6 @@ _NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
     "preprocessed."
 )
-_FLOATS = (np.float64, np.float32)
 _SMALLEST_RATE = 1e-6  # where learning_rate="adaptive" ends
 
 
@@ -94,8 +94,9 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
 
     def _store(self, arguments: dict[str, Any]) -> None:
         """Keep the constructor's arguments, unchecked, as attributes."""
-        for name in self._get_param_names():
-            setattr(self, name, arguments[name])
+        for name, value in arguments.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     # ------------------------------------------------------------------------------------------------ fitting
 
@@ -226,7 +227,7 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=not is_classifier(self),
-            dtype=_FLOATS,
+            dtype=FLOATS,
             reset=False,
         )
         y_val = column_or_1d(y_val) if y_val.ndim == 2 and y_val.shape[1] == 1 else y_val
@@ -243,7 +244,7 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
         scaler = self.scaler_
         if sparse.issparse(X) or scaler.mean_ is None:
             return scaler.transform(X)
-        dtype = X.dtype if X.dtype in _FLOATS else np.float64
+        dtype = X.dtype if X.dtype in FLOATS else np.float64
         return ((X - scaler.mean_) / scaler.scale_).astype(dtype, copy=False)
 
     def _initialize(self, units: list[int], dtype: np.dtype) -> None:
@@ -563,26 +564,11 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
 
     # ---------------------------------------------------------------------------------------------- predicting
 
-    def _checked(self, X: Any) -> Any:
-        """X as predictions take it. An array of floats that fits and is finite needs no more checks."""
-        known = self.__dict__
-        if (
-            type(X) is np.ndarray
-            and X.dtype in _FLOATS
-            and X.ndim == 2
-            and X.shape[1] == known.get("n_features_in_")
-            and len(X)
-            and "feature_names_in_" not in known
-            and math.isfinite(np.add.reduce(X, axis=None))
-        ):
-            return X
-        return validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-
     def _outputs(self, X: Any) -> np.ndarray:
         """The outputs (n, n_outputs_), in the precision of X and the weights."""
         if "coefs_" not in self.__dict__:
             check_is_fitted(self)
-        X = self._checked(X)
+        X = checked(self, X)
         hidden = names_of(self.activation, len(self.coefs_) - 1)
         z = forward(self._standardized(X), self.coefs_, self.intercepts_, hidden, self._normalizations_now())
         return outputs_of(self.out_activation_, z)
@@ -775,7 +761,7 @@ class MLPClassifier(ClassifierMixin, _MLP):
             y,
             accept_sparse=["csr", "csc"],
             multi_output=True,
-            dtype=_FLOATS,
+            dtype=FLOATS,
             reset=reset,
         )
         if y.ndim == 2 and y.shape[1] == 1:
@@ -1003,7 +989,7 @@ class MLPRegressor(RegressorMixin, _MLP):
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=True,
-            dtype=_FLOATS,
+            dtype=FLOATS,
             reset=reset,
         )
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
