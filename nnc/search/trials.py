@@ -269,12 +269,15 @@ class Job:
 
 
 def estimator_of(target: Any, params: Params, seed: int) -> Any:
-    """A copy of the estimator with these parameters; a `random_state` that is None is settled by the seed."""
+    """A copy of the estimator with these parameters; every `random_state` that is None is settled by the seed,
+    those of a pipeline's steps, too.
+    """
     estimator = copy.deepcopy(target)
     known = estimator.get_params() if hasattr(estimator, "get_params") else {}
     chosen = copy.deepcopy(params)
-    if "random_state" in known and known["random_state"] is None and "random_state" not in chosen:
-        chosen["random_state"] = seed % 2**32
+    for name, value in known.items():
+        if name.rpartition("__")[2] == "random_state" and value is None and name not in chosen:
+            chosen[name] = seed % 2**32
     if hasattr(estimator, "set_params"):
         return estimator.set_params(**chosen) or estimator
     for name, value in chosen.items():
@@ -284,4 +287,7 @@ def estimator_of(target: Any, params: Params, seed: int) -> Any:
 
 def _fit(estimator: Any, rows: Any, arguments: Mapping[str, Any]) -> None:
     x, y, weight = rows
-    estimator.fit(x, y, **arguments, **({} if weight is None else {"sample_weight": weight}))
+    name = "sample_weight"
+    if steps := getattr(estimator, "steps", None):  # a pipeline's last step is what is trained
+        name = f"{steps[-1][0]}__{name}"
+    estimator.fit(x, y, **arguments, **({} if weight is None else {name: weight}))
