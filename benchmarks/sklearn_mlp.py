@@ -1,10 +1,10 @@
-"""nnc.sklearn's MLPs beside scikit-learn's: the same parameters, fits of both in turn, scores on held-out rows.
+"""nnc.sklearn's MLPs beside scikit-learn's: the same parameters, fits in turn, scores on held-out rows.
 
     python benchmarks/sklearn_mlp.py                      # everything: some ten minutes
     python benchmarks/sklearn_mlp.py --only iris table10k --threads 1 2
 
-Each line has the medians over the seeds: seconds of `fit` for both, how many times faster nnc's was (the median of
-the quotients), and the mean scores (accuracy or R^2) with their standard deviation over the seeds.
+Each line has the medians over the seeds: seconds of `fit` for both, how many times faster nnc's was (the
+median of the quotients), and the mean scores (accuracy or R^2) with their deviation over the seeds.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import argparse
 import statistics
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ class Case(NamedTuple):
 
     load: Callable[[], tuple[np.ndarray, np.ndarray]]
     estimator: str = "MLPClassifier"
-    parameters: dict[str, Any] = {}
+    parameters: Mapping[str, Any] = MappingProxyType({})
     unscaled: bool = False
 
 

@@ -250,8 +250,8 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
     def _initialize(self, units: list[int], dtype: np.dtype) -> None:
         """First weights and empty attributes.
 
-        U(-b, b) with b = sqrt(6 / (in + out)), and of logistic layers sqrt(2 / (in + out)): kernel, then bias,
-        layer by layer, drawn in float64.
+        U(-b, b) with b = sqrt(6 / (in + out)), and of logistic layers sqrt(2 / (in + out)): kernel, then
+        bias, layer by layer, drawn in float64.
         """
         hidden = names_of(self.activation, len(units) - 2)
         if isinstance(self.activation, str):  # of the outputs, too, where there is no hidden layer
@@ -528,7 +528,7 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
             print(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
 
     def _count_improvements(self, score: float | None) -> None:
-        """Count an epoch whose loss or score is not better by `tol` than the best before; keep the best weights."""
+        """Count an epoch whose loss or score is not better by `tol` than the best; keep the best weights."""
         if score is None:
             better = not self.loss_ > self.best_loss_ - self.tol
             self.best_loss_ = self.loss_ if self.loss_ < self.best_loss_ else self.best_loss_
@@ -562,7 +562,7 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
             print(f"{message} Stopping.")
         return True
 
-    # ---------------------------------------------------------------------------------------------- predicting
+    # --------------------------------------------------------------------------------------------- predicting
 
     def _outputs(self, X: Any) -> np.ndarray:
         """The outputs (n, n_outputs_), in the precision of X and the weights."""
@@ -581,8 +581,8 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
     def to_sequential(self) -> Sequential:
         """The network as a `nnc.Sequential`, to be saved, served or looked into.
 
-        Its outputs are those of `predict_proba` (with one column for two classes) or `predict`, from inputs that
-        are not standardized yet.
+        Its outputs are those of `predict_proba` (with one column for two classes) or `predict`, from inputs
+        that are not standardized yet.
 
         Returns
         -------
@@ -618,9 +618,9 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
 class MLPClassifier(ClassifierMixin, _MLP):
     """A classifier with scikit-learn's parameters, methods and attributes, trained in nnc's core.
 
-    The mean over the rows of the log-loss is made small, plus alpha / (2 S) sum W^2 in each batch, S being the
-    sum of its weights. First weights and shuffles are scikit-learn's for the same `random_state`. sgd and adam
-    compute in float32, lbfgs and predictions in the precision of X.
+    The mean over the rows of the log-loss is made small, plus alpha / (2 S) sum W^2 in each batch, S being
+    the sum of its weights. First weights and shuffles are scikit-learn's for the same `random_state`. sgd and
+    adam compute in float32, lbfgs and predictions in the precision of X.
 
     Parameters
     ----------
@@ -645,8 +645,8 @@ class MLPClassifier(ClassifierMixin, _MLP):
     random_state : int, RandomState or None
         Of the first weights, the validation split, the shuffles.
     tol, n_iter_no_change : float, int or inf
-        Training ends behind more than `n_iter_no_change` epochs in a row that are not better by `tol` than the
-        best before; lbfgs where the gradient is below `tol`.
+        Training ends behind more than `n_iter_no_change` epochs in a row that are not better by `tol` than
+        the best before; lbfgs where the gradient is below `tol`.
     verbose : bool or int
         Whether to print each epoch.
     warm_start : bool
@@ -654,7 +654,7 @@ class MLPClassifier(ClassifierMixin, _MLP):
     momentum, nesterovs_momentum : float, bool
         Of sgd.
     early_stopping, validation_fraction : bool, float
-        Whether the score of a part of the rows says when training ends; the weights of the best score are kept.
+        Whether the score of a part of the rows says when training ends; the weights of the best are kept.
     beta_1, beta_2, epsilon : float
         Of adam.
     max_fun : int
@@ -678,13 +678,13 @@ class MLPClassifier(ClassifierMixin, _MLP):
     ----------
     classes_ : ndarray or list
     coefs_, intercepts_ : list of ndarray
-        Kernels (in, out) and biases (out,) of X's dtype. What is set by hand is what the next `partial_fit` or
-        `predict` uses.
+        Kernels (in, out) and biases (out,) of X's dtype. What is set by hand is what the next `partial_fit`
+        or `predict` uses.
     loss_, n_iter_, t_ : float, int, int
         The last loss; epochs of the last `fit`; samples seen.
     loss_curve_, best_loss_, validation_scores_, best_validation_score_
-        Of sgd and adam: by epoch, the loss and with early stopping the accuracy; else the last two are None, as
-        `best_loss_` is with it.
+        Of sgd and adam: by epoch, the loss and with early stopping the accuracy; else the last two are None,
+        as `best_loss_` is with it.
     n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
 
     Examples
@@ -910,8 +910,8 @@ class MLPRegressor(RegressorMixin, _MLP):
         Half the squared error; or half the Poisson deviance of counts y >= 0, with the outputs exp(z).
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, \
     max_iter, shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, \
-    validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun, dropout, batch_norm, l1, callbacks, \
-    n_threads, standardize
+    validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun, dropout, batch_norm, l1, \
+    callbacks, n_threads, standardize
         As in `MLPClassifier`; the score of early stopping is R^2. `standardize` is about X, not y.
 
     Attributes

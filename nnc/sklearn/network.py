@@ -1,5 +1,5 @@
-"""The network of an MLP in NumPy, in the precision of its weights and inputs: predictions, and the loss with its
-gradient for lbfgs. sgd and adam train in the core instead; see stochastic.py.
+"""The network of an MLP in NumPy, in the precision of its weights and inputs: predictions, and the loss with
+its gradient for lbfgs. sgd and adam train in the core instead; see stochastic.py.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def names_of(activation: Any, n_hidden: int) -> list[str]:
     given = [activation] * n_hidden if isinstance(activation, str) else list(activation)
     if len(given) != n_hidden:
         raise ValueError(
-            f"activation must be one name, or one for each of the {n_hidden} hidden layers, got {activation!r}"
+            f"activation must be one name, or one for each of the {n_hidden} hidden layers, "
+            f"got {activation!r}"
         )
     for name in given:
         if not isinstance(name, str) or name not in NAMES:
@@ -86,7 +87,10 @@ def forward(
     hidden: Sequence[str],
     normalizations: Sequence[Normalization],
 ) -> np.ndarray:
-    """The logits (n, O) of x (n, F), which may be sparse; `normalizations` is empty or has one per hidden layer."""
+    """The logits (n, O) of x (n, F), which may be sparse.
+
+    `normalizations` is empty or has one for each hidden layer.
+    """
     a = x
     last = len(coefs) - 1
     for i in range(last + 1):

@@ -15,7 +15,7 @@ _MOST_DENSE = 2**26
 
 
 class Rows(NamedTuple):
-    """Training data: x (n, F) float32 or CSR, y int32 ids (n,) or float32 rows (n, O), weights float32 (n,)."""
+    """Training data: x (n, F) float32 or CSR, y int32 ids (n,) or float32 (n, O), weights float32 (n,)."""
 
     x: Any
     y: np.ndarray
@@ -28,10 +28,7 @@ class Rows(NamedTuple):
             small = x.shape[0] * x.shape[1] <= _MOST_DENSE
             x = x.toarray() if small else x.tocsr()
         with np.errstate(over="ignore"):  # beyond float32 is infinite: so is the loss then
-            if sparse.issparse(x):
-                x = x.astype(np.float32)
-            else:
-                x = np.ascontiguousarray(x, dtype=np.float32)
+            x = x.astype(np.float32) if sparse.issparse(x) else np.ascontiguousarray(x, np.float32)
             if y.ndim == 2:
                 y = np.ascontiguousarray(y, dtype=np.float32)
             if sample_weight is not None:
@@ -57,8 +54,8 @@ class Rows(NamedTuple):
     def merged(self) -> Rows:
         """Equal rows of x and y as one with the sum of their weights, in an order that their values decide.
 
-        The loss of all rows together and its gradient are the same; and they have the same bits whichever order
-        the rows come in, and whether a row is there k times or once with the weight k.
+        The loss of all rows together and its gradient are the same; and they have the same bits whichever
+        order the rows come in, and whether a row is there k times or once with the weight k.
         """
         if sparse.issparse(self.x) or not self.n:
             return self

@@ -1,3 +1,4 @@
+# ruff: noqa: E402
 """scikit-learn's checks of estimators, all of them, on three settings of each class."""
 
 import pytest

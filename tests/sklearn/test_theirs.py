@@ -1,4 +1,5 @@
-"""scikit-learn's own tests of its MLPs, from the installed package, with nnc's classes in place of its own."""
+# ruff: noqa: E402
+"""scikit-learn's own tests of its MLPs, from the installed package, with nnc's classes in place of theirs."""
 
 import inspect
 from pathlib import Path
