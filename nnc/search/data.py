@@ -108,8 +108,8 @@ def _rows(arrays: Iterable[np.ndarray | None]) -> Rows:
 
 
 def _prepared(arrays: Any, names: tuple[str, ...], convert: bool) -> Rows:
-    """Arrays of as many rows; with `convert` in the types that need no copy in `fit`, else as an estimator takes
-    them: lists become ndarrays, what has rows already stays.
+    """Arrays of as many rows; with `convert` in the types that need no copy in `fit`, else as an estimator
+    takes them: lists become ndarrays, what has rows already stays.
     """
     if not convert:
         kept = [a if a is None or hasattr(a, "shape") else np.asarray(a) for a in arrays]

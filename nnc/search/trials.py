@@ -269,8 +269,8 @@ class Job:
 
 
 def estimator_of(target: Any, params: Params, seed: int) -> Any:
-    """A copy of the estimator with these parameters; every `random_state` that is None is settled by the seed,
-    those of a pipeline's steps, too.
+    """A copy of the estimator with these parameters; every `random_state` that is None is settled by the
+    seed, those of a pipeline's steps too.
     """
     estimator = copy.deepcopy(target)
     known = estimator.get_params() if hasattr(estimator, "get_params") else {}

@@ -14,8 +14,8 @@ FLOATS = (np.float64, np.float32)
 def checked(estimator: Any, X: Any) -> Any:
     """X (n, n_features_in_) as scikit-learn's checks leave it.
 
-    They would change nothing in an array of finite floats of that shape, which needs no names of features, and
-    they take much longer than the prediction of a row.
+    They would change nothing in an array of finite floats of that shape, which needs no names of features,
+    and they take much longer than the prediction of a row.
     """
     known = estimator.__dict__
     if (

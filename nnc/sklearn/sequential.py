@@ -71,7 +71,7 @@ class _SequentialEstimator(BaseEstimator):
             Rows are given the shape of the model's input if it has one of so many features.
         y : array-like (n,) or (n, n_outputs)
         sample_weight : array-like (n,), optional
-            The loss of a batch is the weighted sum over its rows; the weights are first divided by their mean.
+            The loss of a batch is the weighted mean of its rows; the weights are divided by their mean first.
         X_val, y_val, sample_weight_val : array-like, optional
             Evaluated behind each epoch, as "val_loss" and the like in `history_`.
 
@@ -133,7 +133,7 @@ class _SequentialEstimator(BaseEstimator):
         if isinstance(given, Sequential):
             if self.model_kwargs:
                 raise ValueError(
-                    f"model_kwargs are for a function that builds models, got {self.model_kwargs!r} with a model"
+                    f"model_kwargs are for a function that builds, got {self.model_kwargs!r} and a model"
                 )
             model = copy.deepcopy(given) if seed is None else _redrawn(given, seed)
         else:
@@ -228,10 +228,10 @@ class SequentialClassifier(ClassifierMixin, _SequentialEstimator):
     Parameters
     ----------
     model : callable or Sequential, optional
-        A function that returns a compiled model, or such a model, of which every `fit` trains a copy. A function
-        is given those of these arguments that it names: `X` and `y`, the rows and labels of `fit`; `n_features`;
-        `n_outputs`, 1 for two classes, else their number; `params`, `model_kwargs` as one dict; and
-        `model_kwargs`. None: a hidden layer of 100 relu.
+        A function that returns a compiled model, or such a model, of which every `fit` trains a copy. A
+        function is given those of these arguments that it names: `X` and `y`, the rows and labels of `fit`;
+        `n_features`; `n_outputs`, 1 for two classes, else their number; and `model_kwargs`, or these as one
+        dict if it names `params`. None: a hidden layer of 100 relu.
     epochs, batch_size : int
     model_kwargs : dict, optional
         More arguments of the function.
@@ -240,8 +240,8 @@ class SequentialClassifier(ClassifierMixin, _SequentialEstimator):
     warm_start : bool
         Whether `fit` goes on with the model of the last one.
     random_state : int, RandomState or None
-        Seeds the model, so that every `fit` draws its weights alike. None: a model keeps the weights and the seed
-        that it has.
+        Seeds the model, so that every `fit` draws its weights alike. None: a model keeps the weights and the
+        seed that it has.
     class_weight : dict, "balanced" or None
         Multiplies the weights of the rows of each class.
     n_threads : int, optional

@@ -24,7 +24,7 @@ from nnc.regularizers import L1L2
 from nnc.sklearn.network import Normalization
 from nnc.sklearn.rows import Rows
 
-# Of batch normalization's moving averages: tables have tens of batches an epoch, where Keras's 0.99 is too slow.
+# Of batch normalization's moving averages: tables have few batches an epoch, for which Keras's 0.99 is slow.
 MOMENTUM = 0.9
 
 _MOST_STEPS = 2**16  # of one call; bounds the array of learning rates

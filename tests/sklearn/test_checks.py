@@ -1,4 +1,3 @@
-# ruff: noqa: E402
 """scikit-learn's checks of estimators, all of them, on three settings of each class."""
 
 import pytest

@@ -1,4 +1,3 @@
-# ruff: noqa: E402
 """scikit-learn's own tests of its MLPs, from the installed package, with nnc's classes in place of theirs."""
 
 import inspect
