@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import warnings
 from collections.abc import Iterator
@@ -281,9 +282,9 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
     def _begin_scores(self) -> None:
         self._no_improvement_count = 0
         if self.early_stopping:
-            self.validation_scores_: list[float] | None = []
-            self.best_validation_score_: float | None = -np.inf
-            self.best_loss_: float | None = None
+            self.validation_scores_: Any = []
+            self.best_validation_score_: Any = -np.inf
+            self.best_loss_: Any = None
             self._best = (self.coefs_, self.intercepts_, self._normalizations)
         else:
             self.best_loss_ = np.inf
@@ -304,11 +305,11 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
             self.alpha,
         )
 
-        def tell(intermediate_result: Any) -> None:
-            tell.count += 1
-            print(f"Iteration {tell.count}, loss = {intermediate_result.fun:.8f}")
+        numbers = itertools.count(1)
 
-        tell.count = 0
+        def tell(intermediate_result: Any) -> None:
+            print(f"Iteration {next(numbers)}, loss = {intermediate_result.fun:.8f}")
+
         found = scipy.optimize.minimize(
             objective,
             objective.pack(self.coefs_, self.intercepts_),
@@ -503,7 +504,7 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
 
     def _rates(self, count: int, n: int) -> list[float]:
         """The learning rates of the next epochs."""
-        rates = [float(self._trainer.optimizer.learning_rate)]
+        rates = [self._trainer.rate]
         while len(rates) < count:
             rates.append(self._inverse_rate(len(rates), n) if self._scales_inversely() else rates[0])
         return rates
@@ -551,7 +552,7 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
         )
         optimizer = self._trainer.optimizer
         if self.solver == "sgd" and self.learning_rate == "adaptive":
-            rate = float(optimizer.learning_rate)
+            rate = self._trainer.rate
             if rate > _SMALLEST_RATE:
                 optimizer.learning_rate = rate / 5.0
                 if self.verbose:

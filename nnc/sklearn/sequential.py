@@ -104,7 +104,7 @@ class _SequentialEstimator(BaseEstimator):
         if X_val is not None:
             X_val, y_val = self._validated(X_val, y_val, reset=False)
             self._check_labels(y_val)
-            held_out = (self._shaped(_dense(X_val)), self._encoded(y_val))
+            held_out: tuple[Any, ...] = (self._shaped(_dense(X_val)), self._encoded(y_val))
             if sample_weight_val is not None:
                 held_out += (_check_sample_weight(sample_weight_val, X_val),)
             arguments["validation_data"] = held_out

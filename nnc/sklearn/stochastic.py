@@ -135,6 +135,16 @@ class Trainer:
         plan.set_parameters(weights_in_order(coefs, intercepts, normalizations))
 
     @property
+    def rate(self) -> float:
+        """The learning rate of the next epoch; of a schedule, which a callback may set, that of its first step."""
+        given, first = self.optimizer.learning_rate, self.optimizer.iterations
+        return (
+            given
+            if isinstance(given, float)
+            else float(self.optimizer.learning_rates(first, 1, self.epoch)[0])
+        )
+
+    @property
     def plan(self) -> EpochsPlan:
         """The plan, which is there once weights are set."""
         if self._plan is None:
