@@ -264,7 +264,7 @@ class Job:
         for train, held_out in data.parts():
             with random.seeded(request.seed):
                 estimator = estimator_of(self.target, request.params, request.seed)
-                _fit(estimator, train, self.fit_arguments)
+                fit_estimator(estimator, train, self.fit_arguments)
             outcome.scores.append(float(estimator.score(*held_out[:2])))
 
 
@@ -285,7 +285,8 @@ def estimator_of(target: Any, params: Params, seed: int) -> Any:
     return estimator
 
 
-def _fit(estimator: Any, rows: Any, arguments: Mapping[str, Any]) -> None:
+def fit_estimator(estimator: Any, rows: Any, arguments: Mapping[str, Any]) -> None:
+    """Fit the estimator to (x, y, sample_weight)."""
     x, y, weight = rows
     name = "sample_weight"
     if steps := getattr(estimator, "steps", None):  # a pipeline's last step is what is trained

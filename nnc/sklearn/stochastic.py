@@ -136,7 +136,7 @@ class Trainer:
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next epoch; of a schedule, which a callback may set, that of its first step."""
+        """The learning rate of the next epoch; of a schedule, which a callback may set, its first step's."""
         given, first = self.optimizer.learning_rate, self.optimizer.iterations
         return (
             given
