@@ -93,6 +93,38 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
         "standardize": ["boolean"],
     }
 
+    hidden_layer_sizes: Any
+    activation: Any
+    solver: Any
+    alpha: Any
+    batch_size: Any
+    learning_rate: Any
+    learning_rate_init: Any
+    power_t: Any
+    max_iter: Any
+    shuffle: Any
+    random_state: Any
+    tol: Any
+    verbose: Any
+    warm_start: Any
+    momentum: Any
+    nesterovs_momentum: Any
+    early_stopping: Any
+    validation_fraction: Any
+    beta_1: Any
+    beta_2: Any
+    epsilon: Any
+    n_iter_no_change: Any
+    max_fun: Any
+    dropout: Any
+    batch_norm: Any
+    l1: Any
+    callbacks: Any
+    n_threads: Any
+    standardize: Any
+    scaler_: Any
+    _label_binarizer: Any
+
     def _store(self, arguments: dict[str, Any]) -> None:
         """Keep the constructor's arguments, unchecked, as attributes."""
         for name, value in arguments.items():
@@ -202,6 +234,43 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
                     )
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
+
+    # ------------------------------------------------------------------------- what the two differ in
+
+    def _validated(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+        """X and y as scikit-learn checks them, of labels that are known."""
+        raise NotImplementedError
+
+    def _check_labels(self, y: np.ndarray) -> None:
+        """Raise a ValueError where y has values that cannot be learned."""
+        raise NotImplementedError
+
+    def _targets(self, y: np.ndarray) -> np.ndarray:
+        """y for the core: ids (n,) or rows (n, O)."""
+        raise NotImplementedError
+
+    def _labels(self, targets: np.ndarray) -> np.ndarray:
+        """The y that `_targets` made these of."""
+        raise NotImplementedError
+
+    def _count_outputs(self, targets: np.ndarray) -> int:
+        raise NotImplementedError
+
+    def _matrix(self, targets: np.ndarray) -> np.ndarray:
+        """The targets as rows (n, O)."""
+        raise NotImplementedError
+
+    def _loss(self) -> str:
+        """A name of `stochastic.loss_spec`."""
+        raise NotImplementedError
+
+    def _output(self) -> str:
+        """A name of `network.outputs_of`."""
+        raise NotImplementedError
+
+    def _score(self, logits: np.ndarray, rows: Scored, dtype: np.dtype) -> float:
+        """What early stopping goes by; large is good."""
+        raise NotImplementedError
 
     def _with_class_weight(self, sample_weight: Any, y: Any) -> Any:
         """The weights of the rows times those of their classes; a regressor has no classes."""
@@ -712,6 +781,7 @@ class MLPClassifier(ClassifierMixin, _MLP):
         **_MLP._parameter_constraints,
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
+    class_weight: Any
 
     def __init__(
         self,
@@ -939,6 +1009,7 @@ class MLPRegressor(RegressorMixin, _MLP):
         **_MLP._parameter_constraints,
         "loss": [StrOptions({"squared_error", "poisson"})],
     }
+    loss: str
 
     def __init__(
         self,

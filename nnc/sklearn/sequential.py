@@ -46,6 +46,17 @@ class _SequentialEstimator(BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    model: Any
+    epochs: Any
+    batch_size: Any
+    model_kwargs: Any
+    fit_kwargs: Any
+    warm_start: Any
+    random_state: Any
+    n_threads: Any
+    verbose: Any
+    _label_binarizer: Any
+
     def _store(self, arguments: dict[str, Any]) -> None:
         """Keep the constructor's arguments, unchecked, as attributes."""
         for name, value in arguments.items():
@@ -192,6 +203,22 @@ class _SequentialEstimator(BaseEstimator):
         )
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
+    def _count_outputs(self, y: np.ndarray) -> int:
+        """Of a model for y."""
+        raise NotImplementedError
+
+    def _default_model(self, y: np.ndarray) -> Sequential:
+        """A compiled model for y."""
+        raise NotImplementedError
+
+    def _check_outputs(self, model: Sequential) -> None:
+        """Raise a ValueError where the model's outputs do not fit y."""
+        raise NotImplementedError
+
+    def _encoded(self, y: np.ndarray) -> np.ndarray:
+        """The targets that the model's loss wants: int32 ids (n,), or float32 rows (n, O)."""
+        raise NotImplementedError
+
     def _learn_labels(self, y: np.ndarray, incremental: bool) -> None:
         """What the classes are; a regressor has none."""
 
@@ -280,6 +307,7 @@ class SequentialClassifier(ClassifierMixin, _SequentialEstimator):
         **_SequentialEstimator._parameter_constraints,
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
+    class_weight: Any
 
     def __init__(
         self,
