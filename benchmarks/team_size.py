@@ -1,7 +1,7 @@
 """Is a step with at most n threads ever slower than with one? Nets of 0.05 to 12 MFLOP a step, interleaved.
 
-    python benchmarks/team_size.py
-    python benchmarks/team_size.py --threads 4 --rounds 21
+python benchmarks/team_size.py
+python benchmarks/team_size.py --threads 4 --rounds 21
 """
 
 from __future__ import annotations
