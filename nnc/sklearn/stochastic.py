@@ -217,7 +217,7 @@ class Trainer:
         """Several epochs in one call of the core."""
         n_steps = -(-rows.n // batch_size)
         steps = np.repeat(np.asarray(rates, np.float32)[:, np.newaxis], n_steps, axis=1)
-        done, _, sums = self.plan.train_epochs(
+        done, _, sums, *_ = self.plan.train_epochs(
             *rows, None, orders, steps, batch_size, self.epoch, self.optimizer.iterations, math.inf
         )
         self.optimizer.iterations += len(rates) * n_steps
