@@ -129,12 +129,13 @@ nnc_status nnc_loss(const nnc_spec *spec, size_t N, const float *a, const nnc_da
     t.block.y = spread ? one_hot : targets->rows, t.block.ldy = N;
     t.block.ids = spread ? NULL : targets->ids;
     t.block.weights = targets->weights;
-    t.block.scale = (float)(1.0 / (double)M);
+    const double divisor = nnc_loss_divisor(&loss, M, targets->weights);
+    t.block.scale = (float)(loss.gradient_factor / divisor);
     t.block.value = values;
     t.block.da = da, t.block.ldda = N;
     nnc_team_run(1, loss_body, &t);
     for (size_t i = 0; i < M; i++) *value += values[i];
-    *value /= (double)M;
+    *value = *value * loss.value_factor / divisor;
     free(one_hot);
     free(values);
     return NNC_OK;

@@ -15,12 +15,14 @@ static const char *const names[N_LOSSES] = {
     [LOSS_margin_hinge] = "margin_hinge",
 };
 
-/* The losses that have a second kernel, which works on logits, and the activation that makes logits into outputs. */
+/* The losses that have a second kernel, which works on logits, and the activation that makes logits into outputs; linear
+ * where none of them does, as for the logarithms of rates. */
 static const struct {
     int kind, on_logits, link;
 } on_logits[] = {
     {LOSS_binary_crossentropy, LOSS_binary_crossentropy_logits, ACTIVATION_sigmoid},
     {LOSS_categorical_crossentropy, LOSS_categorical_crossentropy_logits, ACTIVATION_softmax},
+    {LOSS_poisson, LOSS_poisson_logits, ACTIVATION_linear},
 };
 
 enum { N_ON_LOGITS = sizeof on_logits / sizeof *on_logits };
@@ -29,6 +31,9 @@ static const struct nnc_field fields[] = {
     OPTIONAL_FIELD(struct nnc_loss_rule, from_logits, FLAG),
     OPTIONAL_FIELD(struct nnc_loss_rule, label_smoothing, FLOAT),
     OPTIONAL_FIELD(struct nnc_loss_rule, param, FLOAT),
+    OPTIONAL_FIELD(struct nnc_loss_rule, value_factor, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_loss_rule, gradient_factor, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_loss_rule, by_weight, FLAG),
 };
 
 static int kernel_of(const struct nnc_loss_rule *loss) {
@@ -38,7 +43,7 @@ static int kernel_of(const struct nnc_loss_rule *loss) {
 }
 
 nnc_status nnc_loss_read(struct nnc_loss_rule *loss, const nnc_spec *spec, char message[NNC_MESSAGE]) {
-    *loss = (struct nnc_loss_rule){.kind = nnc_place_of(spec->name, names, N_LOSSES)};
+    *loss = (struct nnc_loss_rule){.kind = nnc_place_of(spec->name, names, N_LOSSES), .value_factor = 1, .gradient_factor = 1};
     if (loss->kind < 0) {
         snprintf(message, NNC_MESSAGE, "unknown loss '%.64s'", spec->name);
         return NNC_INVALID;
@@ -62,6 +67,13 @@ void nnc_loss_take_logits(struct nnc_loss_rule *loss) {
 
 bool nnc_loss_takes_ids(const struct nnc_loss_rule *loss) {
     return loss->kind == LOSS_margin_hinge || (loss->kind == LOSS_categorical_crossentropy && loss->label_smoothing == 0);
+}
+
+double nnc_loss_divisor(const struct nnc_loss_rule *loss, size_t m, const float *weights) {
+    if (!loss->by_weight || !weights) return (double)m;
+    double sum = 0;
+    for (size_t i = 0; i < m; i++) sum += (double)weights[i];
+    return sum;
 }
 
 struct nnc_loss_block nnc_loss_block_of(const struct nnc_loss_rule *loss, size_t m, size_t n) {

@@ -210,6 +210,16 @@ static void prepare(struct nnc_plan *plan, bool training) {
     plan->open_step.rows = 0; /* a new pass takes the arrays of the last one */
 }
 
+/* What the losses of a batch of m rows are divided by. */
+static double divisor_of(const struct nnc_plan *plan, const nnc_data *data, size_t m) {
+    return nnc_loss_divisor(&plan->loss, m, data->weights ? plan->weights : NULL);
+}
+
+/* What the penalties are multiplied by: a loss `by_weight` divides them like the batch's losses. */
+static double penalty_factor_of(const struct nnc_plan *plan, const nnc_data *data, size_t m) {
+    return plan->loss.by_weight ? 1 / divisor_of(plan, data, m) : 1;
+}
+
 /* Value, gradient and metrics of rows [i0, i1). */
 static void loss_of_rows(struct nnc_plan *plan, const nnc_data *data, const struct nnc_pass *pass, atomic_bool *not_finite,
                          size_t i0, size_t i1) {
@@ -222,7 +232,7 @@ static void loss_of_rows(struct nnc_plan *plan, const nnc_data *data, const stru
     block.y = by_ids ? NULL : plan->y + i0 * plan->ldy, block.ldy = plan->ldy;
     block.ids = by_ids ? plan->ids + i0 : NULL;
     block.weights = data->weights ? plan->weights + i0 : NULL;
-    block.scale = (float)(1.0 / (double)pass->m);
+    block.scale = (float)(plan->loss.gradient_factor / divisor_of(plan, data, pass->m));
     block.value = plan->values + i0;
     nnc_kernels->loss[plan->loss.kernel](&block);
     for (size_t i = i0; i < i1; i++)
@@ -245,10 +255,11 @@ static void loss_phase(struct nnc_plan *plan, const nnc_data *data, const struct
         loss_of_rows(plan, data, pass, not_finite, i, end);
 }
 
+/* Sum of the rows' losses. */
 static double batch_loss(const struct nnc_plan *plan, size_t m) {
     double sum = 0;
     for (size_t i = 0; i < m; i++) sum += plan->values[i];
-    return sum;
+    return sum * plan->loss.value_factor;
 }
 
 static void add_metrics(const struct nnc_plan *plan, size_t m, double *metrics) {
@@ -313,6 +324,7 @@ static void train_body(void *arg, struct nnc_worker *worker) {
         if (worker->id == 0) {
             plan->update.hyper = nnc_hyper_of(&plan->update.optimizer, s->learning_rates[step], s->step + step);
             decide_to_keep(t, began, worker);
+            plan->update.penalty_factor = penalty_factor_of(plan, t->data, pass.m);
         }
         end_phase(&pass, plan->n_specs, true, worker);
         if (nnc_team_has_stopped(worker) || atomic_load_explicit(&t->not_finite, memory_order_relaxed)) break;
@@ -320,7 +332,9 @@ static void train_body(void *arg, struct nnc_worker *worker) {
         if (worker->id == 0) {
             t->sums->steps++;
             t->sums->rows += pass.m;
-            t->sums->loss += batch_loss(plan, pass.m) + nnc_summed_penalty(plan->params, plan->n_params) * (double)pass.m;
+            const double m = (double)pass.m; /* times the loss of the batch */
+            t->sums->loss += batch_loss(plan, pass.m) * (m / divisor_of(plan, t->data, pass.m)) +
+                             nnc_summed_penalty(plan->params, plan->n_params) * (m * plan->update.penalty_factor);
             add_metrics(plan, pass.m, t->sums->metrics);
             began = nnc_seconds();
             t->leave = began > t->deadline || nnc_team_is_crowded(worker);
@@ -514,9 +528,11 @@ static void gradients_body(void *arg, struct nnc_worker *worker) {
     const struct batch batch = {t->data, NULL, 0, true, &t->bad};
     if (forward_pass(plan, &batch, &t->pass, worker)) {
         loss_phase(plan, t->data, &t->pass, &t->not_finite, worker);
+        if (worker->id == 0) plan->update.penalty_factor = penalty_factor_of(plan, t->data, t->pass.m);
         nnc_team_barrier(worker);
         if (backward_pass(plan, &t->pass, worker) && worker->id == 0)
-            *t->loss = batch_loss(plan, t->pass.m) / (double)t->pass.m + nnc_summed_penalty(plan->params, plan->n_params);
+            *t->loss = batch_loss(plan, t->pass.m) / divisor_of(plan, t->data, t->pass.m) +
+                       nnc_summed_penalty(plan->params, plan->n_params) * plan->update.penalty_factor;
     }
     if (worker->id == 0) t->stopped = nnc_team_has_stopped(worker);
 }
@@ -582,6 +598,7 @@ static nnc_status step_back(nnc_plan *plan, const float *d_outputs, bool applied
             .m = plan->open_step.rows, .mode = TRAIN, .training = plan->open_step.training, .applied = applied, .step = step}};
     t.keeps = applied && plan->open_step.is_long && nnc_room_to_keep(plan->params, plan->n_params, &plan->kept) == NNC_OK;
     plan->open_step.rows = 0;
+    plan->update.penalty_factor = 1;
     return run_single(&t, step_backward_body);
 }
 

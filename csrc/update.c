@@ -54,6 +54,11 @@ static double tile_penalty(const struct nnc_param *param, size_t first, size_t n
     return sum;
 }
 
+/* A penalty's coefficient in this step. */
+static float penalized(const struct nnc_update *update, float coefficient) {
+    return (float)((double)coefficient * update->penalty_factor);
+}
+
 static struct nnc_stretch stretch_of(const struct nnc_param *param, size_t first, size_t n, const float *g) {
     struct nnc_stretch stretch = {.n = n, .w = param->w + first, .g = g, .n_slots = param->n_slots};
     for (size_t s = 0; s < param->n_slots; s++) stretch.slots[s] = param->slots[s] + first;
@@ -65,11 +70,12 @@ void nnc_apply_tile(const struct nnc_update *update, struct nnc_param *param, si
     param->tile_sums[tile] = tile_penalty(param, first, n);
     if (update->apply == APPLY_STORE) {
         memcpy(param->g + first, g, n * sizeof *g);
-        nnc_kernels->regularize(n, param->w + first, param->g + first, param->l1, param->l2);
+        nnc_kernels->regularize(n, param->w + first, param->g + first, penalized(update, param->l1),
+                                penalized(update, param->l2));
         return;
     }
     struct nnc_stretch stretch = stretch_of(param, first, n, g);
-    stretch.l1 = param->l1, stretch.l2 = param->l2;
+    stretch.l1 = penalized(update, param->l1), stretch.l2 = penalized(update, param->l2);
     nnc_kernels->update[update->optimizer.rule](&stretch, &update->hyper);
     if (param->transposed.at) refresh(param, tile);
 }
@@ -84,7 +90,7 @@ void nnc_apply_product(const struct nnc_update *update, struct nnc_param *param,
     size_t n, first = nnc_tile(param, tile, &n);
     param->tile_sums[tile] = tile_penalty(param, first, n);
     struct nnc_stretch stretch = stretch_of(param, first, n, NULL);
-    stretch.l2 = param->l2;
+    stretch.l2 = penalized(update, param->l2);
     products->gemm_sgd(product, a, b, &stretch, &update->hyper);
     if (param->transposed.at) refresh(param, tile);
 }

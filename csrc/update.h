@@ -43,6 +43,7 @@ struct nnc_update {
     bool clips_norm; /* the norm of the gradient is needed before the update */
     enum nnc_apply apply;
     struct nnc_hyper hyper; /* of this step */
+    double penalty_factor; /* of this step: 1, or 1 / the weights of the batch where the loss is `by_weight` */
 };
 
 /* Sizes and arrays of a parameter with `info` and its penalties. */

@@ -187,6 +187,8 @@ def categorical_crossentropy(spec, y, a):
 
 
 def poisson(spec, y, a):
+    if spec["from_logits"]:  # logits: the logarithms of the rates
+        return np.mean(np.exp(a) - y * a, axis=1), (np.exp(a) - y) / a.shape[1]
     return np.mean(a - y * np.log(a + CLIP), axis=1), (1.0 - y / (a + CLIP)) / a.shape[1]
 
 
@@ -237,6 +239,13 @@ def target_rows(y: ArrayLike, shape: tuple[int, int]) -> Array:
     return y.astype(np.float64)
 
 
+def divisor(spec: dict, sample_weight: Array) -> float:
+    """Return what the sum of a batch's losses is divided by: its rows, or "by_weight" its weights."""
+    if spec.get("by_weight", False):
+        return float(np.sum(sample_weight))
+    return float(max(len(sample_weight), 1))
+
+
 @np.errstate(all="ignore")
 def loss(
     spec: dict, y: ArrayLike, a: ArrayLike, sample_weight: ArrayLike | None = None
@@ -247,13 +256,15 @@ def loss(
     ----------
     spec : dict
         "name" (of ``LOSSES``), "from_logits" (bool), "label_smoothing" (0 to 1), "param" (Huber's delta, the
-        margin).
+        margin). Optional: "value_factor" and "gradient_factor", by which L and dL/da are multiplied;
+        "by_weight" (bool), with which the sum is divided as `divisor` says.
     y : array_like of int, shape (B,), or of float, shape (B, N)
         Class ids, or one row of targets for each row of outputs.
     a : array_like, shape (B, N)
         The model's outputs; logits when from_logits.
     sample_weight : array_like, shape (B,), optional
-        sw; all 1 when None. The sum is divided by B, not by the sum of the weights (as in Keras).
+        sw; all 1 when None. The sum is divided by B, not by the sum of the weights (as in Keras), unless the
+        loss is "by_weight".
 
     Returns
     -------
@@ -277,14 +288,15 @@ def loss(
     a = np.asarray(a, np.float64)
     if a.ndim != 2:
         raise ValueError(f"the outputs have shape {a.shape}: use (rows, outputs)")
-    share = np.full(len(a), 1.0 / max(len(a), 1))
+    weights = np.ones(len(a))
     if sample_weight is not None:
         weights = np.asarray(sample_weight, np.float64)
-        if weights.shape != share.shape:
-            raise ValueError(f"sample_weight has shape {weights.shape}: use {share.shape}, one for each row")
-        share = share * weights
+        if weights.shape != (len(a),):
+            raise ValueError(f"sample_weight has shape {weights.shape}: use {(len(a),)}, one for each row")
+    share = weights / divisor(spec, weights)
     values, gradients = row_loss(spec, target_rows(y, a.shape), a)
-    return float(np.sum(share * values)), share[:, None] * gradients
+    value = spec.get("value_factor", 1.0) * float(np.sum(share * values))
+    return value, spec.get("gradient_factor", 1.0) * share[:, None] * gradients
 
 
 # ---------------------------------------------------------------------------------------------- metrics

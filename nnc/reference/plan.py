@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .activation import Activation
 from .base import LAYERS, Layer
-from .formulas import METRICS, Array, check_targets, look_up, loss, metric_rows
+from .formulas import METRICS, Array, check_targets, divisor, look_up, loss, metric_rows
 from .optimizers import clip, move, slot_names
 
 # A last activation and the loss that undoes it: the two together are worked on logits, which is exact where a
@@ -47,7 +47,8 @@ class Plan:
     layers : list of dict
         One row for each layer: "kind" (of ``LAYERS``) and what that kind needs.
     loss : dict, optional
-        See `nnc.reference.loss`. A final softmax with categorical_crossentropy, or sigmoid with
+        See `nnc.reference.loss`; where it is "by_weight", the penalties are divided as the batch's losses
+        are. A final softmax with categorical_crossentropy, or sigmoid with
         binary_crossentropy, is fused with it: the loss is worked on the logits, without clipping; the outputs
         stay probabilities.
     metrics : list of dict
@@ -162,14 +163,14 @@ class Plan:
             tape.append(kept)
         return values, tape
 
-    def _backward(self, d, tape):
+    def _backward(self, d, tape, penalty_factor=1.0):
         """Turn the gradient after the last taped layer into that of every parameter, penalties included."""
         gradients: list[Array] = []
         for (layer, parameters), kept in reversed(list(zip(self._layer_parameters(), tape, strict=False))):
             d, of_layer = layer.backward(d, parameters, kept)
             gradients = of_layer + gradients
         penalties = zip(gradients, self._parameters, self._penalties, strict=True)
-        return [g + l1 * np.sign(w) + 2.0 * l2 * w for g, w, (l1, l2) in penalties]
+        return [g + penalty_factor * (l1 * np.sign(w) + 2.0 * l2 * w) for g, w, (l1, l2) in penalties]
 
     def penalty(self) -> float:
         """Return the sum over the parameters of l1 |w| + l2 w^2."""
@@ -180,7 +181,15 @@ class Plan:
         """Return the loss, the outputs, the gradients, and the tape."""
         values, tape = self._run(x, noise)
         value, d = loss(self._loss, y, values[self._head], sample_weight)
-        return value + self.penalty(), values[-1], self._backward(d, tape[: self._head]), tape
+        factor = self._penalty_factor(len(x), sample_weight)
+        gradients = self._backward(d, tape[: self._head], factor)
+        return value + factor * self.penalty(), values[-1], gradients, tape
+
+    def _penalty_factor(self, n_rows, sample_weight):
+        """Return 1, or for a loss that is "by_weight" 1 / the weights of the batch."""
+        if not self._loss.get("by_weight", False):
+            return 1.0
+        return 1.0 / divisor(self._loss, np.ones(n_rows) if sample_weight is None else sample_weight)
 
     def _update(self, gradients, tape, learning_rate, step):
         """Apply a step: what is trainable moves along its gradient, the rest takes its layer's new values."""

@@ -24,7 +24,16 @@ from nnc.search.planner import Plan, check_n_jobs, choose, working_set_of
 from nnc.search.progress import Progress
 from nnc.search.result import SearchResult, Trial
 from nnc.search.space import Params, Space
-from nnc.search.trials import FIT_ARGUMENTS, Job, Models, Outcome, Request, estimator_of, seed_of
+from nnc.search.trials import (
+    FIT_ARGUMENTS,
+    Job,
+    Models,
+    Outcome,
+    Request,
+    estimator_of,
+    fit_estimator,
+    seed_of,
+)
 
 
 class Search:
@@ -303,7 +312,7 @@ class Search:
         with random.seeded(trial.seed):
             if self.estimates:
                 model = estimator_of(self.target, trial.params, trial.seed)
-                model.fit(x, y, **self.fit_arguments, **weights)
+                fit_estimator(model, data.arrays, self.fit_arguments)
                 return model
             model, arguments = job.built(copy.deepcopy(trial.params))
         if milestones := self._milestones():

@@ -16,7 +16,8 @@ from nnc import _arrays, _config, random
 from nnc.models.batches import unpack
 from nnc.models.inputs import split
 
-Rows = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]  # x, y, sample_weight
+# x, y, sample_weight; those of an estimator may be whatever it takes rows of: data frames, sparse matrices
+Rows = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
 Part = tuple[Rows, Rows]  # to train on, to compare trials by
 
 
@@ -34,7 +35,8 @@ class Data:
     seed : int
         Of the folds.
     convert : bool
-        Whether to turn the arrays into what a plan takes, once, instead of in every trial.
+        Whether to turn the arrays into what a plan takes, once, instead of in every trial. If not, they are
+        left as they are.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Data:
             names = ("validation_data[0]", "validation_data[1]", "validation_data[2]")
             self.validation = _prepared(unpack(validation_data, "validation_data"), names, convert)
         self.validation_split = validation_split
-        self.folds = None if folds is None else _config.integer("folds", folds, 2, len(self.arrays[0]))
+        self.folds = None if folds is None else _config.integer("folds", folds, 2, _length(self.arrays[0]))
         self.seed = seed
         self._parts: list[Part] | None = None
 
@@ -74,12 +76,14 @@ class Data:
         if self.validation is not None:
             return [(self.arrays, self.validation)]
         if self.folds is None:
-            train, held_out = split(self.validation_split, self.arrays)
-            return [(_rows(train), _rows(held_out))]
-        fold = _fold_of_row(self.arrays[0], self.arrays[1], self.folds, self.seed)
+            kept, others = split(self.validation_split, [np.arange(_length(self.arrays[0]))])
+            ends = [slice(rows[0][0], rows[0][-1] + 1) for rows in (kept, others)]
+            train, held_out = (_rows(_taken(a, end) for a in self.arrays) for end in ends)
+            return [(train, held_out)]
+        fold = _fold_of_row(_length(self.arrays[0]), self.arrays[1], self.folds, self.seed)
 
         def copied(rows: np.ndarray) -> Rows:
-            return _rows(None if a is None else np.ascontiguousarray(a[rows]) for a in self.arrays)
+            return _rows(_taken(a, np.flatnonzero(rows)) for a in self.arrays)
 
         return [(copied(fold != k), copied(fold == k)) for k in range(self.folds)]
 
@@ -88,14 +92,14 @@ class Data:
         found: list[Any] = []
         for a in (*self.arrays, *(self.validation or ())):
             if a is not None:
-                plain = np.ascontiguousarray(a)
+                plain = _plain(a)
                 checksum = zlib.crc32(plain.view(np.uint8).reshape(-1).data if plain.size else b"")
-                found.append([list(a.shape), a.dtype.str, checksum])
+                found.append([list(a.shape), getattr(plain, "dtype", np.dtype(object)).str, checksum])
         return [*found, self.validation_split, self.folds]
 
     def __sizeof__(self) -> int:
         """Bytes of the arrays: Dask looks at it to send a large argument once, not with each task."""
-        return sum(a.nbytes for a in (*self.arrays, *(self.validation or ())) if a is not None)
+        return sum(getattr(a, "nbytes", 0) for a in (*self.arrays, *(self.validation or ())) if a is not None)
 
 
 def _rows(arrays: Iterable[np.ndarray | None]) -> Rows:
@@ -104,27 +108,62 @@ def _rows(arrays: Iterable[np.ndarray | None]) -> Rows:
 
 
 def _prepared(arrays: Any, names: tuple[str, ...], convert: bool) -> Rows:
-    """The arrays as ndarrays of as many rows; with `convert` in the types that need no copy in `fit`."""
+    """Arrays of as many rows; with `convert` in the types that need no copy in `fit`, else as an estimator
+    takes them: lists become ndarrays, what has rows already stays.
+    """
+    if not convert:
+        kept = [a if a is None or hasattr(a, "shape") else np.asarray(a) for a in arrays]
+        given = {name: a for name, a in zip(names, kept, strict=True) if a is not None}
+        lengths = {name: _length(a) for name, a in given.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"as many rows are needed in each of them, got {lengths}")
+        return _rows(kept)
     x = _arrays.as_numbers(arrays[0], names[0])
     y, weight = (
         None if a is None else _arrays.as_numbers(a, n) for a, n in zip(arrays[1:], names[1:], strict=True)
     )
-    if convert:
-        if x.dtype != np.uint8:
-            x = np.ascontiguousarray(_arrays.to_float(x, names[0]))
-        if y is not None and y.dtype.kind in "iu" and y.size and y.min() >= 0 and y.max() < 2**31:
-            y = np.ascontiguousarray(y, np.int32)
-        elif y is not None and y.dtype.kind == "f":
-            y = np.ascontiguousarray(_arrays.to_float(y, names[1]))
+    if x.dtype != np.uint8:
+        x = np.ascontiguousarray(_arrays.to_float(x, names[0]))
+    if y is not None and y.dtype.kind in "iu" and y.size and y.min() >= 0 and y.max() < 2**31:
+        y = np.ascontiguousarray(y, np.int32)
+    elif y is not None and y.dtype.kind == "f":
+        y = np.ascontiguousarray(_arrays.to_float(y, names[1]))
     _arrays.same_rows(**dict(zip(names, (x, y, weight), strict=True)))
     return x, y, weight
 
 
-def _fold_of_row(x: np.ndarray, y: np.ndarray | None, folds: int, seed: int) -> np.ndarray:
+def _fold_of_row(n: int, y: Any, folds: int, seed: int) -> np.ndarray:
     """The fold (n,) of each row: a function of the seed, with every class dealt out evenly."""
-    order = random.generator(seed, random.Purpose.FOLDS).permutation(len(x))
-    if y is not None and y.ndim == 1 and y.dtype.kind in "iu":
-        order = order[np.argsort(y[order], kind="stable")]
-    fold = np.empty(len(x), np.int64)
-    fold[order] = np.arange(len(x)) % folds
+    order = random.generator(seed, random.Purpose.FOLDS).permutation(n)
+    labels = None if y is None else np.asarray(y)
+    if labels is not None and labels.ndim == 1 and labels.dtype.kind in "iubOUS":
+        order = order[np.argsort(labels[order], kind="stable")]
+    fold = np.empty(n, np.int64)
+    fold[order] = np.arange(n) % folds
     return fold
+
+
+def _length(rows: Any) -> int:
+    """How many rows there are; a sparse matrix has no len."""
+    return int(rows.shape[0])
+
+
+def _taken(a: Any, rows: slice | np.ndarray) -> Any:
+    """Some rows of an array, a data frame or a sparse matrix; views of arrays where that can be."""
+    if a is None:
+        return None
+    if hasattr(a, "iloc"):
+        return a.iloc[rows]
+    if isinstance(a, np.ndarray):
+        return a[rows] if isinstance(rows, slice) else np.ascontiguousarray(a[rows])
+    return (a.tocsr() if hasattr(a, "tocsr") else a)[rows]
+
+
+def _plain(a: Any) -> np.ndarray:
+    """The contents of an array, a data frame or a sparse matrix, to take a checksum of."""
+    if hasattr(a, "tocsr"):
+        csr = a.tocsr()
+        parts = (csr.data, csr.indices.astype(np.int64), csr.indptr.astype(np.int64))
+        return np.concatenate([np.ascontiguousarray(part).view(np.uint8) for part in parts])
+    plain = np.ascontiguousarray(a)
+    return np.frombuffer(repr(plain.tolist()).encode(), np.uint8) if plain.dtype.hasobject else plain

@@ -163,6 +163,50 @@ class SearchResult:
             rows.append(row | {"reason": trial.reason})
         return rows
 
+    @property
+    def cv_results_(self) -> dict[str, Any]:
+        """The trials as scikit-learn's searches give them, one place each in the order of their numbers.
+
+        Returns
+        -------
+        dict
+            "params", "param_<name>" (masked where a trial has none of that name), "split<k>_test_score",
+            "mean_test_score", "std_test_score", "rank_test_score" (1 is the best by `direction`),
+            "mean_fit_time" (seconds for each split, with its scoring). What is not measured by itself is NaN:
+            "std_fit_time", "mean_score_time", "std_score_time".
+
+        Examples
+        --------
+        >>> from nnc.search.planner import Plan
+        >>> def trial(number, score):
+        ...     return Trial(number, {"units": 8 << number}, 0, "done", score, [score], 1, [], "", 0.5)
+        >>> result = SearchResult([trial(0, 0.9), trial(1, 0.8)], "score", "max", Plan(1, 1, ""), False)
+        >>> result.cv_results_["rank_test_score"].tolist(), list(result.cv_results_["param_units"])
+        ([1, 2], [8, 16])
+        """
+        trials = sorted(self.trials, key=lambda trial: trial.number)
+        params = [flattened(trial.params) for trial in trials]
+        found: dict[str, Any] = {}
+        unknown = np.full(len(trials), np.nan)
+        n_splits = max((len(trial.scores) for trial in trials), default=0)
+        found["mean_fit_time"] = np.array([trial.seconds / max(n_splits, 1) for trial in trials])
+        found |= {name: unknown.copy() for name in ("std_fit_time", "mean_score_time", "std_score_time")}
+        for name in self.param_names:
+            values = np.empty(len(trials), object)
+            values[:] = [given.get(name) for given in params]
+            found[f"param_{name}"] = np.ma.MaskedArray(values, mask=[name not in given for given in params])
+        found["params"] = [trial.params for trial in trials]
+        scores = np.full((len(trials), n_splits), np.nan)
+        for row, trial in zip(scores, trials, strict=True):
+            row[: len(trial.scores)] = trial.scores
+        found |= {f"split{k}_test_score": scores[:, k] for k in range(n_splits)}
+        means = np.array([trial.score for trial in trials], float)
+        found["mean_test_score"] = means
+        found["std_test_score"] = scores.std(axis=1) if n_splits else unknown.copy()
+        lost = np.where(np.isnan(means), np.inf, -means if self.direction == "max" else means)
+        found["rank_test_score"] = np.array([1 + np.count_nonzero(lost < own) for own in lost], np.int32)
+        return found
+
     def to_csv(self, path: str | os.PathLike) -> None:
         """Write the table to a CSV file, numbers with all their digits; the file is whole or not there."""
         write_bytes(path, self._csv().encode())

@@ -265,17 +265,20 @@ class Job:
         for train, held_out in data.parts():
             with random.seeded(request.seed):
                 estimator = estimator_of(self.target, request.params, request.seed)
-                _fit(estimator, train, self.fit_arguments)
+                fit_estimator(estimator, train, self.fit_arguments)
             outcome.scores.append(float(estimator.score(*held_out[:2])))
 
 
 def estimator_of(target: Any, params: Params, seed: int) -> Any:
-    """A copy of the estimator with these parameters; a `random_state` that is None is settled by the seed."""
+    """A copy of the estimator with these parameters; every `random_state` that is None is settled by the
+    seed, those of a pipeline's steps too.
+    """
     estimator = copy.deepcopy(target)
     known = estimator.get_params() if hasattr(estimator, "get_params") else {}
     chosen = copy.deepcopy(params)
-    if "random_state" in known and known["random_state"] is None and "random_state" not in chosen:
-        chosen["random_state"] = seed % 2**32
+    for name, value in known.items():
+        if name.rpartition("__")[2] == "random_state" and value is None and name not in chosen:
+            chosen[name] = seed % 2**32
     if hasattr(estimator, "set_params"):
         return estimator.set_params(**chosen) or estimator
     for name, value in chosen.items():
@@ -283,6 +286,10 @@ def estimator_of(target: Any, params: Params, seed: int) -> Any:
     return estimator
 
 
-def _fit(estimator: Any, rows: Any, arguments: Mapping[str, Any]) -> None:
+def fit_estimator(estimator: Any, rows: Any, arguments: Mapping[str, Any]) -> None:
+    """Fit the estimator to (x, y, sample_weight)."""
     x, y, weight = rows
-    estimator.fit(x, y, **arguments, **({} if weight is None else {"sample_weight": weight}))
+    name = "sample_weight"
+    if steps := getattr(estimator, "steps", None):  # a pipeline's last step is what is trained
+        name = f"{steps[-1][0]}__{name}"
+    estimator.fit(x, y, **arguments, **({} if weight is None else {name: weight}))

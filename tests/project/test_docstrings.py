@@ -15,12 +15,14 @@ import pytest
 
 import nnc
 
-NEEDS = {"nnc.interop.modules": "torch"}  # modules that cannot be imported without a package
-MODULES = [
-    name
-    for name in ("nnc", *(module.name for module in pkgutil.walk_packages(nnc.__path__, "nnc.")))
-    if name not in NEEDS or importlib.util.find_spec(NEEDS[name])
-]
+NEEDS = {
+    "nnc.interop.modules": "torch",
+    "nnc.sklearn": "sklearn",
+}  # imported only where it is there
+MODULES = ["nnc", *(module.name for module in pkgutil.walk_packages(nnc.__path__, "nnc.", lambda name: None))]
+for _name, _package in NEEDS.items():
+    if importlib.util.find_spec(_package) is None:
+        MODULES = [name for name in MODULES if not (name + ".").startswith(_name + ".")]
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +54,8 @@ def test_there_are_examples():
 def test_readme(tmp_path):
     readme = Path(__file__).parents[2] / "README.md"
     blocks = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    if importlib.util.find_spec("sklearn") is None:
+        blocks = [block for block in blocks if "sklearn" not in block]
     assert blocks
     for block in blocks:
         exec(block, {})

@@ -1,0 +1,287 @@
+"""sgd and adam: the epochs of an MLP in the C core.
+
+The core's objective is made scikit-learn's: with the sum S of a batch's weights the loss of the batch is
+(sum_i s_i l_i + alpha / 2 sum W^2 + l1 sum |W|) / S.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from nnc.layers import Activation, BatchNormalization, Dense, Dropout, Layer
+from nnc.models.backends import BACKENDS, EpochsPlan
+from nnc.models.interrupts import Interrupts
+from nnc.models.loops import BUDGET
+from nnc.models.stack import Stack
+from nnc.optimizers import Optimizer
+from nnc.regularizers import L1L2
+from nnc.sklearn.network import Normalization
+from nnc.sklearn.rows import Rows
+
+# Of batch normalization's moving averages: tables have few batches an epoch, for which Keras's 0.99 is slow.
+MOMENTUM = 0.9
+
+_MOST_STEPS = 2**16  # of one call; bounds the array of learning rates
+_MOST_ROWS = 2**18  # of the orders of epochs that are trained in one call
+
+
+def loss_spec(loss: str, n_outputs: int) -> dict[str, Any]:
+    """scikit-learn's loss on logits as the core is told of it; see `nnc.reference.loss`.
+
+    The core's mean over the outputs is a sum with the factor O; squared_error has the value
+    mean_j (a_j - y_j)^2 / 2, but the gradient a_j - y_j.
+    """
+    name, value, gradient = {
+        "squared_error": ("mean_squared_error", 0.5, n_outputs / 2),
+        "poisson": ("poisson", n_outputs, n_outputs),
+        "log_loss": ("categorical_crossentropy", 1, 1),
+        "binary_log_loss": ("binary_crossentropy", n_outputs, n_outputs),
+    }[loss]
+    return {
+        "name": name,
+        "from_logits": loss != "squared_error",
+        "value_factor": value,
+        "gradient_factor": gradient,
+        "by_weight": True,
+    }
+
+
+class Trainer:
+    """Weights, the optimizer's memory, and the plan that works on both.
+
+    Parameters
+    ----------
+    units : list of int
+        F, the hidden layers', O.
+    hidden : list of str
+        The core's names of the hidden activations.
+    loss : str
+        See `loss_spec`.
+    optimizer : Optimizer
+        Its learning rate is that of the next epoch.
+    alpha, l1, dropout : float
+    batch_norm : bool
+    seed : int
+        Of dropout.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs done.
+    """
+
+    def __init__(
+        self,
+        units: list[int],
+        hidden: list[str],
+        loss: str,
+        optimizer: Optimizer,
+        alpha: float,
+        l1: float,
+        dropout: float,
+        batch_norm: bool,
+        seed: int,
+    ) -> None:
+        self.units, self.loss, self.optimizer, self.seed = units, loss, optimizer, seed
+        self.stack = Stack()
+        for layer in network_layers(units, hidden, alpha, l1, dropout, batch_norm):
+            self.stack.add(layer)
+        self.stack.build((units[0],))
+        self.epoch = 0
+        self._plan: EpochsPlan | None = None
+        self._slots: list[list[np.ndarray]] | None = None  # while there is no plan
+        self._seconds = math.inf  # that an epoch takes
+        # Is told of slices: (steps so far, None) before a single step, (steps so far, mean loss) behind one.
+        self.watch: Callable[[int, float | None], None] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        slots = self._slots if self._plan is None else self._plan.get_slots()
+        return self.__dict__ | {"_plan": None, "_slots": slots, "watch": None}
+
+    # ------------------------------------------------------------------------------------------------ weights
+
+    def set_weights(
+        self,
+        coefs: Sequence[np.ndarray],
+        intercepts: Sequence[np.ndarray],
+        normalizations: Sequence[Normalization],
+        batch_size: int,
+    ) -> None:
+        """Compute with these weights, in batches of up to `batch_size` rows."""
+        plan = self._plan
+        if plan is None or plan.batch_size < batch_size:
+            slots = self._slots if plan is None else plan.get_slots()
+            plan = (
+                BACKENDS["compiled"]
+                .load()
+                .Plan(
+                    self.units[0],
+                    self.stack.rows(),
+                    loss=loss_spec(self.loss, self.units[-1]),
+                    optimizer=self.optimizer.spec(),
+                    batch_size=batch_size,
+                    seed=self.seed,
+                )
+            )
+            if slots:
+                plan.set_slots(slots)
+        self.plan = plan
+        plan.set_parameters(weights_in_order(coefs, intercepts, normalizations))
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next epoch; of a schedule, which a callback may set, its first step's."""
+        given, first = self.optimizer.learning_rate, self.optimizer.iterations
+        return (
+            given
+            if isinstance(given, float)
+            else float(self.optimizer.learning_rates(first, 1, self.epoch)[0])
+        )
+
+    @property
+    def plan(self) -> EpochsPlan:
+        """The plan, which is there once weights are set."""
+        if self._plan is None:
+            raise RuntimeError("weights are set before a plan is asked for")
+        return self._plan
+
+    @plan.setter
+    def plan(self, plan: EpochsPlan) -> None:
+        self._plan, self._slots = plan, None
+
+    def weights(self, dtype: np.dtype) -> tuple[list[np.ndarray], list[np.ndarray], list[Normalization]]:
+        """The coefs, intercepts and normalizations as they are now."""
+        arrays = iter([w.astype(dtype, copy=False) for w in self.plan.get_parameters()])
+        coefs, intercepts, normalizations = [], [], []
+        for layer in self.stack.layers:
+            if isinstance(layer, Dense):
+                coefs.append(next(arrays))
+                intercepts.append(next(arrays))
+            elif isinstance(layer, BatchNormalization):
+                four = (next(arrays), next(arrays), next(arrays), next(arrays))
+                normalizations.append(Normalization(*four, layer.epsilon))
+        return coefs, intercepts, normalizations
+
+    def logits(self, x: Any) -> np.ndarray:
+        """The logits (n, O) of float32 or sparse rows, by the weights as they are now."""
+        parts = Rows(x, np.zeros(x.shape[0], np.int32), None).parts(None, self.plan.batch_size)
+        return np.concatenate([self.plan.forward(arrays.x) for arrays, _ in parts])
+
+    # --------------------------------------------------------------------------------------------- epochs
+
+    def ahead(self, rows: Rows, n: int) -> int:
+        """How many of n epochs to train in one call: those that take about a slice of time."""
+        if sparse.issparse(rows.x):
+            return 1
+        return max(1, int(min(n, BUDGET / 2 / self._seconds, _MOST_ROWS / max(rows.n, 1))))
+
+    def train(
+        self,
+        rows: Rows,
+        orders: np.ndarray,
+        batch_size: int,
+        rates: Sequence[float],
+        interrupts: Interrupts,
+    ) -> list[float]:
+        """An epoch for each of `rates`, its learning rate; row e of orders (E, n or 0) is the rows' order.
+
+        Ctrl-C comes through between the core's slices of time.
+
+        Returns
+        -------
+        list of float
+            The loss of each epoch, the mean over its batches by their rows. NaN from one on whose loss was
+            not finite: the weights are NaN then.
+        """
+        began = time.perf_counter()
+        if len(rates) == 1:
+            order = orders[0] if orders.shape[1] else None
+            losses = [self._epoch(rows, order, batch_size, rates[0], interrupts)]
+        else:
+            interrupts.hold()
+            losses = self._epochs(rows, orders, batch_size, rates)
+            interrupts.release()
+        self._seconds = (time.perf_counter() - began) / len(rates)
+        self.epoch += len(rates)
+        if not math.isfinite(losses[-1]):
+            self.plan.set_parameters([np.full(w.shape, np.nan) for w in self.plan.get_parameters()])
+        return losses
+
+    def _epochs(self, rows: Rows, orders: np.ndarray, batch_size: int, rates: Sequence[float]) -> list[float]:
+        """Several epochs in one call of the core."""
+        n_steps = -(-rows.n // batch_size)
+        steps = np.repeat(np.asarray(rates, np.float32)[:, np.newaxis], n_steps, axis=1)
+        done, _, sums, error = self.plan.train_epochs(
+            *rows, None, orders, steps, batch_size, self.epoch, self.optimizer.iterations, math.inf
+        )
+        if error is not None:
+            raise error
+        self.optimizer.iterations += len(rates) * n_steps
+        return [*(sums[:done, 0, 1] / rows.n).tolist(), *[math.nan] * (len(rates) - done)]
+
+    def _epoch(
+        self, rows: Rows, order: np.ndarray | None, batch_size: int, rate: float, interrupts: Interrupts
+    ) -> float:
+        """One epoch in slices of time."""
+        total, seen, at = 0.0, 0, 0
+        for arrays, order_of_part in rows.parts(order, batch_size):
+            start, n = 0, len(arrays.x)
+            while start < n:
+                left = min(-(-(n - start) // batch_size), _MOST_STEPS)
+                if self.watch is not None:
+                    self.watch(at, None)
+                    left = 1
+                interrupts.hold()
+                steps, count, loss, _ = self.plan.train(
+                    *arrays,
+                    order_of_part,
+                    start,
+                    np.full(left, rate, np.float32),
+                    batch_size,
+                    self.epoch,
+                    self.optimizer.iterations,
+                    BUDGET,
+                )
+                self.optimizer.iterations += steps
+                interrupts.release()
+                if math.isnan(loss):
+                    return math.nan
+                total, start, seen, at = total + loss, start + count, seen + count, at + steps
+                if self.watch is not None:
+                    self.watch(at, total / seen)
+            self.plan.release()
+        return total / rows.n
+
+
+def network_layers(
+    units: list[int], hidden: list[str], alpha: float, l1: float, dropout: float, batch_norm: bool
+) -> list[Layer]:
+    """The layers: Dense, [BatchNormalization, Activation], [Dropout], ..., Dense."""
+    layers: list[Layer] = []
+    for n, name in zip(units[1:-1], hidden, strict=True):
+        layers.append(Dense(n, None if batch_norm else name, kernel_regularizer=_penalty(alpha, l1)))
+        if batch_norm:
+            layers += [BatchNormalization(momentum=MOMENTUM), Activation(name)]
+        if dropout:
+            layers.append(Dropout(dropout))
+    return [*layers, Dense(units[-1], kernel_regularizer=_penalty(alpha, l1))]
+
+
+def _penalty(alpha: float, l1: float) -> L1L2:
+    return L1L2(l1=l1, l2=alpha / 2)
+
+
+def weights_in_order(
+    coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray], normalizations: Sequence[Normalization]
+) -> list[np.ndarray]:
+    """The weights in the order of the layers."""
+    arrays: list[np.ndarray] = []
+    for i, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
+        arrays += [coef, intercept, *(normalizations[i][:4] if i < len(normalizations) else ())]
+    return arrays
