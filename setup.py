@@ -1,7 +1,7 @@
 """Builds nnc._core.binding: csrc once for the baseline, each file of csrc/isa with the flags of its own.
 
 Environment: CC chooses the compiler; NNC_OPENMP=0 builds without OpenMP (POSIX threads); NNC_WERROR=1 makes
-warnings errors.
+warnings errors; NNC_EMULATE_AMX=1 puts a C version of AMX's instructions in their place, for tests.
 """
 
 import os
@@ -64,17 +64,20 @@ class BuildCore(build_ext):
         openmp = ["-fopenmp"] if os.environ.get("NNC_OPENMP") != "0" and self.compiles(["-fopenmp"]) else []
         warnings = [*WARNINGS, "-Werror"] if os.environ.get("NNC_WERROR") == "1" else WARNINGS
 
+        emulation = ["-DNNC_EMULATE_AMX"] if os.environ.get("NNC_EMULATE_AMX") == "1" else []
+
         def compile_c(sources, flags):
             return self.compiler.compile(
                 [str(source) for source in sources],
                 output_dir=self.build_temp,
                 include_dirs=[str(CSRC)],
-                extra_postargs=[*BASE_FLAGS, *warnings, *openmp, *flags],
+                extra_postargs=[*BASE_FLAGS, *warnings, *openmp, *emulation, *flags],
             )
 
         ext.extra_objects = compile_c(sorted(CSRC.glob("*.c")), [])
         for isa, flags in isa_flags().items():
-            ext.extra_objects += compile_c([CSRC / "isa" / f"{isa}.c"], flags)
+            known = flags if self.compiles(flags) else []
+            ext.extra_objects += compile_c([CSRC / "isa" / f"{isa}.c"], known)
         ext.extra_compile_args = ["-O2", "-g0", *openmp]
         ext.extra_link_args = [*openmp, "-lm"]
         super().build_extension(ext)

@@ -5,15 +5,17 @@
  *                      s x s residues of its pixels, each of which sees its own part of the taps without a stride
  *     dW (taps C, F) = pixels of x times pixels of dz: the rows are (kx, ci) of one ky, and the sum goes along a row of
  *                      dz, down its rows and over samples
- * A tap outside the map is left out, not multiplied by 0: maps are cut into regions whose windows see the same taps.
+ * In float32 a tap outside the map is left out, not multiplied by 0: maps are cut into regions whose windows see the same taps. In
+ * bfloat16 products read copies with room at the edges (operands.h), where every window sees all taps: one region. A row of a
+ * window begins a step of its own there, and the inner sum of dW goes over samples.
  * product.c makes the products. */
 
 #include <string.h>
 
 #include "activation.h"
 #include "geometry.h"
+#include "operands.h"
 #include "pooling.h"
-#include "product.h"
 
 enum { KERNEL, BIAS };
 
@@ -30,6 +32,7 @@ static const double MOST_WEIGHTS = 274877906944.0; /* 2^38, of a kernel */
 struct convolution {
     size_t filters;
     bool use_bias;
+    nnc_geometry seen;                /* the maps in which the products see their windows */
     float *kernel_parts, *bias_parts; /* gradients of shards of the batch, as the parameters lie */
 };
 
@@ -168,6 +171,62 @@ static size_t forward_tap(const struct residue *r, size_t t) {
     return r->t0 + (r->axis.taps - 1 - t) * r->t_step;
 }
 
+/* ---- copies in bfloat16 ------------------------------------------------------------------------------------------- */
+
+/* What the windows see: from the first pixel of the first to the last of the last. */
+static struct nnc_frame input_frame(const struct nnc_layer *layer) {
+    const nnc_geometry *g = &layer->geometry;
+    struct nnc_frame f = {.height = g->height, .width = g->width, .channels = g->channels, .taps = 1};
+    f.top = g->pad_top, f.left = g->pad_left, f.dilation = g->dilation_width;
+    f.rows = (g->out_height - 1) * g->stride_height + (g->kernel_height - 1) * g->dilation_height + 1;
+    f.columns = (g->out_width - 1) * g->stride_width + 1;
+    if (f.dilation > 1) f.taps = g->kernel_width;
+    else f.columns += g->kernel_width - 1;
+    return f;
+}
+
+/* The same windows on the copy. */
+static nnc_geometry seen_in(const nnc_geometry *g, const struct nnc_frame *copy) {
+    nnc_geometry seen = *g;
+    seen.height = copy->rows, seen.width = copy->columns, seen.channels = copy->taps * g->channels;
+    seen.pad_top = seen.pad_left = 0;
+    if (copy->taps > 1) seen.kernel_width = 1;
+    seen.dilation_width = 1;
+    return seen;
+}
+
+/* What the sums of dx along an axis see of dz: how far the first lies before dz, pixels in all, and the most taps of a residue. */
+struct extent {
+    ptrdiff_t before;
+    size_t pixels, taps, dilation;
+};
+
+static struct extent extent_of(const struct axis *x) {
+    struct extent e = {.dilation = 1};
+    ptrdiff_t first = 0, last = -1;
+    for (size_t r = 0; r < x->stride; r++) {
+        const struct axis of = residue_of(x, r).axis;
+        if (of.taps == 0) continue;
+        const ptrdiff_t end = (ptrdiff_t)(sums_before(&of, of.out) + (of.taps - 1) * of.dilation) - of.pad;
+        if (e.taps == 0 || -of.pad < first) first = -of.pad;
+        if (e.taps == 0 || end > last) last = end;
+        if (of.taps > e.taps) e.taps = of.taps;
+        e.dilation = of.dilation;
+    }
+    e.before = -first, e.pixels = last > first ? (size_t)(last - first) : 0;
+    return e;
+}
+
+static struct nnc_frame gradient_frame(const struct nnc_layer *layer) {
+    const nnc_geometry *g = &layer->geometry;
+    const struct axis ys = y_axis(g), xs = x_axis(g);
+    const struct extent y = extent_of(&ys), x = extent_of(&xs);
+    struct nnc_frame f = {.height = g->out_height, .width = g->out_width, .channels = layer->columns, .taps = 1};
+    f.top = y.before, f.left = x.before, f.rows = y.pixels, f.columns = x.pixels, f.dilation = x.dilation;
+    if (f.dilation > 1 && x.taps > 1) f.taps = x.taps;
+    return f;
+}
+
 /* ---- sums over windows ------------------------------------------------------------------------------------------- */
 
 /* out = bias + windows of `in` times w, whose panels have rows (ty, tx, channel) and columns of filters. */
@@ -175,8 +234,9 @@ struct correlation {
     const struct nnc_products *products;
     struct axis y, x;
     size_t channels, filters;
-    struct nnc_read in;   /* (samples, y.in, x.in, channels) */
-    const float *w;
+    size_t window_row;    /* rows of a panel for a row of the window */
+    struct nnc_operand in; /* (samples, y.in, x.in, channels) */
+    const void *w;
     const float *bias;    /* in panels, or NULL: 0 */
     struct nnc_write out; /* (samples, y.out, x.out, filters) */
     struct nnc_worker *worker; /* who ends early when asked to stop */
@@ -186,23 +246,26 @@ struct correlation {
 static void correlate_region(const struct correlation *s, struct section y, struct section x, size_t samples, size_t j,
                              size_t n) {
     const size_t C = s->channels, F = s->filters, row = s->x.in * C, taps = y.t1 - y.t0;
+    const size_t first_row = y.t0 * s->window_row + x.t0 * C;
+    const void *in = s->in.at;
     struct nnc_windows windows = {
         .samples = samples,
         .pixels = {y.q1 - y.q0, x.q1 - x.q0},
-        .in = s->in.at,
-        .in_maps = {s->in.ld, s->x.in, C},
+        .in_maps = {s->in.ld, s->x.in, C, 1},
         .out = s->out.at + ((s->y.first + y.q0 * s->y.step) * s->x.out + s->x.first + x.q0 * s->x.step) * F + j,
-        .out_maps = {s->out.ld, s->x.out, F},
+        .out_maps = {s->out.ld, s->x.out, F, 1},
         .in_step = {s->y.stride, s->x.stride},
         .out_step = {s->y.step, s->x.step},
         .taps = {taps, taps ? x.t1 - x.t0 : 0},
         .dilation = {s->y.dilation, s->x.dilation},
-        .w = s->w + (j * s->y.taps * s->x.taps + (y.t0 * s->x.taps + x.t0) * PANEL) * C,
-        .window_width = s->x.taps,
+        .w = nnc_element(s->products, s->w, j * s->y.taps * s->window_row + first_row * PANEL),
+        .window_row = s->window_row,
         .init = s->bias ? s->bias + j : NULL,
         .n = n,
     };
-    if (windows.taps.across) windows.in += pixel_seen(&s->y, y.q0, y.t0) * row + pixel_seen(&s->x, x.q0, x.t0) * C;
+    if (windows.taps.across)
+        in = nnc_element(s->products, in, pixel_seen(&s->y, y.q0, y.t0) * row + pixel_seen(&s->x, x.q0, x.t0) * C);
+    windows.in = in;
     nnc_product_windows(s->products, &windows);
 }
 
@@ -262,24 +325,29 @@ static size_t samples_together(const struct nnc_layer *layer) {
 
 static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
-    const nnc_geometry *g = &layer->geometry;
-    const struct nnc_read x = nnc_input(plan, l, pass);
+    const struct convolution *own = layer->own;
+    const nnc_geometry *g = &own->seen;
+    const struct nnc_products *products = nnc_products_of(plan);
+    const struct nnc_operand x = nnc_input_of_forward(plan, l, pass);
     const struct nnc_param *b = layer->params[BIAS];
+    const struct nnc_panels *W = &layer->params[KERNEL]->panels;
     const size_t F = layer->columns, row = g->out_width * F;
     struct nnc_after_product after = nnc_after_product_of(plan, l, pass);
-    struct correlation sums = {.products = nnc_products_of(plan),
+    struct correlation sums = {.products = products,
                                .y = y_axis(g),
                                .x = x_axis(g),
                                .channels = g->channels,
                                .filters = F,
-                               .w = layer->params[KERNEL]->w,
+                               .window_row = nnc_round_up(g->kernel_width * g->channels, products->k_step),
+                               .w = W->at,
                                .bias = b ? b->w : NULL,
                                .worker = worker};
     size_t at = 0;
     struct share share;
     after.ld = F; /* its rows are pixels */
+    nnc_round_input(plan, l, pass, worker);
     while (next_share(worker, pass->m, g->out_height, samples_together(layer), &at, &share)) {
-        sums.in = nnc_rows_from(x, share.i);
+        sums.in = (struct nnc_operand){nnc_element(products, x.at, share.i * x.ld), x.ld, 1};
         sums.out = nnc_rows_of(after.target, after.target->a, share.i);
         correlate(&sums, share.n, share.y0, share.y1);
         for (size_t i = 0; i < share.n; i++)
@@ -295,40 +363,62 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
  * lie one after the other. */
 struct flipped {
     struct residue y, x;
-    size_t at; /* where its panels begin */
+    size_t row;     /* rows of a panel for each ty */
+    size_t at;      /* where its panels begin */
 };
 
-static size_t flipped_size(const struct flipped *t, size_t C, size_t F) {
-    return t->y.axis.taps * t->x.axis.taps * F * nnc_round_up(C, PANEL);
+/* Rows of a panel for a row of the window of residue x. Where a copy holds the taps of a dilated window side by side, it does
+ * so for the residue that has most: the others have rows of zeros for those that they lack. */
+static size_t row_of(const struct nnc_layer *layer, const struct residue *x) {
+    const struct nnc_frame dz = gradient_frame(layer);
+    if (layer->precision == PRECISION_float32) return x->axis.taps * layer->columns;
+    return nnc_round_up((dz.taps > 1 ? dz.taps : x->axis.taps) * layer->columns, BF16_STEP);
+}
+
+static struct flipped flipped_of(const struct nnc_layer *layer, size_t ry, size_t rx, size_t at) {
+    const struct axis y = y_axis(&layer->geometry), x = x_axis(&layer->geometry);
+    const struct residue of_x = residue_of(&x, rx);
+    return (struct flipped){residue_of(&y, ry), of_x, row_of(layer, &of_x), at};
 }
 
 /* The first pair of residues, and the next; false: no more. */
-static struct flipped first_flipped(const nnc_geometry *g) {
-    const struct axis y = y_axis(g), x = x_axis(g);
-    return (struct flipped){residue_of(&y, 0), residue_of(&x, 0), 0};
+static struct flipped first_flipped(const struct nnc_layer *layer) {
+    return flipped_of(layer, 0, 0, 0);
 }
 
-static bool next_flipped(const nnc_geometry *g, size_t F, struct flipped *t) {
-    const struct axis y = y_axis(g), x = x_axis(g);
-    t->at += flipped_size(t, g->channels, F);
+static bool next_flipped(const struct nnc_layer *layer, struct flipped *t) {
+    const nnc_geometry *g = &layer->geometry;
     const size_t next = t->y.axis.first * g->stride_width + t->x.axis.first + 1;
+    const size_t at = t->at + t->y.axis.taps * t->row * nnc_round_up(g->channels, PANEL);
     if (next == g->stride_height * g->stride_width) return false;
-    t->y = residue_of(&y, next / g->stride_width);
-    t->x = residue_of(&x, next % g->stride_width);
+    *t = flipped_of(layer, next / g->stride_width, next % g->stride_width, at);
     return true;
 }
 
-/* Where each tap of W lies among them: see struct nnc_transposed. */
-static void place_taps(const nnc_geometry *g, size_t F, struct nnc_tap *taps) {
-    struct flipped t = first_flipped(g);
+/* Where each tap of W lies among them (see struct nnc_transposed), if `taps` are given; gives the size of all. */
+static size_t place_taps(const struct nnc_layer *layer, struct nnc_tap *taps) {
+    const nnc_geometry *g = &layer->geometry;
+    const size_t F = layer->columns;
+    struct flipped t = first_flipped(layer);
+    size_t end;
     do {
-        const size_t panel = t.y.axis.taps * t.x.axis.taps * F * PANEL;
-        for (size_t ty = 0; ty < t.y.axis.taps; ty++)
+        const size_t panel = t.y.axis.taps * t.row * PANEL;
+        for (size_t ty = 0; ty < t.y.axis.taps && taps; ty++)
             for (size_t tx = 0; tx < t.x.axis.taps; tx++) {
                 const size_t tap = forward_tap(&t.y, ty) * g->kernel_width + forward_tap(&t.x, tx);
-                taps[tap] = (struct nnc_tap){t.at + (ty * t.x.axis.taps + tx) * F * PANEL, panel};
+                taps[tap] = (struct nnc_tap){t.at + (ty * t.row + tx * F) * PANEL, panel};
             }
-    } while (next_flipped(g, F, &t));
+        end = t.at + t.y.axis.taps * t.row * nnc_round_up(g->channels, PANEL);
+    } while (next_flipped(layer, &t));
+    return end;
+}
+
+/* An axis over the map dz as it is over dz's copy: `n` pixels, those of dz from `first` on, with one tap where the copy's pixels
+ * hold them all. */
+static struct axis in_copy(struct axis x, size_t n, ptrdiff_t first, bool holds_taps) {
+    x.in = n, x.pad -= first;
+    if (holds_taps) x.taps = x.taps > 0, x.dilation = 1;
+    return x;
 }
 
 /* This worker's share of da of the layer before, turned into dz where that is asked for. */
@@ -336,21 +426,27 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, stru
     const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
     const nnc_geometry *g = &layer->geometry;
     const struct nnc_epilogue epilogue = nnc_after_input_gradient(before);
+    const struct nnc_products *products = nnc_products_of(plan);
+    const struct nnc_operand dz = nnc_gradient_of_input(layer);
+    const struct nnc_frame *frame = layer->rounded ? &layer->rounded->dz_frame : NULL;
     const size_t row = g->width * g->channels, F = layer->columns;
     size_t at = 0;
     struct share share;
     while (next_share(worker, m, g->height, samples_together(layer), &at, &share)) {
-        struct correlation dx = {.products = nnc_products_of(plan),
-                                 .channels = F,
+        struct correlation dx = {.products = products,
+                                 .channels = frame ? frame->taps * F : F,
                                  .filters = g->channels,
-                                 .in = nnc_reading(nnc_rows_of(layer, layer->da, share.i)),
+                                 .in = {nnc_element(products, dz.at, share.i * dz.ld), dz.ld, 1},
                                  .out = nnc_rows_of(before, before->da, share.i),
                                  .worker = worker};
-        struct flipped t = first_flipped(g);
+        struct flipped t = first_flipped(layer);
         do {
-            dx.y = t.y.axis, dx.x = t.x.axis, dx.w = layer->params[KERNEL]->transposed.at + t.at;
+            dx.y = t.y.axis, dx.x = t.x.axis, dx.window_row = t.row;
+            if (frame) dx.y = in_copy(dx.y, frame->rows, frame->top, false);
+            if (frame) dx.x = in_copy(dx.x, frame->columns, frame->left, frame->taps > 1);
+            dx.w = nnc_element(products, layer->params[KERNEL]->transposed.at, t.at);
             correlate(&dx, share.n, sums_before(&dx.y, share.y0), sums_before(&dx.y, share.y1));
-        } while (next_flipped(g, F, &t));
+        } while (next_flipped(layer, &t));
         for (size_t i = 0; i < share.n && epilogue.apply; i++)
             epilogue.apply(epilogue.of, 1, 0, (share.y1 - share.y0) * row, dx.out.at + i * dx.out.ld + share.y0 * row);
     }
@@ -358,43 +454,49 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, stru
 
 /* ---- backward: dW, db -------------------------------------------------------------------------------------------- */
 
-/* A part of dW: tile rows [r0, r1) and columns [j, j + n) from samples [i0, i1). */
+/* A part of dW: tile rows [r0, r1) and columns [j, j + n) from rows [y0, y1) of dz of samples [i0, i1). */
 struct gradient_block {
-    size_t i0, i1, r0, r1, j, n;
+    size_t i0, i1, y0, y1, r0, r1, j, n;
 };
 
 /* tile += what the columns of dz in `q` give, through the taps of `q` in each row of the window. */
-static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_block *of,
+static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
                         struct section q, float *tile) {
     const struct nnc_layer *layer = &plan->layers[l];
-    const nnc_geometry *g = &layer->geometry;
+    const struct convolution *own = layer->own;
+    const nnc_geometry *g = &own->seen;
+    const struct nnc_products *products = nnc_products_of(plan);
+    const struct nnc_operand dz = nnc_gradient_of_kernel(layer);
     const struct axis ys = y_axis(g), xs = x_axis(g);
     const size_t C = g->channels, F = layer->columns, row = g->width * C, window_row = g->kernel_width * C;
     for (size_t ky = of->r0 / window_row; ky * window_row < of->r1; ky++) {
         const size_t first = ky * window_row + q.t0 * C;
         const size_t f0 = of->r0 > first ? of->r0 : first, f1 = least(of->r1, ky * window_row + q.t1 * C);
-        const size_t y0 = first_sum(&ys, ky, 0), y1 = least(first_sum(&ys, ky, ys.in), ys.out);
+        const size_t top = first_sum(&ys, ky, 0), y0 = top > of->y0 ? top : of->y0;
+        const size_t y1 = least(first_sum(&ys, ky, ys.in), of->y1);
         if (f0 >= f1 || y0 >= y1) continue;
+        const size_t seen = pixel_seen(&ys, y0, ky) * row + pixel_seen(&xs, q.q0, q.t0) * C + (f0 - first);
         const struct nnc_pixel_sum sum = {
             .samples = of->i1 - of->i0,
             .pixels = {y1 - y0, q.q1 - q.q0},
-            .x = x.at + of->i0 * x.ld + pixel_seen(&ys, y0, ky) * row + pixel_seen(&xs, q.q0, q.t0) * C + (f0 - first),
-            .x_maps = {x.ld, g->width, C},
+            .x = nnc_element(products, x.at, of->i0 * x.ld + seen * x.step),
+            .x_maps = {x.ld, g->width, C, x.step},
             .x_step = {ys.stride, xs.stride},
-            .dz = layer->da + of->i0 * layer->ld + (y0 * xs.out + q.q0) * F + of->j,
-            .dz_maps = {layer->ld, xs.out, F},
+            .dz = nnc_element(products, dz.at, of->i0 * dz.ld + ((y0 * xs.out + q.q0) * F + of->j) * dz.step),
+            .dz_maps = {dz.ld, xs.out, F, dz.step},
             .m = f1 - f0,
             .n = of->n,
             .c = tile + (f0 - of->r0) * PANEL,
         };
-        nnc_product_pixels(nnc_products_of(plan), &sum);
+        nnc_product_pixels(products, &sum);
     }
 }
 
 /* Each tap of a row of the window with the columns of dz that see it: its channels fill a register tile. */
-static void add_by_taps(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_block *of,
+static void add_by_taps(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
                         float *tile) {
-    const struct axis xs = x_axis(&plan->layers[l].geometry);
+    const struct convolution *own = plan->layers[l].own;
+    const struct axis xs = x_axis(&own->seen);
     for (size_t t = 0; t < xs.taps; t++) {
         const struct section q = {first_sum(&xs, t, 0), least(first_sum(&xs, t, xs.in), xs.out), t, t + 1};
         if (q.q0 < q.q1) add_columns(plan, l, x, of, q, tile);
@@ -402,39 +504,56 @@ static void add_by_taps(const struct nnc_plan *plan, size_t l, struct nnc_read x
 }
 
 /* The columns of dz that see through the same taps, which adds to a row of the tile more than once. */
-static void add_by_columns(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_block *of,
+static void add_by_columns(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
                            float *tile) {
-    const struct axis xs = x_axis(&plan->layers[l].geometry);
+    const struct convolution *own = plan->layers[l].own;
+    const struct axis xs = x_axis(&own->seen);
     for (struct section q = {0}; q.q1 < xs.out;) {
         q = section_from(&xs, q.q1, xs.out);
         add_columns(plan, l, x, of, q, tile);
     }
 }
 
-static void add_kernel_gradient(const struct nnc_plan *plan, size_t l, struct nnc_read x, const struct gradient_block *of,
+static void add_kernel_gradient(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
                                 float *tile) {
-    const nnc_geometry *g = &plan->layers[l].geometry;
+    const struct convolution *own = plan->layers[l].own;
+    const nnc_geometry *g = &own->seen;
     if (g->channels >= WIDE_RUN || g->dilation_width > 1) add_by_taps(plan, l, x, of, tile);
     else add_by_columns(plan, l, x, of, tile);
 }
 
-/* How a gradient is made: `blocks` of up to MOST_TILES tiles of a panel, each from `shards` of the samples. It follows
- * from the shape alone. */
+/* sums += tiles [t0, t1) of a panel's part. */
+static void add_tiles(const struct nnc_plan *plan, size_t l, struct nnc_operand x, struct gradient_block *of, size_t t0,
+                      size_t t1, float *sums) {
+    const size_t rows = plan->layers[l].params[KERNEL]->rows;
+    _Alignas(64) float tile[TILE];
+    for (size_t t = t0; t < t1; t++) {
+        of->r0 = t * PANEL, of->r1 = least(of->r0 + PANEL, rows);
+        memset(tile, 0, sizeof tile);
+        add_kernel_gradient(plan, l, x, of, tile);
+        nnc_kernels->add((of->r1 - of->r0) * PANEL, tile, sums + (t - t0) * TILE);
+    }
+}
+
+/* How a gradient is made: `blocks` of up to MOST_TILES tiles of a panel, each from `shards` of the samples; in bfloat16, whose inner
+ * sum wants all samples, of the rows of the map. It follows from the shape alone. */
 struct division {
     size_t blocks_of_panel, blocks, shards;
 };
 
-static struct division divide(size_t rows, size_t cols, size_t m) {
+static struct division divide(const struct nnc_layer *layer, size_t m) {
+    const nnc_geometry *g = &layer->geometry;
+    const size_t rows = g->kernel_height * g->kernel_width * g->channels, cols = layer->columns;
     struct division d;
     d.blocks_of_panel = nnc_parts(rows, MOST_TILES * PANEL);
     d.blocks = d.blocks_of_panel * nnc_parts(cols, PANEL);
-    d.shards = least(m, nnc_parts(LEAST_ITEMS, d.blocks));
+    d.shards = least(layer->precision == PRECISION_bfloat16 ? g->out_height : m, nnc_parts(LEAST_ITEMS, d.blocks));
     return d;
 }
 
 /* Gradient of one block of tiles from one shard: used at once if that is all, else left for sum_shards. The first block
  * of a panel makes the panel's part of db, too. */
-static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_read x, size_t m, const struct division *division,
+static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_operand x, size_t m, const struct division *division,
                           size_t item, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
     const struct convolution *own = layer->own;
@@ -445,22 +564,22 @@ static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_read x, si
     const size_t panel = block / division->blocks_of_panel, j = panel * PANEL, n = least(PANEL, W->cols - j);
     const size_t t0 = block % division->blocks_of_panel * MOST_TILES, t1 = least(t0 + MOST_TILES, W->row_tiles);
     const size_t first = m * shard / division->shards, last = m * (shard + 1) / division->shards;
-    _Alignas(64) float sums[MOST_TILES * TILE], tile[TILE], bias_sum[PANEL] = {0};
+    struct gradient_block of = {.y1 = g->out_height, .j = j, .n = n};
+    _Alignas(64) float sums[MOST_TILES * TILE], bias_sum[PANEL] = {0};
     memset(sums, 0, sizeof sums);
-    for (size_t i = first; i < last && !nnc_stopped(worker, together * pixels * (t1 - t0) * TILE); i += together) {
-        const size_t i1 = least(i + together, last);
-        for (size_t t = t0; t < t1; t++) {
-            const size_t r0 = t * PANEL, r1 = least(r0 + PANEL, W->rows);
-            const struct gradient_block of = {i, i1, r0, r1, j, n};
-            memset(tile, 0, sizeof tile);
-            add_kernel_gradient(plan, l, x, &of, tile);
-            nnc_kernels->add((r1 - r0) * PANEL, tile, sums + (t - t0) * TILE);
-        }
-        for (size_t q = i; q < i1 && t0 == 0 && b; q++) {
-            float sum[PANEL] = {0};
-            nnc_kernels->column_sums(pixels, n, (struct nnc_read){layer->da + q * layer->ld + j, W->cols}, sum);
-            nnc_kernels->add(PANEL, sum, bias_sum);
-        }
+    if (layer->rounded && !nnc_stopped(worker, m * pixels * (t1 - t0) * TILE)) {
+        of.i1 = m, of.y0 = g->out_height * shard / division->shards, of.y1 = g->out_height * (shard + 1) / division->shards;
+        add_tiles(plan, l, x, &of, t0, t1, sums);
+    }
+    const size_t samples = layer->rounded ? first : last;
+    for (size_t i = first; i < samples && !nnc_stopped(worker, together * pixels * (t1 - t0) * TILE); i += together) {
+        of.i0 = i, of.i1 = least(i + together, last);
+        add_tiles(plan, l, x, &of, t0, t1, sums);
+    }
+    for (size_t q = first; q < last && t0 == 0 && b; q++) {
+        float sum[PANEL] = {0};
+        nnc_kernels->column_sums(pixels, n, (struct nnc_read){layer->da + q * layer->ld + j, W->cols}, sum);
+        nnc_kernels->add(PANEL, sum, bias_sum);
     }
     for (size_t t = t0; t < t1; t++) {
         size_t size, at = nnc_tile(W, panel * W->row_tiles + t, &size);
@@ -488,10 +607,11 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
     const struct nnc_layer *layer = &plan->layers[l];
     const struct convolution *own = layer->own;
     struct nnc_param *W = layer->params[KERNEL], *b = layer->params[BIAS];
-    const struct nnc_read x = nnc_input(plan, l, pass);
-    const struct division division = divide(W->rows, W->cols, pass->m);
+    const struct nnc_operand x = nnc_input_of_gradient(plan, l, pass);
+    const struct division division = divide(layer, pass->m);
     size_t first, last;
     nnc_take_derivative_shared(layer, pass->m, worker);
+    nnc_round_gradient(layer, pass->m, worker);
     if (layer->needs_dx) input_gradient(plan, l, pass->m, worker);
     /* Updates refresh the transposed kernel, which all workers have read by then. */
     if (layer->needs_dx && division.shards == 1) nnc_team_barrier(worker);
@@ -507,13 +627,19 @@ static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) 
     struct convolution *own = layer->own;
     const nnc_geometry *g = &layer->geometry;
     const size_t taps = g->kernel_height * g->kernel_width, rows = taps * g->channels, F = own->filters;
-    const size_t shards = divide(rows, F, B).shards;
+    const struct nnc_frame x = input_frame(layer), dz = gradient_frame(layer);
+    const bool rounds = layer->precision == PRECISION_bfloat16;
+    struct nnc_param counted = {.rows = rows, .cols = F}, *W = layer->params[KERNEL] ? layer->params[KERNEL] : &counted;
+    const size_t shards = divide(layer, B).shards;
+    own->seen = rounds ? seen_in(g, &x) : *g;
+    nnc_rounded_lay_out(layer, &x, &dz, B, arena);
+    if (rounds) nnc_round_panels(W, own->seen.kernel_width * own->seen.channels, arena);
     if (layer->needs_dx) {
         struct nnc_transposed t = {.channels = g->channels};
-        t.at = nnc_take_floats(arena, taps * F * nnc_round_up(g->channels, PANEL));
+        t.at = nnc_take(arena, place_taps(layer, NULL), rounds ? sizeof(uint16_t) : sizeof(float));
         t.taps = nnc_take(arena, taps, sizeof *t.taps);
-        if (t.taps) place_taps(g, F, t.taps);
-        if (layer->params[KERNEL]) layer->params[KERNEL]->transposed = t;
+        if (t.taps) place_taps(layer, t.taps);
+        W->transposed = t;
     }
     own->kernel_parts = nnc_take_floats(arena, shards > 1 ? shards * rows * nnc_round_up(F, PANEL) : 0);
     own->bias_parts = nnc_take_floats(arena, shards > 1 ? shards * nnc_round_up(F, PANEL) : 0);

@@ -1,7 +1,7 @@
 /* dense.c -- dense layers: a = f(x W + b) and back. */
 
 #include "activation.h"
-#include "product.h"
+#include "operands.h"
 
 enum { KERNEL, BIAS };
 enum {
@@ -50,11 +50,13 @@ static void forward_block(const struct nnc_plan *plan, size_t l, const struct nn
     if (zeros)
         groups = (struct nnc_groups){zeros->groups, zeros->blocks, zeros->of_row + i0 * zeros->groups,
                                      zeros->starts + i0 * (zeros->blocks + 1)};
-    const struct nnc_forward product = {nnc_products_of(plan),
+    const struct nnc_products *products = nnc_products_of(plan);
+    const struct nnc_operand x = nnc_input_of_forward(plan, l, pass);
+    const struct nnc_forward product = {products,
                                         layer->params[KERNEL],
                                         layer->params[BIAS],
                                         rows[1] - i0,
-                                        nnc_rows_from(nnc_input(plan, l, pass), i0),
+                                        {nnc_element(products, x.at, i0 * x.ld), x.ld, 1},
                                         zeros ? &groups : NULL,
                                         nnc_rows_of(after.target, after.target->a, i0),
                                         {nnc_apply_after_product, &after},
@@ -75,6 +77,7 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
     size_t together = rows[1] - rows[0];
     if (together > ROWS_TOGETHER && together * weights > WORK_TOGETHER)
         together = WORK_TOGETHER / weights > ROWS_TOGETHER ? WORK_TOGETHER / weights : ROWS_TOGETHER;
+    nnc_round_input(plan, l, pass, worker);
     for (size_t i = rows[0]; i < rows[1] && weights; i += together) {
         const size_t block[2] = {i, least(i + together, rows[1])};
         if (i > rows[0] && nnc_stopped(worker, NNC_WORK_BETWEEN)) break;
@@ -94,14 +97,21 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
     struct nnc_param *W = layer->params[KERNEL], *b = layer->params[BIAS];
     const size_t m = pass->m;
     const struct nnc_read dz = {layer->da, layer->ld};
-    const struct nnc_kernel_gradient dW = {nnc_products_of(plan), &plan->update, W, m, nnc_input(plan, l, pass), dz,
-                                           zeros_of(plan, l, m),  worker};
+    const struct nnc_kernel_gradient dW = {
+        nnc_products_of(plan),         &plan->update,        W,     m, nnc_input_of_gradient(plan, l, pass),
+        nnc_gradient_of_kernel(layer), zeros_of(plan, l, m), worker};
     size_t first, last;
     nnc_take_derivative_shared(layer, m, worker);
+    nnc_round_gradient(layer, m, worker);
     if (layer->needs_dx) {
         const struct nnc_layer *before = layer - 1;
-        const struct nnc_input_gradient dx = {
-            nnc_products_of(plan), W, m, dz, {before->da, before->ld}, nnc_after_input_gradient(before), worker};
+        const struct nnc_input_gradient dx = {nnc_products_of(plan),
+                                              W,
+                                              m,
+                                              nnc_gradient_of_input(layer),
+                                              {before->da, before->ld},
+                                              nnc_after_input_gradient(before),
+                                              worker};
         /* Rows of W: dx of a block reads the rows that only this worker updates, and does so first. */
         nnc_share(worker, W->row_tiles, &first, &last);
         for (size_t block = first; block < last; block++) {
@@ -122,6 +132,22 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
     }
 }
 
+/* In bfloat16 the products read copies, of W and of W^T too: a convolution of one pixel and one tap. */
+static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
+    const struct nnc_frame x = nnc_flat(layer->I), dz = nnc_flat(layer->O);
+    if (layer->precision != PRECISION_bfloat16) return;
+    nnc_rounded_lay_out(layer, &x, &dz, B, arena);
+    struct nnc_param laid_out = {.rows = layer->I, .cols = layer->O};
+    struct nnc_param *W = layer->params[KERNEL] ? layer->params[KERNEL] : &laid_out;
+    nnc_round_panels(W, layer->I, arena);
+    if (!layer->needs_dx) return;
+    const size_t panel = nnc_round_up(layer->O, BF16_STEP) * PANEL;
+    W->transposed = (struct nnc_transposed){.channels = layer->I};
+    W->transposed.at = nnc_take(arena, nnc_parts(layer->I, PANEL) * panel, sizeof(uint16_t));
+    W->transposed.taps = nnc_take(arena, 1, sizeof *W->transposed.taps);
+    if (W->transposed.taps) W->transposed.taps[0] = (struct nnc_tap){0, panel};
+}
+
 const struct nnc_layer_kind nnc_layer_dense = {
     .name = "dense",
     .flags = LAYER_PRODUCT | LAYER_ACTIVATED,
@@ -130,6 +156,7 @@ const struct nnc_layer_kind nnc_layer_dense = {
     .own_size = sizeof(struct dense),
     .settle = settle,
     .parameters = parameters,
+    .lay_out = lay_out,
     .forward = forward,
     .backward = backward,
 };

@@ -18,6 +18,8 @@ static bool always(void) {
 
 #if defined(__x86_64__)
 extern const struct nnc_kernels nnc_kernels_avx2, nnc_kernels_avx512;
+extern const struct nnc_products nnc_products_amx;
+extern struct nnc_tile_counts nnc_emulated;
 #elif defined(__aarch64__)
 extern const struct nnc_kernels nnc_kernels_neon;
 #endif
@@ -37,6 +39,30 @@ static const struct {
 };
 
 enum { N_SETS = sizeof sets / sizeof sets[0] };
+
+/* Small integers, which are exact in bfloat16 and in any order of summation. */
+static bool bf16_product_is_exact(const struct nnc_products *products) {
+    enum { M = 33, K = 70, PADDED = 96 };
+    static const float zero[PANEL];
+    float c[M * PANEL];
+    uint16_t a[M * PADDED] = {0}, b[PADDED * PANEL] = {0};
+    struct nnc_product product = {.m = M, .n = PANEL - 1, .k = K, .segments = 1, .blocks = 1, .rs = PADDED, .cs = 1};
+    product.ldb = product.ldc = PANEL;
+    for (size_t p = 0; p < K; p++) {
+        for (size_t i = 0; i < M; i++) a[i * PADDED + p] = (uint16_t)((i * 7 + p * 3) % 5 ? 0x3f80 : 0xc000); /* 1 or -2 */
+        for (size_t j = 0; j < PANEL; j++) b[p / 2 * 2 * PANEL + 2 * j + p % 2] = (uint16_t)((p + j * 5) % 3 ? 0x4040 : 0xbf80);
+    }
+    if (products->begin) products->begin();
+    products->gemm(&product, a, b, zero, c);
+    if (products->end) products->end();
+    for (size_t i = 0; i < M; i++)
+        for (size_t j = 0; j < PANEL - 1; j++) {
+            float sum = 0;
+            for (size_t p = 0; p < K; p++) sum += ((i * 7 + p * 3) % 5 ? 1.0f : -2.0f) * ((p + j * 5) % 3 ? 3.0f : -1.0f);
+            if (sum != c[i * PANEL + j]) return false;
+        }
+    return true;
+}
 
 static bool product_is_exact(const struct nnc_kernels *kernels) {
     enum { M = 17, K = 5 };
@@ -80,6 +106,80 @@ int nnc_isa_tile_rows(void) {
     return (int)nnc_kernels->products[PRECISION_float32].mr;
 }
 
+/* ---- bfloat16 -------------------------------------------------------------------------------------------------------- */
+
+static const struct nnc_products *bf16_products; /* NULL: nobody has asked for them yet */
+
+/* The exact twin of this instruction set; of the best one where this one has no fused multiply-add, but the CPU has. */
+static const struct nnc_products *exact_products(void) {
+    const struct nnc_products *found = &nnc_kernels->products[PRECISION_bfloat16];
+    for (int i = N_SETS; i-- > 0 && !found->gemm;)
+        if (sets[i].kernels->products[PRECISION_bfloat16].gemm && usable(i))
+            found = &sets[i].kernels->products[PRECISION_bfloat16];
+    return found->gemm && bf16_product_is_exact(found) ? found : NULL;
+}
+
+/* AMX's tiles; NULL: `*why` says why not. */
+static const struct nnc_products *amx_products(const char **why) {
+#if defined(__x86_64__)
+    *why = !nnc_products_amx.gemm                      ? "this build has no AMX: the compiler did not know it"
+           : !nnc_cpu_has_amx()                        ? "this CPU has no AMX"
+           : !nnc_cpu_allows_amx()                     ? "the operating system does not allow AMX"
+           : !bf16_product_is_exact(&nnc_products_amx) ? "a product by AMX was wrong"
+                                                       : NULL;
+    return *why ? NULL : &nnc_products_amx;
+#else
+    *why = "this CPU has no AMX";
+    return NULL;
+#endif
+}
+
+nnc_status nnc_choose_bf16(const char *name, char message[NNC_MESSAGE]) {
+    const char *why = NULL;
+    if (!name) name = getenv("NNC_BF16");
+    const bool any = !name || !*name, amx = !any && !strcmp(name, "amx"), exact = !any && !strcmp(name, "exact");
+    const struct nnc_products *found = NULL;
+    if (!any && !amx && !exact) {
+        snprintf(message, NNC_MESSAGE, "bfloat16 products (NNC_BF16) are amx or exact, got '%.32s'", name);
+        return NNC_INVALID;
+    }
+    if (amx || (any && nnc_kernels != &nnc_kernels_generic)) found = amx_products(&why);
+    if (!found && amx) {
+        snprintf(message, NNC_MESSAGE, "NNC_BF16 is amx, but %s", why);
+        return NNC_INVALID;
+    }
+    if (!found) found = exact_products();
+    if (!found) {
+        snprintf(message, NNC_MESSAGE,
+                 "precision bfloat16 needs a CPU with AMX or with fused multiply-adds; this one has neither: use float32");
+        return NNC_INVALID;
+    }
+    bf16_products = found;
+    return NNC_OK;
+}
+
+struct nnc_tile_counts nnc_emulated_tiles(void) {
+#if defined(__x86_64__)
+    return nnc_emulated;
+#else
+    return (struct nnc_tile_counts){0};
+#endif
+}
+
+nnc_status nnc_find_products(enum nnc_precision precision, char message[NNC_MESSAGE]) {
+    return precision == PRECISION_bfloat16 && !bf16_products ? nnc_choose_bf16(NULL, message) : NNC_OK;
+}
+
+const char *nnc_bf16_name(char message[NNC_MESSAGE]) {
+    return nnc_find_products(PRECISION_bfloat16, message) ? NULL : bf16_products->name;
+}
+
+const struct nnc_products *nnc_products(enum nnc_precision precision) {
+    return precision == PRECISION_bfloat16 ? bf16_products : &nnc_kernels->products[precision];
+}
+
+/* ---- the choice ------------------------------------------------------------------------------------------------------- */
+
 nnc_status nnc_choose_isa(const char *name, char message[NNC_MESSAGE]) {
     if (!name) name = getenv("NNC_ISA");
     const struct nnc_kernels *chosen = NULL;
@@ -95,5 +195,5 @@ nnc_status nnc_choose_isa(const char *name, char message[NNC_MESSAGE]) {
         return NNC_INVALID;
     }
     nnc_kernels = chosen;
-    return NNC_OK;
+    return bf16_products ? nnc_choose_bf16(NULL, message) : NNC_OK;
 }

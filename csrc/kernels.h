@@ -16,6 +16,7 @@ enum {
     PANEL = 32,          /* columns of a packed panel, and rows of a gradient tile: a tile has at most 1024 floats */
     TILE = PANEL * PANEL,
     GROUP = 4,           /* columns of x that are skipped together where they are 0 */
+    BF16_STEP = 32,      /* terms that a bfloat16 product adds up together */
     GROUP_BLOCK = 12,    /* groups whose rows of W, times 128 columns, stay in the L1 cache: 24 KB */
 };
 
@@ -56,6 +57,12 @@ struct nnc_write {
     size_t ld;
 };
 
+/* An operand of a product: number f of row i is element i ld + f step. */
+struct nnc_operand {
+    const void *at;
+    size_t ld, step;
+};
+
 static inline struct nnc_read nnc_reading(struct nnc_write rows) {
     return (struct nnc_read){rows.at, rows.ld};
 }
@@ -89,7 +96,11 @@ struct nnc_loss_block {
  * Distances count elements. Element (i, p) of segment s of block q of a is at a[i rs + p cs + s a_segment + q a_block],
  * with rs = 1 or cs = 1; row p of b there is at b[p ldb + s b_segment + q b_block], PANEL readable elements; rows of init
  * are ldinit apart (0: one row for all), those of c ldc. Each element of c is one chain of fused multiply-adds in the order
- * of (q, s, p). A product of matrices has one segment; a convolution sums over the rows of a window, each a run of memory. */
+ * of (q, s, p). A product of matrices has one segment; a convolution sums over the rows of a window, each a run of memory.
+ *
+ * So it is in float32. In bfloat16 cs is 1, and rows p and p + 1 of b, p even, lie together: b's element (p, j) is element
+ * 2 j + p % 2 of the two. A segment is summed in steps of k_step terms from its start, each step's sum added to a float32
+ * that begins at 0 and to which init is added in the end: see kernels/bfloat16.inc. */
 struct nnc_product {
     size_t m, n, k, segments, blocks;
     size_t rs, cs, a_segment, a_block;
@@ -151,11 +162,19 @@ struct nnc_row_normalization {
 /* What the products of one precision need of an instruction set. a and b are of elements of this precision, c is float32. */
 struct nnc_products {
     size_t mr;            /* rows of a register tile */
-    size_t k_step;        /* terms that are summed together: a sum is padded to a multiple with zeros */
+    size_t k_step;        /* terms that are summed together: b has so many rows of each sum, or a multiple, the last of zeros,
+                           * and after k elements of a there are finite ones for them */
+    size_t interleaved;   /* rows of b that lie together, element by element */
     size_t element_size;  /* bytes of an element of a and b */
     bool skips_zeros;     /* may terms that are 0 be left out of a sum? */
+    const char *name;     /* of bfloat16: which products these are */
 
-    /* c (m, n) = init + a b for n <= PANEL, summed over segments: see struct nnc_product. c may be init. */
+    /* NULL, or what each thread calls before and after the products of a team's run. */
+    void (*begin)(void);
+    void (*end)(void);
+
+    /* c (m, n) = init + a b for n <= PANEL, summed over segments: see struct nnc_product. c may be init. NULL: this instruction
+     * set has no products of this precision. */
     void (*gemm)(const struct nnc_product *product, const void *a, const void *b, const float *init, float *c);
     /* The same for whole rows of a panel whose gradient c would be, used at once by plain SGD (no l1, nothing clipped),
      * without a c: m <= PANEL rows of W begin at stretch->w. NULL: there is none. */
@@ -174,12 +193,22 @@ struct nnc_products {
     void (*pack)(size_t m, size_t n, struct nnc_read x, void *y, size_t ldy);
 };
 
-enum nnc_precision { PRECISION_float32, N_PRECISIONS };
+/* n elements behind `at`. */
+static inline const void *nnc_element(const struct nnc_products *products, const void *at, size_t n) {
+    return (const char *)at + n * products->element_size;
+}
+
+enum nnc_precision { PRECISION_float32, PRECISION_bfloat16, N_PRECISIONS };
 
 struct nnc_kernels {
     const char *isa;
     struct nnc_products products[N_PRECISIONS];
 
+    /* y (n) = the nearest bfloat16 of x, ties to even. */
+    void (*round_bf16)(size_t n, const float *x, uint16_t *y);
+    /* pairs (n) of 32 bits = two rows of them, `even` in the lower halves; odd NULL: 0. */
+    void (*pair_bf16)(size_t n, const float *even, const float *odd, void *pairs);
+    void (*pair_halves)(size_t n, const uint16_t *even, const uint16_t *odd, void *pairs);
     /* y = x scale + offset. */
     void (*rescale_u8)(size_t n, const uint8_t *x, float scale, float offset, float *y);
     void (*rescale)(size_t n, const float *x, float scale, float offset, float *y);
@@ -243,5 +272,10 @@ struct nnc_kernels {
 };
 
 extern const struct nnc_kernels *nnc_kernels; /* the set in use; set by dispatch.c */
+
+/* The products in use; those of bfloat16 once nnc_find_products has found them. */
+const struct nnc_products *nnc_products(enum nnc_precision precision);
+/* Finds them, or says why there are none. */
+nnc_status nnc_find_products(enum nnc_precision precision, char message[NNC_MESSAGE]);
 
 #endif

@@ -17,6 +17,7 @@ enum { NNC_LAYER_PARAMS = 4 }; /* arrays of one layer, at most */
 
 struct nnc_plan;
 struct nnc_layer_kind;
+struct nnc_rounded;
 
 /* f of z, for layers that have one. */
 struct nnc_activation_of {
@@ -33,6 +34,8 @@ struct nnc_layer {
     size_t columns;   /* features after which it does the same again: filters, channels; else O */
     struct nnc_activation_of activation;
     nnc_geometry geometry;
+    enum nnc_precision precision;  /* of its products */
+    struct nnc_rounded *rounded;   /* what they read in bfloat16: operands.h; NULL in float32 */
     struct nnc_param *params[NNC_LAYER_PARAMS]; /* as the kind numbers them; NULL: not there */
     float l1[NNC_LAYER_PARAMS], l2[NNC_LAYER_PARAMS]; /* penalties on them */
     float *a;         /* (B, O) */

@@ -54,7 +54,7 @@ static inline const struct nnc_layer *nnc_last_layer(const struct nnc_plan *plan
 }
 
 static inline const struct nnc_products *nnc_products_of(const struct nnc_plan *plan) {
-    return &nnc_kernels->products[plan->precision];
+    return nnc_products(plan->precision);
 }
 
 /* In inference the layers that act in training only are passed over: their outputs are those of the layer before. The last

@@ -4,11 +4,13 @@
  * makes a plan (all sizes, one allocation) and runs whole stretches of training in one call.
  *
  * Words and shapes: B rows of a batch, I inputs, O outputs; in products M, N, K. Matrices are row-major; `ld` counts
- * the elements from one row to the next. Everything is float32; losses are summed in float64.
+ * the elements from one row to the next. Everything is float32; losses are summed in float64. A plan of precision "bfloat16"
+ * rounds what products multiply, and nothing else.
  *
  * Promise: the result is a function of the seed and the data. It has the same bits for any number of threads, for any
  * position of a row in a batch, and for AVX2, AVX-512 and NEON alike, because every output element of a product is one
- * chain of fused multiply-adds in the order of k, and every other sum is split by shape alone.
+ * chain of fused multiply-adds in the order of k (in bfloat16 the sums of AMX's instruction), and every other sum is split by
+ * shape alone.
  */
 #ifndef NNC_H
 #define NNC_H
@@ -37,6 +39,17 @@ const char *nnc_isa_name(void);           /* the one in use */
 int nnc_isa_count(void);                  /* those that this build has and this CPU can run, slowest first */
 const char *nnc_isa_available(int index);
 int nnc_isa_tile_rows(void);              /* MR of the one in use */
+
+/* Which products plans of bfloat16 use: "amx", or "exact, avx512": fused multiply-adds that give the same bits. NULL
+ * where the CPU has neither; `message` then says what it lacks. NNC_BF16=amx or exact in the environment chooses. */
+const char *nnc_bf16_name(char message[NNC_MESSAGE]);
+/* Choose them: "amx", "exact", or NULL for NNC_BF16 of the environment, else the faster ones that there are. */
+nnc_status nnc_choose_bf16(const char *name, char message[NNC_MESSAGE]);
+/* Tile instructions so far, in a build with -DNNC_EMULATE_AMX; elsewhere 0. */
+struct nnc_tile_counts {
+    uint64_t loads, stores, products;
+};
+struct nnc_tile_counts nnc_emulated_tiles(void);
 
 int nnc_threads(void);                    /* threads that a call may use */
 void nnc_set_threads(int n);              /* n >= 1: set; 0: back to what the machine and the environment allow */
@@ -97,6 +110,7 @@ typedef struct nnc_plan_spec {
     const nnc_spec *optimizer;          /* NULL: none */
     size_t batch_size;                  /* the largest batch of a training step */
     uint64_t seed;                      /* keys random numbers */
+    const char *precision;              /* of products: "bfloat16", or "float32" or NULL */
 } nnc_plan_spec;
 
 nnc_status nnc_plan_create(nnc_plan **plan, const nnc_plan_spec *spec, char message[NNC_MESSAGE]);

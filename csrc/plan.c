@@ -236,12 +236,14 @@ static void lay_out(struct nnc_plan *plan, struct nnc_arena *arena, const struct
     plan->n_params = 0;
     plan->ldx = nnc_leading_dimension(width);
     plan->x = nnc_take_floats(arena, B * plan->ldx);
-    if (net->layers[0].kind == &nnc_layer_dense) plan->zeros = nnc_zeros_lay_out(B, width, arena);
+    if (net->layers[0].kind == &nnc_layer_dense && nnc_products_of(plan)->skips_zeros)
+        plan->zeros = nnc_zeros_lay_out(B, width, arena);
     for (size_t l = 0; l < net->n; l++) {
         struct nnc_layer layer = net->layers[l];
         void *own = nnc_take(arena, layer.kind->own_size, 1);
         if (own) layer.own = memcpy(own, layer.own, layer.kind->own_size);
         layer.ld = nnc_leading_dimension(layer.O);
+        layer.precision = plan->precision;
         lay_out_params(plan, &layer, arena);
         layer.a = nnc_take_floats(arena, B * layer.ld);
         if (nnc_has(&layer, LAYER_KEEPS_D) || nnc_activation_keeps_d(layer.activation.id))
@@ -269,7 +271,18 @@ static size_t capacity_of(const nnc_plan_spec *spec, const struct net *net) {
 
 /* ---- plans ------------------------------------------------------------------------------------------------------------ */
 
-/* Loss, optimizer and sizes. */
+static nnc_status read_precision(struct nnc_plan *plan, const char *name, char message[NNC_MESSAGE]) {
+    static const char *const names[N_PRECISIONS] = {[PRECISION_float32] = "float32", [PRECISION_bfloat16] = "bfloat16"};
+    for (int i = 0; i < N_PRECISIONS; i++)
+        if (!strcmp(name ? name : names[PRECISION_float32], names[i])) {
+            plan->precision = (enum nnc_precision)i;
+            return nnc_find_products(plan->precision, message);
+        }
+    snprintf(message, NNC_MESSAGE, "precision must be float32 or bfloat16, got '%.32s'", name);
+    return NNC_INVALID;
+}
+
+/* Loss, optimizer, precision and sizes. */
 static nnc_status read_spec(struct nnc_plan *plan, const nnc_plan_spec *spec, char message[NNC_MESSAGE]) {
     if (spec->n_inputs < 1 || spec->n_inputs >= MOST_FLOATS)
         return refuse(message, "n_inputs must be at least 1", spec->n_inputs);
@@ -284,8 +297,8 @@ static nnc_status read_spec(struct nnc_plan *plan, const nnc_plan_spec *spec, ch
                               .has_optimizer = spec->optimizer,
                               .x_scale = 1,
                               .written = true};
-    nnc_status status = NNC_OK;
-    if (spec->loss) status = nnc_loss_read(&plan->loss, spec->loss, message);
+    nnc_status status = read_precision(plan, spec->precision, message);
+    if (spec->loss && !status) status = nnc_loss_read(&plan->loss, spec->loss, message);
     if (spec->optimizer && !status) {
         const struct nnc_optimizer *o = &plan->update.optimizer;
         status = nnc_optimizer_read(&plan->update.optimizer, spec->optimizer, message);

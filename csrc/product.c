@@ -50,18 +50,26 @@ static size_t depth_in_cache(size_t m) {
 
 void nnc_product_forward(const struct nnc_forward *of, size_t first, size_t last) {
     const struct nnc_param *W = of->W;
-    const size_t j0 = first * PANEL, n = least(last * PANEL, W->cols) - j0, stride = W->rows * PANEL, m = of->m;
-    const float *init = of->b ? of->b->w + j0 : NULL, *w = W->w + first * stride;
+    const struct nnc_products *products = of->products;
+    const size_t j0 = first * PANEL, n = least(last * PANEL, W->cols) - j0, stride = W->panels.stride, m = of->m;
+    const size_t depth = products->k_step == 1 ? KC : W->rows; /* steps are summed before b is added */
+    const void *w = nnc_element(products, W->panels.at, first * stride);
+    const float *init = of->b ? of->b->w + j0 : NULL;
     const struct nnc_write z = {of->z.at + j0, of->z.ld};
-    const bool by_rows = of->groups || m == 1;
-    if (of->groups) of->products->gemm_rows(m, n, of->x, of->groups, (struct nnc_read){w, stride}, init, z);
-    else if (m == 1) of->products->gemv(n, W->rows, of->x.at, w, stride, init, z.at);
-    for (size_t j = 0; j < n && !nnc_stopped(of->worker, m * stride); j += PANEL, w += stride) {
+    const bool by_rows = of->groups || (m == 1 && products->gemv);
+    if (of->groups)
+        products->gemm_rows(m, n, (struct nnc_read){of->x.at, of->x.ld}, of->groups, (struct nnc_read){w, stride}, init, z);
+    else if (by_rows) products->gemv(n, W->rows, of->x.at, w, stride, init, z.at);
+    for (size_t j = 0; j < n && !nnc_stopped(of->worker, m * stride); j += PANEL, w = nnc_element(products, w, stride)) {
         const size_t width = least(PANEL, n - j);
-        for (size_t k = 0; k < W->rows && !by_rows; k += KC) {
-            struct nnc_product product = plain(m, width, least(KC, W->rows - k));
+        for (size_t k = 0; k < W->rows && !by_rows; k += depth) {
+            struct nnc_product product = plain(m, width, least(depth, W->rows - k));
             product.rs = of->x.ld, product.cs = 1, product.ldb = PANEL, product.ldinit = k ? z.ld : 0, product.ldc = z.ld;
-            of->products->gemm(&product, of->x.at + k, w + k * PANEL, k ? z.at + j : init ? init + j : zeros, z.at + j);
+            products->gemm(&product, nnc_element(products, of->x.at, k), nnc_element(products, w, k * PANEL),
+                           k      ? z.at + j
+                           : init ? init + j
+                                  : zeros,
+                           z.at + j);
         }
         finish(&of->epilogue, m, j0 + j, width, z.at + j);
     }
@@ -69,11 +77,12 @@ void nnc_product_forward(const struct nnc_forward *of, size_t first, size_t last
 
 /* ---- dense: dx -------------------------------------------------------------------------------------------------------- */
 
-void nnc_product_input_gradient(const struct nnc_input_gradient *of, size_t block) {
+/* dx (m, width): W^T packed on the stack, part by part. */
+static void packed_input_gradient(const struct nnc_input_gradient *of, size_t k0, size_t width, float *dx) {
     const struct nnc_param *W = of->W;
-    const size_t k0 = block * PANEL, width = least(PANEL, W->rows - k0), O = W->cols;
+    const size_t O = W->cols;
+    const float *dz = of->dz.at;
     float packed[NC * PANEL]; /* (O, 32): 32 rows of W, transposed */
-    float *dx = of->dx.at + k0;
     if (width < PANEL) memset(packed, 0, least(NC, O) * PANEL * sizeof *packed);
     for (size_t n0 = 0; n0 < O && !nnc_stopped(of->worker, of->m * least(NC, O - n0) * PANEL); n0 += NC) {
         const size_t depth = least(NC, O - n0);
@@ -84,7 +93,21 @@ void nnc_product_input_gradient(const struct nnc_input_gradient *of, size_t bloc
         struct nnc_product product = plain(of->m, width, depth);
         product.rs = of->dz.ld, product.cs = 1, product.ldb = PANEL;
         product.ldinit = n0 ? of->dx.ld : 0, product.ldc = of->dx.ld;
-        of->products->gemm(&product, of->dz.at + n0, packed, n0 ? dx : zeros, dx);
+        of->products->gemm(&product, dz + n0, packed, n0 ? dx : zeros, dx);
+    }
+}
+
+void nnc_product_input_gradient(const struct nnc_input_gradient *of, size_t block) {
+    const struct nnc_param *W = of->W;
+    const struct nnc_transposed *t = &W->transposed;
+    const size_t k0 = block * PANEL, width = least(PANEL, W->rows - k0);
+    float *dx = of->dx.at + k0;
+    if (t->at) {
+        struct nnc_product product = plain(of->m, width, W->cols);
+        product.rs = of->dz.ld, product.cs = 1, product.ldb = PANEL, product.ldc = of->dx.ld;
+        of->products->gemm(&product, of->dz.at, nnc_element(of->products, t->at, block * t->taps->panel), zeros, dx);
+    } else {
+        packed_input_gradient(of, k0, width, dx);
     }
     finish(&of->epilogue, of->m, k0, width, dx);
 }
@@ -96,11 +119,12 @@ static void tile_gradient(const struct nnc_kernel_gradient *of, size_t tile) {
     struct nnc_param *W = of->W;
     const size_t k = tile % W->row_tiles * PANEL, j = tile / W->row_tiles * PANEL;
     const size_t rows = least(PANEL, W->rows - k), cols = least(PANEL, W->cols - j);
-    const struct nnc_read x = {of->x.at + k, of->x.ld}, dz = {of->dz.at + j, of->dz.ld};
+    const void *x = nnc_element(of->products, of->x.at, k * of->x.step);
+    const void *dz = nnc_element(of->products, of->dz.at, j * of->dz.step);
     struct nnc_product product = plain(rows, cols, of->m);
-    product.rs = 1, product.cs = x.ld, product.ldb = dz.ld, product.ldc = PANEL;
+    product.rs = of->x.step, product.cs = of->x.ld, product.ldb = of->dz.ld, product.ldc = PANEL;
     if (!of->zeros && cols == PANEL && of->products->gemm_sgd && nnc_takes_products(of->update, W)) {
-        nnc_apply_product(of->update, W, tile, of->products, &product, x.at, dz.at);
+        nnc_apply_product(of->update, W, tile, of->products, &product, x, dz);
         return;
     }
     _Alignas(64) float g[TILE];
@@ -108,16 +132,17 @@ static void tile_gradient(const struct nnc_kernel_gradient *of, size_t tile) {
     for (size_t r = 0; r < rows && of->zeros; r += GROUP) {
         const size_t group = (k + r) / GROUP;
         of->products->gemm_listed(cols, of->zeros->counts[group], of->zeros->of_group + group * of->zeros->rows,
-                                  (struct nnc_read){x.at + r, x.ld}, dz, (struct nnc_write){g + r * PANEL, PANEL});
+                                  (struct nnc_read){(const float *)x + r, of->x.ld}, (struct nnc_read){dz, of->dz.ld},
+                                  (struct nnc_write){g + r * PANEL, PANEL});
     }
-    if (!of->zeros) of->products->gemm(&product, x.at, dz.at, zeros, g);
+    if (!of->zeros) of->products->gemm(&product, x, dz, zeros, g);
     nnc_apply_tile(of->update, W, tile, g);
 }
 
 /* Are 32 columns of x copied together before the tiles that read them? Its rows are far apart, each in a page of its own; a
  * short batch has too few of them to matter, and wants its tiles in the order of memory. */
 static bool copies_columns(const struct nnc_kernel_gradient *of) {
-    return !of->zeros && of->m >= FEW_ROWS && of->m <= TOGETHER && of->W->n_tiles > of->W->row_tiles;
+    return of->x.step == 1 && !of->zeros && of->m >= FEW_ROWS && of->m <= TOGETHER && of->W->n_tiles > of->W->row_tiles;
 }
 
 void nnc_product_kernel_gradient_block(const struct nnc_kernel_gradient *of, size_t block, size_t first, size_t last) {
@@ -126,8 +151,9 @@ void nnc_product_kernel_gradient_block(const struct nnc_kernel_gradient *of, siz
     _Alignas(64) float columns[TOGETHER * PANEL];
     if (copies_columns(of)) {
         const size_t k = block * PANEL, width = least(PANEL, W->rows - k);
-        nnc_copy_rows(of->m, width, (struct nnc_read){of->x.at + k, of->x.ld}, (struct nnc_write){columns, PANEL});
-        here.x = (struct nnc_read){columns - k, PANEL};
+        const struct nnc_read x = {(const float *)of->x.at + k, of->x.ld};
+        nnc_copy_rows(of->m, width, x, (struct nnc_write){columns, PANEL});
+        here.x = (struct nnc_operand){columns - k, PANEL, 1};
     }
     for (size_t tile = block; tile < last; tile += W->row_tiles)
         if (tile >= first && !nnc_stopped(of->worker, of->m * TILE)) tile_gradient(&here, tile);
@@ -144,14 +170,14 @@ void nnc_product_kernel_gradient(const struct nnc_kernel_gradient *of, size_t fi
 
 /* Elements between two pixels that are `step` apart. */
 static size_t distance_down(const struct nnc_maps *maps, struct nnc_span step) {
-    return step.down * maps->width * maps->channels;
+    return step.down * maps->width * maps->channels * maps->step;
 }
 
 static size_t distance_across(const struct nnc_maps *maps, struct nnc_span step) {
-    return step.across * maps->channels;
+    return step.across * maps->channels * maps->step;
 }
 
-/* n pixels in one direction: elements from one to the next in both arrays. */
+/* n pixels or samples in one direction: elements from one to the next in both arrays. */
 struct direction {
     size_t n, in, out;
 };
@@ -180,7 +206,7 @@ void nnc_product_windows(const struct nnc_products *products, const struct nnc_w
     product.segments = of->taps.down;
     product.rs = rows.in, product.cs = 1, product.ldc = rows.out;
     product.a_segment = distance_down(in, of->dilation);
-    product.ldb = PANEL, product.b_segment = of->window_width * C * PANEL;
+    product.ldb = PANEL, product.b_segment = of->window_row * PANEL;
     if (of->dilation.across > 1 && of->taps.across > 1) { /* the taps of a row are no run of memory */
         product.k = C, product.segments = of->taps.across, product.blocks = of->taps.down;
         product.a_block = product.a_segment, product.b_block = product.b_segment;
@@ -189,7 +215,7 @@ void nnc_product_windows(const struct nnc_products *products, const struct nnc_w
     const float *init = of->init ? of->init : zeros;
     for (size_t i = 0; i < outer.n; i++)
         for (size_t q = 0; q < inner.n; q++)
-            products->gemm(&product, of->in + i * outer.in + q * inner.in, of->w, init,
+            products->gemm(&product, nnc_element(products, of->in, i * outer.in + q * inner.in), of->w, init,
                            of->out + i * outer.out + q * inner.out);
 }
 
@@ -198,13 +224,17 @@ void nnc_product_pixels(const struct nnc_products *products, const struct nnc_pi
     const struct nnc_span one = {1, 1};
     const size_t x_across = distance_across(x, of->x_step), x_down = distance_down(x, of->x_step);
     const size_t dz_across = distance_across(dz, one), dz_down = distance_down(dz, one);
-    const bool along = of->pixels.across >= of->pixels.down; /* the longer way is the inner sum */
-    struct nnc_product product = plain(of->m, of->n, along ? of->pixels.across : of->pixels.down);
-    product.segments = along ? of->pixels.down : of->pixels.across, product.blocks = of->samples;
-    product.rs = 1, product.cs = along ? x_across : x_down;
-    product.a_segment = along ? x_down : x_across, product.a_block = x->ld;
-    product.ldb = along ? dz_across : dz_down;
-    product.b_segment = along ? dz_down : dz_across, product.b_block = dz->ld;
+    const struct direction across = {of->pixels.across, x_across, dz_across}, down = {of->pixels.down, x_down, dz_down};
+    const struct direction samples = {of->samples, x->ld, dz->ld};
+    /* In float32 the longer way over the map is the inner sum; what is transposed has samples side by side. */
+    const bool transposed = x->ld == 1, along = across.n >= down.n;
+    const struct direction inner = transposed ? samples : along ? across : down;
+    const struct direction middle = transposed ? across : along ? down : across, outer = transposed ? down : samples;
+    struct nnc_product product = plain(of->m, of->n, inner.n);
+    product.segments = middle.n, product.blocks = outer.n;
+    product.rs = x->step, product.cs = inner.in, product.ldb = inner.out;
+    product.a_segment = middle.in, product.b_segment = middle.out;
+    product.a_block = outer.in, product.b_block = outer.out;
     product.ldinit = product.ldc = PANEL;
     products->gemm(&product, of->x, of->dz, of->c, of->c);
 }

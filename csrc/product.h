@@ -22,7 +22,7 @@ struct nnc_forward {
     const struct nnc_products *products;
     const struct nnc_param *W, *b;    /* b NULL: 0 */
     size_t m;
-    struct nnc_read x;
+    struct nnc_operand x;
     const struct nnc_groups *groups;  /* NULL, or those of x that are not 0 */
     struct nnc_write z;               /* (m, O) */
     struct nnc_epilogue epilogue;
@@ -36,7 +36,7 @@ struct nnc_input_gradient {
     const struct nnc_products *products;
     const struct nnc_param *W;
     size_t m;
-    struct nnc_read dz;
+    struct nnc_operand dz;
     struct nnc_write dx;
     struct nnc_epilogue epilogue;
     struct nnc_worker *worker;
@@ -50,7 +50,7 @@ struct nnc_kernel_gradient {
     const struct nnc_update *update;
     struct nnc_param *W;
     size_t m;
-    struct nnc_read x, dz;
+    struct nnc_operand x, dz;
     const struct nnc_zeros *zeros;    /* NULL, or lists of the rows of x that are not 0 */
     struct nnc_worker *worker;
 };
@@ -60,9 +60,10 @@ void nnc_product_kernel_gradient_block(const struct nnc_kernel_gradient *of, siz
 
 /* ---- windows on maps ---------------------------------------------------------------------------------------------- */
 
-/* Maps of a batch, channels adjacent: elements from one sample to the next, pixels of a row, channels of a pixel. */
+/* Maps of a batch, channels adjacent: elements from one sample to the next, pixels of a row, channels of a pixel, each `step`
+ * elements (of windows 1). */
 struct nnc_maps {
-    size_t ld, width, channels;
+    size_t ld, width, channels, step;
 };
 
 /* Of pixels: rows down, columns across. */
@@ -74,14 +75,14 @@ struct nnc_span {
 struct nnc_windows {
     size_t samples;
     struct nnc_span pixels;             /* of out, that see through the same taps */
-    const float *in;                    /* the first tap that the first of them sees */
+    const void *in;                     /* the first tap that the first of them sees */
     struct nnc_maps in_maps;
     float *out;                         /* the first of them, first filter */
     struct nnc_maps out_maps;
     struct nnc_span in_step, out_step;  /* pixels from one to the next, of in and of out */
     struct nnc_span taps, dilation;     /* that they see; pixels of in from one tap to the next */
-    const float *w;                     /* a panel, from their first tap on; its rows are (ky, kx, channel) */
-    size_t window_width;                /* taps of a row of the whole window, which the panel holds */
+    const void *w;                      /* a panel, from their first tap on; its rows are (ky, kx, channel) */
+    size_t window_row;                  /* rows of the panel for a row of the whole window */
     const float *init;                  /* (PANEL), or NULL: 0 */
     size_t n;                           /* filters, at most PANEL */
 };
@@ -91,10 +92,10 @@ void nnc_product_windows(const struct nnc_products *products, const struct nnc_w
 struct nnc_pixel_sum {
     size_t samples;
     struct nnc_span pixels;             /* of dz */
-    const float *x;                     /* what the first of them sees */
+    const void *x;                      /* what the first of them sees */
     struct nnc_maps x_maps;
     struct nnc_span x_step;             /* pixels of x for one of dz */
-    const float *dz;                    /* the first of them, first filter */
+    const void *dz;                     /* the first of them, first filter */
     struct nnc_maps dz_maps;
     size_t m, n;
     float *c;

@@ -63,6 +63,30 @@ static int threads_for_inference(const struct nnc_plan *plan, size_t rows) {
     return threads_worth(1 + fmin(per_pass, per_call));
 }
 
+/* ---- teams -------------------------------------------------------------------------------------------------------------- */
+
+typedef void team_body(void *arg, struct nnc_worker *worker);
+
+struct region {
+    const struct nnc_products *products;
+    team_body *body;
+    void *arg;
+};
+
+static void region_body(void *arg, struct nnc_worker *worker) {
+    const struct region *region = arg;
+    region->products->begin();
+    region->body(region->arg, worker);
+    region->products->end();
+}
+
+/* A team in which every thread is ready for the plan's products. */
+static void run_team(const struct nnc_plan *plan, int n, team_body *body, void *arg) {
+    struct region region = {nnc_products_of(plan), body, arg};
+    if (region.products->begin) nnc_team_run(n, region_body, &region);
+    else nnc_team_run(n, body, arg);
+}
+
 /* ---- phases --------------------------------------------------------------------------------------------------------- */
 
 static const void *row_of(const nnc_data *data, size_t row) {
@@ -376,7 +400,7 @@ nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedu
         double stretch;
         const int best = nnc_team_size_next(&plan->team_size, most, flops, &stretch);
         t.deadline = fmin(deadline, start + stretch), t.leave = false;
-        nnc_team_run(all_threads ? most : best, train_body, &t);
+        run_team(plan, all_threads ? most : best, train_body, &t);
         now = nnc_seconds();
         nnc_team_size_note(&plan->team_size, (double)(sums->rows - rows), now - start);
         status = status_of(t.bad, t.not_finite, t.stopped);
@@ -427,7 +451,7 @@ static nnc_status infer(struct inference *t, void (*body)(void *arg, struct nnc_
     nnc_status status = NNC_OK;
     do {
         t->leave = false;
-        nnc_team_run(threads_for_inference(t->plan, t->stop - t->done), body, t);
+        run_team(t->plan, threads_for_inference(t->plan, t->stop - t->done), body, t);
         status = status_of(t->bad, false, t->stopped);
     } while (!status && t->done < t->stop);
     return status;
@@ -518,7 +542,7 @@ struct single {
 };
 
 static nnc_status run_single(struct single *t, void (*body)(void *arg, struct nnc_worker *worker)) {
-    nnc_team_run(threads_for_step(t->plan, t->pass.m), body, t);
+    run_team(t->plan, threads_for_step(t->plan, t->pass.m), body, t);
     return status_of(t->bad, false, t->stopped);
 }
 

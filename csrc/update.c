@@ -11,10 +11,18 @@ struct nnc_param nnc_param_lay_out(const nnc_parameter *info, size_t n_slots, st
     param.row_tiles = nnc_parts(param.rows, PANEL);
     param.n_tiles = nnc_parts(param.cols, PANEL) * param.row_tiles;
     param.w = nnc_take_floats(arena, param.size);
+    param.panels = (struct nnc_panels){param.w, param.rows, param.rows, param.rows * PANEL};
     param.n_slots = info->trainable ? n_slots : 0;
     for (size_t s = 0; s < param.n_slots; s++) param.slots[s] = nnc_take_floats(arena, param.size);
     param.tile_sums = nnc_take(arena, param.n_tiles, sizeof(double));
     return param;
+}
+
+void nnc_round_panels(struct nnc_param *param, size_t run, struct nnc_arena *arena) {
+    const size_t padded = nnc_round_up(run, BF16_STEP), rows = param->rows / run * padded;
+    void *at = nnc_take(arena, nnc_parts(param->cols, PANEL) * rows * PANEL, sizeof(uint16_t));
+    param->precision = PRECISION_bfloat16;
+    param->panels = (struct nnc_panels){at, run, padded, rows * PANEL};
 }
 
 nnc_status nnc_keep_gradients(struct nnc_param *params, size_t n_params, float **memory) {
@@ -27,10 +35,49 @@ nnc_status nnc_keep_gradients(struct nnc_param *params, size_t n_params, float *
     return NNC_OK;
 }
 
-/* ---- the transposed panels ------------------------------------------------------------------------------------------- */
+/* ---- copies of W for products ----------------------------------------------------------------------------------------- */
+
+/* The first of the pair of rows that row R of a panel belongs to: the other one lies between its elements. */
+static uint16_t *pair_of(uint16_t *panel, size_t R) {
+    return panel + R / 2 * (2 * PANEL);
+}
+
+/* Rows [r0, r1) of W's panel that begin at w, in bfloat16. Where a pair is not whole here, its other half is another tile's. */
+static void round_rows(const struct nnc_panels *to, size_t panel, size_t r0, size_t r1, const float *w) {
+    uint16_t *at = (uint16_t *)to->at + panel * to->stride;
+    for (size_t r = r0, rows; r < r1; r += rows, w += rows * PANEL) {
+        const size_t in_run = r % to->run, R = r / to->run * to->padded + in_run;
+        const bool last = in_run + 1 == to->run; /* behind it are zeros */
+        rows = R % 2 == 0 && !last && r + 1 < r1 ? 2 : 1;
+        if (rows == 2 || (R % 2 == 0 && last)) {
+            nnc_kernels->pair_bf16(PANEL, w, rows == 2 ? w + PANEL : NULL, pair_of(at, R));
+            continue;
+        }
+        uint16_t row[PANEL];
+        nnc_kernels->round_bf16(PANEL, w, row);
+        for (size_t j = 0; j < PANEL; j++) pair_of(at, R)[2 * j + R % 2] = row[j];
+    }
+}
+
+/* Rows R, R + 1, ... of a transposed panel in bfloat16, `columns` of it from `column` on: rows of W, `filters` of each. */
+static void round_columns(uint16_t *panel, size_t R, size_t filters, size_t column, size_t columns, struct nnc_read w,
+                          bool alone) {
+    uint16_t halves[PANEL * PANEL];
+    float pairs[TILE / 2]; /* of bits, not of numbers */
+    for (size_t c = 0; c < columns; c++) nnc_kernels->round_bf16(PANEL, w.at + c * w.ld, halves + c * PANEL);
+    if (R % 2 == 0 && (filters % 2 == 0 || alone)) { /* no pair is another tap's, too */
+        memcpy(pairs, halves, columns * PANEL * sizeof *halves);
+        void *to = pair_of(panel, R) + 2 * column;
+        nnc_kernels->products[PRECISION_float32].pack(columns, nnc_parts(filters, 2), (struct nnc_read){pairs, PANEL / 2}, to,
+                                                      PANEL);
+        return;
+    }
+    for (size_t f = 0; f < filters; f++)
+        for (size_t c = 0; c < columns; c++) pair_of(panel, R + f)[2 * (column + c) + (R + f) % 2] = halves[c * PANEL + f];
+}
 
 /* The part of W^T that tile t is: runs of its rows that are channels of one tap and one panel. */
-static void refresh(const struct nnc_param *param, size_t tile) {
+static void refresh_transposed(const struct nnc_param *param, size_t tile) {
     const struct nnc_transposed *t = &param->transposed;
     size_t n;
     const size_t first = nnc_tile(param, tile, &n), r0 = tile % param->row_tiles * PANEL, r1 = r0 + n / PANEL;
@@ -39,10 +86,20 @@ static void refresh(const struct nnc_param *param, size_t tile) {
         const size_t tap = r / t->channels, c = r % t->channels, run = least(t->channels - c, PANEL - c % PANEL);
         const size_t rows = least(run, r1 - r);
         const struct nnc_read w = {param->w + first + (r - r0) * PANEL, PANEL};
-        float *to = t->at + t->taps[tap].place + c / PANEL * t->taps[tap].panel + j * PANEL + c % PANEL;
-        nnc_kernels->products[PRECISION_float32].pack(rows, filters, w, to, PANEL);
+        const size_t panel = c / PANEL * t->taps[tap].panel, place = t->taps[tap].place + j * PANEL;
+        if (param->precision == PRECISION_bfloat16)
+            round_columns((uint16_t *)t->at + panel, place / PANEL, filters, c % PANEL, rows, w, t->channels == param->rows);
+        else nnc_kernels->products[PRECISION_float32].pack(rows, filters, w, (float *)t->at + panel + place + c % PANEL, PANEL);
         r += rows;
     }
+}
+
+/* What products read of tile t beside W itself. */
+static void refresh(const struct nnc_param *param, size_t tile) {
+    size_t n;
+    const size_t first = nnc_tile(param, tile, &n), r0 = tile % param->row_tiles * PANEL;
+    if (param->panels.at != param->w) round_rows(&param->panels, tile / param->row_tiles, r0, r0 + n / PANEL, param->w + first);
+    if (param->transposed.at) refresh_transposed(param, tile);
 }
 
 /* ---- the gradient of a tile, and the update --------------------------------------------------------------------------- */
@@ -77,7 +134,7 @@ void nnc_apply_tile(const struct nnc_update *update, struct nnc_param *param, si
     struct nnc_stretch stretch = stretch_of(param, first, n, g);
     stretch.l1 = penalized(update, param->l1), stretch.l2 = penalized(update, param->l2);
     nnc_kernels->update[update->optimizer.rule](&stretch, &update->hyper);
-    if (param->transposed.at) refresh(param, tile);
+    refresh(param, tile);
 }
 
 bool nnc_takes_products(const struct nnc_update *update, const struct nnc_param *param) {
@@ -92,7 +149,7 @@ void nnc_apply_product(const struct nnc_update *update, struct nnc_param *param,
     struct nnc_stretch stretch = stretch_of(param, first, n, NULL);
     stretch.l2 = penalized(update, param->l2);
     products->gemm_sgd(product, a, b, &stretch, &update->hyper);
-    if (param->transposed.at) refresh(param, tile);
+    refresh(param, tile);
 }
 
 static double sum_tiles(const struct nnc_param *param) {
@@ -125,7 +182,7 @@ void nnc_update_clipped(const struct nnc_update *update, struct nnc_param *param
             const size_t first = nnc_tile(param, t, &n);
             const struct nnc_stretch stretch = stretch_of(param, first, n, param->g + first);
             nnc_kernels->update[o->rule](&stretch, &hyper);
-            if (param->transposed.at) refresh(param, t);
+            refresh(param, t);
         }
     }
     nnc_team_barrier(worker);
@@ -182,7 +239,7 @@ void nnc_keep(const struct nnc_param *params, size_t n_params, float *kept, bool
                 float *here = array_of(param, what) + at, *there = kept + (size_t)(what + 1) * param->size + at;
                 memcpy(put_back ? here : there, put_back ? there : here, n * sizeof *here);
             }
-            if (put_back && param->transposed.at) refresh(param, tile);
+            if (put_back) refresh(param, tile);
         }
     }
 }
@@ -206,5 +263,5 @@ void nnc_param_read(const struct nnc_param *param, int what, float *values) {
 void nnc_param_write(struct nnc_param *param, int what, const float *values) {
     float *packed = array_of(param, what);
     EACH_RUN(param, in, out, memcpy(packed + in, values + out, bytes))
-    for (size_t t = 0; what == NNC_WEIGHT && param->transposed.at && t < param->n_tiles; t++) refresh(param, t);
+    for (size_t t = 0; what == NNC_WEIGHT && t < param->n_tiles; t++) refresh(param, t);
 }

@@ -8,11 +8,19 @@
 #include "sizes.h"
 #include "team.h"
 
+/* W (rows, cols) as the forward product reads it: panels of PANEL columns, `stride` elements apart. In bfloat16 each `run` of rows
+ * is filled up with zeros to `padded` rows, a sum that begins on a step of its own, and pairs of rows are interleaved. */
+struct nnc_panels {
+    void *at; /* in float32 W itself */
+    size_t run, padded, stride;
+};
+
 /* W transposed, for the product that gives dx. The rows of W (taps channels, filters) are (tap, channel); what the backward
  * pass reads are panels of 32 channels with rows (tap, filter), the taps in another order: element (channel c, filter f) of a
- * tap is at at[place + c / PANEL panel + f PANEL + c % PANEL]. Only the update and writing refresh it. */
+ * tap is at at[place + c / PANEL panel + f PANEL + c % PANEL]. In bfloat16 pairs of rows are interleaved, and `place` counts from
+ * the panel's beginning, PANEL for each row. Only the update and writing refresh it. */
 struct nnc_transposed {
-    float *at; /* NULL: not kept */
+    void *at; /* NULL: not kept */
     size_t channels;
     struct nnc_tap {
         size_t place, panel;
@@ -28,6 +36,8 @@ struct nnc_param {
     size_t row_tiles, n_tiles; /* tile t: panel t / row_tiles, rows from (t % row_tiles) 32 on */
     float l1, l2;
     float *w;
+    enum nnc_precision precision; /* of the products that read it */
+    struct nnc_panels panels;
     struct nnc_transposed transposed;
     float *g; /* only where the gradient is kept: clipping by norm, gradients without an update */
     size_t n_slots; /* 0 where it is not trainable */
@@ -48,6 +58,9 @@ struct nnc_update {
 
 /* Sizes and arrays of a parameter with `info` and its penalties. */
 struct nnc_param nnc_param_lay_out(const nnc_parameter *info, size_t n_slots, struct nnc_arena *arena);
+
+/* Room for a copy of W in bfloat16, each `run` of its rows filled up to a whole number of steps. */
+void nnc_round_panels(struct nnc_param *param, size_t run, struct nnc_arena *arena);
 
 /* Room for the gradients, which only clipping by norm and gradients without an update keep: taken once, for free(*memory). */
 nnc_status nnc_keep_gradients(struct nnc_param *params, size_t n_params, float **memory);

@@ -6,6 +6,8 @@
  *     NO_FMA                      if v_fma rounds the product, too
  *     v_load_n, v_store_n         the first n of VL floats; lanes not loaded are 0
  *     v_load_u8                   VL bytes as floats
+ *     v_is_zero                   are all bits 0?
+ *     V_REGISTER                  the constraint of a vector's register in assembly
  * and everything else is written here with the compiler's vector types. + - * / are IEEE operations on each lane, so a
  * formula gives the same bits at every width; a fused multiply-add happens only where v_fma stands (the build passes
  * -ffp-contract=off). A comparison gives all-ones or all-zeros lanes.
@@ -13,6 +15,7 @@
 #ifndef NNC_VEC_H
 #define NNC_VEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -28,6 +31,7 @@ NNC_INLINE vf v_sqrt(vf a);
 NNC_INLINE vf v_load_n(const float *p, size_t n);
 NNC_INLINE void v_store_n(float *p, size_t n, vf a);
 NNC_INLINE vf v_load_u8(const uint8_t *p);
+NNC_INLINE bool v_is_zero(vi a);
 
 NNC_INLINE vf v_set1(float x) {
     return x - (vf){0};

@@ -45,6 +45,7 @@ def parse_arguments():
     add("--schedule", choices=SCHEDULES, default="constant", help="of the learning rate")
     add("--batch", type=int, default=128, help="images of a step")
     add("--epochs", type=int, default=20, help="times through the training set")
+    add("--precision", choices=["float32", "bfloat16"], default="float32", help="of the products")
     add("--seed", type=int, default=0, help="of the first weights and the shuffles")
     add("--threads", type=int, help="None: as many as the process may use")
     add("--output", type=Path, default="results/mnist", help="folder for what is written")
@@ -60,7 +61,8 @@ def build(options):
     model.add(layers.Dense(10, kernel_initializer=he, kernel_regularizer=l2))
     steps = options.epochs * -(-60_000 // options.batch)
     rate = SCHEDULES[options.schedule](options.learning_rate, steps)
-    model.compile(nnc.optimizers.SGD(rate, options.momentum), LOSSES[options.loss], metrics=["accuracy"])
+    sgd = nnc.optimizers.SGD(rate, options.momentum)
+    model.compile(sgd, LOSSES[options.loss], metrics=["accuracy"], precision=options.precision)
     return model
 
 

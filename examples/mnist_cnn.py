@@ -30,6 +30,7 @@ def parse_arguments():
     add("--turn", type=float, default=0.03, help="the most, as a part of a full turn")
     add("--dropout", type=float, default=0.2, help="before each of the last two layers")
     add("--train", type=int, default=60_000, help="images of the training set to use")
+    add("--precision", choices=["float32", "bfloat16"], default="float32", help="of the products")
     add("--seed", type=int, default=0, help="of the weights, the shuffles, the shifts and turns")
     add("--output", type=Path, default="results/mnist_cnn", help="folder for what is written")
     add("--test", type=Path, metavar="FILE", help="only load this model and test it")
@@ -63,7 +64,8 @@ def build(options):
     highest = options.learning_rate
     rate = highest / 3 if options.plain else nnc.schedules.OneCycle(highest, steps)
     loss = nnc.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(nnc.optimizers.Adam(rate), loss, metrics=["accuracy"])
+    adam = nnc.optimizers.Adam(rate)
+    model.compile(adam, loss, metrics=["accuracy"], precision=options.precision)
     return model
 
 

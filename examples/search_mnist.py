@@ -11,6 +11,7 @@ go to the output folder. A search that was interrupted goes on from its journal.
 """
 
 import argparse
+import functools
 import time
 from pathlib import Path
 
@@ -26,28 +27,32 @@ SPACE = {
 }
 
 
-def build(params):
+def build(params, precision="float32"):
     he, l2 = nnc.initializers.HeNormal(truncated=False), nnc.regularizers.L2(params["l2"] / 2)
     shared = {"kernel_initializer": he, "kernel_regularizer": l2}
     model = nnc.Sequential([nnc.Input((28, 28)), layers.Flatten(), layers.Rescaling(1 / 255)])
     model.add(layers.Dense(params["hidden"], "relu", **shared))
     model.add(layers.Dense(10, **shared))
     loss = nnc.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(nnc.optimizers.SGD(params["learning_rate"]), loss, metrics=["accuracy"])
+    sgd = nnc.optimizers.SGD(params["learning_rate"])
+    model.compile(sgd, loss, metrics=["accuracy"], precision=precision)
     return model
 
 
 def find(options, x, y):
     """The result of the search on the training set (x, y)."""
+    journal = f"{len(x)}-images-{options.epochs}-epochs-seed-{options.seed}"
+    if options.precision != "float32":
+        journal += f"-{options.precision}"
     random_search = search.RandomSearch(
-        build,
+        functools.partial(build, precision=options.precision),
         SPACE,
         options.trials,
         metric="val_accuracy",
         validation_split=0.2,
         seed=options.seed,
         n_jobs=options.jobs,
-        journal=options.output / f"{len(x)}-images-{options.epochs}-epochs-seed-{options.seed}.jsonl",
+        journal=options.output / f"{journal}.jsonl",
         epochs=options.epochs,
         batch_size=BATCH,
     )
@@ -73,7 +78,7 @@ def show(result, folder):
 
 
 def train(params, options, training, test):
-    model = build(params)
+    model = build(params, options.precision)
     log = nnc.callbacks.CSVLogger(options.output / "history.csv")
     start = time.perf_counter()
     model.fit(*training, BATCH, options.epochs, validation_data=test, callbacks=[log], verbose=0)
@@ -93,6 +98,9 @@ def main():
     parser.add_argument("--epochs", type=int, default=50, help="of each trial, and of the final run")
     parser.add_argument("--jobs", type=int, default=-1, help="networks at once; -1: as suits the CPUs")
     parser.add_argument("--seed", type=int, default=0, help="of the search")
+    parser.add_argument(
+        "--precision", choices=["float32", "bfloat16"], default="float32", help="of the products"
+    )
     parser.add_argument("--quick", action="store_true", help="4 trials of 2 epochs on 6,000 images")
     parser.add_argument("--output", type=Path, default="results/search_mnist", help="folder to write to")
     options = parser.parse_args()

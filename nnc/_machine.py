@@ -12,7 +12,8 @@ from nnc._version import __version__
 
 
 def show_config() -> None:
-    """Print the version, the instruction set found and chosen, the threads and why so many, and the compiler.
+    """Print the version, the instruction set found and chosen, the products of bfloat16, the threads and why
+    so many, and the compiler.
 
     Examples
     --------
@@ -27,6 +28,7 @@ def show_config() -> None:
         f"nnc {__version__}": f"Python {platform.python_version()}, NumPy {np.__version__}",
         "machine": f"{platform.system()} {platform.machine()}",
         "instruction set": f"{info['isa']} (there are: {', '.join(info['isa_available'])})",
+        "bfloat16": info["bfloat16"],
         "threads": f"{info['threads']} ({info['threads_source']})",
         "OpenMP": "yes" if info["openmp"] else "no: POSIX threads",
         "compiler": info["compiler"],

@@ -5,8 +5,12 @@
 #define ISA avx2
 #define VL 8
 #define MR 6 /* 6 x 2 accumulators + 2 of b + 1 of a = 15 of 16 registers */
+#define V_REGISTER "x"
 #define NV 2
 #define GEMM_EACH_MR(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#define PAIR_MR 2 /* bfloat16: 2 x 2 x 2 accumulators + 4 of b + 2 of a = 14 of 16 */
+#define PAIR_NV 2
+#define PAIR_EACH_MR(X) X(1) X(2)
 
 #include "../vec.h"
 
@@ -33,6 +37,10 @@ NNC_INLINE void v_store_n(float *p, size_t n, vf a) {
 
 NNC_INLINE vf v_load_u8(const uint8_t *p) {
     return (vf)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+
+NNC_INLINE bool v_is_zero(vi a) {
+    return _mm256_testz_si256((__m256i)a, (__m256i)a);
 }
 
 #include "../kernels/kernels.inc"

@@ -1,8 +1,12 @@
-/* partial.h -- loads and stores for instruction sets without masked ones. */
+/* partial.h -- what instruction sets of 16 bytes have no instruction for. */
 
 NNC_INLINE vf v_load_u8(const uint8_t *p) {
     vi a = {p[0], p[1], p[2], p[3]};
     return __builtin_convertvector(a, vf);
+}
+
+NNC_INLINE bool v_is_zero(vi a) {
+    return (a[0] | a[1] | a[2] | a[3]) == 0;
 }
 
 NNC_INLINE vf v_load_n(const float *p, size_t n) {

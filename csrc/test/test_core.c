@@ -98,6 +98,89 @@ static void test_gemm_stays_inside(void) {
                 }
 }
 
+static uint16_t some_bf16(void) {
+    const float x = small_integer() / 3 + small_integer() / 1000;
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)(bits >> 16);
+}
+
+static float widened(uint16_t half) {
+    const uint32_t bits = (uint32_t)half << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* The sum of a segment: in steps of 32 the terms of even k, those of odd k, and the two of them to the sum. */
+static float bf16_sum(float sum, size_t k, const uint16_t *a, const uint16_t *b, size_t j) {
+    for (size_t step = 0; step < k; step += BF16_STEP) {
+        float chains[2] = {0, 0};
+        for (size_t p = step; p < k && p < step + BF16_STEP; p++)
+            chains[p % 2] = fmaf(widened(a[p]), widened(b[p / 2 * 2 * PANEL + 2 * j + p % 2]), chains[p % 2]);
+        sum += chains[0] + chains[1];
+    }
+    return sum;
+}
+
+/* Products of bfloat16, of the instruction set and of AMX, by the formula: a (m, k rounded up to 32) and b (as many rows of
+ * PANEL, zeros behind k) end where they end, and so does c (m, n). */
+static void test_bf16_products(const struct nnc_products *products) {
+    const size_t sizes[] = {1, 2, 5, 6, 7, 15, 16, 17, 31, 33, 64, 67}, widths[] = {1, 7, 16, 17, 32},
+                 depths[] = {0, 1, 31, 32, 33, 70};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
+            for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
+                for (size_t segments = 1; segments < 4; segments += 2) {
+                    const size_t m = sizes[i], n = widths[w], k = depths[d], padded = (k + 31) / 32 * 32;
+                    struct guarded a = guard(segments * m * padded / 2, true), b = guard(segments * padded * PANEL / 2, true);
+                    struct guarded c = guard(m * n, true), init = guard(n, true);
+                    uint16_t *as = (uint16_t *)(void *)a.floats, *bs = (uint16_t *)(void *)b.floats;
+                    for (size_t q = 0; q < segments * m * padded; q++) as[q] = q % 7 ? some_bf16() : 0;
+                    for (size_t q = 0; q < segments * padded * PANEL; q++) {
+                        const size_t p = q / (2 * PANEL) * 2 + q % 2;
+                        bs[q] = (padded ? p % padded : 0) < k ? some_bf16() : 0;
+                    }
+                    const struct nnc_product product = {.m = m,
+                                                        .n = n,
+                                                        .k = k,
+                                                        .segments = segments,
+                                                        .blocks = 1,
+                                                        .rs = padded,
+                                                        .cs = 1,
+                                                        .a_segment = m * padded,
+                                                        .ldb = PANEL,
+                                                        .b_segment = padded * PANEL,
+                                                        .ldc = n};
+                    if (products->begin) products->begin();
+                    products->gemm(&product, as, bs, init.floats, c.floats);
+                    if (products->end) products->end();
+                    bool right = true;
+                    for (size_t r = 0; r < m; r++)
+                        for (size_t j = 0; j < n; j++) {
+                            float sum = 0;
+                            for (size_t s = 0; s < segments; s++)
+                                sum = bf16_sum(sum, k, as + s * m * padded + r * padded, bs + s * padded * PANEL, j);
+                            sum += init.floats[j];
+                            right = right && !memcmp(&sum, c.floats + r * n + j, sizeof sum);
+                        }
+                    CHECK(right, "%s m %zu n %zu k %zu segments %zu", products->name, m, n, k, segments);
+                    unguard(&a), unguard(&b), unguard(&c), unguard(&init);
+                }
+}
+
+static void test_bf16(void) {
+    static const char *const names[] = {"exact", "amx"};
+    char message[NNC_MESSAGE];
+    for (int i = 0; i < 2; i++)
+        if (nnc_choose_bf16(names[i], message) == NNC_OK) {
+            test_bf16_products(nnc_products(PRECISION_bfloat16));
+            printf("    bfloat16: %s\n", nnc_bf16_name(message));
+        }
+    CHECK(nnc_choose_bf16("tpu", message) == NNC_INVALID && strstr(message, "got 'tpu'"), "%s", message);
+    CHECK(nnc_choose_bf16(NULL, message) == NNC_OK || strstr(message, "use float32"), "%s", message);
+}
+
 /* nnc_gemm of matrices that end where they end, each by rows or by columns, with and without a first row. */
 static void test_matrices_stay_inside(void) {
     const size_t shapes[][3] = {
@@ -611,6 +694,7 @@ int main(void) {
         int before = failures;
         test_gemm_stays_inside();
         test_matrices_stay_inside();
+        test_bf16();
         test_elementwise_stays_inside();
         test_training();
         test_maps_stay_inside();

@@ -33,6 +33,7 @@ cdef extern from "nnc.h" nogil:
         const nnc_spec *optimizer
         size_t batch_size
         uint64_t seed
+        const char *precision
     ctypedef struct nnc_plan:
         pass
     ctypedef struct nnc_parameter:
@@ -90,6 +91,11 @@ cdef extern from "nnc.h" nogil:
     int nnc_isa_count()
     const char *nnc_isa_available(int index)
     int nnc_isa_tile_rows()
+    const char *nnc_bf16_name(char *message)
+    nnc_status nnc_choose_bf16(const char *name, char *message)
+    struct nnc_tile_counts:
+        uint64_t loads, stores, products
+    nnc_tile_counts nnc_emulated_tiles()
     int nnc_threads()
     void nnc_set_threads(int n)
     void nnc_use_all_threads(bint all)

@@ -38,6 +38,23 @@ def set_isa(name=None):
         raise ValueError(message.decode())
 
 
+def set_bfloat16(name=None):
+    """Use the bfloat16 products `name`, "amx" or "exact"; None: NNC_BF16 of the environment, else the faster ones."""
+    cdef char message[256]
+    encoded = None if name is None else name.encode()
+    cdef const char *c_name = NULL
+    if encoded is not None:
+        c_name = encoded
+    if nnc_choose_bf16(c_name, message) != NNC_OK:
+        raise ValueError(message.decode())
+
+
+def emulated_tiles():
+    """AMX's instructions so far, in a build that emulates them: loads, stores and products of tiles."""
+    cdef nnc_tile_counts counts = nnc_emulated_tiles()
+    return counts.loads, counts.stores, counts.products
+
+
 def set_num_threads(n):
     """Let calls use n threads from now on; None goes back to what the machine allows. See `nnc.set_num_threads`."""
     nnc_set_threads(0 if n is None else n)
@@ -60,10 +77,13 @@ def get_num_threads():
 
 def cpu_info():
     """What `nnc.show_config` prints: instruction sets, threads, compiler."""
+    cdef char message[256]
+    cdef const char *bf16 = nnc_bf16_name(message)
     return {
         "isa": nnc_isa_name().decode(),
         "isa_available": [nnc_isa_available(i).decode() for i in range(nnc_isa_count())],
         "tile_rows": nnc_isa_tile_rows(),
+        "bfloat16": bf16.decode() if bf16 is not NULL else "none: " + message.decode(),
         "threads": nnc_threads(),
         "threads_source": nnc_threads_source().decode(),
         "openmp": bool(nnc_has_openmp()),
@@ -85,11 +105,12 @@ cdef class Plan:
     cdef object _lock, _checked_order, _checked_rows
     cdef double[::1] _metric_sums
     cdef Py_ssize_t _n_layers
-    cdef readonly object n_inputs, n_outputs, batch_size, seed, n_slots
+    cdef readonly object n_inputs, n_outputs, batch_size, seed, n_slots, precision
     cdef readonly object parameter_names, parameter_shapes, parameter_trainable
     cdef object __weakref__
 
-    def __init__(self, n_inputs, layers, *, loss=None, metrics=(), optimizer=None, batch_size=32, seed=0):
+    def __init__(self, n_inputs, layers, *, loss=None, metrics=(), optimizer=None, batch_size=32, seed=0,
+                 precision="float32"):
         cdef nnc_plan_spec spec
         cdef _Spec c_loss, c_optimizer
         cdef char message[256]
@@ -105,6 +126,8 @@ cdef class Plan:
         spec.n_layers, spec.layers = self._n_layers, c_layers.rows
         spec.n_metrics, spec.metrics = len(metrics), c_metrics.rows
         spec.loss, spec.optimizer = NULL, NULL
+        encoded = precision.encode()
+        spec.precision = encoded
         if loss is not None:
             c_loss = _Spec.of(loss, "name")
             spec.loss = &c_loss.spec
@@ -115,7 +138,7 @@ cdef class Plan:
         _raise(status, message.decode())
         renewed_in_children(self)
         self._metric_sums = np.zeros(max(1, len(metrics)))[:len(metrics)]
-        self.n_inputs, self.batch_size, self.seed = n_inputs, batch_size, seed
+        self.n_inputs, self.batch_size, self.seed, self.precision = n_inputs, batch_size, seed, precision
         self.n_outputs = nnc_plan_outputs(self._plan)
         self.n_slots = nnc_plan_slots(self._plan)
         self.parameter_names, self.parameter_shapes, self.parameter_trainable = [], [], []

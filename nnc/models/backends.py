@@ -1,4 +1,4 @@
-"""The backends: where a model's plan is computed, and in which precision."""
+"""The backends: where a model's plan is computed, and in which precisions."""
 
 from __future__ import annotations
 
@@ -76,6 +76,10 @@ class EpochsPlan(Plan, Protocol):
         step: int,
         budget: float,
     ) -> tuple[int, int, np.ndarray, ValueError | None]: ...
+
+
+# Of the products: "bfloat16" rounds what they multiply; all else stays as the backend has it.
+PRECISIONS = ("float32", "bfloat16")
 
 
 class Backend(NamedTuple):

@@ -16,7 +16,7 @@ import numpy as np
 
 from nnc import _arrays, random
 from nnc.metrics import Metric
-from nnc.models.backends import BACKENDS, Backend, EpochsPlan, Plan
+from nnc.models.backends import BACKENDS, PRECISIONS, Backend, EpochsPlan, Plan
 from nnc.models.compiled import Compiled
 from nnc.models.function_loss import FunctionLossSteps
 from nnc.models.inputs import Arrays
@@ -43,13 +43,14 @@ class EngineState:
         compiled: Compiled,
         weights: list[np.ndarray] | None,
         slots: list[list[np.ndarray]] | None,
+        precision: str = "float32",
     ) -> None:
-        self.seed, self.backend, self.compiled = seed, backend, compiled
+        self.seed, self.backend, self.compiled, self.precision = seed, backend, compiled, precision
         self.weights, self.slots = weights, slots
 
     def uncompiled(self) -> EngineState:
         """The state without what belongs to training."""
-        return EngineState(self.seed, self.backend, Compiled(), self.weights, None)
+        return EngineState(self.seed, self.backend, Compiled(), self.weights, None, self.precision)
 
 
 class Steps(NamedTuple):
@@ -110,6 +111,8 @@ class Engine:
     seed : int
         Of the first weights, the shuffles and dropout.
     backend : Backend
+    precision : str
+        Of the products: a name in `PRECISIONS`.
     compiled : Compiled
     flat_plan : Plan or None
         The present plan if samples and outputs have one axis, so that its arrays are the caller's.
@@ -117,7 +120,7 @@ class Engine:
 
     def __init__(self, stack: Stack, seed: int) -> None:
         self.stack, self.seed = stack, seed
-        self.backend = BACKENDS["compiled"]
+        self.backend, self.precision = BACKENDS["compiled"], PRECISIONS[0]
         self.compiled = Compiled()
         self.flat_plan: Plan | None = None
         self._plan: Plan | None = None
@@ -129,7 +132,7 @@ class Engine:
     # ------------------------------------------------------------------------------------- what it is made of
 
     @_locked
-    def compile(self, compiled: Compiled, backend: Backend) -> None:
+    def compile(self, compiled: Compiled, backend: Backend, precision: str) -> None:
         """Compute with these from now on. An optimizer that was not there before starts afresh."""
         found = compiled.metrics_for(self.stack.shapes()[1]) if self.stack.built else None
         self.drop_plan()
@@ -138,7 +141,7 @@ class Engine:
         if backend != self.backend:
             self._values = [_cast(values, backend) for values in self._values]
             self._slots = self._slots and [_cast(slots, backend) for slots in self._slots]
-        self.compiled, self.backend, self._metrics = compiled, backend, found
+        self.compiled, self.backend, self.precision, self._metrics = compiled, backend, precision, found
 
     @_locked
     def layers_changed(self) -> None:
@@ -209,12 +212,13 @@ class Engine:
         plan = self._plan
         weights = self._weights() if self.stack.built else None
         slots = self._slots if plan is None else _slots_of(plan)
-        return EngineState(self.seed, self.backend, self.compiled, weights, slots)
+        return EngineState(self.seed, self.backend, self.compiled, weights, slots, self.precision)
 
     @_locked
     def restore(self, state: EngineState) -> None:
         """Hold what `state` says; its arrays are of the stack's weights."""
         self.seed, self.backend, self.compiled = state.seed, state.backend, state.compiled
+        self.precision = state.precision
         self._plan = self.flat_plan = self._metrics = None
         self._values = [] if state.weights is None else self._by_layer(_cast(state.weights, state.backend))
         self._slots = state.slots and [_cast(slots, state.backend) for slots in state.slots]
@@ -265,7 +269,9 @@ class Engine:
     def _new_plan(self, rows: list[dict[str, Any]], batch_size: int, **specs: Any) -> Plan:
         """A plan of these rows; its weights are zero."""
         n_inputs = math.prod(self.stack.shapes()[0])
-        return self.backend.load().Plan(n_inputs, rows, batch_size=batch_size, seed=self.seed, **specs)
+        return self.backend.load().Plan(
+            n_inputs, rows, batch_size=batch_size, seed=self.seed, precision=self.precision, **specs
+        )
 
     @_locked
     def drop_plan(self) -> None:

@@ -24,7 +24,7 @@ from nnc._version import __version__
 from nnc.callbacks import History
 from nnc.errors import FormatError, warn
 from nnc.models import tensorfile
-from nnc.models.backends import BACKENDS, Backend
+from nnc.models.backends import BACKENDS, PRECISIONS, Backend
 from nnc.models.compiled import Compiled
 from nnc.models.engine import EngineState
 from nnc.models.stack import Stack, Weight
@@ -44,6 +44,7 @@ _KEYS = frozenset(
 _RUN = "fit"  # the counters of the run itself, among those of its callbacks, which have other names
 _SUM = "sum of "
 _NAMED = 5  # odd names in a message
+_OPTIONAL: dict[str, Any] = {"precision": PRECISIONS[0]}  # keys that a file may lack, and what that means
 _COMPILE_KEYS = frozenset(("optimizer", "loss", "metrics"))
 
 
@@ -80,6 +81,8 @@ def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
         "history": None if state.history is None else list(logs),
         "callbacks": kept,
     }
+    if engine.precision != _OPTIONAL["precision"]:
+        config["precision"] = engine.precision
     _warn_of_nan(weights, engine.weights, "the model is saved", path)
     tensors = _weight_tensors(engine, weights, slots) | of_callbacks
     if state.history is not None:
@@ -224,6 +227,7 @@ class _File:
         self.seed = integer("'seed'", self.config["seed"], 0, 2**64 - 1)
         self.stack = _stack(self.config)
         self.backend = BACKENDS[choice("'backend'", self.config["backend"], BACKENDS)]
+        self.precision = choice("'precision'", self.config["precision"], PRECISIONS)
         self.compiled = _compiled(self.config)
         self.run = _run_of(self.config["callbacks"].pop(_RUN, {}))
         if self.stack.built:
@@ -272,7 +276,7 @@ class _File:
     def _engine(self, tensors: Mapping[str, np.ndarray]) -> EngineState:
         weights = [tensors[w.path] for w in self.weights] if self.stack.built else None
         _warn_of_nan(self.weights, weights, "a model is loaded", self.file.path)
-        return EngineState(self.seed, self.backend, self.compiled, weights, None)
+        return EngineState(self.seed, self.backend, self.compiled, weights, None, self.precision)
 
     def _history(self, tensors: Mapping[str, np.ndarray]) -> History | None:
         names = self.config["history"]
@@ -305,8 +309,10 @@ def _config(file: tensorfile.TensorFile) -> dict[str, Any]:
         raise FormatError(
             f"the file has format {version}, this nnc ({__version__}) reads up to {FORMAT}: use a newer nnc"
         )
-    if config.keys() != _KEYS:
-        odd = ", ".join(shown(key).strip("'") for key in sorted(config.keys() ^ _KEYS)[:_NAMED])
+    config = _OPTIONAL | config
+    known = _KEYS | _OPTIONAL.keys()
+    if config.keys() != known:
+        odd = ", ".join(shown(key).strip("'") for key in sorted(config.keys() ^ known)[:_NAMED])
         raise FormatError(f"the configuration has a key too many or lacks one: {odd}")
     kinds = {"version": str, "name": str, "backend": str, "layers": list, "callbacks": dict}
     for key, kind in kinds.items():

@@ -42,6 +42,7 @@ class Layer:
         self.n_inputs = self.n_outputs = n_inputs
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.penalties: list[tuple[float, float]] = []
+        self.precision: str = row.get("precision", "float32")  # of its products
 
     @property
     def trainable(self) -> list[bool]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .formulas import Array
+from .bfloat16 import add_product, add_products
+from .formulas import Array, look_up
 from .geometry import WINDOW, Pair, WindowLayer, check_sizes, maps, output_shape, taps
 
 
@@ -138,6 +139,116 @@ def conv2d_backward(
     return dx, dkernel, dy.sum(axis=(0, 1, 2))
 
 
+# ---- the same in bfloat16: sums in the order of nnc.reference.bfloat16
+
+
+def _windows(x: Array, ys: list[int], xs: list[int]) -> Array:
+    """The pixels (y, x) of maps x (B, H, W, C), 0 outside: (B, len(ys), len(xs), C)."""
+    rows, columns = np.array(ys), np.array(xs)
+    inside = [(at >= 0) & (at < n) for at, n in zip((rows, columns), x.shape[1:3], strict=True)]
+    found = x[:, np.where(inside[0], rows, 0)][:, :, np.where(inside[1], columns, 0)]
+    return found * (inside[0][:, None, None] & inside[1][:, None])
+
+
+def _window_rows(x: Array, y: list[int], xs: list[list[int]]) -> Array:
+    """What windows see in one row each of the maps: (B len(y) len(xs), len(xs[0]) C), rows (kx, c)."""
+    flat = [column for window in xs for column in window]
+    found = _windows(x, y, flat)
+    return found.reshape(len(x) * len(y) * len(xs), -1)
+
+
+def conv2d_bfloat16(
+    x: ArrayLike,
+    kernel: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    strides: Pair = (1, 1),
+    dilation: Pair = (1, 1),
+    pads: Pair = (0, 0),
+    out_shape: Pair,
+) -> Array:
+    """`conv2d` with operands rounded to bfloat16: for each ky in turn the sum over (kx, c) in blocks, pixels
+    outside of x as zeros; the bias last.
+    """
+    x, kernel = maps("x", x), np.asarray(kernel, np.float64)
+    (height, width, channels, filters), (oh, ow) = kernel.shape, out_shape
+    windows = [[o * strides[1] + t * dilation[1] - pads[1] for t in range(width)] for o in range(ow)]
+    c = np.zeros((len(x) * oh * ow, filters), np.float32)
+    for ky in range(height):
+        rows = [o * strides[0] + ky * dilation[0] - pads[0] for o in range(oh)]
+        c = add_product(c, _window_rows(x, rows, windows), kernel[ky].reshape(width * channels, filters))
+    y = c.reshape(len(x), oh, ow, filters)
+    return np.asarray(y if bias is None else y + np.asarray(bias, np.float32), np.float64)
+
+
+def parts_of_gradient(rows: int, columns: int, height: int) -> int:
+    """In how many parts, of whole rows of dy, a kernel's gradient (rows, columns) is made: enough for 16
+    workers where blocks of 128 rows and 32 columns are fewer.
+    """
+    blocks = -(-rows // 128) * -(-columns // 32)
+    return min(height, -(-16 // blocks))
+
+
+def conv2d_backward_bfloat16(
+    x: ArrayLike,
+    kernel: ArrayLike,
+    dy: ArrayLike,
+    *,
+    strides: Pair = (1, 1),
+    dilation: Pair = (1, 1),
+    pads: Pair = (0, 0),
+) -> tuple[Array, Array, Array]:
+    """`conv2d_backward` with operands rounded to bfloat16.
+
+    Pixels iy = ry, ry + strides[0], ... of dx see the same taps, which lie in dy as a window does; they are
+    added up as in `conv2d_bfloat16`: row by row of the window, the sum over (its taps from left to right, f).
+
+    dkernel is the sum over the pixels of dy, row by row, of a sum over the samples in blocks. It is made in
+    `parts_of_gradient`, which are added in their order.
+    """
+    x, kernel, dy = maps("x", x), np.asarray(kernel, np.float64), maps("dy", dy)
+    (batch, h, w, channels), (_, oh, ow, filters) = x.shape, dy.shape
+    height, width = kernel.shape[:2]
+
+    def seen(r: int, axis: int) -> list[int]:  # taps of dx's residue r, those on the left of dy first
+        taps = [
+            t for t in range(kernel.shape[axis]) if (r + pads[axis] - t * dilation[axis]) % strides[axis] == 0
+        ]
+        return taps[::-1]
+
+    def outputs(at: int, taps: list[int], axis: int) -> list[int]:  # pixels of dy that see pixel `at` of x
+        return [(at + pads[axis] - t * dilation[axis]) // strides[axis] for t in taps]
+
+    dx = np.zeros(x.shape)
+    for ry, rx in np.ndindex(strides):
+        taps_y, taps_x = seen(ry, 0), seen(rx, 1)
+        ys, xs = range(ry, h, strides[0]), range(rx, w, strides[1])
+        c = np.zeros((batch * len(ys) * len(xs), channels), np.float32)
+        for ky in taps_y if taps_x and len(c) else []:
+            rows = [outputs(y, [ky], 0)[0] for y in ys]
+            windows = [outputs(at, taps_x, 1) for at in xs]
+            taps = kernel[ky, taps_x].transpose(0, 2, 1).reshape(len(taps_x) * filters, channels)
+            c = add_product(c, _window_rows(dy, rows, windows), taps)
+        dx[:, ry :: strides[0], rx :: strides[1]] = c.reshape(batch, len(ys), len(xs), channels)
+
+    seen_by = [o * strides[1] + t * dilation[1] - pads[1] for o in range(ow) for t in range(width)]
+    parts = parts_of_gradient(height * width * channels, filters, oh)
+    dkernel = np.zeros((height, width * channels, filters), np.float32)
+    for ky in range(height):
+        for part in range(parts):
+            y0, y1 = oh * part // parts, oh * (part + 1) // parts
+            rows = [o * strides[0] + ky * dilation[0] - pads[0] for o in range(y0, y1)]
+            a = _windows(x, rows, seen_by).reshape(batch, -1, width * channels).transpose(1, 2, 0)
+            b = dy[:, y0:y1].reshape(batch, -1, filters).swapaxes(0, 1)
+            of_part = add_products(np.zeros((width * channels, filters), np.float32), a, b)
+            dkernel[ky] = of_part if part == 0 else dkernel[ky] + of_part
+    return dx, dkernel.reshape(kernel.shape).astype(np.float64), dy.sum(axis=(0, 1, 2))
+
+
+FORWARD = {"float32": conv2d, "bfloat16": conv2d_bfloat16}
+BACKWARD = {"float32": conv2d_backward, "bfloat16": conv2d_backward_bfloat16}
+
+
 class Conv2D(WindowLayer):
     """`conv2d`; a plan's conv2d row with an activation is this layer followed by `Activation`."""
 
@@ -154,8 +265,10 @@ class Conv2D(WindowLayer):
             self.penalties.append((row["bias_l1"], row["bias_l2"]))
 
     def maps_forward(self, x, parameters):
-        return conv2d(x, *parameters, **self.window, out_shape=self.out_map[:2])
+        forward = look_up(FORWARD, self.precision, "precision")
+        return forward(x, *parameters, **self.window, out_shape=self.out_map[:2])
 
     def maps_backward(self, x, dy, parameters):
-        dx, dkernel, dbias = conv2d_backward(x, parameters[0], dy, **self.window)
+        backward = look_up(BACKWARD, self.precision, "precision")
+        dx, dkernel, dbias = backward(x, parameters[0], dy, **self.window)
         return [dx, dkernel, dbias][: 1 + len(parameters)]

@@ -6,11 +6,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .base import Layer
+from .bfloat16 import PRODUCTS
 from .formulas import ACTIVATIONS, Array, look_up
 
 
 def dense(
-    x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, activation: str = "linear", alpha: float = 0.0
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    activation: str = "linear",
+    alpha: float = 0.0,
+    precision: str = "float32",
 ) -> Array:
     """a = f(x w + b).
 
@@ -23,6 +29,8 @@ def dense(
         f, a name of ``ACTIVATIONS``; softmax over the O outputs.
     alpha : float
         The activation's parameter.
+    precision : str
+        "bfloat16" rounds x and w and adds up as `nnc.reference.bfloat16` says, b last.
 
     Returns
     -------
@@ -41,7 +49,7 @@ def dense(
     x, w = np.asarray(x, np.float64), np.asarray(w, np.float64)
     if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0]:
         raise ValueError(f"x {x.shape} and w {w.shape}: use (B, I) and (I, O) with the same I")
-    z = x @ w
+    z = np.asarray(look_up(PRODUCTS, precision, "precision")(x, w), np.float64)
     if b is not None:
         b = np.asarray(b, np.float64)
         if b.shape != w.shape[1:]:
@@ -51,7 +59,9 @@ def dense(
     return f(z, alpha)
 
 
-def dense_backward(x: ArrayLike, w: ArrayLike, dz: ArrayLike) -> tuple[Array, Array, Array]:
+def dense_backward(
+    x: ArrayLike, w: ArrayLike, dz: ArrayLike, precision: str = "float32"
+) -> tuple[Array, Array, Array]:
     """dx = dz w^T, dw = x^T dz, db = sum of the rows of dz: the gradients of z = x w + b.
 
     Parameters
@@ -60,6 +70,8 @@ def dense_backward(x: ArrayLike, w: ArrayLike, dz: ArrayLike) -> tuple[Array, Ar
     w : array_like, shape (I, O)
     dz : array_like, shape (B, O)
         The gradient before the activation: see `activation_backward`.
+    precision : str
+        Of the two products, as in `dense`; db is a plain sum.
 
     Returns
     -------
@@ -81,7 +93,9 @@ def dense_backward(x: ArrayLike, w: ArrayLike, dz: ArrayLike) -> tuple[Array, Ar
     x, w, dz = (np.asarray(array, np.float64) for array in (x, w, dz))
     if not x.ndim == w.ndim == dz.ndim == 2 or dz.shape != (len(x), w.shape[1]) or x.shape[1] != len(w):
         raise ValueError(f"x {x.shape}, w {w.shape}, dz {dz.shape}: use (B, I), (I, O) and (B, O)")
-    return dz @ w.T, x.T @ dz, dz.sum(axis=0)
+    product = look_up(PRODUCTS, precision, "precision")
+    dx, dw = (np.asarray(array, np.float64) for array in (product(dz, w.T), product(x.T, dz)))
+    return dx, dw, dz.sum(axis=0)
 
 
 class Dense(Layer):
@@ -100,8 +114,8 @@ class Dense(Layer):
 
     def forward(self, x, parameters, noise):
         named = dict(zip(self.shapes, parameters, strict=True))
-        return dense(x, named["kernel"], named.get("bias")), x
+        return dense(x, named["kernel"], named.get("bias"), precision=self.precision), x
 
     def backward(self, dy, parameters, x):
-        dx, *gradients = dense_backward(x, parameters[0], dy)
+        dx, *gradients = dense_backward(x, parameters[0], dy, self.precision)
         return dx, gradients[: len(parameters)]

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .activation import Activation
 from .base import LAYERS, Layer
+from .bfloat16 import PRODUCTS
 from .formulas import METRICS, Array, check_targets, divisor, look_up, loss, metric_rows
 from .optimizers import clip, move, slot_names
 
@@ -19,8 +20,9 @@ from .optimizers import clip, move, slot_names
 FUSED = {"softmax": "categorical_crossentropy", "sigmoid": "binary_crossentropy"}
 
 
-def build_layers(rows: list[dict], n_inputs: int) -> list[Layer]:
+def build_layers(rows: list[dict], n_inputs: int, precision: str = "float32") -> list[Layer]:
     """Make the layers of a plan's rows; one with an activation behind its product becomes two layers."""
+    look_up(PRODUCTS, precision, "precision")
     layers: list[Layer] = []
     for index, row in enumerate(rows):
         kinds = [look_up(LAYERS, row["kind"], f"kind of layer {index}")]
@@ -29,7 +31,7 @@ def build_layers(rows: list[dict], n_inputs: int) -> list[Layer]:
         if not kinds[0].differentiable and any(layer.shapes for layer in layers):
             raise ValueError(f"layer {index}: {row['kind']} must come before every layer with parameters")
         for kind in kinds:
-            layers.append(kind(row, n_inputs, index))
+            layers.append(kind(row | {"precision": precision}, n_inputs, index))
             n_inputs = layers[-1].n_outputs
     return layers
 
@@ -59,6 +61,9 @@ class Plan:
         The largest batch of `train`; `forward` and `evaluate` go through any number of rows in chunks of it.
     seed : int
         Key of the random numbers of dropout and random_affine, 64 bits.
+    precision : str
+        Of the products of dense and convolutional layers: "float32" (float64 here), or "bfloat16", whose
+        operands are rounded and whose sums are float32 as `nnc.reference.bfloat16` says. All else is float64.
 
     Raises
     ------
@@ -85,11 +90,12 @@ class Plan:
         optimizer: dict | None = None,
         batch_size: int = 32,
         seed: int = 0,
+        precision: str = "float32",
     ):
         if n_inputs < 1 or batch_size < 1:
             raise ValueError(f"n_inputs {n_inputs} and batch_size {batch_size}: both must be at least 1")
-        self.n_inputs, self.batch_size, self.seed = n_inputs, batch_size, seed
-        self._layers = build_layers(layers, n_inputs)
+        self.n_inputs, self.batch_size, self.seed, self.precision = n_inputs, batch_size, seed, precision
+        self._layers = build_layers(layers, n_inputs, precision)
         self.n_outputs = self._layers[-1].n_outputs if self._layers else n_inputs
         self._metrics, self._optimizer = list(metrics), optimizer or {}
         for spec in self._metrics:

@@ -15,6 +15,7 @@ from core_helpers import (
     digest,
     make_data,
     make_plans,
+    normalization,
     rng_of,
     train,
 )
@@ -54,12 +55,6 @@ def padding(shape, pads, out):
     names = ["height", "width", "channels"]
     row = {"kind": "zero_padding"} | dict(zip(names, shape, strict=True))
     return row | {"pad_top": pads[0], "pad_left": pads[1], "out_height": out[0], "out_width": out[1]}
-
-
-def normalization(kind, group, center=True, scale=True, **more):
-    row = {"kind": f"{kind}_normalization", "group": group, "epsilon": 1e-3, "center": center, "scale": scale}
-    row |= {"momentum": 0.9} if kind == "batch" else {}
-    return row | dict.fromkeys(["gamma_l1", "gamma_l2", "beta_l1", "beta_l2"], 0.0) | more
 
 
 def spatial_dropout(channels):

@@ -79,6 +79,12 @@ def activation(name, group):
 PRELU = {"kind": "prelu", "alpha_l1": 0.01, "alpha_l2": 0.02}
 
 
+def normalization(kind, group, center=True, scale=True, **more):
+    row = {"kind": f"{kind}_normalization", "group": group, "epsilon": 1e-3, "center": center, "scale": scale}
+    row |= {"momentum": 0.9} if kind == "batch" else {}
+    return row | dict.fromkeys(["gamma_l1", "gamma_l2", "beta_l1", "beta_l2"], 0.0) | more
+
+
 def make_plans(
     n_inputs, layers, batch_size=64, loss="mean_squared_error", metrics=(), optimizer=None, seed=7
 ):

@@ -1,0 +1,114 @@
+/* operands.c -- see operands.h. */
+
+#include "operands.h"
+
+#include <string.h>
+
+/* Elements from one sample's copy to the next: after the last pixel a whole step may be read; an odd number of cache lines. */
+static size_t leading_dimension(const struct nnc_frame *f) {
+    return nnc_round_up(f->rows * f->columns * f->taps * f->channels + BF16_STEP, 2 * BF16_STEP) + BF16_STEP;
+}
+
+void nnc_rounded_lay_out(struct nnc_layer *layer, const struct nnc_frame *x, const struct nnc_frame *dz, size_t B,
+                         struct nnc_arena *arena) {
+    if (layer->precision != PRECISION_bfloat16) return;
+    const size_t samples = nnc_round_up(B, BF16_STEP);
+    struct nnc_rounded r = {.x_frame = *x, .dz_frame = *dz, .ldx = leading_dimension(x), .ldz = leading_dimension(dz)};
+    layer->rounded = nnc_take(arena, 1, sizeof *layer->rounded);
+    r.x = nnc_take(arena, B * r.ldx, sizeof *r.x);
+    r.transposed = nnc_take(arena, r.ldx * samples, sizeof *r.transposed);
+    if (layer->needs_dx) r.dz = nnc_take(arena, B * r.ldz, sizeof *r.dz);
+    r.pairs = nnc_take(arena, samples / 2 * layer->ld, sizeof *r.pairs);
+    if (layer->rounded) *layer->rounded = r;
+}
+
+/* A map into its copy, whose edges are 0 and stay so. */
+static void round_map(const struct nnc_frame *f, const float *map, uint16_t *copy) {
+    const size_t C = f->channels;
+    for (size_t row = 0; row < f->rows; row++) {
+        const ptrdiff_t y = (ptrdiff_t)row - f->top;
+        if (y < 0 || y >= (ptrdiff_t)f->height) continue;
+        const float *from = map + (size_t)y * f->width * C;
+        uint16_t *to = copy + row * f->columns * f->taps * C;
+        for (size_t t = 0; t < f->taps; t++) {
+            /* pixel x of the map goes to column x + shift */
+            const ptrdiff_t shift = f->left - (ptrdiff_t)(t * f->dilation);
+            const size_t x0 = shift < 0 ? (size_t)-shift : 0;
+            const ptrdiff_t end = (ptrdiff_t)f->columns - shift;
+            const size_t x1 = end < 0 ? 0 : least(f->width, (size_t)end);
+            if (x0 >= x1) continue;
+            const size_t first = (size_t)((ptrdiff_t)x0 + shift);
+            if (f->taps == 1) nnc_kernels->round_bf16((x1 - x0) * C, from + x0 * C, to + first * C);
+            else
+                for (size_t x = x0; x < x1; x++)
+                    nnc_kernels->round_bf16(C, from + x * C, to + ((first + x - x0) * f->taps + t) * C);
+        }
+    }
+}
+
+void nnc_round_input(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_rounded *r = plan->layers[l].rounded;
+    const struct nnc_read x = nnc_input(plan, l, pass);
+    size_t first, last;
+    if (!r) return;
+    nnc_share(worker, pass->m, &first, &last);
+    for (size_t i = first; i < last; i++) round_map(&r->x_frame, x.at + i * x.ld, r->x + i * r->ldx);
+    nnc_team_barrier(worker);
+}
+
+/* Features [f, f + n) of all m samples, transposed: n <= PANEL. Pairs of samples are moved together. */
+static void transpose(const struct nnc_rounded *r, size_t m, size_t f, size_t n) {
+    enum { PAIRS = BF16_STEP / 2 };
+    float pairs[PAIRS * PANEL]; /* of bits, not of numbers */
+    const size_t samples = nnc_round_up(m, BF16_STEP);
+    for (size_t i = 0; i < samples; i += BF16_STEP) {
+        for (size_t p = 0; p < PAIRS; p++) {
+            const size_t at = i + 2 * p;
+            const uint16_t *even = r->x + at * r->ldx + f;
+            if (at < m) nnc_kernels->pair_halves(n, even, at + 1 < m ? even + r->ldx : NULL, pairs + p * PANEL);
+            else memset(pairs + p * PANEL, 0, n * sizeof *pairs);
+        }
+        void *to = r->transposed + f * samples + i;
+        nnc_kernels->products[PRECISION_float32].pack(PAIRS, n, (struct nnc_read){pairs, PANEL}, to, samples / 2);
+    }
+}
+
+void nnc_round_gradient(const struct nnc_layer *layer, size_t m, struct nnc_worker *worker) {
+    const struct nnc_rounded *r = layer->rounded;
+    size_t first, last;
+    if (!r) return;
+    nnc_share(worker, nnc_round_up(m, BF16_STEP) / 2, &first, &last);
+    for (size_t p = first; p < last; p++) {
+        const float *even = layer->da + 2 * p * layer->ld, *odd = even + layer->ld;
+        if (2 * p < m) nnc_kernels->pair_bf16(layer->O, even, 2 * p + 1 < m ? odd : NULL, r->pairs + p * layer->ld);
+        else memset(r->pairs + p * layer->ld, 0, layer->O * sizeof *r->pairs);
+        for (size_t i = 2 * p; i < least(2 * p + 2, m) && r->dz; i++)
+            round_map(&r->dz_frame, layer->da + i * layer->ld, r->dz + i * r->ldz);
+    }
+    nnc_share(worker, nnc_parts(r->ldx, PANEL), &first, &last);
+    for (size_t f = first * PANEL; f < least(last * PANEL, r->ldx); f += PANEL) transpose(r, m, f, least(PANEL, r->ldx - f));
+    nnc_team_barrier(worker);
+}
+
+struct nnc_operand nnc_input_of_forward(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass) {
+    const struct nnc_rounded *r = plan->layers[l].rounded;
+    if (r) return (struct nnc_operand){r->x, r->ldx, 1};
+    const struct nnc_read x = nnc_input(plan, l, pass);
+    return (struct nnc_operand){x.at, x.ld, 1};
+}
+
+struct nnc_operand nnc_input_of_gradient(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass) {
+    const struct nnc_rounded *r = plan->layers[l].rounded;
+    if (r) return (struct nnc_operand){r->transposed, 1, nnc_round_up(pass->m, BF16_STEP)};
+    return nnc_input_of_forward(plan, l, pass);
+}
+
+struct nnc_operand nnc_gradient_of_input(const struct nnc_layer *layer) {
+    const struct nnc_rounded *r = layer->rounded;
+    return r ? (struct nnc_operand){r->dz, r->ldz, 1} : (struct nnc_operand){layer->da, layer->ld, 1};
+}
+
+struct nnc_operand nnc_gradient_of_kernel(const struct nnc_layer *layer) {
+    const struct nnc_rounded *r = layer->rounded;
+    return r ? (struct nnc_operand){r->pairs, layer->ld, 2} : (struct nnc_operand){layer->da, layer->ld, 1};
+}
