@@ -1,0 +1,144 @@
+/* test_memory.c -- memory that cannot be had: every allocation of a call fails in turn; the call says so, and keeps nothing.
+ * Linked with malloc, calloc, aligned_alloc and free replaced (see the Makefile). Exits with the number of failures. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "nnc.h"
+
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t n, size_t bytes);
+void *__real_aligned_alloc(size_t alignment, size_t bytes);
+void __real_free(void *memory);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t n, size_t bytes);
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+void __wrap_free(void *memory);
+
+static long allocations, fails_at, held; /* of this call; the one that fails, 0: none; not yet freed */
+
+static void *give(void *memory) {
+    if (memory) held++;
+    return memory;
+}
+
+static bool fails(void) {
+    return ++allocations == fails_at;
+}
+
+void *__wrap_malloc(size_t bytes) {
+    return fails() ? NULL : give(__real_malloc(bytes));
+}
+
+void *__wrap_calloc(size_t n, size_t bytes) {
+    return fails() ? NULL : give(__real_calloc(n, bytes));
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes) {
+    return fails() ? NULL : give(__real_aligned_alloc(alignment, bytes));
+}
+
+void __wrap_free(void *memory) {
+    if (memory) held--;
+    __real_free(memory);
+}
+
+enum { ROWS = 40, INPUTS = 600, OUTPUTS = 200 };
+
+static float x[ROWS * INPUTS], w[INPUTS * OUTPUTS], y[ROWS * OUTPUTS], da[ROWS * OUTPUTS];
+static int32_t ids[ROWS];
+
+/* A plan that keeps its gradients: made, trained, asked for gradients. */
+static nnc_status use_a_plan(const char *precision) {
+    const nnc_setting units[] = {{.name = "units", .values = {OUTPUTS}}, {.name = "use_bias", .values = {1}}};
+    const nnc_setting rules[] = {{.name = "momentum", .values = {0.5}}, {.name = "global_clipnorm", .values = {1}}};
+    const nnc_spec dense = {"dense", 2, units}, layers[] = {dense, dense}, sgd = {"sgd", 2, rules};
+    const nnc_spec loss = {.name = "categorical_crossentropy"};
+    const nnc_plan_spec spec = {.n_inputs = INPUTS,
+                                .n_layers = 2,
+                                .layers = layers,
+                                .loss = &loss,
+                                .optimizer = &sgd,
+                                .batch_size = ROWS,
+                                .precision = precision};
+    const nnc_data data = {.x = x, .x_stride = INPUTS * sizeof(float), .ids = ids, .n = ROWS};
+    const float rate = 0.1f;
+    const nnc_schedule schedule = {.stop = ROWS, .batch_size = ROWS, .n_steps = 1, .learning_rates = &rate, .budget = 1};
+    char message[NNC_MESSAGE] = "";
+    nnc_plan *plan;
+    nnc_sums sums = {0};
+    double mean;
+    nnc_status status = nnc_plan_create(&plan, &spec, message);
+    if (status == NNC_INVALID) printf("%s\n", message);
+    if (!status) status = nnc_plan_train(plan, &data, &schedule, &sums);
+    if (!status) status = nnc_plan_gradients(plan, &data, true, 0, 0, &mean);
+    nnc_plan_free(plan);
+    return status;
+}
+
+static nnc_status use_float32(void) {
+    return use_a_plan(NULL);
+}
+
+static nnc_status use_bfloat16(void) {
+    return use_a_plan("bfloat16");
+}
+
+static nnc_status multiply(void) {
+    const nnc_matrix a = {x, ROWS, INPUTS, INPUTS, 1}, b = {w, INPUTS, OUTPUTS, OUTPUTS, 1};
+    return nnc_gemm(&a, &b, NULL, y, OUTPUTS);
+}
+
+static nnc_status differentiate_softmax(void) {
+    return nnc_activation_backward(nnc_activation_id("softmax"), ROWS, OUTPUTS, y, NULL, da, da, 0);
+}
+
+static nnc_status lose(void) {
+    const nnc_spec loss = {.name = "euclidean"};
+    const nnc_data targets = {.ids = ids, .n = ROWS};
+    char message[NNC_MESSAGE];
+    double value;
+    return nnc_loss(&loss, OUTPUTS, y, &targets, &value, da, message);
+}
+
+static nnc_status make_an_optimizer(void) {
+    const nnc_spec sgd = {.name = "sgd"};
+    char message[NNC_MESSAGE];
+    nnc_optimizer *optimizer;
+    const nnc_status status = nnc_optimizer_create(&optimizer, &sgd, message);
+    nnc_optimizer_free(optimizer);
+    return status;
+}
+
+static const struct {
+    const char *name;
+    nnc_status (*call)(void);
+} calls[] = {
+    {"a plan", use_float32},    {"a plan in bfloat16", use_bfloat16},
+    {"gemm", multiply},         {"softmax backward", differentiate_softmax},
+    {"a loss of labels", lose}, {"an optimizer", make_an_optimizer},
+};
+
+int main(void) {
+    int failures = 0;
+    char message[NNC_MESSAGE];
+    nnc_set_threads(1); /* threads are another matter: there are fewer then */
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        if (calls[i].call == use_bfloat16 && !nnc_bf16_name(message)) continue;
+        fails_at = allocations = 0;
+        nnc_status status = calls[i].call();
+        const long n = allocations;
+        if (status || n == 0 || held) failures++, printf("%s: status %d, %ld kept of %ld\n", calls[i].name, status, held, n);
+        for (fails_at = 1; fails_at <= n; fails_at++) {
+            allocations = 0;
+            status = calls[i].call();
+            if (status == NNC_NO_MEMORY && held == 0) continue;
+            failures++;
+            printf("%s: status %d where allocation %ld fails, %ld kept\n", calls[i].name, status, fails_at, held);
+            held = 0;
+        }
+        fails_at = 0;
+        printf("%s: each of %ld allocations can fail\n", calls[i].name, n);
+    }
+    return failures != 0;
+}
