@@ -16,7 +16,7 @@ from setuptools.command.build_ext import build_ext
 
 CSRC = Path("csrc")
 BASE_FLAGS = ["-std=gnu11", "-O2", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
-# What costs no time: checks of copies of a known size, and a table of addresses that is read-only once loaded.
+# What costs no time: checks of copies of a known size, and a table of addresses that is read-only then.
 HARDENING = ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
 HARDENED_LINK = ["-Wl,-z,relro,-z,now"]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wvla"]
