@@ -42,7 +42,10 @@ struct nnc_layer {
     float *d;         /* (B, O): f'(z), a mask, or the winners of pooling; NULL if a says all */
     float *da;        /* (B, O): gradient wrt a, turned into dz in place; NULL where nobody asks for it */
     size_t ld;        /* of a, d and da */
-    bool needs_dx;    /* there are parameters before this layer */
+    bool trainable;   /* a setting: its parameters move; frozen, they stay and batch statistics are not used */
+    double seed;      /* a setting: of its random numbers, in place of the plan's; below 0: none */
+    bool learns;      /* it or a layer before it has parameters that move */
+    bool needs_dx;    /* a layer before this one has */
     bool gets_dz;     /* whoever writes da turns it into dz at once, while a block of it is hot */
     bool finishes_next; /* a product: in inference it does the layer after it on its results, too */
 };

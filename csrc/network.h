@@ -81,7 +81,8 @@ static inline struct nnc_read nnc_rows_from(struct nnc_read rows, size_t i) {
 
 /* Random numbers of layer l in one step: see kernels.h. */
 static inline struct nnc_stream nnc_stream_of(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass) {
-    return (struct nnc_stream){{(uint32_t)plan->seed, (uint32_t)(plan->seed >> 32)},
+    const uint64_t seed = plan->layers[l].seed < 0 ? plan->seed : (uint64_t)plan->layers[l].seed;
+    return (struct nnc_stream){{(uint32_t)seed, (uint32_t)(seed >> 32)},
                                {plan->layers[l].index, (uint32_t)pass->step, (uint32_t)pass->epoch}};
 }
 

@@ -226,10 +226,11 @@ static void set_coefficients(const struct nnc_layer *layer, size_t first, size_t
     for (size_t which = MEAN; which <= SHIFT; which++) repeat(&own->common, coefficients(own, which), first, last);
 }
 
-/* Passes that are not in training take the moving statistics. */
-static void batch_prepare(struct nnc_layer *layer, bool training, bool written) {
+/* Passes that are not in training take the moving statistics, and a frozen layer in all. */
+static void batch_prepare(struct nnc_layer *layer, bool in_training, bool written) {
     struct batch_normalization *own = layer->own;
     const size_t group = own->common.group;
+    const bool training = in_training && layer->trainable;
     if (!training && (written || own->of_batch)) {
         for (size_t c = 0; c < group; c++) {
             own->moments[c] = (double)layer->params[MOVING_MEAN]->w[c];
@@ -307,7 +308,7 @@ static void batch_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass
     const float *x = nnc_input(plan, l, pass).at; /* its ld is the layer's own: the widths are the same */
     const struct nnc_coefficients of = coefficients_at(own, 0);
     float *d = pass->mode == TRAIN ? layer->d : NULL;
-    if (pass->training) use_batch(layer, x, pass->m, worker);
+    if (own->of_batch) use_batch(layer, x, pass->m, worker);
     nnc_share(worker, parts_of(&own->common, pass->m), &first, &last);
     for (size_t index = first; index < last && !nnc_stopped(worker, PART_FLOATS); index++) {
         const struct part p = part_of(layer, pass->m, index);
@@ -332,7 +333,7 @@ static void batch_gradients(struct nnc_plan *plan, const struct nnc_layer *layer
                             size_t n) {
     const struct batch_normalization *own = layer->own;
     const struct normalization *common = &own->common;
-    const double positions = pass->training ? (double)(pass->m * common->positions) : INFINITY;
+    const double positions = own->of_batch ? (double)(pass->m * common->positions) : INFINITY;
     double sum[PANEL], product[PANEL];
     float *of_sum = coefficients(own, SUM) + j, *of_product = coefficients(own, PRODUCT) + j;
     add_parts(common, pass->m, GRADIENT_SUMS, j, sum);
@@ -346,7 +347,7 @@ static void batch_gradients(struct nnc_plan *plan, const struct nnc_layer *layer
     repeat(common, coefficients(own, SUM), j, j + n), repeat(common, coefficients(own, PRODUCT), j, j + n);
     apply(plan, layer->params[GAMMA], j, n, product);
     apply(plan, layer->params[BETA], j, n, sum);
-    if (pass->applied) {
+    if (pass->applied && layer->trainable) {
         move(own->momentum, layer->params[MOVING_MEAN], own->moments, j, j + n);
         move(own->momentum, layer->params[MOVING_VARIANCE], own->moments + common->group, j, j + n);
     }

@@ -46,7 +46,11 @@ static const struct nnc_layer_kind *kind_of(const char *name) {
 static void declare_parameters(const struct nnc_layer *layer, nnc_parameter list[NNC_LAYER_PARAMS]) {
     memset(list, 0, NNC_LAYER_PARAMS * sizeof *list);
     if (layer->kind->parameters) layer->kind->parameters(layer, list);
+    for (size_t i = 0; i < NNC_LAYER_PARAMS; i++) list[i].trainable = list[i].trainable && layer->trainable;
 }
+
+static const struct nnc_field common_fields[] = {OPTIONAL_FIELD(struct nnc_layer, trainable, FLAG),
+                                                 OPTIONAL_FIELD(struct nnc_layer, seed, DOUBLE)};
 
 /* The settings of a kind, and l1 and l2 of each parameter under its name: "kernel_l1". */
 static nnc_status read_settings(struct nnc_layer *layer, const nnc_spec *spec, char message[NNC_MESSAGE]) {
@@ -66,6 +70,7 @@ static nnc_status read_settings(struct nnc_layer *layer, const nnc_spec *spec, c
         {kind->fields, kind->n_fields, layer->own},
         {nnc_activation_fields, nnc_has(layer, LAYER_ACTIVATED) ? nnc_n_activation_fields : 0, &layer->activation},
         {nnc_geometry_fields, kind->has_geometry ? nnc_n_geometry_fields : 0, &layer->geometry},
+        {common_fields, sizeof common_fields / sizeof *common_fields, layer},
         {fields, n, layer},
     };
     return nnc_read_settings(spec, structs, sizeof structs / sizeof *structs, message);
@@ -121,7 +126,7 @@ static nnc_status read_layer(const nnc_plan_spec *spec, size_t l, size_t width, 
                              char message[NNC_MESSAGE]) {
     layer->kind = kind_of(spec->layers[l].name);
     if (!layer->kind) return unknown_kind(spec->layers[l].name, message);
-    layer->index = (uint32_t)l, layer->I = width;
+    layer->index = (uint32_t)l, layer->I = width, layer->trainable = true, layer->seed = -1;
     layer->activation = (struct nnc_activation_of){ACTIVATION_linear, 0, 1};
     layer->geometry = (nnc_geometry){.kernel_height = 1,
                                      .kernel_width = 1,
@@ -196,13 +201,13 @@ static void link_loss(struct nnc_plan *plan, struct nnc_layer *last) {
 /* Whose gradients are needed, where dz is made, and what a product does of the layer after it. */
 static void link_layers(struct nnc_plan *plan, struct net *net) {
     link_loss(plan, &net->layers[net->n - 1]);
-    bool needs_dx = false;
+    bool learns = false;
     for (size_t l = 0; l < net->n; l++) {
         struct nnc_layer *layer = &net->layers[l];
         const struct nnc_layer *next = l + 1 < net->n ? layer + 1 : NULL;
         const int f = layer->activation.id;
-        layer->needs_dx = needs_dx;
-        needs_dx = needs_dx || has_parameters(layer);
+        layer->needs_dx = learns;
+        layer->learns = learns = learns || (layer->trainable && has_parameters(layer));
         /* The loss works on whole rows and can do any activation; a product on blocks of columns only elementwise ones. */
         layer->gets_dz = !next || (nnc_has(next, LAYER_PRODUCT) && nnc_has(layer, LAYER_ACTIVATED) && f != ACTIVATION_softmax);
         layer->finishes_next = next && nnc_has(layer, LAYER_PRODUCT) && f == ACTIVATION_linear && next->kind->finish &&
@@ -219,7 +224,7 @@ static void lay_out_params(struct nnc_plan *plan, struct nnc_layer *layer, struc
     for (size_t i = 0; i < NNC_LAYER_PARAMS; i++) {
         if (!list[i].n_axes) continue;
         struct nnc_param param = nnc_param_lay_out(&list[i], plan->update.optimizer.n_slots, arena);
-        param.l1 = layer->l1[i], param.l2 = layer->l2[i];
+        if (layer->trainable) param.l1 = layer->l1[i], param.l2 = layer->l2[i];
         if (arena->base) {
             layer->params[i] = &plan->params[plan->n_params];
             *layer->params[i] = param;

@@ -123,6 +123,7 @@ static struct nnc_stretch stretch_of(const struct nnc_param *param, size_t first
 }
 
 void nnc_apply_tile(const struct nnc_update *update, struct nnc_param *param, size_t tile, const float *g) {
+    if (!param->info.trainable) return;
     size_t n, first = nnc_tile(param, tile, &n);
     param->tile_sums[tile] = tile_penalty(param, first, n);
     if (update->apply == APPLY_STORE) {
@@ -138,7 +139,7 @@ void nnc_apply_tile(const struct nnc_update *update, struct nnc_param *param, si
 }
 
 bool nnc_takes_products(const struct nnc_update *update, const struct nnc_param *param) {
-    return update->apply == APPLY_UPDATE && update->optimizer.rule == OPTIMIZER_sgd && param->l1 == 0 &&
+    return param->info.trainable && update->apply == APPLY_UPDATE && update->optimizer.rule == OPTIMIZER_sgd && param->l1 == 0 &&
            update->hyper.clipvalue == 0;
 }
 

@@ -35,6 +35,7 @@ from nnc import (
     schedules,
     utils,
 )
+from nnc._absent import no_attribute
 from nnc._machine import set_num_threads, show_config, threads
 from nnc._version import __version__
 from nnc.errors import DivergenceError, FormatError
@@ -88,7 +89,7 @@ if not TYPE_CHECKING:  # a checker that saw __getattr__ would take any name for 
     def __getattr__(name: str) -> object:
         if name in _LATER:
             return import_module(f"{__name__}.{name}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise no_attribute(__name__, name, __all__)
 
 
 def __dir__() -> list[str]:

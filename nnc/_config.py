@@ -17,7 +17,7 @@ import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # Kernels compute in float32: a larger number would be infinite there.
 LARGEST = 3.4028234663852886e38
@@ -60,6 +60,17 @@ def shown(value: object) -> str:
 def refusal(name: str, must: str, value: object, error: type[Exception] = ValueError) -> Exception:
     """The error for an argument: its name, what it must be, what it was."""
     return error(f"{name} must be {must}, got {shown(value)}")
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """`; did you mean 'dense'?` where `name` is nearly one of `known`, else an empty string."""
+    if not isinstance(name, str):
+        return ""
+    from difflib import get_close_matches
+
+    keys = {_key(each): each for each in known}
+    close = get_close_matches(_key(name), keys, 1, 0.7)
+    return f"; did you mean {keys[close[0]]!r}?" if close else ""
 
 
 def number(name: str, value: object, interval: str = "(-inf, inf)") -> float:
@@ -152,7 +163,25 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-class Config:
+class _Made(type):
+    """Makes configuration objects: a misspelt argument is answered by the one that was meant."""
+
+    if not TYPE_CHECKING:  # a checker would take this signature for that of every class
+
+        def __call__(cls, *args: Any, **keywords: Any) -> Any:
+            try:
+                made = super().__call__(*args, **keywords)
+            except TypeError as error:
+                found = re.search(r"got an unexpected keyword argument '(\w+)'$", str(error))
+                if found is None or found[1] not in keywords:
+                    raise
+                meant = did_you_mean(found[1], cls.keywords() - {"self"})
+                raise TypeError(f"{cls.__name__} has no argument {found[1]!r}{meant}") from None
+            made.__dict__["_made"] = True
+            return made
+
+
+class Config(metaclass=_Made):
     """Base of every configuration object: `get_config`, `from_config`, `get`, ``repr`` and equality.
 
     A direct subclass founds a family and says its `kind`, the word for it in messages. Class attributes:
@@ -162,6 +191,9 @@ class Config:
     kind = "object"
     identifier = "object"
     aliases: tuple[str, ...] = ()
+    added: Mapping[
+        str, object
+    ] = {}  # keyword-only arguments that a configuration has where they are not this
     family: type[Config]
     registry: Mapping[str, type[Config]] = {}
     _names: Mapping[str, type[Config]] = {}
@@ -184,9 +216,20 @@ class Config:
         names = code.co_varnames[1 : code.co_argcount]
         return dict(zip(names, (_REQUIRED,) * (len(names) - len(defaults)) + defaults, strict=True))
 
+    @classmethod
+    def keywords(cls) -> set[str]:
+        """The names of all arguments that the constructors of the class and of its bases take."""
+        codes = [vars(each)["__init__"].__code__ for each in cls.__mro__[:-1] if "__init__" in vars(each)]
+        return {
+            name for code in codes for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        }
+
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON can hold them, nested objects as `serialize` writes them."""
-        return {name: _plain(getattr(self, name)) for name in self.arguments()}
+        return {name: _plain(getattr(self, name)) for name in self.arguments()} | self._given_beside()
+
+    def _given_beside(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name, same in self.added.items() if getattr(self, name) != same}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
@@ -200,7 +243,7 @@ class Config:
         if not isinstance(config, Mapping):
             raise refusal(f"the configuration of {cls.__name__}", "a dict", config)
         expected = cls.arguments().keys()
-        if config.keys() != expected:
+        if not expected <= config.keys() <= expected | cls.added.keys():
             raise refusal(f"the keys of {cls.__name__}'s configuration", f"{sorted(expected)}", list(config))
         try:
             return cls(**config)
@@ -228,8 +271,16 @@ class Config:
             raise refusal(argument, must, identifier, TypeError)
         found = family._names.get(_key(identifier))
         if found is None:
-            raise refusal(argument, f"one of {', '.join(sorted(family.names()))}", identifier)
+            known = sorted(family.names())
+            refused = refusal(argument, f"one of {', '.join(known)}", identifier)
+            raise ValueError(f"{refused}{did_you_mean(identifier, known)}")
         return found()
+
+    @classmethod
+    def in_lower_case(cls, name: str) -> type[Config] | None:
+        """The class of the family whose name in lower case, or another of its names, this is."""
+        found = cls.family._names.get(_key(name)) if name == name.lower() else None
+        return found
 
     @classmethod
     def names(cls) -> list[str]:
@@ -244,6 +295,7 @@ class Config:
                 shown.append(repr(_short(value)))
             elif not self._is_default(name, value, default):
                 shown.append(f"{name}={_short(value)!r}")
+        shown += [f"{name}={value!r}" for name, value in self._given_beside().items()]
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def _is_default(self, name: str, value: object, default: object) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnc import _config
+from nnc._absent import no_attribute
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -57,7 +58,8 @@ class Activation(_config.Config):
     def __init__(self, name: str, alpha: float | None = None) -> None:
         row = _table.get(_aliases.get(name, name)) if isinstance(name, str) else None
         if row is None:
-            raise _config.refusal("name", f"one of {', '.join(_table)}", name)
+            refused = _config.refusal("name", f"one of {', '.join(_table)}", name)
+            raise ValueError(f"{refused}{_config.did_you_mean(name, _table)}")
         self.name, self.formula, default, interval = row
         self.identifier = self.name
         if interval is None:
@@ -81,7 +83,8 @@ class Activation(_config.Config):
         if isinstance(identifier, str):
             name = _aliases.get(identifier, identifier)
             if name not in _table:
-                raise _config.refusal(argument or cls.kind, f"one of {', '.join(_table)}", identifier)
+                refused = _config.refusal(argument or cls.kind, f"one of {', '.join(_table)}", identifier)
+                raise ValueError(f"{refused}{_config.did_you_mean(identifier, _table)}")
             return cls(name)
         return super().get(identifier, argument)
 
@@ -140,6 +143,12 @@ def get(identifier: ActivationLike) -> Activation:
     Traceback (most recent call last):
     ...
     ValueError: activation must be one of linear, relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, \
-sigmoid, tanh, softplus, softmax, got 'rleu'
+sigmoid, tanh, softplus, softmax, got 'rleu'; did you mean 'relu'?
     """
     return Activation.get(identifier)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise no_attribute(__name__, name, globals())

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnc import _config, random
+from nnc._absent import no_attribute
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -443,3 +444,13 @@ def _truncated(
             again.append(places[np.abs(z) > 2.0])
         outside = np.concatenate(again) if again else np.zeros(0, np.intp)
     return array
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """The classes by the names in lower case that Keras has beside them."""
+        found = Initializer.in_lower_case(name)
+        if found is None:
+            raise no_attribute(__name__, name, globals())
+        return found

@@ -12,13 +12,15 @@ nnc.reference; a final softmax or sigmoid is fused with its cross-entropy there.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from nnc import _arrays, _config
+from nnc._absent import no_attribute
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -47,6 +49,8 @@ class Loss(_config.Config):
     whole_rows : bool
         Of a class: whether a row of outputs is one distribution over the classes, compared with one class,
         so that the model's outputs must have one axis.
+    probabilities : bool
+        Of a class: whether the outputs are probabilities, unless they are logits.
     """
 
     kind = "loss"
@@ -55,6 +59,7 @@ class Loss(_config.Config):
     targets = "rows"
     target_range: tuple[float, float] = (-math.inf, math.inf)
     whole_rows = False
+    probabilities = False
     from_logits = False
     label_smoothing = 0.0
     param = 0.0
@@ -162,6 +167,7 @@ class _Crossentropy(Loss):
     """What the cross-entropies on rows have in common: logits, and labels that are smoothed."""
 
     saved = False
+    probabilities = True
 
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
@@ -202,21 +208,36 @@ class CategoricalCrossentropy(_Crossentropy):
         a final softmax are not clipped, as the loss is then computed from the softmax's argument.
     label_smoothing : float
         s in [0, 1]: y becomes y (1 - s) + s / n_outputs.
-
-    Notes
-    -----
-    Probabilities are taken as they are given; Keras first divides each row by its sum.
+    normalize : bool
+        Whether each row of probabilities is first divided by its sum, as in Keras. (Not in Keras: False takes
+        them as they are given.)
 
     Examples
     --------
     >>> from nnc import losses
-    >>> round(losses.CategoricalCrossentropy()([[0, 1, 0]], [[0.05, 0.51, 0.18]]), 6)
+    >>> y_true, y_pred = [[0, 1, 0]], [[0.05, 0.51, 0.18]]
+    >>> round(losses.CategoricalCrossentropy()(y_true, y_pred), 6)
+    0.372239
+    >>> round(losses.CategoricalCrossentropy(normalize=False)(y_true, y_pred), 6)
     0.673345
     """
 
     aliases = ("cce",)
+    added: ClassVar[Mapping[str, object]] = {"normalize": True}
     rule = "categorical_crossentropy"
     whole_rows = True
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        *,
+        normalize: bool = True,
+        **options: Any,
+    ) -> None:
+        super().__init__(from_logits, label_smoothing, **options)
+        self.normalize = _config.boolean("normalize", normalize)
+        self.param = float(self.normalize)
 
 
 class SparseCategoricalCrossentropy(Loss):
@@ -224,7 +245,7 @@ class SparseCategoricalCrossentropy(Loss):
 
     Parameters
     ----------
-    from_logits : bool
+    from_logits, normalize : bool
         As in `CategoricalCrossentropy`.
 
     Examples
@@ -232,6 +253,8 @@ class SparseCategoricalCrossentropy(Loss):
     >>> from nnc import losses
     >>> outputs = [[0.65, 0.43, 0.11], [0.05, 0.51, 0.18], [0.33, 0.21, 0.72]]
     >>> round(losses.SparseCategoricalCrossentropy()([0, 1, 2], outputs), 5)
+    0.5122
+    >>> round(losses.SparseCategoricalCrossentropy(normalize=False)([0, 1, 2], outputs), 5)
     0.47754
     """
 
@@ -239,9 +262,15 @@ class SparseCategoricalCrossentropy(Loss):
     rule = "categorical_crossentropy"
     whole_rows = True
     targets = "ids"
+    probabilities = True
+    added: ClassVar[Mapping[str, object]] = {"normalize": True}
 
-    def __init__(self, from_logits: bool = False, *, ignore_class: None = None, **options: Any) -> None:
+    def __init__(
+        self, from_logits: bool = False, *, normalize: bool = True, ignore_class: None = None, **options: Any
+    ) -> None:
         super().__init__(**options)
+        self.normalize = _config.boolean("normalize", normalize)
+        self.param = float(self.normalize)
         self.from_logits = _config.boolean("from_logits", from_logits)
         if ignore_class is not None:
             raise _config.refusal("ignore_class", "None (give those rows the sample weight 0)", ignore_class)
@@ -425,3 +454,25 @@ def _weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float32] | N
     if weights is not None and len(weights) != n:
         raise ValueError(f"sample_weight has {len(weights)} rows but y_pred has {n}")
     return weights
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """f(y_true, y_pred, **options): the value of each row, by the names in lower case, as in Keras."""
+        found = Loss.in_lower_case(name)
+        if found is None:
+            raise no_attribute(__name__, name, globals())
+        return functools.partial(_rows, found)
+
+
+def _rows(cls: type[Loss], y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> NDArray[np.float64]:
+    """The value of each row, float64 (n,)."""
+    from nnc.reference import formulas
+
+    loss = cls(**options)
+    y, a = batch(y_true, y_pred, loss.targets, loss.target_range)
+    values, _ = formulas.LOSSES[loss.rule](
+        loss.spec(), formulas.target_rows(y, a.shape), a.astype(np.float64)
+    )
+    return values

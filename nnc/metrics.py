@@ -9,14 +9,17 @@ The core computes them with the forward pass, on the model's outputs a.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nnc import _config
+from nnc._absent import no_attribute
 from nnc.losses import Loss, batch
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
 
 class Metric(_config.Config):
@@ -255,3 +258,21 @@ def _accuracy(name: str, loss: Loss | None, n_outputs: int | None) -> Metric:
     if n_outputs == 1:
         return BinaryAccuracy(name, threshold=0.0 if loss.from_logits else 0.5)
     return CategoricalAccuracy(name) if loss.targets == "rows" else SparseCategoricalAccuracy(name)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """f(y_true, y_pred, **options): the value of each row, by the names in lower case, as in Keras."""
+        found = Metric.in_lower_case(name)
+        if found is None:
+            raise no_attribute(__name__, name, globals())
+        return functools.partial(_rows, found)
+
+
+def _rows(cls: type[Metric], y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> NDArray[np.float64]:
+    """The value of each row, float64 (n,)."""
+    from nnc.reference import formulas
+
+    metric = cls(**options)
+    return formulas.metric_rows(metric.spec(), *batch(y_true, y_pred, metric.targets))

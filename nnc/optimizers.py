@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from nnc import _config, schedules
+from nnc._absent import no_attribute
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -350,3 +351,11 @@ def get(identifier: str | Optimizer | type[Optimizer] | Mapping[str, Any]) -> Op
 
 def _optional(name: str, value: object, interval: str) -> float | None:
     return None if value is None else _config.number(name, value, interval)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name == "schedules":  # Keras's name for nnc.schedules
+            return schedules
+        raise no_attribute(__name__, name, globals())

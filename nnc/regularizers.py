@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnc import _config
+from nnc._absent import no_attribute
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -114,3 +115,13 @@ def get(identifier: RegularizerLike) -> Regularizer | None:
     0.01
     """
     return Regularizer.get(identifier)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """The classes by the names in lower case that Keras has beside them."""
+        found = Regularizer.in_lower_case(name)
+        if found is None:
+            raise no_attribute(__name__, name, globals())
+        return found

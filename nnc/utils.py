@@ -2,16 +2,92 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import gc
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnc._absent import no_attribute
+from nnc._config import integer
 from nnc.random import set_random_seed
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["normalize", "set_random_seed", "to_categorical"]
+__all__ = ["PyDataset", "clear_session", "normalize", "set_random_seed", "to_categorical"]
+
+
+class PyDataset:
+    """Batches made by Python: derive a class with ``__len__`` and ``__getitem__``, which gives batch i as
+    (x, y) or (x, y, sample_weight), and maybe ``on_epoch_end``.
+
+    Parameters
+    ----------
+    workers : int
+        Threads that make batches ahead; 1: each is made when it is wanted.
+    use_multiprocessing : bool
+        Only False: nnc's workers are threads.
+    max_queue_size : int
+        How many batches lie ready at most.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nnc
+    >>> class Squares(nnc.utils.PyDataset):
+    ...     def __len__(self):
+    ...         return 4
+    ...     def __getitem__(self, index):
+    ...         x = np.arange(8.0).reshape(8, 1) + index
+    ...         return x, x**2
+    >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+    >>> model.compile(loss="mse")
+    >>> history = model.fit(Squares(workers=2), verbose=0)
+    """
+
+    def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10) -> None:
+        self.workers = integer("workers", workers, 0)
+        self.max_queue_size = integer("max_queue_size", max_queue_size, 1)
+        if use_multiprocessing is not False:
+            raise ValueError(f"use_multiprocessing must be False, got {use_multiprocessing!r}")
+
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__} has no __len__, the number of batches")
+
+    @property
+    def num_batches(self) -> int:
+        """The number of batches."""
+        return len(self)
+
+    def __getitem__(self, index: int) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} has no __getitem__, which gives batch i")
+
+    def on_epoch_end(self) -> None:
+        """After each pass."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches in their order."""
+        n = len(self)
+        if getattr(self, "workers", 1) <= 1:  # a class may do without calling __init__
+            yield from (self[i] for i in range(n))
+        else:
+            with ThreadPoolExecutor(self.workers) as pool:
+                ahead = deque(pool.submit(self.__getitem__, i) for i in range(min(n, self.max_queue_size)))
+                for i in range(len(ahead), n + len(ahead)):
+                    batch = ahead.popleft().result()
+                    if i < n:
+                        ahead.append(pool.submit(self.__getitem__, i))
+                    yield batch
+        self.on_epoch_end()
+
+
+def clear_session(free_memory: bool = True) -> None:
+    """Let Python collect models that nothing refers to any more; nnc itself keeps none, and no session."""
+    if free_memory:
+        gc.collect()
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float32]:
@@ -103,3 +179,9 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[np.floa
     x = x if x.dtype == np.float32 else x.astype(np.float64)
     norm = np.linalg.norm(x, ord=order, axis=axis, keepdims=True)
     return x / np.where(norm == 0, 1, norm).astype(x.dtype)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise no_attribute(__name__, name, globals())

@@ -11,6 +11,9 @@ overrides them. `on_steps` (not in Keras) is called a few times a second instead
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from nnc._absent import no_attribute
 from nnc.callbacks.base import Callback, Logs
 from nnc.callbacks.checkpoint import ModelCheckpoint
 from nnc.callbacks.csv_logger import CSVLogger
@@ -31,3 +34,9 @@ __all__ = [
     "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise no_attribute(__name__, name, globals())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -30,8 +30,7 @@ class Model(Protocol):
     def set_weights(self, weights: Sequence[ArrayLike]) -> None: ...
     def predict(self, x: Any) -> np.ndarray: ...
     def evaluate(self, x: Any, y: Any) -> Any: ...
-    def save(self, filepath: str | os.PathLike[str]) -> None: ...
-    def save_weights(self, filepath: str | os.PathLike[str]) -> None: ...
+    def checkpoint(self, filepath: str | os.PathLike[str], weights_only: bool = False) -> None: ...
 
 
 class Callback:
@@ -43,6 +42,8 @@ class Callback:
         The model that is trained; set ``self.model.stop_training = True`` to end the run.
     params : dict
         "epochs", "initial_epoch", "steps" (per epoch, or None where unknown) and "verbose" of this run.
+    validates : bool
+        Whether this run has validations.
 
     Notes
     -----
@@ -53,6 +54,7 @@ class Callback:
 
     model: Model
     params: dict[str, Any]
+    validates = False
 
     # Attributes that a model file keeps, so that a run continued from it goes on counting.
     state: tuple[str, ...] = ()
@@ -102,11 +104,23 @@ class Callback:
     def on_test_end(self, logs: Logs | None = None) -> None:
         """After an evaluation or validation."""
 
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch of an evaluation or validation, which goes in batches where a callback has this."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After a batch of an evaluation or validation; `logs` are the means so far."""
+
     def on_predict_begin(self, logs: Logs | None = None) -> None:
         """Before `predict`."""
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
         """After `predict`."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch of `predict`, which goes in batches where a callback has this."""
+
+    def on_predict_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """After a batch of `predict`; `logs` has its "outputs"."""
 
 
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))

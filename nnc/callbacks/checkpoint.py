@@ -90,6 +90,6 @@ class ModelCheckpoint(Monitor):
         except KeyError as error:
             known = ", ".join(logs or ())
             raise KeyError(f"filepath {self.filepath!r} names {error}, but the logs have {known}") from None
-        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+        self.model.checkpoint(path, self.save_weights_only)
         if self.verbose:
             print(f"Epoch {epoch + 1}: saved to {path}")

@@ -43,7 +43,7 @@ class CSVLogger(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
         if self._keys is None:
-            self._keys = list(logs)
+            self._keys = sorted(logs)  # Keras's order
             self._write(["epoch", *self._keys])
         # A number that an epoch does not have (validation_freq) is left empty.
         self._write([str(epoch), *(repr(logs[key]) if key in logs else "" for key in self._keys)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nnc._config import refusal
+from nnc._config import did_you_mean, refusal
 from nnc.callbacks.base import HOOKS, Callback
 
 
@@ -54,7 +54,8 @@ class LambdaCallback(Callback):
         }
         for name, function in hooks.items():
             if name not in HOOKS:
-                raise TypeError(f"LambdaCallback has no hook {name!r}; it has {', '.join(HOOKS)}")
+                meant = did_you_mean(name, HOOKS)
+                raise TypeError(f"LambdaCallback has no hook {name!r}; it has {', '.join(HOOKS)}{meant}")
             if function is not None:
                 if not callable(function):
                     raise refusal(name, "a function", function, TypeError)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from nnc._config import integer, number, refusal
+from nnc._config import did_you_mean, integer, number, refusal
 from nnc.callbacks.base import Callback, Logs
-from nnc.errors import warn
 
 
 class Monitor(Callback):
@@ -25,12 +24,23 @@ class Monitor(Callback):
         self.best: float | None = None
 
     def value(self, logs: Logs | None) -> float | None:
-        """The watched number, or None with a warning when the logs have none."""
-        value = (logs or {}).get(self.monitor)
-        if value is None:
-            known = ", ".join(logs or ()) or "nothing"
-            message = f"{type(self).__name__} watches {self.monitor!r}, but the logs have {known}"
-            warn(message)
+        """The watched number, or None behind an epoch without validation.
+
+        Raises
+        ------
+        ValueError
+            If the run never logs that number.
+        """
+        logs = logs or {}
+        value = logs.get(self.monitor)
+        validated = any(name.startswith("val_") for name in logs)
+        later = self.monitor.startswith("val_") and self.validates and not validated
+        if value is None and not (later and self.monitor[4:] in logs):
+            known = ", ".join(logs) or "nothing"
+            meant = did_you_mean(self.monitor, logs)
+            raise ValueError(
+                f"{type(self).__name__} watches {self.monitor!r}, but the logs have {known}{meant}"
+            )
         return value
 
     def improves(self, value: float, best: float | None, min_delta: float = 0.0) -> bool:

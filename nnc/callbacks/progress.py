@@ -13,10 +13,10 @@ from nnc._config import refusal
 from nnc.callbacks.base import Callback, Logs
 
 
-def resolve(verbose: Any) -> int:
-    """0 silent, 1 a bar, 2 lines; "auto" is 1 on a terminal and 2 elsewhere."""
+def resolve(verbose: Any, elsewhere: int = 2) -> int:
+    """0 silent, 1 a bar, 2 lines; "auto" is 1 on a terminal and `elsewhere` elsewhere."""
     if isinstance(verbose, str) and verbose == "auto":
-        return 1 if sys.stdout.isatty() and sys.stderr.isatty() else 2
+        return 1 if sys.stdout.isatty() and sys.stderr.isatty() else elsewhere
     if not isinstance(verbose, int | float | np.number) or verbose not in (0, 1, 2):
         raise refusal("verbose", "'auto', 0, 1 or 2", verbose)
     return int(verbose)

@@ -6,20 +6,26 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from nnc._config import did_you_mean
 from nnc.callbacks.base import HOOKS, Callback, Model
+from nnc.errors import warn
 
 
 class CallbackList:
     """The callbacks of one run; ``self(hook, ...)`` calls that hook of those that override it."""
 
-    def __init__(self, callbacks: Iterable[Callback], model: Model, params: dict[str, Any]) -> None:
+    def __init__(
+        self, callbacks: Iterable[Callback], model: Model, params: dict[str, Any], validates: bool = False
+    ) -> None:
         # Those that save the model come last: what they save then has this epoch's history and counters.
         self.callbacks = sorted(callbacks, key=lambda callback: getattr(callback, "saves", False))
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 raise TypeError(f"callbacks must be nnc.callbacks.Callback objects, got {callback!r}")
+            _check_hooks(callback)
             callback.set_params(params)
             callback.set_model(model)
+            callback.validates = validates
         self._calls = {
             hook: [method for c in self.callbacks if (method := _method(c, hook))] for hook in HOOKS
         }
@@ -34,6 +40,10 @@ class CallbackList:
     def has(self, hook: str) -> bool:
         """Whether any callback overrides `hook`."""
         return bool(self._calls[hook])
+
+    def watching(self, kind: str) -> CallbackList | None:
+        """The list, if any callback has a hook for single batches of a "test" or "predict"."""
+        return self if self.has(f"on_{kind}_batch_begin") or self.has(f"on_{kind}_batch_end") else None
 
     def state(self) -> dict[str, dict[str, Any]]:
         """What the callbacks count and remember (`Callback.state`), for the model file."""
@@ -53,6 +63,14 @@ class CallbackList:
             key = f"{type(callback).__name__}.{getattr(callback, 'monitor', '')}"
             counts[key] += 1
             yield key if counts[key] == 1 else f"{key}.{counts[key]}", callback
+
+
+def _check_hooks(callback: Callback) -> None:
+    """Warn of methods that look like hooks, but that no run calls."""
+    for name in dir(type(callback)):
+        if name.startswith("on_") and name not in HOOKS and callable(getattr(callback, name)):
+            meant = did_you_mean(name, HOOKS) or f"; the hooks are {', '.join(HOOKS)}"
+            warn(f"{type(callback).__name__}.{name} is no hook and is never called{meant}")
 
 
 def _method(callback: Callback, hook: str) -> Callable[..., Any] | None:

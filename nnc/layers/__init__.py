@@ -7,16 +7,17 @@
 
 Shapes are those of one sample, without the batch axis, channels last. A layer is told its input's shape once,
 by `Layer.build`; then it knows its output's shape, its weights' shapes and the rows it takes in a plan. The
-weights themselves belong to the model. A new layer is one class here: `Layer.compute_output_shape`,
+weights themselves belong to the model. A new layer is one class here: `Layer.sample_output_shape`,
 `Layer.weights_spec` and `Layer.rows`, each of which has a default.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnc import _config
+from nnc._absent import no_attribute
 from nnc.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from nnc.layers.augmentation import RandomRotation, RandomTranslation, RandomZoom
 from nnc.layers.base import Layer
@@ -38,6 +39,7 @@ from nnc.layers.pooling import (
 )
 from nnc.layers.rescaling import Rescaling
 from nnc.layers.reshaping import Flatten, Reshape
+from nnc.layers.variable import Variable
 
 __all__ = [
     "ELU",
@@ -70,6 +72,7 @@ __all__ = [
     "Reshape",
     "Softmax",
     "SpatialDropout2D",
+    "Variable",
     "ZeroPadding2D",
     "get",
     "registry",
@@ -81,3 +84,9 @@ registry = _config.close(Layer, globals())
 def get(identifier: Layer | Mapping[str, Any]) -> Layer:
     """The layer that `identifier` means: an object or its configuration."""
     return Layer.get(identifier)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise no_attribute(__name__, name, globals())

@@ -75,6 +75,8 @@ class LeakyReLU(Activation):
     ----------
     negative_slope : float
         At least 0. (0.3 unless given, as in Keras, whose activation "leaky_relu" has 0.2; in PyTorch 0.01.)
+    alpha : float, optional
+        Older name of negative_slope.
     name : str, optional
 
     References
@@ -82,7 +84,15 @@ class LeakyReLU(Activation):
     Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
     """
 
-    def __init__(self, negative_slope: float = 0.3, name: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        negative_slope: float = 0.3,
+        name: str | None = None,
+        *,
+        alpha: float | None = None,
+        **options: Any,
+    ) -> None:
+        negative_slope = negative_slope if alpha is None else alpha
         self.negative_slope = _config.number("negative_slope", negative_slope, "[0, inf)")
         super().__init__(activations.Activation("leaky_relu", self.negative_slope), name, **options)
 
@@ -157,6 +167,6 @@ class Softmax(Activation):
         super().__init__(activations.softmax, name, **options)
         self.axis = _config.integer("axis", axis, -1, 64)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
         _config.choice("axis", self.axis, (-1, len(input_shape)))
         return input_shape

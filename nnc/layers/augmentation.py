@@ -7,7 +7,7 @@ from typing import Any
 
 from nnc import _config
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, check_unseeded
+from nnc.layers.base import Layer, Shape, layer_seed
 
 _FILLS = ("reflect", "wrap", "constant", "nearest")
 
@@ -24,7 +24,7 @@ class _RandomAffine(Layer):
         self,
         fill_mode: str,
         interpolation: str,
-        seed: None,
+        seed: int | None,
         fill_value: float,
         data_format: str | None,
         name: str | None,
@@ -33,12 +33,11 @@ class _RandomAffine(Layer):
         super().__init__(name, **options)
         self.fill_mode = _config.choice("fill_mode", fill_mode, _FILLS)
         self.interpolation = _config.choice("interpolation", interpolation, ("bilinear", "nearest"))
-        check_unseeded(seed)
-        self.seed = None
+        self.seed = layer_seed(seed)
         self.fill_value = _config.number("fill_value", fill_value)
         self.data_format = geometry.channels_last(data_format)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
         return geometry.image(self, input_shape)
 
     def _row(self, **ranges: list[float] | None) -> list[dict[str, Any]]:
@@ -77,8 +76,8 @@ class RandomTranslation(_RandomAffine):
         k k k k | a b c d | k k k k, or a a a a | a b c d | d d d d.
     interpolation : {"bilinear", "nearest"}
         What lies between pixels: weighted means of the four around, or the nearest one.
-    seed : None
-        nnc draws from the model's seed.
+    seed : int, optional
+        Of this layer's random numbers, in place of the model's seed.
     fill_value : float
         The k of fill_mode="constant".
     data_format : {None, "channels_last"}
@@ -109,7 +108,7 @@ class RandomTranslation(_RandomAffine):
         width_factor: float | tuple[float, float],
         fill_mode: str = "reflect",
         interpolation: str = "bilinear",
-        seed: None = None,
+        seed: int | None = None,
         fill_value: float = 0.0,
         data_format: str | None = None,
         name: str | None = None,
@@ -143,8 +142,8 @@ class RandomRotation(_RandomAffine):
         k k k k | a b c d | k k k k, or a a a a | a b c d | d d d d.
     interpolation : {"bilinear", "nearest"}
         What lies between pixels: weighted means of the four around, or the nearest one.
-    seed : None
-        nnc draws from the model's seed.
+    seed : int, optional
+        Of this layer's random numbers, in place of the model's seed.
     fill_value : float
         The k of fill_mode="constant".
     data_format : {None, "channels_last"}
@@ -174,7 +173,7 @@ class RandomRotation(_RandomAffine):
         factor: float | tuple[float, float],
         fill_mode: str = "reflect",
         interpolation: str = "bilinear",
-        seed: None = None,
+        seed: int | None = None,
         fill_value: float = 0.0,
         data_format: str | None = None,
         name: str | None = None,
@@ -208,8 +207,8 @@ class RandomZoom(_RandomAffine):
         k k k k | a b c d | k k k k, or a a a a | a b c d | d d d d.
     interpolation : {"bilinear", "nearest"}
         What lies between pixels: weighted means of the four around, or the nearest one.
-    seed : None
-        nnc draws from the model's seed.
+    seed : int, optional
+        Of this layer's random numbers, in place of the model's seed.
     fill_value : float
         The k of fill_mode="constant".
     data_format : {None, "channels_last"}
@@ -240,7 +239,7 @@ class RandomZoom(_RandomAffine):
         width_factor: float | tuple[float, float] | None = None,
         fill_mode: str = "reflect",
         interpolation: str = "bilinear",
-        seed: None = None,
+        seed: int | None = None,
         fill_value: float = 0.0,
         data_format: str | None = None,
         name: str | None = None,

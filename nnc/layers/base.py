@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from nnc import _config, activations, initializers, regularizers
+from nnc import _config, activations, initializers, random, regularizers
+from nnc._arrays import as_numbers, to_float
+from nnc.layers.variable import Variable
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 Shape = tuple[int, ...]
 Weight = tuple[str, Shape, initializers.Initializer]  # a name in the layer, a shape, first values
+
+
+class WeightStore(Protocol):
+    """What holds the weights of a model's layers."""
+
+    def weights_of(self, layer: Layer) -> list[NDArray[Any]]: ...
+    def give(self, layer: Layer, weights: Sequence[NDArray[Any]]) -> None: ...
+
 
 # What Keras's layers take by keyword and nnc has not: the values that change nothing, and what to do.
 _ABSENT: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -26,7 +36,6 @@ _ABSENT: dict[str, tuple[tuple[Any, ...], str]] = {
     "dtype": ((None, "float32"), "None or 'float32' (nnc computes in float32)"),
     "rms_scaling": ((False,), "False (nnc normalizes by mean and variance)"),
     "synchronized": ((False,), "False (nnc trains in one process)"),
-    "trainable": ((True,), "True (nnc trains every weight of a model)"),
 } | {
     f"{weight}_constraint": ((None,), f"None (nnc has no constraints; {weight}_regularizer is a penalty)")
     for weight in ("kernel", "bias", "gamma", "beta", "alpha")
@@ -44,18 +53,27 @@ class Layer(_config.Config):
         For a model's first layer, in place of an `Input`: the shape of one sample.
     input_dim : int, optional
         ``input_shape=(input_dim,)``.
+    trainable : bool
+        Whether training moves the weights. Those of a frozen layer stay and have no penalty, and a frozen
+        BatchNormalization normalizes by its moving statistics.
     **absent
-        What Keras has and nnc has not (activity_regularizer, kernel_constraint, dtype, trainable, ...), with
-        the value that it has in Keras when it is left out; any other is refused.
+        What Keras has and nnc has not (activity_regularizer, kernel_constraint, dtype, ...), with the value
+        that it has in Keras when it is left out; any other is refused.
 
     Attributes
     ----------
     input_shape, output_shape : tuple of int or None
         Shapes of one sample. output_shape is None until the layer is built; input_shape until then is what
         the constructor was given.
+    trainable : bool
+        May be set; counts from the next `Sequential.compile` on.
+    learns : bool
+        `trainable` as it was when the model was last compiled, or when the layer was added to it.
     non_trainable : tuple of str
         Of a class: the names of the weights that no gradient moves, such as moving averages; see
         `trainable_flags`.
+    seed : int or None
+        Of the layer's own random numbers; None: they come from the model's seed.
     stops_gradient : bool
         Of a class: whether no gradient flows through, so that no layer with weights may come before.
     """
@@ -65,6 +83,8 @@ class Layer(_config.Config):
     auto_name = "layer"
     non_trainable: tuple[str, ...] = ()
     stops_gradient = False
+    seed: int | None = None
+    added: ClassVar[Mapping[str, object]] = {"trainable": True}
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -76,11 +96,13 @@ class Layer(_config.Config):
         *,
         input_shape: Sequence[int] | None = None,
         input_dim: int | None = None,
+        trainable: bool = True,
         **absent: Any,
     ) -> None:
         for argument, value in absent.items():
             if argument not in _ABSENT:
-                raise TypeError(f"{type(self).__name__} has no argument {argument!r}")
+                meant = _config.did_you_mean(argument, (self.keywords() | _ABSENT.keys()) - {"self"})
+                raise TypeError(f"{type(self).__name__} has no argument {argument!r}{meant}")
             same, must = _ABSENT[argument]
             if not any(value is known or (isinstance(known, str) and value == known) for known in same):
                 raise _config.refusal(argument, must, value)
@@ -89,8 +111,43 @@ class Layer(_config.Config):
         if input_dim is not None:
             input_shape = (_config.integer("input_dim", input_dim, 1, _config.MAX_FEATURES),)
         self.name = _config.optional_name(name)
+        self.trainable = self.learns = _config.boolean("trainable", trainable)
         self.input_shape = None if input_shape is None else _config.shape("input_shape", input_shape)
         self.output_shape: Shape | None = None
+        self._store: Callable[[], WeightStore | None] | None = None  # a weak reference
+        self._own: list[NDArray[np.float32]] | None = None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training moves the weights, from the next `Sequential.compile` on."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = _config.boolean("trainable", value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_made" in self.__dict__ and not name.startswith("_"):
+            if name in self.arguments() and name != "name":
+                self._set_argument(name, value)
+                return
+            if self.built and name in self.weight_names:
+                raise AttributeError(f"{name} of {self} is a weight: use layer.{name}.assign(value)")
+            if not hasattr(self, name):
+                meant = _config.did_you_mean(name, (known for known in dir(self) if known[0] != "_"))
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{meant}")
+        super().__setattr__(name, value)
+
+    def _set_argument(self, name: str, value: Any) -> None:
+        """Take another value of an argument, checked by the constructor, while no shapes follow from it."""
+        if self.built:
+            raise AttributeError(
+                f"{name} of {self} cannot be changed after the layer is built: make a new layer, "
+                f"{type(self).__name__}({name}=...), and carry the weights over with set_weights"
+            )
+        given = {each: getattr(self, each) for each in self.arguments()} | {name: value}
+        other = type(self)(**given, input_shape=self.input_shape, trainable=self.trainable)
+        self.__dict__.update(vars(other))
 
     @property
     def built(self) -> bool:
@@ -109,13 +166,130 @@ class Layer(_config.Config):
         if self.input_shape is not None and input_shape != self.input_shape:
             given = f"input_shape is {self.input_shape} already, got {input_shape}"
             raise ValueError(f"{self}: {given}; make a new layer for another shape")
-        output_shape = _config.shape("output_shape", self.compute_output_shape(input_shape))
+        output_shape = _config.shape("output_shape", self.sample_output_shape(input_shape))
         self.input_shape, self.output_shape = input_shape, output_shape
         return output_shape
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The output's shape for an input's: the same, unless a class says otherwise."""
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
+        """The output's shape for an input's, without the batch axis; here the same."""
         return input_shape
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """The output's shape for an input's, both with the batch axis, as in Keras: (None, 784) or (32, 784).
+
+        Examples
+        --------
+        >>> from nnc import layers
+        >>> layers.Dense(3).compute_output_shape((None, 784))
+        (None, 3)
+        """
+        first, *rest = input_shape
+        return (first, *self.sample_output_shape(_config.shape("input_shape[1:]", rest)))
+
+    # --------------------------------------------------------------------------------------------- weights
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Copies of the layer's weights in the order of `weight_names`: those in its model, or its own.
+
+        A layer that is in no model draws weights of its own when they are first asked for; a model that it is
+        added to takes them over.
+        """
+        store = self._model()
+        if store is not None:
+            return store.weights_of(self)
+        if self._own is None:
+            self._own = self.initialize(random.generator(random.next_seed(), random.Purpose.WEIGHTS))
+        return [w.copy() for w in self._own]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Take weights as `get_weights` gives them.
+
+        Raises
+        ------
+        ValueError
+            If their number or a shape is another.
+        """
+        known = self._weights()
+        arrays = [as_numbers(w, f"weights[{i}]") for i, w in enumerate(weights)]
+        shapes = [shape for _, shape, _ in known]
+        if [a.shape for a in arrays] != shapes:
+            raise ValueError(f"set_weights of {self} takes {shapes}, got {[a.shape for a in arrays]}")
+        store = self._model()
+        if store is not None:
+            store.give(self, arrays)
+        else:
+            self._own = [np.array(to_float(a, "weights")) for a in arrays]
+
+    def _model(self) -> WeightStore | None:
+        if self._store is None:
+            return None
+        store = self._store()
+        if store is None:
+            raise RuntimeError(f"the model of {self} is gone, and its weights with it: keep the model")
+        return store
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights."""
+        return [Variable(self, i) for i in range(len(self.weight_names))]
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """Those that training moves by their gradient."""
+        return [w for w in self.weights if w.trainable]
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The others: moving averages, and all of a frozen layer."""
+        return [w for w in self.weights if not w.trainable]
+
+    non_trainable_variables = non_trainable_weights
+
+    def __call__(self, inputs: ArrayLike, training: bool = False) -> NDArray[np.float32]:
+        """The layer's outputs for an array (n, ...), in inference mode; a layer not built is built by it.
+
+        Examples
+        --------
+        >>> from nnc import layers
+        >>> layers.Dense(2, kernel_initializer="ones")([[1.0, 2.0]])
+        array([[3., 3.]], dtype=float32)
+        """
+        if training:
+            raise _config.refusal("training", "False: layers are trained by the fit of a model", training)
+        x = as_numbers(inputs, "inputs")
+        if not self.built:
+            self.build(x.shape[1:])
+        shape, output_shape = self._shapes()
+        if x.shape[1:] != shape:
+            raise ValueError(f"{self} takes inputs of shape (n, *{shape}), got {x.shape}")
+        rows = self.rows()
+        if not rows:
+            return np.array(to_float(x, "inputs")).reshape(len(x), *output_shape)
+        from nnc import _core
+
+        plan = _core.Plan(math.prod(shape), rows, batch_size=max(1, len(x)))
+        shapes = plan.parameter_shapes
+        plan.set_parameters([w.reshape(s) for w, s in zip(self.get_weights(), shapes, strict=True)])
+        flat = np.ascontiguousarray(to_float(x, "inputs").reshape(len(x), math.prod(shape)))
+        return plan.forward(flat).reshape(len(x), *output_shape)
+
+    def __getattr__(self, name: str) -> Any:
+        if name[0] != "_" and "output_shape" in self.__dict__ and self.built and name in self.weight_names:
+            return Variable(self, self.weight_names.index(name))
+        known = [] if name[0] == "_" else [each for each in dir(type(self)) if each[0] != "_"]
+        raise AttributeError(
+            f"{type(self).__name__} has no attribute {name!r}{_config.did_you_mean(name, known)}"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without where the weights are: a copy gets a place of its own."""
+        return self.__dict__ | {"_store": None}
+
+    # ----------------------------------------------------------------------------------------------- shapes
 
     def weights_spec(self) -> list[Weight]:
         """(name, shape, initializer) of each weight, in the order of a plan's parameters; here none."""
@@ -133,10 +307,12 @@ class Layer(_config.Config):
     @property
     def trainable_flags(self) -> list[bool]:
         """Whether training moves each weight by its gradient, in the order of `weight_names`."""
-        return [name not in self.non_trainable for name in self.weight_names]
+        return [self.trainable and name not in self.non_trainable for name in self.weight_names]
 
     def initialize(self, rng: Generator) -> list[NDArray[np.float32]]:
-        """First values for the weights, drawn from `rng` in their order."""
+        """First values for the weights: those that were set, or drawn from `rng` in their order."""
+        if self._own is not None:
+            return [w.copy() for w in self._own]
         return [initializer(shape, rng) for _, shape, initializer in self._weights()]
 
     def count_params(self) -> int:
@@ -172,12 +348,9 @@ def activation_fields(activation: activations.Activation) -> dict[str, Any]:
     return {"activation": activation.name, "alpha": activation.alpha}
 
 
-def check_unseeded(value: None) -> None:
-    """Raise a ValueError unless `value`, a layer's seed, is None."""
-    if value is not None:
-        raise _config.refusal(
-            "seed", "None: random numbers come from the model's seed, nnc.set_random_seed", value
-        )
+def layer_seed(value: int | None) -> int | None:
+    """`value` as a layer's own seed, or None where its random numbers come from the model's."""
+    return None if value is None else _config.integer("seed", value, 0, 2**48)
 
 
 def penalty_fields(weight: str, regularizer: regularizers.Regularizer | None) -> dict[str, float]:

@@ -128,7 +128,7 @@ Reshape((28, 28, 1)) before it, or begin with Input((28, 28, 1))
             argument="kernel_size",
         )
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
         found = self._window(input_shape)
         return (found["out_height"], found["out_width"], self.filters)
 

@@ -61,7 +61,7 @@ class Dense(Layer):
         self.kernel_regularizer = regularizers.Regularizer.get(kernel_regularizer, "kernel_regularizer")
         self.bias_regularizer = regularizers.Regularizer.get(bias_regularizer, "bias_regularizer")
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 1:
             raise ValueError(
                 f"{self} takes samples of one axis, got input_shape {input_shape}: "

@@ -6,7 +6,7 @@ from typing import Any
 
 from nnc import _config
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, check_unseeded
+from nnc.layers.base import Layer, Shape, layer_seed
 
 
 class Dropout(Layer):
@@ -19,8 +19,10 @@ class Dropout(Layer):
     ----------
     rate : float
         In [0, 1).
-    noise_shape, seed : None
-        nnc draws each input by itself, from the model's seed.
+    noise_shape : None
+        nnc draws each input by itself.
+    seed : int, optional
+        Of this layer's masks, in place of the model's seed.
     name : str, optional
 
     References
@@ -39,7 +41,7 @@ class Dropout(Layer):
         self,
         rate: float,
         noise_shape: None = None,
-        seed: None = None,
+        seed: int | None = None,
         name: str | None = None,
         **options: Any,
     ) -> None:
@@ -47,8 +49,7 @@ class Dropout(Layer):
         self.rate = _config.number("rate", rate, "[0, 1)")
         if noise_shape is not None:
             raise _config.refusal("noise_shape", "None: nnc draws each input by itself", noise_shape)
-        check_unseeded(seed)
-        self.noise_shape, self.seed = None, None
+        self.noise_shape, self.seed = None, layer_seed(seed)
 
     def rows(self) -> list[dict[str, Any]]:
         return [{"kind": "dropout", "rate": self.rate}]
@@ -70,8 +71,8 @@ class SpatialDropout2D(Layer):
         In [0, 1).
     data_format : {None, "channels_last"}
         nnc's images are (height, width, channels).
-    seed : None
-        nnc draws from the model's seed.
+    seed : int, optional
+        Of this layer's masks, in place of the model's seed.
     name : str, optional
 
     Raises
@@ -95,17 +96,16 @@ class SpatialDropout2D(Layer):
         self,
         rate: float,
         data_format: str | None = None,
-        seed: None = None,
+        seed: int | None = None,
         name: str | None = None,
         **options: Any,
     ) -> None:
         super().__init__(name, **options)
         self.rate = _config.number("rate", rate, "[0, 1)")
         self.data_format = geometry.channels_last(data_format)
-        check_unseeded(seed)
-        self.seed = None
+        self.seed = layer_seed(seed)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
         return geometry.image(self, input_shape)
 
     def rows(self) -> list[dict[str, Any]]:

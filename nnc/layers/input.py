@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from nnc import _config
 from nnc.layers.base import Layer
 
@@ -16,6 +18,8 @@ class InputLayer(Layer):
     shape : tuple of int
         Of one sample, without the batch axis.
     name : str, optional
+    batch_size, dtype, sparse : optional
+        As in Keras; nnc takes batches of any size and uint8 or float arrays whatever is said here.
 
     Examples
     --------
@@ -24,7 +28,22 @@ class InputLayer(Layer):
     InputLayer((28, 28))
     """
 
-    def __init__(self, shape: Sequence[int], name: str | None = None) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        name: str | None = None,
+        *,
+        batch_size: int | None = None,
+        dtype: str | None = None,
+        sparse: bool = False,
+        optional: bool = False,
+    ) -> None:
+        if batch_size is not None:
+            _config.integer("batch_size", batch_size, 1)
+        if dtype is not None:
+            _config.choice("dtype", np.dtype(dtype).kind, ("f", "u", "i", "b"))
+        if sparse is not False or optional is not False:
+            raise _config.refusal("sparse and optional", "False", (sparse, optional))
         self.shape = _config.shape("shape", shape)
         super().__init__(name, input_shape=self.shape)
 

@@ -39,8 +39,12 @@ class _Normalization(Layer):
         """The row's group: the channels (batch), or how many features are normalized together (layer)."""
         raise NotImplementedError
 
+    def _weight_shape(self) -> Shape:
+        """The shape of gamma and beta."""
+        return (self._group(),)
+
     def weights_spec(self) -> list[Weight]:
-        shape = (self._group(),)
+        shape = self._weight_shape()
         gamma, beta = ("gamma", shape, self.gamma_initializer), ("beta", shape, self.beta_initializer)
         return [gamma] * self.scale + [beta] * self.center
 
@@ -142,7 +146,7 @@ class BatchNormalization(_Normalization):
         self.moving_mean_initializer = get(moving_mean_initializer, "moving_mean_initializer")
         self.moving_variance_initializer = get(moving_variance_initializer, "moving_variance_initializer")
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
         _config.choice("axis", self.axis, (-1, len(input_shape)))
         return input_shape
 
@@ -167,8 +171,7 @@ class LayerNormalization(_Normalization):
     Mean and (biased) variance are those of the values along the axes that are normalized; training and
     prediction do the same.
 
-    Input and output (n, ...). Weights gamma (F,) and beta (F,), F the product of the normalized axes' sizes,
-    in their order. (Keras gives them those axes: gamma.reshape(shape) is its gamma.)
+    Input and output (n, ...). Weights gamma and beta have the normalized axes.
 
     Parameters
     ----------
@@ -230,7 +233,7 @@ class LayerNormalization(_Normalization):
         )
         self.axis = _axes(axis)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
         last = len(input_shape)
         given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
         # Axis 0 is the batch: of a sample's `last` axes, -1 is number `last`.
@@ -242,8 +245,11 @@ class LayerNormalization(_Normalization):
         return input_shape
 
     def _group(self) -> int:
+        return math.prod(self._weight_shape())
+
+    def _weight_shape(self) -> Shape:
         n_axes = len(self.axis) if isinstance(self.axis, tuple) else 1
-        return math.prod(self._shapes()[0][-n_axes:])
+        return self._shapes()[0][-n_axes:]
 
     def rows(self) -> list[dict[str, Any]]:
         return [{"kind": "layer_normalization"} | self._row()]

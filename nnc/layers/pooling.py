@@ -33,7 +33,7 @@ class _Pooling(Layer):
         steps = self.pool_size if self.strides is None else self.strides
         return geometry.window(self, input_shape, self.pool_size, steps, self.padding)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
         found = self._window(input_shape)
         return (found["out_height"], found["out_width"], found["channels"])
 
@@ -142,7 +142,7 @@ class _GlobalPooling(Layer):
         self.data_format = geometry.channels_last(data_format)
         self.keepdims = _config.boolean("keepdims", keepdims)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
         *_, channels = geometry.image(self, input_shape)
         return (1, 1, channels) if self.keepdims else (channels,)
 
@@ -263,7 +263,7 @@ class ZeroPadding2D(Layer):
         self.padding = geometry.sides("padding", padding)
         self.data_format = geometry.channels_last(data_format)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
         height, width, channels = geometry.image(self, input_shape)
         (top, bottom), (left, right) = self.padding
         return (top + height + bottom, left + width + right, channels)

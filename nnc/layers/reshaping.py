@@ -28,7 +28,7 @@ class Flatten(Layer):
     (784,)
     """
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
         return (math.prod(input_shape),)
 
 
@@ -54,7 +54,7 @@ class Reshape(Layer):
         super().__init__(name, **options)
         self.target_shape = _config.shape("target_shape", target_shape, wildcard=True)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
         features, known = math.prod(input_shape), abs(math.prod(self.target_shape))
         left = features // known if -1 in self.target_shape else 1
         if known * left != features or left == 0:

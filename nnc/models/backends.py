@@ -19,6 +19,7 @@ class Plan(Protocol):
     n_outputs: int
     batch_size: int
     n_slots: int
+    parameter_shapes: list[tuple[int, ...]]
 
     def get_parameters(self) -> list[np.ndarray]: ...
     def set_parameters(self, parameters: Sequence[ArrayLike]) -> None: ...

@@ -46,8 +46,14 @@ def first_batches(arrays: Arrays, steps: int | None, batch_size: int | None) -> 
     """The first `steps` batches of the rows."""
     if steps is None:
         return arrays
-    rows = integer("steps", steps, 1) * (batch_size or BATCH_SIZE)
-    return arrays.first(rows)
+    return arrays.first(integer("steps", steps, 1) * rows_of_a_batch(len(arrays.x), batch_size, steps))
+
+
+def rows_of_a_batch(n: int, batch_size: int | None, steps: int | None) -> int:
+    """`batch_size`, or without one what makes n rows `steps` batches, or else 32; as in Keras."""
+    if batch_size is not None:
+        return integer("batch_size", batch_size, 1)
+    return BATCH_SIZE if steps is None else max(1, -(-n // steps))
 
 
 class Batches:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from nnc import losses, metrics, optimizers
+from nnc.errors import warn
 from nnc.losses import Loss
 from nnc.metrics import Metric
 from nnc.optimizers import Optimizer
@@ -33,6 +34,12 @@ class Compiled:
     ) -> Compiled:
         """The arguments of `compile`, looked up."""
         names = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
+        if len(names) == 1 and isinstance(names[0], (list, tuple)):  # Keras's form for models of one output
+            names = list(names[0])
+        if isinstance(loss, (list, tuple)):
+            if len(loss) != 1:
+                raise ValueError(f"loss must be one loss, or a list of one, got {loss!r}")
+            loss = loss[0]
         found = optimizers.get(optimizer)
         return cls(found, None if loss is None else losses.get(loss), names)
 
@@ -52,6 +59,17 @@ class Compiled:
         if self.loss is None:
             raise ValueError("the model has no loss: compile(optimizer, loss=...) first")
         return self.loss
+
+    def check_outputs(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Warn if the loss takes probabilities from layers (the rows of their plan) that end linear."""
+        if self.loss is None or not self.loss.probabilities or self.loss.from_logits:
+            return
+        last = next((row for row in reversed(rows) if "activation" in row or "epsilon" in row), None)
+        if last is not None and last.get("activation", "linear") == "linear":
+            warn(
+                f"{type(self.loss).__name__} compares probabilities, but the model's outputs are linear: "
+                "end with a softmax or sigmoid, or give the loss from_logits=True"
+            )
 
     def metrics_for(self, shape: tuple[int, ...]) -> list[Metric]:
         """The metrics of a model whose outputs have `shape`, if they and the loss fit it."""

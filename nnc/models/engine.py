@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 import numpy as np
 
 from nnc import _arrays, random
+from nnc.errors import warn
+from nnc.layers import Layer
 from nnc.metrics import Metric
 from nnc.models.backends import BACKENDS, PRECISIONS, Backend, EpochsPlan, Plan
 from nnc.models.compiled import Compiled
@@ -127,6 +129,7 @@ class Engine:
         self._values: list[list[np.ndarray]] = []  # weights of the first layers, while there is no plan
         self._slots: list[list[np.ndarray]] | None = None  # the optimizer's memory, while there is no plan
         self._metrics: list[Metric] | None = None  # found by their names once the outputs are known
+        self._unchecked = False  # compiled before it was built
         self._slice_rows: int | None = None  # a function of the layers, once they are built
 
     # ------------------------------------------------------------------------------------- what it is made of
@@ -135,13 +138,30 @@ class Engine:
     def compile(self, compiled: Compiled, backend: Backend, precision: str) -> None:
         """Compute with these from now on. An optimizer that was not there before starts afresh."""
         found = compiled.metrics_for(self.stack.shapes()[1]) if self.stack.built else None
+        if self.stack.built:
+            compiled.check_outputs(self.stack.rows())
+        self._unchecked = not self.stack.built
         self.drop_plan()
-        if compiled.optimizer is not self.compiled.optimizer:
+        changed = self.stack.changed()
+        for layer in changed:
+            layer.learns = layer.trainable
+        if changed or compiled.optimizer is not self.compiled.optimizer:
             self._forget_optimizer(compiled)
         if backend != self.backend:
             self._values = [_cast(values, backend) for values in self._values]
             self._slots = self._slots and [_cast(slots, backend) for slots in self._slots]
         self.compiled, self.backend, self.precision, self._metrics = compiled, backend, precision, found
+
+    def warn_of_changes(self) -> None:
+        """Warn if `trainable` of a layer is not what `compile` saw, or no weight is left to train."""
+        changed = [str(layer.name) for layer in self.stack.changed()]
+        if changed:
+            warn(
+                f"trainable of {', '.join(changed)} was changed after compile, which has no effect until the "
+                "model is compiled again"
+            )
+        if self.stack.built and not any(weight.trainable for weight in self.stack.weights()):
+            warn("the model has no trainable weights: training changes nothing")
 
     @_locked
     def layers_changed(self) -> None:
@@ -162,6 +182,9 @@ class Engine:
             if not self.stack.built:
                 return []
             self._metrics = self.compiled.metrics_for(self.stack.shapes()[1])
+            if self._unchecked:
+                self.compiled.check_outputs(self.stack.rows())
+            self._unchecked = False
         return self._metrics
 
     @property
@@ -182,7 +205,7 @@ class Engine:
         """All weights, not to be written to; those not given yet are drawn."""
         plan = self._plan
         if plan is not None:
-            return plan.get_parameters()
+            return self._shaped(plan.get_parameters())
         return [weight for values in self._all_values() for weight in values]
 
     @_locked
@@ -202,16 +225,38 @@ class Engine:
             arrays.append(np.array(_arrays.to_float(array, weight.path, self.backend.dtype)))
         plan = self._plan
         if plan is not None:
-            plan.set_parameters(arrays)
+            _write(plan, arrays)
         else:
             self._values = self._by_layer(arrays)
+
+    @_locked
+    def weights_of(self, layer: Layer) -> list[np.ndarray]:
+        """Copies of the weights of one layer."""
+        self.stack.shapes()
+        return self.get_weights()[self._place(layer)]
+
+    @_locked
+    def give(self, layer: Layer, weights: Sequence[np.ndarray]) -> None:
+        """Take weights for one layer."""
+        self.stack.shapes()
+        all_weights = self.get_weights()
+        all_weights[self._place(layer)] = weights
+        self.set_weights(all_weights)
+
+    def _place(self, layer: Layer) -> slice:
+        """Where the layer's weights are in `get_weights`."""
+        layers = self.stack.layers
+        start = sum(len(other.weight_names) for other in layers[: layers.index(layer)])
+        return slice(start, start + len(layer.weight_names))
 
     @_locked
     def state(self) -> EngineState:
         """What the engine holds; its arrays are not to be written to."""
         plan = self._plan
         weights = self._weights() if self.stack.built else None
-        slots = self._slots if plan is None else _slots_of(plan)
+        slots = self._slots if plan is None else self._slots_of(plan)
+        if self.stack.changed():  # who reads a file knows `trainable` alone, and no slots fit it
+            slots = None
         return EngineState(self.seed, self.backend, self.compiled, weights, slots, self.precision)
 
     @_locked
@@ -237,8 +282,19 @@ class Engine:
         return self._values
 
     def _by_layer(self, arrays: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
-        taken = iter(arrays)
+        taken = iter(self._shaped(arrays))
         return [[next(taken) for _ in layer.weights_spec()] for layer in self.stack.layers]
+
+    def _shaped(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """A plan's parameters in the shapes that the layers give them."""
+        return [array.reshape(w.shape) for array, w in zip(arrays, self.stack.weights(), strict=True)]
+
+    def _slots_of(self, plan: Plan) -> list[list[np.ndarray]] | None:
+        if not plan.n_slots:
+            return None
+        weights = self.stack.weights()
+        found = zip(plan.get_slots(), weights, strict=True)
+        return [[slot.reshape(w.shape) for slot in slots] for slots, w in found]
 
     # --------------------------------------------------------------------------------------------------- plan
 
@@ -257,10 +313,11 @@ class Engine:
             metrics=[metric.spec() for metric in self.metrics] if spec else [],
             optimizer=optimizer.spec() if optimizer is not None else None,
         )
-        made.set_parameters(weights)
-        slots = self._slots if plan is None else _slots_of(plan)
+        _write(made, weights)
+        slots = self._slots if plan is None else self._slots_of(plan)
         if slots:
-            made.set_slots(slots)
+            shapes = made.parameter_shapes
+            made.set_slots([[s.reshape(shape) for s in of] for of, shape in zip(slots, shapes, strict=True)])
         flat = all(len(shape) == 1 for shape in self.stack.shapes())
         self._plan, self.flat_plan = made, made if flat else None
         self._values, self._slots = [], None
@@ -278,7 +335,7 @@ class Engine:
         """Take weights and the optimizer's memory out of the plan."""
         plan = self._plan
         if plan is not None:
-            self._values, self._slots = self._by_layer(plan.get_parameters()), _slots_of(plan)
+            self._values, self._slots = self._by_layer(plan.get_parameters()), self._slots_of(plan)
             self._plan = self.flat_plan = None
 
     @_locked
@@ -366,14 +423,29 @@ class Engine:
         optimizer.iterations = step + done * learning_rates.shape[1] + max(broken, 0)
         return done, broken, sums[:done, :, 1:] / np.maximum(sums[:done, :, :1], 1), error
 
-    def evaluate(self, parts: Iterable[Arrays], tick: Callable[[int], Any]) -> dict[str, float]:
-        """The loss (with penalties, as Keras reports it) and the metrics over parts (x, y, sample_weight)."""
-        means = Means(self.metrics_names)
+    def evaluate(
+        self,
+        parts: Iterable[Arrays],
+        tick: Callable[[int], Any],
+        watch: Callable[..., Any] | None = None,
+        batch_size: int | None = None,
+    ) -> dict[str, float]:
+        """The loss (with penalties, as Keras reports it) and the metrics over parts (x, y, sample_weight).
+
+        `watch` is called with each hook for single batches, which then have `batch_size` rows, or a part.
+        """
+        means, batch = Means(self.metrics_names), 0
         for arrays in parts:
-            for start, stop in self.slices(len(arrays[0])):
+            for start, stop in cut(len(arrays.x), batch_size) if watch else self.slices(len(arrays.x)):
+                if watch is not None:
+                    watch("on_test_batch_begin", batch, {})
                 with self.stack.lock:
                     means.add(*self._steps(self.plan_for(1)).evaluate(*arrays, start, stop))
                 tick(stop - start)
+                if watch is not None:
+                    logs = means.logs()
+                    watch("on_test_batch_end", batch, logs | {"loss": logs["loss"] + self._penalty()})
+                batch += 1
         if means.rows == 0:
             raise ValueError("there is nothing to evaluate: no batches came")
         self.release()
@@ -406,7 +478,7 @@ class Engine:
     def layer_output(self, x: np.ndarray, n_layers: int) -> np.ndarray:
         """The outputs of the first `n_layers` layers for rows x (n, n_inputs)."""
         plan = self._new_plan(self.stack.rows(n_layers), max(1, min(len(x), _ROOM)))
-        plan.set_parameters(self.get_weights()[: len(self.stack.weights(n_layers))])
+        _write(plan, self.get_weights()[: len(self.stack.weights(n_layers))])
         return plan.forward(x)
 
     @_locked
@@ -414,7 +486,7 @@ class Engine:
         """The gradient of the loss of one batch for every weight, penalties included."""
         optimizer, _ = self.compiled.for_training()
         plan = self.plan_for(len(arrays[0]))
-        return self._steps(plan).gradients(*arrays, training, 0, optimizer.iterations)[1]
+        return self._shaped(self._steps(plan).gradients(*arrays, training, 0, optimizer.iterations)[1])
 
     def slice_rows(self) -> int:
         """Rows of about a gigaflop; a weight is used once for each place of its layer's output."""
@@ -428,9 +500,13 @@ class Engine:
 
     def slices(self, n: int) -> Iterator[tuple[int, int]]:
         """(start, stop) of parts of n rows, about a gigaflop each; a function of the model and n alone."""
-        size = self.slice_rows()
-        for start in range(0, n, size):
-            yield start, min(start + size, n)
+        return cut(n, self.slice_rows())
+
+
+def cut(n: int, size: int | None) -> Iterator[tuple[int, int]]:
+    """(start, stop) of parts of `size` rows, None: all, of n rows."""
+    for start in range(0, n, size or n or 1):
+        yield start, min(start + (size or n), n)
 
 
 def _restored(stack: Stack, state: EngineState) -> Engine:
@@ -444,5 +520,6 @@ def _cast(arrays: Sequence[np.ndarray], backend: Backend) -> list[np.ndarray]:
     return [array.astype(backend.dtype, copy=False) for array in arrays]
 
 
-def _slots_of(plan: Plan) -> list[list[np.ndarray]] | None:
-    return plan.get_slots() if plan.n_slots else None
+def _write(plan: Plan, weights: Sequence[np.ndarray]) -> None:
+    """Give the plan these weights, which may have more axes than it knows of."""
+    plan.set_parameters([w.reshape(shape) for w, shape in zip(weights, plan.parameter_shapes, strict=True)])

@@ -56,6 +56,7 @@ class Validation(NamedTuple):
 
     source: Source
     frequency: int | Sequence[int]  # every how many epochs, or behind which (from 1)
+    batch_size: int | None = None  # where a callback watches the batches
 
     def parts(self) -> Iterable[Arrays]:
         return [self.source] if isinstance(self.source, Arrays) else self.source()
@@ -181,7 +182,8 @@ class Fit:
         logs = self.means.logs()
         if self.validation is not None and self.validation.falls_on(epoch):
             self.callbacks("on_test_begin", {})
-            found = self.engine.evaluate(self.validation.parts(), int)
+            watch = self.callbacks.watching("test")
+            found = self.engine.evaluate(self.validation.parts(), int, watch, self.validation.batch_size)
             logs |= {f"val_{name}": value for name, value in found.items()}
             self.callbacks("on_test_end", found)
         self._end(epoch, logs)

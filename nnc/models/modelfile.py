@@ -47,6 +47,24 @@ _NAMED = 5  # odd names in a message
 _OPTIONAL: dict[str, Any] = {"precision": PRECISIONS[0]}  # keys that a file may lack, and what that means
 _COMPILE_KEYS = frozenset(("optimizer", "loss", "metrics"))
 
+# Suffixes of files that other programs would take for theirs, and what to use for these.
+_OTHERS = {
+    ".keras": "for Keras build the same layers there and give them get_weights()",
+    ".h5": "for Keras build the same layers there and give them get_weights()",
+    ".hdf5": "for Keras build the same layers there and give them get_weights()",
+    ".onnx": "for ONNX see nnc.export",
+}
+
+
+def refuse_other_formats(path: str | os.PathLike[str]) -> None:
+    """Raise a ValueError if the file's name says that it is of another program."""
+    stem, suffix = os.path.splitext(os.fspath(path))
+    if suffix.lower() in _OTHERS:
+        raise ValueError(
+            f"filepath must not end in {suffix!r}, got {os.fspath(path)!r}: nnc writes safetensors files, "
+            f"such as {stem + '.safetensors'!r}; {_OTHERS[suffix.lower()]}"
+        )
+
 
 def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
     """Write a model's state to a file, at once; see `nnc.saving.save_model`."""

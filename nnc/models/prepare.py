@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from nnc._arrays import as_numbers, same_rows, sample_weights, targets
-from nnc._config import integer
-from nnc.models.batches import BATCH_SIZE, Batches, first_batches, is_stream, unpack
+from nnc.models.batches import Batches, first_batches, is_stream, rows_of_a_batch, unpack
 from nnc.models.engine import Engine
 from nnc.models.inputs import Arrays, class_weights, features, product
 from nnc.models.loops import Rows, Source, Stream
@@ -39,7 +38,7 @@ def feature_parts(
         batches = islice(Batches(x, None), steps)
         return (feature_rows(stack, b[0] if isinstance(b, tuple) else b) for b in batches), None
     rows = feature_rows(stack, x)
-    rows = rows if steps is None else rows[: steps * (batch_size or BATCH_SIZE)]
+    rows = rows if steps is None else rows[: steps * rows_of_a_batch(len(rows), batch_size, steps)]
     return [rows], len(rows)
 
 
@@ -61,8 +60,13 @@ def rows_of(
         y = targets(y, names[1], loss.targets, shape, loss.target_range)
     weights = sample_weights(sample_weight)
     same_rows(**{names[0]: rows, names[1]: y, "sample_weight": weights})
-    by_class = class_weights(class_weight, y, math.prod(shape))
-    return Arrays(rows, y, product(weights, by_class))
+    return weighted(engine, Arrays(rows, y, weights), class_weight)
+
+
+def weighted(engine: Engine, arrays: Arrays, class_weight: ClassWeight) -> Arrays:
+    """The rows with the weights of their classes, too."""
+    by_class = class_weights(class_weight, arrays.y, math.prod(engine.stack.output_shape or ()))
+    return arrays._replace(sample_weight=product(arrays.sample_weight, by_class))
 
 
 def batches_of(
@@ -75,8 +79,7 @@ def batches_of(
 
 def training_rows(arrays: Arrays, batch_size: int | None, steps: int | None, shuffle: bool) -> Rows:
     """Training data of arrays: batches of `batch_size` rows, the first `steps` of them."""
-    size = BATCH_SIZE if batch_size is None else integer("batch_size", batch_size, 1)
-    size = min(size, len(arrays.x))
+    size = min(rows_of_a_batch(len(arrays.x), batch_size, steps), len(arrays.x))
     n_steps = -(-len(arrays.x) // size)
     return Rows(arrays, size, min(n_steps, steps or n_steps), shuffle)
 

@@ -8,26 +8,35 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from nnc import losses, optimizers, random
-from nnc._config import choice, integer, items, refusal, shape
+from nnc._config import boolean, choice, deserialize, did_you_mean, integer, items, refusal, serialize, shape
 from nnc.callbacks import Callback, History
 from nnc.callbacks.progress import PRINTERS, RowsBar, resolve, text
 from nnc.callbacks.run import CallbackList
-from nnc.layers import Layer
+from nnc.layers import Layer, Variable
 from nnc.metrics import Metric
 from nnc.models import modelfile, prepare, summary
 from nnc.models.backends import BACKENDS, PRECISIONS
-from nnc.models.batches import Batches, first_batches, is_batches, refuse_with_batches
+from nnc.models.batches import (
+    BATCH_SIZE,
+    Batches,
+    first_batches,
+    is_batches,
+    refuse_with_batches,
+    rows_of_a_batch,
+)
 from nnc.models.compiled import Compiled
-from nnc.models.engine import Engine, Means
+from nnc.models.engine import Engine, Means, cut
 from nnc.models.inputs import Arrays, split
 from nnc.models.interrupts import Interrupts
 from nnc.models.loops import Fit, Rows, Source, Stream, TrainingState, Validation, divergence
@@ -48,6 +57,9 @@ Result: TypeAlias = Any
 _FLOAT32 = np.dtype(np.float32)
 _MOST_EPOCHS = 2**32 - 1  # the epoch is a word of 32 bits in the counter of the random numbers
 
+_CONFIG = frozenset(("name", "layers", "build_input_shape"))
+_ATTRIBUTES = frozenset(("history", "stop_training"))  # that are no properties
+
 
 class Sequential:
     """Layers one after the other.
@@ -57,7 +69,7 @@ class Sequential:
     layers : list of Layer, optional
         The first may be an `Input`; without one the model is built by the first data it sees.
     trainable : bool
-        Only True; Keras has it in this place.
+        Whether the weights of the layers move in training; see `trainable`.
     name : str, optional
         "sequential" unless given.
     seed : int, optional
@@ -68,8 +80,8 @@ class Sequential:
     ----------
     layers : list of Layer
         Without the `Input`.
-    input_shape, output_shape : tuple of int or None
-        Of one sample, without the batch axis; None until the model is built.
+    input_shape, output_shape : tuple or None
+        With the batch axis, as in Keras: (None, 784). None until the model is built.
     optimizer, loss : Optimizer, Loss or None
         As `compile` was told.
     history : History or None
@@ -98,19 +110,33 @@ class Sequential:
         *,
         seed: int | None = None,
     ) -> None:
-        if trainable is not True:
-            raise refusal("trainable", "True (nnc trains every weight of a model)", trainable)
         stack = Stack(name)
         seed = random.next_seed() if seed is None else integer("seed", seed, 0, 2**64 - 1)
         self.history: History | None = None
         self.stop_training = False
         self._stack, self._engine = stack, Engine(stack, seed)
+        stack.keep_weights_in(self._engine)
         self._training = TrainingState(0, {})
+        self._trainable = boolean("trainable", trainable)
         must = "a list of layers of nnc.layers"
         for layer in () if layers is None else items("layers", layers, must):
             if not isinstance(layer, Layer):
                 raise refusal("layers", must, layers, TypeError)
             self.add(layer)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        found = getattr(type(self), name, None)
+        if isinstance(found, property) and found.fset is None:
+            how = (
+                f"compile({name}=...)"
+                if name in ("optimizer", "loss", "metrics", "backend")
+                else "a new model"
+            )
+            raise AttributeError(f"{name} of a model cannot be set, got {value!r}: use {how}")
+        if type(self) is Sequential and found is None and name[0] != "_" and name not in _ATTRIBUTES:
+            meant = did_you_mean(name, (known for known in dir(self) if known[0] != "_"))
+            raise AttributeError(f"Sequential has no attribute {name!r}{meant}")
+        super().__setattr__(name, value)
 
     # ------------------------------------------------------------------------------------------------- layers
 
@@ -129,19 +155,38 @@ class Sequential:
         return self._engine.seed
 
     @property
+    def trainable(self) -> bool:
+        """Whether training moves weights. Setting it sets that of every layer, from the next `compile` on."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = boolean("trainable", value)
+        for layer in self.layers:
+            layer.trainable = value
+
+    @property
     def layers(self) -> list[Layer]:
         """The layers, without the `Input`."""
         return self._stack.layers
 
     @property
-    def input_shape(self) -> tuple[int, ...] | None:
-        """The shape of one sample, without the batch axis."""
-        return self._stack.input_shape
+    def input_shape(self) -> tuple[int | None, ...] | None:
+        """The shape of the inputs, with the batch axis: (None, 784)."""
+        return self._stack.input_shape and (None, *self._stack.input_shape)
 
     @property
-    def output_shape(self) -> tuple[int, ...] | None:
-        """The shape of one output, without the batch axis."""
-        return self._stack.output_shape
+    def output_shape(self) -> tuple[int | None, ...] | None:
+        """The shape of the outputs, with the batch axis: (None, 10)."""
+        return self._stack.output_shape and (None, *self._stack.output_shape)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """The outputs' shape for an input's, both with the batch axis."""
+        first, *rest = input_shape
+        sample = shape("input_shape[1:]", rest)
+        for layer in self.layers:
+            sample = layer.sample_output_shape(sample)
+        return (first, *sample)
 
     @property
     def built(self) -> bool:
@@ -158,6 +203,8 @@ class Sequential:
         """
         with self._stack.lock:
             self._engine.drop_plan()
+            if not self._trainable and isinstance(layer, Layer):
+                layer.trainable = False
             self._stack.add(layer)
             self._engine.layers_changed()
 
@@ -208,6 +255,27 @@ class Sequential:
             If their number or a shape is another; the message names the layer.
         """
         self._engine.set_weights(weights)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights, in the order of `get_weights`."""
+        return [w for layer in self.layers for w in layer.weights]
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """Those that training moves by their gradient."""
+        return [w for w in self.weights if w.trainable]
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The others: moving averages, and those of frozen layers."""
+        return [w for w in self.weights if not w.trainable]
+
+    non_trainable_variables = non_trainable_weights
 
     def count_params(self) -> int:
         """The number of weights."""
@@ -381,11 +449,13 @@ class Sequential:
             Epochs done before, for a run that is continued: shuffles, dropout and the callbacks' counters go
             on as if it had not been interrupted.
         steps_per_epoch : int, optional
-            Only so many batches an epoch. The next epoch of an iterable goes on behind them.
+            Only so many batches an epoch; without a batch_size arrays are cut into so many. The next epoch of
+            an iterable goes on behind them.
         validation_steps : int, optional
             Only so many batches of the validation data.
         validation_batch_size : int, optional
-            Only counts for `validation_steps`.
+            Rows of a batch of the validation data, batch_size unless given; counts for `validation_steps` and
+            for the callbacks' hooks.
         validation_freq : int or list of int
             Every how many epochs, or after which epochs (from 1), to evaluate.
         resume_from : str, bytes or path, optional
@@ -459,17 +529,21 @@ class Sequential:
             )
             data = prepare.training_stream(engine, x, steps_per_epoch, class_weight)
         else:
-            arrays = prepare.rows_of(engine, x, y, sample_weight, class_weight)
+            arrays = prepare.rows_of(engine, x, y, sample_weight)
             if validation_split:
                 arrays, held_out = (Arrays(*part) for part in split(validation_split, arrays))
+            arrays = prepare.weighted(engine, arrays, class_weight)
             data = prepare.training_rows(arrays, batch_size, steps_per_epoch, bool(shuffle))
         if not isinstance(validation_freq, Sequence):
             validation_freq = integer("validation_freq", validation_freq, 1)
         source: Source | None = held_out
         if validation_data is not None:
-            room = validation_batch_size or data.batch_size
-            source = prepare.validation_source(engine, validation_data, validation_steps, room)
-        validation = None if source is None else Validation(source, validation_freq)
+            source = prepare.validation_source(
+                engine, validation_data, validation_steps, validation_batch_size or batch_size
+            )
+        room = validation_batch_size or data.batch_size or BATCH_SIZE
+        validation = None if source is None else Validation(source, validation_freq, room)
+        engine.warn_of_changes()
 
         training = self._training
         stopped = self.stop_training and 0 < initial_epoch == training.epoch
@@ -480,7 +554,7 @@ class Sequential:
             if isinstance(data, Stream):
                 data.pass_over(initial_epoch)
         params = {"epochs": epochs, "initial_epoch": initial_epoch, "steps": data.n_steps, "verbose": verbose}
-        history, run = self._callbacks_of_fit(callbacks, params)
+        history, run = self._callbacks_of_fit(callbacks, params, validation is not None)
         self.stop_training = stopped
         before = None if resumed is None else resumed.history
         Fit(self, engine, training, run, data, validation).run(
@@ -489,7 +563,7 @@ class Sequential:
         return history
 
     def _callbacks_of_fit(
-        self, callbacks: Callback | Sequence[Callback] | None, params: dict[str, Any]
+        self, callbacks: Callback | Sequence[Callback] | None, params: dict[str, Any], validates: bool
     ) -> tuple[History, CallbackList]:
         """The History, which the model keeps; it with the caller's callbacks and what prints."""
         given = _listed(callbacks)
@@ -501,7 +575,7 @@ class Sequential:
         if printer is not None:
             given.append(printer())
         self.history = history
-        return history, CallbackList(given, self, params)
+        return history, CallbackList(given, self, params, validates)
 
     def train_on_batch(
         self,
@@ -533,7 +607,7 @@ class Sequential:
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
-        verbose: int | str = 0,
+        verbose: int | str = "auto",
         sample_weight: ArrayLike | None = None,
         steps: int | None = None,
         callbacks: Callback | Sequence[Callback] | None = None,
@@ -548,30 +622,34 @@ class Sequential:
         batch_size : int, optional
             Only counts for `steps`: the result is that of all rows at once.
         verbose : {0, 1, 2, "auto"}
-            Silent, a bar, a line.
+            Silent, a bar, a line; "auto" is a bar on a terminal and silent elsewhere.
         steps : int, optional
             Only so many batches.
         callbacks : list of Callback, optional
-            Their `on_test_begin` and `on_test_end` are called.
+            Their hooks `on_test_...` are called; where one has hooks for batches, these have `batch_size`
+            rows.
         return_dict : bool
             Whether to return {"loss": ..., ...} instead of [loss, ...] (a float without metrics).
         """
-        verbose = resolve(verbose)
+        verbose = resolve(verbose, elsewhere=0)
         if batch_size is not None:
             batch_size = integer("batch_size", batch_size, 1)
         if steps is not None:
             steps = integer("steps", steps, 1)
+        room = batch_size
         parts: Iterable[Arrays]
         if is_batches(x, y):
             refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
             parts, rows = prepare.batches_of(self._engine, Batches(x, steps)), None
         else:
-            arrays = first_batches(prepare.rows_of(self._engine, x, y, sample_weight), steps, batch_size)
+            arrays = prepare.rows_of(self._engine, x, y, sample_weight)
+            room = rows_of_a_batch(len(arrays.x), batch_size, steps)
+            arrays = first_batches(arrays, steps, room)
             parts, rows = [arrays], len(arrays.x)
         run = self._side_run(callbacks)
         run("on_test_begin", {})
         with RowsBar(rows, "evaluate", verbose) as tick:
-            logs = self._engine.evaluate(parts, tick)
+            logs = self._engine.evaluate(parts, tick, run.watching("test"), room)
         run("on_test_end", logs)
         if verbose:
             print(text(logs), flush=True)
@@ -593,7 +671,7 @@ class Sequential:
         self,
         x: Any,
         batch_size: int | None = None,
-        verbose: int | str = 0,
+        verbose: int | str = "auto",
         steps: int | None = None,
         callbacks: Callback | Sequence[Callback] | None = None,
     ) -> np.ndarray:
@@ -605,18 +683,18 @@ class Sequential:
         batch_size : int, optional
             Only counts for `steps`; the outputs of a row are the same bits in any batch.
         verbose : {0, 1, 2, "auto"}
-            1 shows a bar.
+            1 shows a bar, "auto" does on a terminal.
         steps : int, optional
             Only so many batches.
         callbacks : list of Callback, optional
-            Their `on_predict_begin` and `on_predict_end` are called.
+            Their hooks `on_predict_...` are called.
 
         Returns
         -------
         ndarray (n, *output_shape)
             float32 (float64 with backend="reference").
         """
-        verbose = resolve(verbose)
+        verbose = resolve(verbose, elsewhere=0)
         if batch_size is not None:
             batch_size = integer("batch_size", batch_size, 1)
         if steps is not None:
@@ -625,12 +703,31 @@ class Sequential:
         run("on_predict_begin", {})
         parts, rows = prepare.feature_parts(self._stack, x, batch_size, steps)
         with RowsBar(rows, "predict", verbose) as tick:
-            found = [self._engine.predict(part, tick) for part in parts]
+            watch = run.watching("predict")
+            if watch is None:
+                found = [self._engine.predict(part, tick) for part in parts]
+            else:
+                room = rows_of_a_batch(rows, batch_size, steps) if rows else None
+                found = [*self._watched(parts, room, tick, watch)]
         if not found:
             raise ValueError("x gave no batches")
         outputs = found[0] if len(found) == 1 else np.concatenate(found)
         run("on_predict_end", {})
         return outputs.reshape(len(outputs), *self._stack.shapes()[1])
+
+    def _watched(
+        self, parts: Iterable[np.ndarray], size: int | None, tick: Callable[[int], Any], watch: CallbackList
+    ) -> Iterator[np.ndarray]:
+        """The outputs of the parts, batch after batch, between the callbacks' hooks."""
+        shape, batches = self._stack.shapes()[1] if self.built else None, count()
+        for part in parts:
+            for start, stop in cut(len(part), size or len(part)):
+                batch = next(batches)
+                watch("on_predict_batch_begin", batch, {})
+                outputs = self._engine.predict(part[start:stop], tick)
+                shape = shape or self._stack.shapes()[1]
+                watch("on_predict_batch_end", batch, {"outputs": outputs.reshape(len(outputs), *shape)})
+                yield outputs
 
     def predict_on_batch(self, x: ArrayLike) -> np.ndarray:
         """The outputs for these rows, in inference mode; the quickest way for a few rows at a time."""
@@ -642,7 +739,11 @@ class Sequential:
         rows = prepare.feature_rows(self._stack, x)
         return self._engine.forward(rows).reshape(len(rows), *self._stack.shapes()[1])
 
-    __call__ = predict_on_batch
+    def __call__(self, inputs: ArrayLike, training: bool = False) -> np.ndarray:
+        """As `predict_on_batch`."""
+        if training:
+            raise ValueError(f"training must be False: models are trained by fit, got {training!r}")
+        return self.predict_on_batch(inputs)
 
     def gradients(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, training: bool = False
@@ -687,14 +788,25 @@ class Sequential:
         Parameters
         ----------
         filepath : str or path
+            Not one in ".keras", ".h5" or ".onnx", which other programs would take for theirs.
         overwrite : bool
             Whether a file that is there may be replaced.
         """
+        modelfile.refuse_other_formats(filepath)
         modelfile.write(self.state(), filepath, overwrite)
 
     def save_weights(self, filepath: modelfile.Path, overwrite: bool = True) -> None:
         """Write layers and weights only."""
+        modelfile.refuse_other_formats(filepath)
         modelfile.write(self.state().weights_only(), filepath, overwrite)
+
+    def checkpoint(self, filepath: modelfile.Path, weights_only: bool = False) -> None:
+        """What `ModelCheckpoint` writes: as `save` or `save_weights`, under any name.
+
+        (Keras's ModelCheckpoint takes no name but one in ".keras"; nnc reads such a file of its own.)
+        """
+        state = self.state()
+        modelfile.write(state.weights_only() if weights_only else state, filepath)
 
     def load_weights(self, filepath: modelfile.Path) -> None:
         """Take the weights of a file of `save` or `save_weights`; their shapes must be the model's."""
@@ -725,9 +837,11 @@ class Sequential:
         model = cls(seed=state.engine.seed)
         model._stack = state.stack
         model._engine = Engine(state.stack, state.engine.seed)
+        state.stack.keep_weights_in(model._engine)
         model._engine.restore(state.engine)
         model._training = TrainingState(state.epoch, state.callbacks, state.position)
         model.history, model.stop_training = state.history, state.stopped
+        model._trainable = any(layer.trainable for layer in state.stack.layers) or not state.stack.layers
         return model
 
     def __getstate__(self) -> dict[str, Any]:
@@ -735,6 +849,10 @@ class Sequential:
         known = self._training
         training = TrainingState(known.epoch, known.kept, known.last_position)
         return self.__dict__ | {"_engine": copy(self._engine), "_training": training}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._stack.keep_weights_in(self._engine)
 
     # ------------------------------------------------------------------------------------------------- export
 
@@ -875,9 +993,66 @@ class Sequential:
             output_name=output_name,
         )
 
-    def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
-        """Print a table of the layers with their output shapes and numbers of weights."""
-        (print_fn or print)(summary.table(self._stack))
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: None = None,
+    ) -> None:
+        """Print a table of the layers with their output shapes and numbers of weights.
+
+        Parameters
+        ----------
+        line_length : int, optional
+            The table is at least so wide.
+        print_fn : callable, optional
+            Is given the table, in place of `print`.
+        show_trainable : bool
+            Whether to say for each layer if it is trainable.
+        positions, expand_nested, layer_range
+            Keras has them; positions and layer_range must be None here.
+        """
+        if callable(line_length):  # its first argument in nnc before
+            line_length, print_fn = None, line_length
+        for argument, value in (("positions", positions), ("layer_range", layer_range)):
+            if value is not None:
+                raise ValueError(f"{argument} must be None, got {value!r}")
+        if line_length is not None:
+            line_length = integer("line_length", line_length, 1)
+        (print_fn or print)(summary.table(self._stack, line_length or 0, show_trainable))
+
+    def get_config(self) -> dict[str, Any]:
+        """The layers and the model's name as JSON can hold them, without weights."""
+        first = [] if self._stack.input is None else [self._stack.input]
+        config: dict[str, Any] = {
+            "name": self.name,
+            "layers": [serialize(layer) for layer in [*first, *self.layers]],
+        }
+        if self._stack.input is None and self._stack.built:
+            config["build_input_shape"] = [None, *self._stack.shapes()[0]]
+        return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Sequential:
+        """A new model, with weights of its own, of the layers that `get_config` described."""
+        if not isinstance(config, Mapping) or not {"layers"} <= config.keys() <= _CONFIG:
+            given = list(config) if isinstance(config, Mapping) else config
+            raise ValueError(
+                f"config must be a dict with the keys {', '.join(sorted(_CONFIG))}, got {given!r}"
+            )
+        model = cls(
+            [deserialize(layer, Layer.registry) for layer in config["layers"]], name=config.get("name")
+        )
+        if config.get("build_input_shape") is not None:
+            model.build(config["build_input_shape"])
+        return model
+
+    def to_json(self, **options: Any) -> str:
+        """`get_config` as JSON, for `nnc.models.model_from_json`; options are those of `json.dumps`."""
+        return json.dumps({"class_name": "Sequential", "config": self.get_config()}, **options)
 
     def __repr__(self) -> str:
         return summary.text(self._stack, self._engine.compiled)

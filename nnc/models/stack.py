@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from nnc._config import refusal
 from nnc._locks import ModelLock
 from nnc.layers import InputLayer, Layer
+from nnc.layers.base import WeightStore
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -54,6 +55,13 @@ class Stack:
         self.layers: list[Layer] = []
         self.input: InputLayer | None = None
         self.input_shape: Shape | None = None
+        self.store: weakref.ref[WeightStore] | None = None
+
+    def keep_weights_in(self, store: WeightStore) -> None:
+        """Tell the layers where their weights are."""
+        self.store = weakref.ref(store)
+        for layer in self.layers:
+            layer._store = self.store
 
     def add(self, layer: Layer) -> None:
         """Put a layer behind the last one; see `Sequential.add`."""
@@ -72,8 +80,9 @@ class Stack:
             self.input_shape = self.input_shape or shape
         if layer.name is None:
             layer.name = next(name for name in _names(layer.auto_name) if name not in names)
+        layer.learns = layer.trainable
         self.layers.append(layer)
-        _owners[layer] = weakref.ref(self)
+        _owners[layer], layer._store = weakref.ref(self), self.store
 
     def _begin_with(self, layer: InputLayer) -> None:
         if self.layers or self.input is not None:
@@ -107,6 +116,7 @@ class Stack:
         if not self.layers and self.input is None:
             self.input_shape = None
         del _owners[layer]
+        layer._store = None
         return layer
 
     def get(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -167,21 +177,34 @@ class Stack:
 
     def rows(self, n_layers: int | None = None) -> list[dict[str, Any]]:
         """The rows of a plan of all layers, or of the first `n_layers`."""
-        return [row for layer in self.layers[:n_layers] for row in layer.rows()]
+        return [row | _options(layer) for layer in self.layers[:n_layers] for row in layer.rows()]
 
     def weights(self, n_layers: int | None = None) -> list[Weight]:
         """Every weight of the layers, or of the first `n_layers`, in the order of a plan's parameters."""
         self.shapes()
         return [
-            Weight(str(layer.name), name, shape, trainable)
+            Weight(str(layer.name), name, shape, layer.learns and name not in layer.non_trainable)
             for layer in self.layers[:n_layers]
-            for (name, shape, _), trainable in zip(layer.weights_spec(), layer.trainable_flags, strict=True)
+            for name, shape, _ in layer.weights_spec()
         ]
+
+    def changed(self) -> list[Layer]:
+        """The layers whose `trainable` was changed after the model was compiled."""
+        return [layer for layer in self.layers if layer.learns != layer.trainable]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"store": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         for layer in self.layers:
             _owners[layer] = weakref.ref(self)
+
+
+def _options(layer: Layer) -> dict[str, Any]:
+    """What every kind of row may say of its layer, where it is not the usual."""
+    frozen = {} if layer.learns else {"trainable": False}
+    return frozen if layer.seed is None else frozen | {"seed": layer.seed}
 
 
 def _build(layer: Layer, shape: Shape, before: Sequence[Layer]) -> Shape:

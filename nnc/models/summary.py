@@ -26,16 +26,21 @@ def _totals(stack: Stack) -> list[str]:
     if not stack.built:
         return ["not built yet: it takes its shape from an Input layer, build((None, ...)) or the first data"]
     counts = {"Total": 0, "Trainable": 0, "Non-trainable": 0}
-    for weight in stack.weights():
-        for kind in ("Total", "Trainable" if weight.trainable else "Non-trainable"):
+    flags = [flag for layer in stack.layers for flag in layer.trainable_flags]
+    for weight, trainable in zip(stack.weights(), flags, strict=True):
+        for kind in ("Total", "Trainable" if trainable else "Non-trainable"):
             counts[kind] += math.prod(weight.shape)
     return [f"{name} params: {n:,} ({n * 4 / 1024:,.2f} KB)" for name, n in counts.items()]
 
 
-def table(stack: Stack) -> str:
-    """The table of `Sequential.summary`."""
+def table(stack: Stack, width: int = 0, show_trainable: bool = False) -> str:
+    """The table of `Sequential.summary`, at least `width` wide."""
     rows = [_HEAD, *_rows(stack)]
+    if show_trainable:
+        marks = ["Trainable", *("yes" if layer.trainable else "no" for layer in stack.layers)]
+        rows = [(a, b, f"{c}  {mark:<9}") for (a, b, c), mark in zip(rows, marks, strict=True)]
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    widths[0] += max(0, width - sum(widths) - 6)
     lines = [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in rows]
     totals = [f"  {line}" for line in _totals(stack)]
     rule = "  " + "-" * (sum(widths) + 4)

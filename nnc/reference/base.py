@@ -4,6 +4,7 @@
     layer.n_outputs                        features of a row after the layer
     layer.shapes                           {name: shape} of its parameters
     layer.penalties                        [(l1, l2)] of its parameters
+    layer.learns                           bool: the row's "trainable", which may be left out where it is true
     layer.trainable                        [bool] of its parameters: is each learned along its gradient?
     y, kept = layer.forward(x, parameters, noise)              x (B, n_inputs) -> y (B, n_outputs)
     dx, gradients = layer.backward(dy, parameters, kept)       dL/dy -> dL/dx, dL/d parameter for each
@@ -43,6 +44,7 @@ class Layer:
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.penalties: list[tuple[float, float]] = []
         self.precision: str = row.get("precision", "float32")  # of its products
+        self.learns = bool(row.get("trainable", True))  # a frozen layer's parameters stay, penalties left out
 
     @property
     def trainable(self) -> list[bool]:

@@ -178,12 +178,16 @@ def binary_crossentropy(spec, y, a):
 
 
 def categorical_crossentropy(spec, y, a):
-    """The probabilities of a row are taken as given: Keras divides them by their sum first, nnc does not."""
+    """Of probabilities a, which are divided by the sum of their row first where "param" asks for it."""
     y = y * (1.0 - spec["label_smoothing"]) + spec["label_smoothing"] / a.shape[1]
     if spec["from_logits"]:
         return -np.sum(y * log_softmax(a), axis=1), y.sum(axis=1, keepdims=True) * softmax(a) - y
-    p = np.clip(a, CLIP, 1.0 - CLIP)
-    return -np.sum(y * np.log(p), axis=1), np.where(p == a, -y / p, 0.0)
+    total = a.sum(axis=1, keepdims=True) if spec["param"] else np.ones((len(a), 1))
+    q = a / total
+    p = np.clip(q, CLIP, 1.0 - CLIP)
+    dq = np.where(p == q, -y / p, 0.0)
+    da = (dq - np.sum(dq * q, axis=1, keepdims=True)) / total if spec["param"] else dq
+    return -np.sum(y * np.log(p), axis=1), da
 
 
 def poisson(spec, y, a):

@@ -263,7 +263,8 @@ class Normalization(Layer):
 
 
 class BatchNormalization(Normalization):
-    """`batch_normalization` of each channel: by the batch in training, by moving statistics in inference.
+    """`batch_normalization` of each channel: by the batch in training, by moving statistics in inference and
+    where the layer is frozen.
 
     With a training step, moving = momentum moving + (1 - momentum) batch, for the mean and the variance.
     """
@@ -288,7 +289,7 @@ class BatchNormalization(Normalization):
         return named.get("gamma"), named.get("beta"), options
 
     def forward(self, x, parameters, noise):
-        training = noise is not None
+        training = noise is not None and self.learns
         gamma, beta, options = self.options(parameters, training)
         x, shape = x.reshape(-1, self.row["group"]), x.shape
         return batch_normalization(x, gamma, beta, **options).reshape(shape), (x, training)

@@ -111,8 +111,12 @@ class Plan:
 
         self.parameter_names = [name for layer in self._layers for name in layer.shapes]
         self.parameter_shapes = [shape for layer in self._layers for shape in layer.shapes.values()]
-        self.parameter_trainable = [flag for layer in self._layers for flag in layer.trainable]
-        self._penalties = [pair for layer in self._layers for pair in layer.penalties]
+        self.parameter_trainable = [
+            flag and layer.learns for layer in self._layers for flag in layer.trainable
+        ]
+        self._penalties = [
+            pair if layer.learns else (0.0, 0.0) for layer in self._layers for pair in layer.penalties
+        ]
         self._parameters = [np.zeros(shape) for shape in self.parameter_shapes]
         self.n_slots = len(slot_names(optimizer)) if optimizer else 0
         self._slots = [[np.zeros(shape) for shape in shapes] for shapes in self._slot_shapes()]
@@ -164,7 +168,8 @@ class Plan:
         """Send x (B, n_inputs) through every layer; return each layer's input, the outputs, the tape."""
         values, tape = [np.asarray(x, np.float64)], []
         for layer, parameters in self._layer_parameters():
-            y, kept = layer.forward(values[-1], parameters, noise)
+            own = noise and (layer.row.get("seed", noise[0]), *noise[1:])
+            y, kept = layer.forward(values[-1], parameters, own)
             values.append(y)
             tape.append(kept)
         return values, tape
@@ -174,7 +179,7 @@ class Plan:
         gradients: list[Array] = []
         for (layer, parameters), kept in reversed(list(zip(self._layer_parameters(), tape, strict=False))):
             d, of_layer = layer.backward(d, parameters, kept)
-            gradients = of_layer + gradients
+            gradients = (of_layer if layer.learns else [np.zeros_like(w) for w in parameters]) + gradients
         penalties = zip(gradients, self._parameters, self._penalties, strict=True)
         return [g + penalty_factor * (l1 * np.sign(w) + 2.0 * l2 * w) for g, w, (l1, l2) in penalties]
 
@@ -201,7 +206,7 @@ class Plan:
         """Apply a step: what is trainable moves along its gradient, the rest takes its layer's new values."""
         states: list[Array] = []
         for (layer, parameters), kept in zip(self._layer_parameters(), tape, strict=True):
-            states += layer.new_state(parameters, kept)
+            states += layer.new_state(parameters, kept) if layer.learns else parameters
         gradients, new_state = clip(self._optimizer, gradients), iter(states)
         everything = zip(self._parameters, self.parameter_trainable, gradients, self._slots, strict=True)
         for w, trainable, g, slots in everything:
@@ -414,7 +419,7 @@ class Plan:
         Returns
         -------
         list of ndarray of float64
-            Of `parameter_shapes`; zeros, plus penalties, for parameters that are not trainable.
+            Of `parameter_shapes`; zeros for parameters that are not trainable.
 
         Raises
         ------

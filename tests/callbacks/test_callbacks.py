@@ -241,8 +241,8 @@ def test_best_weights_whatever_ends_the_run(end, backend):
     assert best.best_epoch == 0 and has_weights(model, weights[0])
 
 
-def test_missing_number_is_a_warning():
-    with pytest.warns(UserWarning, match="EarlyStopping watches 'val_loss', but the logs have loss, mae"):
+def test_missing_number_ends_the_run():
+    with pytest.raises(ValueError, match="EarlyStopping watches 'val_loss', but the logs have loss, mae"):
         model_for().fit(X, Y, verbose=0, callbacks=callbacks.EarlyStopping())
 
 

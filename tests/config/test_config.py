@@ -327,7 +327,7 @@ def test_numbers_of_numpy_become_pythons():
         (lambda: layers.Input((28.0, 28)), "shape", TypeError),
         (lambda: layers.Dropout(1.0), "rate", ValueError),
         (lambda: layers.Dropout(-0.1), "rate", ValueError),
-        (lambda: layers.Dropout(0.5, seed=1), "seed", ValueError),
+        (lambda: layers.Dropout(0.5, seed=-1), "seed", ValueError),
         (lambda: layers.Dropout(0.5, noise_shape=(1,)), "noise_shape", ValueError),
         (lambda: layers.ReLU(max_value=6.0), "max_value", ValueError),
         (lambda: layers.ReLU(threshold=1.0), "threshold", ValueError),

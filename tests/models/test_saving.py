@@ -130,7 +130,7 @@ def test_resumed_in_another_process(tmp_path):
 
 
 def test_before_training_and_before_building(tmp_path, backend):
-    for layers_ in ([layers.Dense(3, "softmax")], [layers.Dense(3, input_dim=5)]):
+    for layers_ in ([layers.Dense(3, "softmax")], [layers.Dense(3, "softmax", input_dim=5)]):
         model = Sequential(layers_, seed=4)
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], backend=backend)
         model.save(tmp_path / "model")
@@ -194,7 +194,7 @@ def test_weights(tmp_path, backend):
         assert digest(other) == digest(model) and other.optimizer.iterations == 0
     unbuilt = Sequential([layers.Dense(6), layers.PReLU(), layers.Dense(3, use_bias=False)])
     unbuilt.load_weights(tmp_path / "weights")
-    assert unbuilt.input_shape == (5,) and len(unbuilt.get_weights()) == 4
+    assert unbuilt.input_shape == (None, 5) and len(unbuilt.get_weights()) == 4
     with pytest.raises(
         ValueError, match=r"weights of .* not this model's: set_weights takes 2 arrays .* got 4"
     ):

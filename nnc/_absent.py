@@ -1,0 +1,72 @@
+"""What Keras has and nnc has not, and what to use in its place: the answers of the modules' __getattr__."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nnc._config import did_you_mean
+
+_RECURRENT = "nnc has no recurrent layers; for short sequences use Conv1D or Flatten with Dense"
+_GRAPH = "nnc has Sequential alone: a chain of layers from one input to one output"
+_TEXT = "nnc has no layers for text or tables; encode them as numbers first (scikit-learn's preprocessing)"
+_ATTENTION = "nnc has no attention; its layers are listed in nnc.layers"
+_TRAINING = "models are trained by fit; for steps of your own use gradients and set_weights"
+_LOGGING = "use CSVLogger, or a Callback with on_epoch_end"
+_DATASETS = "nnc.datasets has iris, mnist and fashion_mnist; fit takes NumPy arrays and iterables of batches"
+
+_WAYS_OUT = {
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "TimeDistributed"), _RECURRENT),
+    **dict.fromkeys(
+        ("Model", "Functional", "Add", "Concatenate", "Multiply", "Average", "Subtract", "Lambda", "Layer"),
+        _GRAPH,
+    ),
+    **dict.fromkeys(
+        ("Embedding", "TextVectorization", "StringLookup", "IntegerLookup", "CategoryEncoding", "Hashing"),
+        _TEXT,
+    ),
+    **dict.fromkeys(("MultiHeadAttention", "Attention", "AdditiveAttention"), _ATTENTION),
+    **dict.fromkeys(
+        (
+            "Conv3D",
+            "Conv2DTranspose",
+            "Conv1DTranspose",
+            "SeparableConv2D",
+            "DepthwiseConv2D",
+            "MaxPooling3D",
+        ),
+        "of convolutions nnc has Conv1D and Conv2D",
+    ),
+    "UpSampling2D": "nnc has convolutions, poolings, ZeroPadding2D and random transformations",
+    "GroupNormalization": "use BatchNormalization or LayerNormalization",
+    "GradientTape": _TRAINING,
+    "ops": "use NumPy; a loss or metric of your own is a function of arrays",
+    "backend": "nnc has one backend, its C core, and nnc.reference; compile(backend=...) chooses",
+    "config": "nnc computes in float32; see nnc.show_config and nnc.set_num_threads",
+    "mixed_precision": "nnc computes in float32",
+    "distribution": "nnc trains in one process; nnc.search uses many",
+    "applications": "nnc is for small networks and has no pretrained models",
+    "preprocessing": "read images with another library, such as Pillow, into NumPy arrays",
+    "image_dataset_from_directory": _DATASETS,
+    "TensorBoard": _LOGGING,
+    "RemoteMonitor": _LOGGING,
+    "BackupAndRestore": "use ModelCheckpoint, nnc.load_model and fit(initial_epoch=...)",
+    "SwapEMAWeights": "nnc keeps no moving averages of weights",
+    "plot_model": "use Sequential.summary",
+    "Ftrl": "nnc has SGD, Adam, AdamW, RMSprop and those listed in nnc.optimizers",
+    "Adadelta": "nnc has SGD, Adam, AdamW, RMSprop and those listed in nnc.optimizers",
+    "Adafactor": "nnc has SGD, Adam, AdamW, RMSprop and those listed in nnc.optimizers",
+    "LossScaleOptimizer": "nnc computes in float32 and needs no scaling of the loss",
+    "OrthogonalRegularizer": "use L1, L2 or L1L2",
+    "register_keras_serializable": "files of nnc name no classes but nnc's own",
+    "custom_object_scope": "files of nnc name no classes but nnc's own",
+}
+
+
+def no_attribute(module: str, name: str, known: Iterable[str]) -> AttributeError:
+    """The error for a name that `module` has not: what to use in its place, or what may have been meant."""
+    public = [each for each in known if not each.startswith("_")]
+    way_out = _WAYS_OUT.get(name)
+    return AttributeError(
+        f"module {module!r} has no attribute {name!r}"
+        + (f": {way_out}" if way_out else did_you_mean(name, public))
+    )

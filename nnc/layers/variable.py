@@ -1,0 +1,93 @@
+"""A weight as a layer shows it: an array that lies in the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+class Holder(Protocol):
+    """What holds a layer's weights."""
+
+    name: str | None
+
+    @property
+    def weight_names(self) -> list[str]: ...
+    @property
+    def trainable_flags(self) -> list[bool]: ...
+    def get_weights(self) -> list[np.ndarray]: ...
+    def set_weights(self, weights: list[ArrayLike]) -> None: ...
+
+
+class Variable:
+    """One weight of a layer. NumPy's functions take it for the array that it is at that moment.
+
+    Attributes
+    ----------
+    name, path : str
+        Such as "kernel" and "dense/kernel".
+    trainable : bool
+        Whether training moves it by its gradient.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.Input((2,)), nnc.layers.Dense(1, kernel_initializer="ones")])
+    >>> kernel = model.layers[0].kernel
+    >>> kernel.assign(2 * kernel.numpy())
+    >>> model.layers[0].get_weights()[0].tolist()
+    [[2.0], [2.0]]
+    """
+
+    def __init__(self, layer: Holder, index: int) -> None:
+        self._layer, self._index = layer, index
+
+    @property
+    def name(self) -> str:
+        return self._layer.weight_names[self._index]
+
+    @property
+    def path(self) -> str:
+        return f"{self._layer.name}/{self.name}"
+
+    @property
+    def trainable(self) -> bool:
+        return self._layer.trainable_flags[self._index]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.numpy().shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.numpy().dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.numpy().ndim
+
+    def numpy(self) -> np.ndarray:
+        """A copy of its values."""
+        return self._layer.get_weights()[self._index]
+
+    def assign(self, value: ArrayLike) -> None:
+        """Take other values, of the same shape."""
+        weights: list[ArrayLike] = [*self._layer.get_weights()]
+        weights[self._index] = value
+        self._layer.set_weights(weights)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def __len__(self) -> int:
+        return len(self.numpy())
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.numpy()[key]
+
+    def __repr__(self) -> str:
+        return f"<Variable {self.path}, shape {self.shape}, {self.dtype}>"

@@ -1,0 +1,10 @@
+"""RMSprop, centered, with momentum"""
+
+import keras
+from keras import layers
+
+model = keras.Sequential([keras.Input((6,)), layers.Dense(8, activation="elu"), layers.Dense(1)])
+start(model)
+model.compile(optimizer=keras.optimizers.RMSprop(0.01, momentum=0.5, centered=True), loss="mae")
+history = model.fit(x, t, epochs=5, batch_size=16, shuffle=False, verbose=0)
+result = {"history": history.history, "outputs": model.predict(x, verbose=0)}
