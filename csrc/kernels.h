@@ -37,6 +37,8 @@ enum nnc_loss_kernel {
     LOSS_categorical_crossentropy,
     LOSS_categorical_crossentropy_logits,
     LOSS_margin_hinge,
+    LOSS_categorical_hinge,
+    LOSS_cosine_similarity,
     N_LOSSES
 };
 
@@ -122,7 +124,11 @@ struct nnc_hyper {
     float momentum;
     bool nesterov;
     float rest_1, rest_2; /* 1 - beta_1, 1 - beta_2 */
+    float beta_2;
     float epsilon;
+    float adamax_rate;  /* learning_rate / (1 - beta_1^t) */
+    float unbias_2;     /* 1 / (1 - beta_2^t) */
+    float nadam_m, nadam_g; /* what m and the gradient count, see nnc/optimizers.py */
     float adam_rate;    /* learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t) */
     bool amsgrad;
     float rho, rest_rho; /* rho, 1 - rho */

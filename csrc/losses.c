@@ -13,6 +13,8 @@ static const char *const names[N_LOSSES] = {
     [LOSS_categorical_crossentropy] = "categorical_crossentropy",
     [LOSS_categorical_crossentropy_logits] = "categorical_crossentropy_logits",
     [LOSS_margin_hinge] = "margin_hinge",
+    [LOSS_categorical_hinge] = "categorical_hinge",
+    [LOSS_cosine_similarity] = "cosine_similarity",
 };
 
 /* The losses that have a second kernel, which works on logits, and the activation that makes logits into outputs; linear

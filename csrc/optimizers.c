@@ -57,9 +57,28 @@ nnc_status nnc_optimizer_read(struct nnc_optimizer *optimizer, const nnc_spec *s
     return NNC_INVALID;
 }
 
+/* beta_1 (1 - 0.96^t / 2), how much of m is kept at step t of Nadam, counted from 1. */
+static double nadam_share(double beta_1, double t) {
+    return beta_1 * (1 - 0.5 * pow(0.96, t));
+}
+
+/* Their product up to step t; behind 1000 they are beta_1 to the last bit. */
+static double nadam_product(double beta_1, double t) {
+    double product = 1;
+    for (double i = 1; i <= t && i <= 1000; i++) product *= nadam_share(beta_1, i);
+    return t > 1000 ? product * pow(beta_1, t - 1000) : product;
+}
+
 struct nnc_hyper nnc_hyper_of(const struct nnc_optimizer *o, float learning_rate, uint64_t step) {
     const double t = (double)step + 1, rate = (double)learning_rate;
+    const bool is_nadam = o->rule == OPTIMIZER_nadam;
+    const double product = is_nadam ? nadam_product(o->beta_1, t) : 0, next = nadam_share(o->beta_1, t + 1);
     return (struct nnc_hyper){
+        .beta_2 = (float)o->beta_2,
+        .adamax_rate = (float)(rate / (1 - pow(o->beta_1, t))),
+        .unbias_2 = (float)(1 / (1 - pow(o->beta_2, t))),
+        .nadam_m = (float)(next / (1 - product * next)),
+        .nadam_g = (float)((1 - nadam_share(o->beta_1, t)) / (1 - product)),
         .learning_rate = learning_rate,
         .keep = (float)(1 - o->weight_decay * rate),
         .momentum = (float)o->momentum,

@@ -29,10 +29,11 @@ class Activation(_config.Config):
     ----------
     name : str
         One of `activations.names`: "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh",
-        "silu", "sigmoid", "tanh", "softplus", "softmax".
+        "silu", "sigmoid", "tanh", "softplus", "mish", "softsign", "hard_sigmoid", "capped_relu", "softmax".
     alpha : float, optional
         The parameter: the slope below zero of leaky_relu (at least 0; 0.2 unless given, as in Keras), the
-        height of elu (above 0; 1 unless given). The others have none.
+        height of elu (above 0; 1 unless given), the limit of capped_relu (above 0; 6 unless given: Keras's
+        relu6). The others have none.
 
     Attributes
     ----------
@@ -94,7 +95,7 @@ class Activation(_config.Config):
 
 # name -> (name, formula, default alpha, interval of alpha)
 _table: dict[str, tuple[str, str, float, str | None]] = {}
-_aliases = {"swish": "silu"}
+_aliases = {"swish": "silu", "relu6": "capped_relu"}
 
 
 def _row(name: str, formula: str, alpha: float = 0.0, interval: str | None = None) -> Activation:
@@ -113,6 +114,10 @@ silu = _row("silu", "z / (1 + exp(-z))")
 sigmoid = _row("sigmoid", "1 / (1 + exp(-z))")
 tanh = _row("tanh", "tanh(z)")
 softplus = _row("softplus", "log(1 + exp(z))")
+mish = _row("mish", "z tanh(log(1 + exp(z)))")
+softsign = _row("softsign", "z / (1 + |z|)")
+hard_sigmoid = _row("hard_sigmoid", "min(max(z / 6 + 1 / 2, 0), 1)")
+capped_relu = _row("capped_relu", "min(max(z, 0), alpha)", alpha=6.0, interval="(0, inf)")
 softmax = _row("softmax", "exp(z_j) / sum_k exp(z_k)")
 
 names = tuple(_table)
@@ -143,7 +148,7 @@ def get(identifier: ActivationLike) -> Activation:
     Traceback (most recent call last):
     ...
     ValueError: activation must be one of linear, relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, \
-sigmoid, tanh, softplus, softmax, got 'rleu'; did you mean 'relu'?
+sigmoid, tanh, softplus, mish, softsign, hard_sigmoid, capped_relu, softmax, got 'rleu'; did you mean 'relu'?
     """
     return Activation.get(identifier)
 

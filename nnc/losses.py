@@ -335,6 +335,119 @@ class MarginHinge(Loss):
         self.margin = self.param = _config.number("margin", margin, "[0, inf)")
 
 
+class LogCosh(Loss):
+    """l = mean_j log(cosh(a_j - y_j)): a parabola near the target, a line far from it.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> round(losses.LogCosh()([[0.0]], [[1.0]]), 6)
+    0.433781
+    """
+
+    aliases = ("logcosh",)
+    rule = "log_cosh"
+
+
+class Hinge(Loss):
+    """l = mean_j max(0, 1 - y_j a_j), for y of -1 and 1; 0 stands for -1.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> losses.Hinge()([[0.0, 1.0]], [[0.5, 0.5]])
+    1.0
+    """
+
+    rule = "hinge"
+
+
+class SquaredHinge(Loss):
+    """l = mean_j max(0, 1 - y_j a_j)^2, for y of -1 and 1; 0 stands for -1.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> losses.SquaredHinge()([[0.0, 1.0]], [[0.5, 0.5]])
+    1.25
+    """
+
+    rule = "squared_hinge"
+
+
+class CategoricalHinge(Loss):
+    """l = max(0, 1 - sum_j y_j a_j + max_j (1 - y_j) a_j), for y as one-hot rows.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> losses.CategoricalHinge()([[0, 1, 0]], [[0.5, 1.0, 0.0]])
+    0.5
+    """
+
+    rule = "categorical_hinge"
+    whole_rows = True
+
+
+class KLDivergence(Loss):
+    """l = sum_j y_j log(y_j / a_j), y and a clipped to [1e-7, 1].
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> round(losses.KLDivergence()([[0.5, 0.5]], [[0.25, 0.75]]), 6)
+    0.143841
+    """
+
+    identifier = "kl_divergence"
+    aliases = ("kld", "kullback_leibler_divergence")
+    rule = "kl_divergence"
+    probabilities = True
+    target_range = (0.0, 1.0)
+
+
+class MeanAbsolutePercentageError(Loss):
+    """l = 100 mean_j |a_j - y_j| / max(|y_j|, 1e-7).
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> losses.MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 4.0]])
+    25.0
+    """
+
+    aliases = ("mape",)
+    rule = "mean_absolute_percentage_error"
+
+
+class MeanSquaredLogarithmicError(Loss):
+    """l = mean_j (log(1 + a_j) - log(1 + y_j))^2, negative a and y taken for 0.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> round(losses.MeanSquaredLogarithmicError()([[0.0]], [[1.0]]), 6)
+    0.480453
+    """
+
+    aliases = ("msle",)
+    rule = "mean_squared_logarithmic_error"
+
+
+class CosineSimilarity(Loss):
+    """l = -sum_j y_j a_j / (|y| |a|): -1 where they point in the same direction.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> round(losses.CosineSimilarity()([[0.0, 1.0]], [[3.0, 4.0]]), 6)
+    -0.8
+    """
+
+    rule = "cosine_similarity"
+    whole_rows = True
+
+
 class FunctionLoss(Loss):
     """A loss written in Python: f(y_true, y_pred) -> (value, gradient).
 

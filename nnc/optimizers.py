@@ -116,6 +116,8 @@ class Optimizer(_config.Config):
         spec: dict[str, Any] = {"name": self.rule, "slots": self.slot_names()}
         for cls in self.registry.values():
             for option, default in cls.arguments().items():
+                if option == "initial_accumulator_value":  # Adagrad's, part of its epsilon
+                    continue
                 given = getattr(self, option, None)
                 spec[option] = (False if isinstance(default, bool) else 0.0) if given is None else given
         del spec["learning_rate"]
@@ -332,6 +334,178 @@ class AdamW(Adam):
             global_clipnorm,
             **options,
         )
+
+
+class Adagrad(Optimizer):
+    """The gradient divided by the root of the sum of its squares so far.
+
+    ``s += g^2;  w -= lr * g / sqrt(initial_accumulator_value + s + epsilon)``.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        At least 0.
+    initial_accumulator_value : float
+        At least 0.
+    epsilon : float
+        At least 0.
+    weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
+        As in `SGD`.
+
+    References
+    ----------
+    Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization",
+    JMLR 12, 2011.
+    """
+
+    rule = "adagrad"
+    slots: ClassVar[Slots] = {"s": None}
+
+    def __init__(
+        self,
+        learning_rate: float | schedules.Schedule = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
+        self.initial_accumulator_value = _config.number(
+            "initial_accumulator_value", initial_accumulator_value, "[0, inf)"
+        )
+        self.epsilon = _config.number("epsilon", epsilon, "[0, inf)")
+
+    def spec(self) -> dict[str, Any]:
+        """As of every optimizer; the sum counts from 0, and what it should begin with is added to epsilon."""
+        return super().spec() | {"epsilon": self.initial_accumulator_value + self.epsilon}
+
+
+class Adamax(Optimizer):
+    """`Adam` by the largest gradient in place of the mean of its square.
+
+    ``m += (1 - beta_1) (g - m);  u = max(beta_2 u, |g|);  w -= lr / (1 - beta_1^t) * m / (u + epsilon)``.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        At least 0.
+    beta_1, beta_2 : float
+        In [0, 1).
+    epsilon : float
+        At least 0.
+    weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
+        As in `SGD`.
+
+    References
+    ----------
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, section 7.
+    """
+
+    rule = "adamax"
+    slots: ClassVar[Slots] = {"m": None, "u": None}
+
+    def __init__(
+        self,
+        learning_rate: float | schedules.Schedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
+        self.beta_1 = _config.number("beta_1", beta_1, "[0, 1)")
+        self.beta_2 = _config.number("beta_2", beta_2, "[0, 1)")
+        self.epsilon = _config.number("epsilon", epsilon, "[0, inf)")
+
+
+class Nadam(Optimizer):
+    """`Adam` with Nesterov's momentum.
+
+    With c_t = beta_1 (1 - 0.96^t / 2) and C_t the product of c_1, ..., c_t::
+
+        m += (1 - beta_1) (g - m);  v += (1 - beta_2) (g^2 - v)
+        w -= lr (c_(t+1) m / (1 - C_(t+1)) + (1 - c_t) g / (1 - C_t)) / (sqrt(v / (1 - beta_2^t)) + epsilon)
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        At least 0.
+    beta_1, beta_2 : float
+        In [0, 1).
+    epsilon : float
+        At least 0.
+    weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
+        As in `SGD`.
+
+    References
+    ----------
+    Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016.
+    """
+
+    rule = "nadam"
+    slots: ClassVar[Slots] = {"m": None, "v": None}
+
+    def __init__(
+        self,
+        learning_rate: float | schedules.Schedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
+        self.beta_1 = _config.number("beta_1", beta_1, "[0, 1)")
+        self.beta_2 = _config.number("beta_2", beta_2, "[0, 1)")
+        self.epsilon = _config.number("epsilon", epsilon, "[0, inf)")
+
+
+class Lion(Optimizer):
+    """Steps of one size in the direction of the signs.
+
+    ``w -= lr * sign(beta_1 m + (1 - beta_1) g);  m = beta_2 m + (1 - beta_2) g``.
+
+    Parameters
+    ----------
+    learning_rate : float or Schedule
+        At least 0.
+    beta_1, beta_2 : float
+        In [0, 1).
+    weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
+        As in `SGD`.
+
+    References
+    ----------
+    Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023.
+    """
+
+    rule = "lion"
+    slots: ClassVar[Slots] = {"m": None}
+
+    def __init__(
+        self,
+        learning_rate: float | schedules.Schedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
+        self.beta_1 = _config.number("beta_1", beta_1, "[0, 1)")
+        self.beta_2 = _config.number("beta_2", beta_2, "[0, 1)")
 
 
 registry = _config.close(Optimizer, globals())

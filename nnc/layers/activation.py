@@ -38,12 +38,14 @@ class Activation(Layer):
 
 
 class ReLU(Activation):
-    """a = max(z, 0) + negative_slope min(z, 0).
+    """a = max(z, 0) + negative_slope min(z, 0), or min(max(z, 0), max_value).
 
     Parameters
     ----------
-    max_value, threshold : None, 0
-        nnc's ReLU has no upper limit and bends at 0.
+    max_value : float, optional
+        The upper limit, above 0; only where negative_slope is 0.
+    threshold : float
+        Only 0: nnc's ReLU bends there.
     negative_slope : float
         At least 0.
     name : str, optional
@@ -51,21 +53,24 @@ class ReLU(Activation):
 
     def __init__(
         self,
-        max_value: None = None,
+        max_value: float | None = None,
         negative_slope: float = 0.0,
         threshold: float = 0.0,
         name: str | None = None,
         **options: Any,
     ) -> None:
-        if max_value is not None:
-            raise _config.refusal("max_value", "None: nnc's ReLU has no upper limit", max_value)
-        self.max_value = None
+        self.max_value = None if max_value is None else _config.number("max_value", max_value, "(0, inf)")
         self.negative_slope = _config.number("negative_slope", negative_slope, "[0, inf)")
         self.threshold = _config.number("threshold", threshold)
         if self.threshold != 0.0:
             raise _config.refusal("threshold", "0: nnc's ReLU bends at 0", threshold)
+        if self.max_value is not None and self.negative_slope > 0.0:
+            raise _config.refusal("max_value", "None beside a negative_slope", max_value)
         leaky = activations.Activation("leaky_relu", self.negative_slope)
-        super().__init__(leaky if self.negative_slope > 0.0 else activations.relu, name, **options)
+        if self.max_value is not None:
+            leaky = activations.Activation("capped_relu", self.max_value)
+        plain = self.negative_slope == 0.0 and self.max_value is None
+        super().__init__(activations.relu if plain else leaky, name, **options)
 
 
 class LeakyReLU(Activation):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from nnc import _config, activations, initializers, regularizers
+from nnc.layers import geometry
 from nnc.layers.base import Layer, Shape, Weight, activation_fields, penalty_fields
 
 
 class Dense(Layer):
     """a = f(x W + b), every output from every input.
 
-    Input (n, I), output (n, O); weights kernel W (I, O) and bias b (O,).
+    Input (n, ..., I), output (n, ..., O), the same W and b at every place of the axes between; weights kernel
+    W (I, O) and bias b (O,).
 
     Parameters
     ----------
@@ -35,9 +38,7 @@ class Dense(Layer):
     >>> layers.Dense(10, activation="softmax", kernel_initializer="he_normal")
     Dense(10, activation='softmax', kernel_initializer='he_normal')
     >>> layers.Dense(10).build((28, 28))
-    Traceback (most recent call last):
-    ...
-    ValueError: Dense(10) takes samples of one axis, got input_shape (28, 28): put a Flatten layer before it
+    (28, 10)
     """
 
     def __init__(
@@ -62,20 +63,22 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.Regularizer.get(bias_regularizer, "bias_regularizer")
 
     def sample_output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 1:
-            raise ValueError(
-                f"{self} takes samples of one axis, got input_shape {input_shape}: "
-                "put a Flatten layer before it"
-            )
-        return (self.units,)
+        return (*input_shape[:-1], self.units)
 
     def weights_spec(self) -> list[Weight]:
-        kernel = ("kernel", (*self._shapes()[0], self.units), self.kernel_initializer)
+        kernel = ("kernel", (self._shapes()[0][-1], self.units), self.kernel_initializer)
         bias = ("bias", (self.units,), self.bias_initializer)
         return [kernel, bias] if self.use_bias else [kernel]
 
     def rows(self) -> list[dict[str, Any]]:
-        row = {"kind": "dense", "units": self.units, "use_bias": self.use_bias, "group": self.units}
+        *places, features = self._shapes()[0]
+        row: dict[str, Any] = {"use_bias": self.use_bias, "group": self.units}
+        if places:  # a convolution whose window is one place
+            size = (1, 1)
+            window = geometry.window(self, (math.prod(places), 1, features), size, size, "valid")
+            row |= {"kind": "conv2d", "filters": self.units} | window
+        else:
+            row |= {"kind": "dense", "units": self.units}
         penalties = penalty_fields("kernel", self.kernel_regularizer) | penalty_fields(
             "bias", self.bias_regularizer
         )

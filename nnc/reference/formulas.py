@@ -58,6 +58,12 @@ def gelu_tanh_backward(z, da, alpha):
     return da * 0.5 * (1.0 + t + z * dt)
 
 
+def mish_slope(z):
+    """t + z (1 - t^2) sigmoid(z), t = tanh(ln(1 + e^z))."""
+    t = np.tanh(np.logaddexp(0.0, z))
+    return t + z * (1.0 - t * t) * sigmoid(z)
+
+
 def softmax(z: Array, alpha: float = 0.0) -> Array:
     """exp(z_j) / sum_k exp(z_k); subtracting the largest z changes nothing and keeps exp from overflowing."""
     e = np.exp(z - z.max(axis=-1, keepdims=True, initial=-np.inf))
@@ -127,6 +133,26 @@ ACTIVATIONS = {
         lambda z, alpha: np.logaddexp(0.0, z),
         "a",
         lambda a, da, alpha: da * -np.expm1(-a),
+    ),
+    "mish": (
+        lambda z, alpha: z * np.tanh(np.logaddexp(0.0, z)),
+        "z",
+        lambda z, da, alpha: da * mish_slope(z),
+    ),
+    "softsign": (
+        lambda z, alpha: z / (1.0 + np.abs(z)),
+        "a",
+        lambda a, da, alpha: da * (1.0 - np.abs(a)) ** 2,
+    ),
+    "hard_sigmoid": (
+        lambda z, alpha: np.clip(z / 6.0 + 0.5, 0.0, 1.0),
+        "a",
+        lambda a, da, alpha: np.where((a > 0) & (a < 1), da / 6.0, 0.0),
+    ),
+    "capped_relu": (
+        lambda z, alpha: np.clip(z, 0.0, alpha),
+        "a",
+        lambda a, da, alpha: np.where((a > 0) & (a < alpha), da, 0.0),
     ),
     "softmax": (  # the one whose outputs depend on each other: dz_j = a_j (da_j - sum_k a_k da_k)
         softmax,
@@ -210,6 +236,61 @@ def margin_hinge(spec, y, a):
     return np.sum(slack, axis=1, where=wrong), wrong - true * n_wrong
 
 
+def log_cosh(spec, y, a):
+    e = a - y
+    return np.mean(np.logaddexp(e, -e) - math.log(2.0), axis=1), np.tanh(e) / e.shape[1]
+
+
+def _slack(y, a):
+    """The targets -1 and 1, for which 0 stands for -1, and max(0, 1 - y a)."""
+    side = np.where(y == 0.0, -1.0, y)
+    return side, np.maximum(1.0 - side * a, 0.0)
+
+
+def hinge(spec, y, a):
+    side, slack = _slack(y, a)
+    return np.mean(slack, axis=1), np.where(slack > 0, -side, 0.0) / a.shape[1]
+
+
+def squared_hinge(spec, y, a):
+    side, slack = _slack(y, a)
+    return np.mean(slack * slack, axis=1), -2.0 * side * slack / a.shape[1]
+
+
+def kl_divergence(spec, y, a):
+    y, p = np.clip(y, CLIP, 1.0), np.clip(a, CLIP, 1.0)
+    return np.sum(y * np.log(y / p), axis=1), np.where(p == a, -y / p, 0.0)
+
+
+def mean_absolute_percentage_error(spec, y, a):
+    scale = 100.0 / np.maximum(np.abs(y), CLIP)
+    return np.mean(scale * np.abs(a - y), axis=1), scale * np.sign(a - y) / a.shape[1]
+
+
+def mean_squared_logarithmic_error(spec, y, a):
+    p = np.maximum(a, CLIP)
+    e = np.log1p(p) - np.log1p(np.maximum(y, CLIP))
+    return np.mean(e * e, axis=1), np.where(p == a, 2.0 * e / (1.0 + p), 0.0) / a.shape[1]
+
+
+def categorical_hinge(spec, y, a):
+    """Every wrong class should stay 1 below the true class: max(0, 1 - sum y a + max (1 - y) a)."""
+    rest = (1.0 - y) * a
+    high = rest.argmax(axis=1)[:, None] == np.arange(a.shape[1])
+    slack = 1.0 - np.sum(y * a, axis=1) + rest.max(axis=1)
+    active = ~(slack <= 0)  # a NaN is no right answer
+    return np.where(active, slack, 0.0), active[:, None] * (high * (1.0 - y) - y)
+
+
+def cosine_similarity(spec, y, a):
+    """-cos of the angle between y and a; norms below 1e-7 count as that."""
+    size = np.sqrt(np.sum(a * a, axis=1, keepdims=True))
+    u = a / np.maximum(size, CLIP)
+    v = y / np.maximum(np.sqrt(np.sum(y * y, axis=1, keepdims=True)), CLIP)
+    cosine = np.sum(u * v, axis=1, keepdims=True)
+    return -cosine[:, 0], -(v - np.where(size > CLIP, cosine * u, 0.0)) / np.maximum(size, CLIP)
+
+
 # name: function of (spec, y, a) giving each row's loss l (B,) and its gradient dl/da (B, N)
 LOSSES = {
     "mean_squared_error": mean_squared_error,
@@ -220,6 +301,14 @@ LOSSES = {
     "poisson": poisson,
     "euclidean": euclidean,
     "margin_hinge": margin_hinge,
+    "log_cosh": log_cosh,
+    "hinge": hinge,
+    "squared_hinge": squared_hinge,
+    "kl_divergence": kl_divergence,
+    "mean_absolute_percentage_error": mean_absolute_percentage_error,
+    "mean_squared_logarithmic_error": mean_squared_logarithmic_error,
+    "categorical_hinge": categorical_hinge,
+    "cosine_similarity": cosine_similarity,
 }
 
 

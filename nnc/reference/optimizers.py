@@ -58,8 +58,54 @@ def rmsprop(spec, w, g, slots, lr, t):
     w -= i
 
 
+def adagrad(spec, w, g, slots, lr, t):
+    """Duchi, Hazan and Singer 2011: s += g^2;  w -= lr g / sqrt(s + epsilon)."""
+    s = slots["s"]
+    s += g * g
+    w -= lr * g / np.sqrt(s + spec["epsilon"])
+
+
+def adamax(spec, w, g, slots, lr, t):
+    """Kingma and Ba 2015, section 7: m += (1 - beta_1) (g - m);  u = max(beta_2 u, |g|)
+    w -= lr / (1 - beta_1^t) m / (u + epsilon).
+    """
+    m, u = slots["m"], slots["u"]
+    m += (1.0 - spec["beta_1"]) * (g - m)
+    u[...] = np.maximum(spec["beta_2"] * u, np.abs(g))
+    w -= lr / (1.0 - spec["beta_1"] ** t) * m / (u + spec["epsilon"])
+
+
+def nadam(spec, w, g, slots, lr, t):
+    """Dozat 2016, with c_t = beta_1 (1 - 0.96^t / 2) and C_t their product up to t:
+
+    m += (1 - beta_1) (g - m);  v += (1 - beta_2) (g^2 - v)
+    w -= lr (c_{t+1} m / (1 - C_{t+1}) + (1 - c_t) g / (1 - C_t)) / (sqrt(v / (1 - beta_2^t)) + epsilon)
+    """
+    m, v = slots["m"], slots["v"]
+    m += (1.0 - spec["beta_1"]) * (g - m)
+    v += (1.0 - spec["beta_2"]) * (g * g - v)
+    c = spec["beta_1"] * (1.0 - 0.5 * 0.96 ** np.arange(1, t + 2))
+    ahead = c[-1] * m / (1.0 - np.prod(c)) + (1.0 - c[-2]) * g / (1.0 - np.prod(c[:-1]))
+    w -= lr * ahead / (np.sqrt(v / (1.0 - spec["beta_2"] ** t)) + spec["epsilon"])
+
+
+def lion(spec, w, g, slots, lr, t):
+    """Chen et al. 2023: w -= lr sign(beta_1 m + (1 - beta_1) g);  m = beta_2 m + (1 - beta_2) g."""
+    m = slots["m"]
+    w -= lr * np.sign(m + (1.0 - spec["beta_1"]) * (g - m))
+    m += (1.0 - spec["beta_2"]) * (g - m)
+
+
 # name: rule(spec, w, g, slots, lr, t), with slots {name: array} and t counting the steps from 1
-OPTIMIZERS = {"sgd": sgd, "adam": adam, "rmsprop": rmsprop}
+OPTIMIZERS = {
+    "sgd": sgd,
+    "adam": adam,
+    "rmsprop": rmsprop,
+    "adagrad": adagrad,
+    "adamax": adamax,
+    "nadam": nadam,
+    "lion": lion,
+}
 
 
 def slot_names(spec: dict) -> list[str]:

@@ -41,6 +41,7 @@ REQUIRED = {
     layers.Dropout: (0.5,),
     layers.Reshape: ((2, -1),),
     layers.Rescaling: (1 / 255,),
+    layers.Conv1D: (3, 2),
     layers.Conv2D: (3, 2),
     layers.SpatialDropout2D: (0.5,),
     layers.RandomTranslation: (0.1, 0.2),

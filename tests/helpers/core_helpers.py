@@ -44,6 +44,10 @@ BASE = {
 SETTINGS = {
     "sgd": [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}],
     "adam": [{}, {"amsgrad": True}],
+    "adagrad": [{}],
+    "adamax": [{}],
+    "nadam": [{}],
+    "lion": [{}],
     "rmsprop": [{}, {"momentum": 0.9}, {"centered": True}, {"centered": True, "momentum": 0.5}],
 }
 

@@ -108,6 +108,7 @@ def test_a_first_layer_may_say_its_input_shape(cls):
         layers.Dropout: (0.5,),
         layers.Reshape: ((2, -1),),
         layers.Rescaling: (2.0,),
+        layers.Conv1D: (3, 2),
         layers.Conv2D: (3, 2),
         layers.SpatialDropout2D: (0.5,),
         layers.RandomTranslation: (0.1, 0.1),

@@ -43,6 +43,10 @@ OPTIMIZERS = {
     ),
     "adamw": lambda: optimizers.AdamW(0.01),
     "rmsprop": lambda: optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+    "adagrad": lambda: optimizers.Adagrad(0.1),
+    "adamax": lambda: optimizers.Adamax(0.01),
+    "nadam": lambda: optimizers.Nadam(0.01),
+    "lion": lambda: optimizers.Lion(0.01),
 }
 
 

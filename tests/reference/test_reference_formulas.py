@@ -41,6 +41,11 @@ WORKED_ACTIVATIONS = {
     "tanh": ([LN2, 0.0], [0.6, 0.0], [0.64, 1.0]),
     # ln(1 + 3) ; derivative s(z)
     "softplus": ([LN3, 0.0], [2 * LN2, LN2], [0.75, 0.5]),
+    # tanh(ln(1 + e^0)) = tanh(ln 2) = 3/5, tanh(ln 4) = 15/17; slope t + z (1 - t^2) s(z)
+    "mish": ([0.0, LN3], [0.0, 15 * LN3 / 17], [0.6, 15 / 17 + LN3 * 64 / 289 * 0.75]),
+    "softsign": ([1.0, -3.0], [0.5, -0.75], [0.25, 0.0625]),
+    "hard_sigmoid": ([1.5, -4.0, 7.0], [0.75, 0.0, 1.0], [1 / 6, 0.0, 0.0]),
+    "capped_relu": ([0.125, -1.0, 7.0], [0.125, 0.0, 0.5], [1.0, 0.0, 0.0]),
     # 1 and 3 of 4; the gradient of a sum that is always 1
     "softmax": ([0.0, LN3], [0.25, 0.75], [0.0, 0.0]),
 }
@@ -135,6 +140,28 @@ WORKED_LOSSES = [
     ),
     # (1 - 2 ln(1 + 1e-7) + 3) / 2; gradient (1 - 2 / (1 + 1e-7)) / 2 and 1 / 2
     (loss_spec("poisson"), [[2.0, 0.0]], [[1.0, 3.0]], 2.0 - 1e-7 + 5e-15, [[-0.5 + 1e-7 - 1e-14, 0.5]]),
+    # ln cosh 0 = 0 and ln cosh(ln 3) = ln 5/3; tanh(ln 3) = 4/5
+    (loss_spec("log_cosh"), [[1.0, 0.0]], [[1.0, LN3]], (math.log(5.0) - LN3) / 2, [[0.0, 0.4]]),
+    # 1 - 1/4, and 0 stands for -1: 1 + 1/2; 2 is beyond the margin
+    (loss_spec("hinge"), [[1.0, 0.0, 1.0]], [[0.25, 0.5, 2.0]], 0.75, [[-1 / 3, 1 / 3, 0.0]]),
+    (loss_spec("squared_hinge"), [[1.0, -1.0, 1.0]], [[0.5, 0.5, 2.0]], 2.5 / 3, [[-1 / 3, 1.0, 0.0]]),
+    # ln(1/2 / 1/4) / 2 + ln(1/2 / 3/4) / 2; gradient -y / p
+    (
+        loss_spec("kl_divergence"),
+        [[0.5, 0.5]],
+        [[0.25, 0.75]],
+        LN2 - 0.5 * LN3,
+        [[-2.0, -2 / 3]],
+    ),
+    # 100 (1/2 + 1/4) / 2
+    (loss_spec("mean_absolute_percentage_error"), [[2.0, -4.0]], [[1.0, -3.0]], 37.5, [[-25.0, 12.5]]),
+    # (ln 4 - ln 2)^2; gradient 2 ln 2 / 4
+    (loss_spec("mean_squared_logarithmic_error"), [[1.0]], [[3.0]], LN2 * LN2, [[LN2 / 2]]),
+    # 1 - 1 + 1/2; and 3 is beyond the margin
+    (loss_spec("categorical_hinge"), [[0.0, 1.0, 0.0]], [[0.5, 1.0, 0.0]], 0.5, [[1.0, -1.0, 0.0]]),
+    (loss_spec("categorical_hinge"), [1], [[0.5, 3.0, 0.0]], 0.0, [[0.0, 0.0, 0.0]]),
+    # cos = 4 / 5; gradient -(y - 4/5 a / 5) / 5 = (12 / 125, -9 / 125)
+    (loss_spec("cosine_similarity"), [[0.0, 2.0]], [[3.0, 4.0]], -0.8, [[0.096, -0.072]]),
     # rows (1 + 4) / 2 and 4 / 2; gradient e / B
     (loss_spec("euclidean"), Y, A, 2.25, [[0.5, 1.0], [0.0, -1.0]]),
     # true 0: 1 - 2 + 1.5 = 0.5, and -1 is no slack; true 2: 1 - 1 + 1 = 1, and exactly 0 has no gradient
@@ -284,6 +311,14 @@ WORKED_UPDATES = [
         [2.0, 1.0],
         [0.0636708224309555, -0.4363291775690445],
     ),
+    # s = 1, 1 + 12: 1 - 0.5 / 2, 0.75 - 0.5 sqrt(12) / 4
+    (optimizer_spec("adagrad", epsilon=3.0), 0.5, [1.0, math.sqrt(12.0)], [0.75, 0.75 - math.sqrt(0.1875)]),
+    # m = 1, 1; u = 2, 1.5; rates 2 and 4 / 3
+    (optimizer_spec("adamax", **ADAM), 1.0, [2.0, 1.0], [1 / 3, -0.2]),
+    # c = 0.26, 0.2696: (0.2696 / (1 - 0.26 0.2696) + 0.74 2 / 0.74) / (sqrt 4 + 1)
+    (optimizer_spec("nadam", **ADAM), 1.0, [2.0], [1 - (0.2696 / 0.929904 + 2) / 3]),
+    # 0.5 2 > 0; m = 0.5; 0.25 - 0.125 > 0; m = 0.3125; 0.15625 - 1 < 0
+    (optimizer_spec("lion", **ADAM), 1.0, [2.0, -0.25, -2.0], [0.0, -1.0, 0.0]),
     # g limited to 1, then -0.5 as it is
     (optimizer_spec("sgd", clipvalue=1.0), 0.5, [4.0, -0.5], [0.5, 0.75]),
     (optimizer_spec("sgd", clipnorm=1.0), 0.5, [-4.0, 0.5], [1.5, 1.25]),

@@ -1,0 +1,313 @@
+"""Layers over sequences (steps, channels): those over images of height 1, and their kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnc import _config, activations, initializers, regularizers
+from nnc.layers import geometry
+from nnc.layers.base import Layer, Shape, Weight
+from nnc.layers.convolution import Conv2D
+from nnc.layers.pooling import (
+    AveragePooling2D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    MaxPooling2D,
+)
+
+
+class _OverSteps(Layer):
+    """A layer whose arithmetic is that of `_image_layer` on images (1, steps, channels)."""
+
+    def _image_layer(self) -> Layer:
+        raise NotImplementedError
+
+    def _image_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 2:
+            raise ValueError(
+                f"{self} takes samples (steps, channels), got input_shape {input_shape}: "
+                "put a Reshape before it"
+            )
+        return (1, *input_shape)
+
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
+        _, *shape = self._image_layer().build(self._image_shape(input_shape))
+        return tuple(shape)
+
+    def rows(self) -> list[dict[str, Any]]:
+        layer = self._image_layer()
+        layer.build(self._image_shape(self._shapes()[0]))
+        return layer.rows()
+
+
+class Conv1D(_OverSteps):
+    """a[t, f] = g(b[f] + sum_ic in[t s + i d - p, c] W[i, c, f]): a window that slides over the steps.
+
+    Input (n, steps, C), output (n, out, filters). Weights: kernel W (kernel_size, C, filters), bias b
+    (filters,).
+
+    Parameters
+    ----------
+    filters : int
+        At least 1.
+    kernel_size, strides, dilation_rate : int
+        Steps of the window, from one window to the next (s), and between the steps of a window (d).
+    padding : {"valid", "same", "causal"}
+        "valid" stays inside, "same" has ceil(steps / s) outputs, "causal" as many, none of which sees a later
+        step.
+    data_format : {None, "channels_last"}
+    groups : int
+        Only 1.
+    activation : str, Activation or None
+        g; None is linear.
+    use_bias : bool
+        Whether there is a b.
+    kernel_initializer, bias_initializer : str or Initializer
+        First values of W and b.
+    kernel_regularizer, bias_regularizer : str, Regularizer or None
+        Penalties on W and b.
+    name : str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these; by `build`, if the samples are no sequences or the window does not
+        fit.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> conv = layers.Conv1D(8, 3, activation="relu")
+    >>> conv.build((12, 4)), conv.count_params()
+    ((10, 8), 104)
+    """
+
+    aliases = ("Convolution1D",)
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int,
+        strides: int = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int = 1,
+        groups: int = 1,
+        activation: activations.ActivationLike = None,
+        use_bias: bool = True,
+        kernel_initializer: initializers.InitializerLike = "glorot_uniform",
+        bias_initializer: initializers.InitializerLike = "zeros",
+        kernel_regularizer: regularizers.RegularizerLike = None,
+        bias_regularizer: regularizers.RegularizerLike = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self.kernel_size = _single("kernel_size", kernel_size)
+        self.strides = _single("strides", strides)
+        self.dilation_rate = _single("dilation_rate", dilation_rate)
+        lower = padding.lower() if isinstance(padding, str) else padding
+        self.padding = _config.choice("padding", lower, ("valid", "same", "causal"))
+        image = Conv2D(
+            filters,
+            (1, self.kernel_size),
+            (1, self.strides),
+            "valid" if self.padding == "causal" else self.padding,
+            data_format,
+            (1, self.dilation_rate),
+            groups,
+            activation,
+            use_bias,
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+        )
+        for argument in self.arguments():  # checked by it
+            if not hasattr(self, argument):
+                setattr(self, argument, getattr(image, argument))
+
+    def _image_layer(self) -> Conv2D:
+        return _Convolution(
+            self.filters,
+            (1, self.kernel_size),
+            (1, self.strides),
+            "valid" if self.padding == "causal" else self.padding,
+            self.data_format,
+            (1, self.dilation_rate),
+            self.groups,
+            self.activation,
+            self.use_bias,
+            self.kernel_initializer,
+            self.bias_initializer,
+            self.kernel_regularizer,
+            self.bias_regularizer,
+        ).padded((self.kernel_size - 1) * self.dilation_rate if self.padding == "causal" else 0)
+
+    def weights_spec(self) -> list[Weight]:
+        kernel = ("kernel", (self.kernel_size, self._shapes()[0][-1], self.filters), self.kernel_initializer)
+        bias = ("bias", (self.filters,), self.bias_initializer)
+        return [kernel, bias] if self.use_bias else [kernel]
+
+
+class _Convolution(Conv2D):
+    """A convolution of images with zeros before their first column."""
+
+    saved = False
+    _before = 0
+
+    def padded(self, before: int) -> _Convolution:
+        self._before = before
+        return self
+
+    def _window(self, input_shape: Shape) -> dict[str, int]:
+        height, width, channels = geometry.image(self, input_shape)
+        found = super()._window((height, width + self._before, channels))
+        return found | {"width": width, "pad_left": found["pad_left"] + self._before}
+
+
+class _Pooling1D(_OverSteps):
+    """A window that slides over the steps."""
+
+    image_class: type[MaxPooling2D | AveragePooling2D]
+
+    def __init__(
+        self,
+        pool_size: int = 2,
+        strides: int | None = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self.pool_size = _single("pool_size", pool_size)
+        self.strides = None if strides is None else _single("strides", strides)
+        self.padding = geometry.padding_mode(padding)
+        self.data_format = geometry.channels_last(data_format)
+
+    def _image_layer(self) -> Layer:
+        strides = None if self.strides is None else (1, self.strides)
+        return self.image_class((1, self.pool_size), strides, self.padding)
+
+
+class MaxPooling1D(_Pooling1D):
+    """a[t, c] = the largest in[t s + i - p, c] of a window of pool_size steps.
+
+    Input (n, steps, C), output (n, out, C); see `MaxPooling2D`.
+
+    Parameters
+    ----------
+    pool_size : int
+    strides : int, optional
+        Steps from one window to the next; pool_size unless given.
+    padding : {"valid", "same"}
+    data_format : {None, "channels_last"}
+    name : str, optional
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.MaxPooling1D().build((13, 4))
+    (6, 4)
+    """
+
+    aliases = ("MaxPool1D",)
+    image_class = MaxPooling2D
+
+
+class AveragePooling1D(_Pooling1D):
+    """a[t, c] = the mean of in[t s + i - p, c] over a window of pool_size steps, those outside left out.
+
+    Input (n, steps, C), output (n, out, C); see `AveragePooling2D`.
+
+    Parameters
+    ----------
+    pool_size : int
+    strides : int, optional
+        Steps from one window to the next; pool_size unless given.
+    padding : {"valid", "same"}
+    data_format : {None, "channels_last"}
+    name : str, optional
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.AveragePooling1D(3, strides=2).build((13, 4))
+    (6, 4)
+    """
+
+    aliases = ("AvgPool1D",)
+    image_class = AveragePooling2D
+
+
+class _GlobalPooling1D(_OverSteps):
+    """All steps made into one."""
+
+    image_class: type[GlobalMaxPooling2D | GlobalAveragePooling2D]
+
+    def __init__(
+        self,
+        data_format: str | None = None,
+        keepdims: bool = False,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self.data_format = geometry.channels_last(data_format)
+        self.keepdims = _config.boolean("keepdims", keepdims)
+
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
+        *_, channels = self._image_shape(input_shape)
+        return (1, channels) if self.keepdims else (channels,)
+
+    def _image_layer(self) -> Layer:
+        return self.image_class()
+
+
+class GlobalMaxPooling1D(_GlobalPooling1D):
+    """a[c] = the largest in[t, c] of all steps t.
+
+    Input (n, steps, C), output (n, C), or (n, 1, C) with keepdims.
+
+    Parameters
+    ----------
+    data_format : {None, "channels_last"}
+    keepdims : bool
+        Whether the output is a sequence of one step.
+    name : str, optional
+    """
+
+    aliases = ("GlobalMaxPool1D",)
+    image_class = GlobalMaxPooling2D
+
+
+class GlobalAveragePooling1D(_GlobalPooling1D):
+    """a[c] = the mean of in[t, c] over all steps t.
+
+    Input (n, steps, C), output (n, C), or (n, 1, C) with keepdims.
+
+    Parameters
+    ----------
+    data_format : {None, "channels_last"}
+    keepdims : bool
+        Whether the output is a sequence of one step.
+    name : str, optional
+    """
+
+    aliases = ("GlobalAvgPool1D",)
+    image_class = GlobalAveragePooling2D
+
+
+def _single(name: str, value: Any) -> int:
+    """`value` as one number of steps; Keras also takes it as a tuple of one."""
+    if isinstance(value, (tuple, list)) and len(value) == 1:
+        value = value[0]
+    return _config.integer(name, value, 1, _config.MAX_FEATURES)
+
+
+Convolution1D = Conv1D
+MaxPool1D = MaxPooling1D
+AvgPool1D = AveragePooling1D
+GlobalMaxPool1D = GlobalMaxPooling1D
+GlobalAvgPool1D = GlobalAveragePooling1D
