@@ -406,20 +406,6 @@ class KLDivergence(Loss):
     target_range = (0.0, 1.0)
 
 
-class MeanAbsolutePercentageError(Loss):
-    """l = 100 mean_j |a_j - y_j| / max(|y_j|, 1e-7).
-
-    Examples
-    --------
-    >>> from nnc import losses
-    >>> losses.MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 4.0]])
-    25.0
-    """
-
-    aliases = ("mape",)
-    rule = "mean_absolute_percentage_error"
-
-
 class MeanSquaredLogarithmicError(Loss):
     """l = mean_j (log(1 + a_j) - log(1 + y_j))^2, negative a and y taken for 0.
 

@@ -97,7 +97,8 @@ class LeakyReLU(Activation):
         alpha: float | None = None,
         **options: Any,
     ) -> None:
-        negative_slope = negative_slope if alpha is None else alpha
+        if alpha is not None:
+            negative_slope = _config.number("alpha", alpha, "[0, inf)")
         self.negative_slope = _config.number("negative_slope", negative_slope, "[0, inf)")
         super().__init__(activations.Activation("leaky_relu", self.negative_slope), name, **options)
 

@@ -41,7 +41,12 @@ class InputLayer(Layer):
         if batch_size is not None:
             _config.integer("batch_size", batch_size, 1)
         if dtype is not None:
-            _config.choice("dtype", np.dtype(dtype).kind, ("f", "u", "i", "b"))
+            try:
+                kind = np.dtype(dtype).kind
+            except (TypeError, ValueError):
+                kind = ""
+            if kind not in "fuib" or not kind or isinstance(dtype, (bool, int, float)):
+                raise _config.refusal("dtype", "a type of numbers, such as 'float32' or 'uint8'", dtype)
         if sparse is not False or optional is not False:
             raise _config.refusal("sparse and optional", "False", (sparse, optional))
         self.shape = _config.shape("shape", shape)

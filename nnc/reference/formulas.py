@@ -262,11 +262,6 @@ def kl_divergence(spec, y, a):
     return np.sum(y * np.log(y / p), axis=1), np.where(p == a, -y / p, 0.0)
 
 
-def mean_absolute_percentage_error(spec, y, a):
-    scale = 100.0 / np.maximum(np.abs(y), CLIP)
-    return np.mean(scale * np.abs(a - y), axis=1), scale * np.sign(a - y) / a.shape[1]
-
-
 def mean_squared_logarithmic_error(spec, y, a):
     p = np.maximum(a, CLIP)
     e = np.log1p(p) - np.log1p(np.maximum(y, CLIP))
@@ -305,7 +300,6 @@ LOSSES = {
     "hinge": hinge,
     "squared_hinge": squared_hinge,
     "kl_divergence": kl_divergence,
-    "mean_absolute_percentage_error": mean_absolute_percentage_error,
     "mean_squared_logarithmic_error": mean_squared_logarithmic_error,
     "categorical_hinge": categorical_hinge,
     "cosine_similarity": cosine_similarity,

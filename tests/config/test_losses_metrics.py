@@ -50,6 +50,31 @@ VALUES = [
     (losses.EuclideanLoss(), ROWS, [0.1875, (0.875**2 + 0.25 + 0.375**2) / 2]),
     (losses.MarginHinge(0.5), IDS, [0.5, 0.875 + 0.75]),
     (losses.MarginHinge(0.5), ROWS, [0.5, 0.875 + 0.75]),
+    (
+        losses.LogCosh(),
+        ROWS,
+        [sum(math.log(math.cosh(e)) for e in row) / 3 for row in ((0.25, 0.5, 0.25), (0.875, 0.5, 0.375))],
+    ),
+    (losses.Hinge(), ROWS, [1.0, 1.25]),
+    (losses.SquaredHinge(), ROWS, [1.125, 4.90625 / 3]),
+    (losses.CategoricalHinge(), ROWS, [0.75, 1.375]),
+    (
+        losses.KLDivergence(),
+        ROWS,
+        [
+            math.log(2) + 2e-7 * math.log(4e-7),
+            math.log(8) + 1e-7 * (math.log(2e-7) + math.log(1e-7 / 0.375)),
+        ],
+    ),
+    (
+        losses.MeanSquaredLogarithmicError(),
+        ROWS,
+        [
+            (2 * (math.log(1.25) - 1e-7) ** 2 + math.log(0.75) ** 2) / 3,
+            (math.log(0.5625) ** 2 + (math.log(1.5) - 1e-7) ** 2 + (math.log(1.375) - 1e-7) ** 2) / 3,
+        ],
+    ),
+    (losses.CosineSimilarity(), ROWS, [-0.5 / math.sqrt(0.375), -0.125 / math.sqrt(0.40625)]),
 ]
 
 
@@ -108,10 +133,11 @@ def test_targets():
 def test_whole_rows_and_ranges():
     """What compares one distribution with one class says so, and it is a matter of the formula."""
     whole = {"categorical_crossentropy", "margin_hinge", "categorical_accuracy", "top_k_categorical_accuracy"}
+    whole |= {"categorical_hinge", "cosine_similarity"}
     for cls in (*losses.registry.values(), *metrics.registry.values()):
         assert cls.whole_rows == (cls.rule in whole)
     ranges = {cls.rule: cls.target_range for cls in losses.registry.values()}
-    assert ranges.pop("binary_crossentropy") == (0.0, 1.0)
+    assert ranges.pop("binary_crossentropy") == ranges.pop("kl_divergence") == (0.0, 1.0)
     assert set(ranges.values()) == {(-np.inf, np.inf)}
     with pytest.raises(ValueError, match=r"has the value 1.5 in row 1; targets must be between 0 and 1"):
         losses.BinaryCrossentropy()([[0.0], [1.5]], [[0.5], [0.5]])

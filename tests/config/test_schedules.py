@@ -119,6 +119,10 @@ def test_slots_and_their_order():
         optimizers.RMSprop(): ["a"],
         optimizers.RMSprop(momentum=0.5, centered=True): ["a", "u", "c"],
         optimizers.RMSprop(centered=True): ["a", "c"],
+        optimizers.Adagrad(): ["s"],
+        optimizers.Adamax(): ["m", "u"],
+        optimizers.Nadam(): ["m", "v"],
+        optimizers.Lion(): ["m"],
     }
     assert {type(optimizer) for optimizer in names} == set(optimizers.registry.values())
     for optimizer, slots in names.items():

@@ -24,6 +24,7 @@ TABLE = [
     (layers.LeakyReLU(), (4,), (4,), [ACTIVATION | {"activation": "leaky_relu", "alpha": 0.3}]),
     (layers.LeakyReLU(0), (4,), (4,), [ACTIVATION | {"activation": "leaky_relu"}]),
     (layers.ELU(2), (4,), (4,), [ACTIVATION | {"activation": "elu", "alpha": 2.0}]),
+    (layers.ReLU(6), (4,), (4,), [ACTIVATION | {"activation": "capped_relu", "alpha": 6.0}]),
     (layers.Softmax(), (3, 4), (3, 4), [ACTIVATION | {"activation": "softmax"}]),
     (layers.Softmax(axis=2), (3, 4), (3, 4), [ACTIVATION | {"activation": "softmax"}]),
     (layers.Dropout(0.25), (3, 4), (3, 4), [{"kind": "dropout", "rate": 0.25}]),
@@ -50,6 +51,17 @@ TABLE = [
             }
         ],
     ),
+    *(
+        (layer, (12, 3), expected, image.rows())
+        for layer, image, expected in (
+            (layers.Conv1D(4, 3, 2), layers.Conv2D(4, (1, 3), (1, 2)), (5, 4)),
+            (layers.MaxPooling1D(), layers.MaxPooling2D((1, 2)), (6, 3)),
+            (layers.AveragePooling1D(3, 1), layers.AveragePooling2D((1, 3), 1), (10, 3)),
+            (layers.GlobalMaxPooling1D(), layers.GlobalMaxPooling2D(), (3,)),
+            (layers.GlobalAveragePooling1D(), layers.GlobalAveragePooling2D(), (3,)),
+        )
+        if image.build((1, 12, 3))
+    ),
 ]
 
 
@@ -73,6 +85,11 @@ def test_auto_names_are_those_of_keras():
     assert {cls.auto_name for cls in layers.registry.values()} == {
         "input_layer",
         "dense",
+        "conv1d",
+        "max_pooling1d",
+        "average_pooling1d",
+        "global_max_pooling1d",
+        "global_average_pooling1d",
         "conv2d",
         "max_pooling2d",
         "average_pooling2d",
@@ -117,6 +134,8 @@ def test_a_first_layer_may_say_its_input_shape(cls):
     }.get(cls, ())
     images = cls.__name__.endswith("2D") or cls.__name__.startswith("Random")
     shape, other = ((4, 4, 1), (6, 6, 1)) if images else ((4,), (6,))
+    if cls.__name__.endswith("1D"):
+        shape, other = (4, 1), (6, 1)
     layer = cls(*arguments, input_shape=list(shape))
     assert (layer.input_shape, layer.built) == (shape, False)
     assert "input_shape" not in layer.get_config()
@@ -129,12 +148,12 @@ def test_a_first_layer_may_say_its_input_shape(cls):
 
 
 def test_what_does_not_fit_is_refused_and_leaves_the_layer_as_it_was():
-    dense = layers.Dense(3)
-    with pytest.raises(ValueError, match=r"Dense\(3\) takes samples of one axis.*\(28, 28\).*Flatten"):
-        dense.build((28, 28))
-    assert dense.input_shape is None
-    assert not dense.built
-    dense.build((28,))
+    conv = layers.Conv1D(3, 2)
+    with pytest.raises(ValueError, match=r"takes samples \(steps, channels\).*\(28, 28, 3\).*Reshape"):
+        conv.build((28, 28, 3))
+    assert conv.input_shape is None
+    assert not conv.built
+    conv.build((28, 3))
     for target in ((5, 5), (5, -1), (13, -1), (24,)):
         with pytest.raises(ValueError, match="12 features do not fit"):
             layers.Reshape(target).build((3, 4))

@@ -533,7 +533,7 @@ BAD_CONFIGS = {
                         for i in range(4096)]), "at most 4096 layers"),
     "compile a list": (_set("compile", []), "'compile' must have loss, metrics, optimizer"),
     "compile null": (_set("compile", None), "'slots' and 'iterations' need 'compile'"),
-    "optimizer unknown": (_set("compile", "optimizer", "class_name", "Lion"), "class_name must be one of"),
+    "optimizer unknown": (_set("compile", "optimizer", "class_name", "Ftrl"), "class_name must be one of"),
     "rate NaN in disguise": (_set("compile", "optimizer", "config", "learning_rate", 1e999), "Infinity"),
     "beta": (_set("compile", "optimizer", "config", "beta_1", 1.5), "beta_1 must be"),
     "schedule unknown": (_set("compile", "optimizer", "config", "learning_rate",

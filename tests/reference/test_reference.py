@@ -144,6 +144,13 @@ HEADS = [
     ("poisson", "softplus", False),
     ("euclidean", "tanh", False),
     ("margin_hinge", "linear", False),
+    ("log_cosh", "linear", False),
+    ("hinge", "linear", False),
+    ("squared_hinge", "linear", False),
+    ("kl_divergence", "softmax", False),
+    ("mean_squared_logarithmic_error", "softplus", False),
+    ("categorical_hinge", "linear", False),
+    ("cosine_similarity", "linear", False),
 ]
 
 
@@ -560,9 +567,9 @@ def test_bad_arguments_are_named(task):
         r"parameters of shapes \[\(2,\)\]": lambda: plan.set_parameters([[1.0, 2.0]]),
         r"x has 5 rows: this plan's batch_size is 4": lambda: plan.step_forward(x[:5], 0, 0),
         r"unknown kind of layer 0 'conv'; known: .*dense, ": lambda: Plan(5, [{"kind": "conv"}]),
-        r"unknown activation 'mish'": lambda: Plan(5, [dense_row(3, "mish")]),
+        r"unknown activation 'swosh'": lambda: Plan(5, [dense_row(3, "swosh")]),
         r"unknown metric 'auc'": lambda: Plan(5, [], metrics=[{"name": "auc", "param": 0.0}]),
-        r"unknown optimizer 'lion'": lambda: Plan(5, [], optimizer={"name": "lion"}),
+        r"unknown optimizer 'ftrl'": lambda: Plan(5, [], optimizer={"name": "ftrl"}),
         r"unknown loss 'mape'": lambda: reference.loss(loss_spec("mape"), [0], [[1.0]]),
         r"group 2 does not divide the 5": lambda: Plan(5, [activation_row("softmax", 2)]),
         r"rate 1.0": lambda: Plan(5, [{"kind": "dropout", "rate": 1.0}]),

@@ -760,7 +760,7 @@ AFFINE = affine_row((3, 2, 2))
         (r"layer 0: channels 5 do not divide", [{"kind": "spatial_dropout", "rate": 0.1, "channels": 5}]),
         (r"layer 0: dropout rate 1.0", [{"kind": "spatial_dropout", "rate": 1.0, "channels": 2}]),
         (r"layer 0: group 5 does not divide", [conv_row(2, MAP, (1, 1), activation="tanh") | {"group": 5}]),
-        (r"unknown activation 'mish'", [conv_row(2, MAP, (1, 1), activation="mish")]),
+        (r"unknown activation 'swosh'", [conv_row(2, MAP, (1, 1), activation="swosh")]),
         (r"unknown fill of layer 0 'mirror'; known: constant, nearest", [AFFINE | {"fill": "mirror"}]),
         (r"unknown interpolation of layer 0 'cubic'", [AFFINE | {"interpolation": "cubic"}]),
         (r"layer 0: zoom_height \[-1.0, 0.0\]: use -1.0 < lo", [AFFINE | {"zoom_height": [-1.0, 0.0]}]),

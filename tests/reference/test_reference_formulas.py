@@ -153,8 +153,6 @@ WORKED_LOSSES = [
         LN2 - 0.5 * LN3,
         [[-2.0, -2 / 3]],
     ),
-    # 100 (1/2 + 1/4) / 2
-    (loss_spec("mean_absolute_percentage_error"), [[2.0, -4.0]], [[1.0, -3.0]], 37.5, [[-25.0, 12.5]]),
     # (ln 4 - ln 2)^2; gradient 2 ln 2 / 4
     (loss_spec("mean_squared_logarithmic_error"), [[1.0]], [[3.0]], LN2 * LN2, [[LN2 / 2]]),
     # 1 - 1 + 1/2; and 3 is beyond the margin
