@@ -17,7 +17,7 @@ import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 # Kernels compute in float32: a larger number would be infinite there.
 LARGEST = 3.4028234663852886e38
@@ -191,9 +191,8 @@ class Config(metaclass=_Made):
     kind = "object"
     identifier = "object"
     aliases: tuple[str, ...] = ()
-    added: Mapping[
-        str, object
-    ] = {}  # keyword-only arguments that a configuration has where they are not this
+    # keyword-only arguments that a configuration has where they are not this
+    added: ClassVar[Mapping[str, object]] = {}
     family: type[Config]
     registry: Mapping[str, type[Config]] = {}
     _names: Mapping[str, type[Config]] = {}

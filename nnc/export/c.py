@@ -90,7 +90,7 @@ def export_c(
     operations = lowering.operations(model)
     outputs, folded = outputs_of(model, operations), folding.inference(operations)
     rows = _check_rows(model, check, arduino, operations, int8)
-    shapes = model.input_shape or (), model.output_shape or ()
+    shapes = (model.input_shape or ())[1:], (model.output_shape or ())[1:]
     program = Program(
         place.stem,
         place.prefix,
@@ -206,7 +206,7 @@ def _in_floats(program: Program, folded: Sequence[ops.Operation], outputs: Outpu
 def _rows(model: lowering.Model, x: Any, name: str) -> np.ndarray:
     """x as finite float32 rows (n, *input_shape), at least one."""
     array = _arrays.to_float(_arrays.as_numbers(x, name), name)
-    shape = model.input_shape or ()
+    shape = (model.input_shape or ())[1:]
     if array.ndim == 0 or array.shape[1:] != shape or len(array) == 0:
         expected = "(n, " + ", ".join(map(str, shape)) + ")"
         raise ValueError(f"{name} must have shape {expected}, with n at least 1, got {array.shape}")
@@ -219,7 +219,7 @@ def _check_rows(
     model: lowering.Model, check: Any, arduino: bool, operations: Sequence[ops.Operation], int8: Any
 ) -> np.ndarray:
     """The rows to be stored: those given, the first ones of a calibration, or random ones."""
-    shape = model.input_shape or ()
+    shape = (model.input_shape or ())[1:]
     if not isinstance(check, (int, np.integer)) or isinstance(check, bool):
         return _rows(model, check, "check")
     n = _config.integer("check", check, 0, 10_000)
@@ -262,7 +262,7 @@ def _compared(
     found = model.predict(x).reshape(len(x), -1)
     integers = net.run(net.integers(x.reshape(len(x), -1)))
     difference = float(np.abs(integers * net.output_scale - found).max() / max(np.abs(found).max(), 1e-30))
-    if not outputs.classes and (found.shape[1] == 1 or len(model.output_shape or ()) > 1):
+    if not outputs.classes and (found.shape[1] == 1 or len((model.output_shape or ())[1:]) > 1):
         return {"difference": difference}
     threshold = 0.5 if outputs.kind == "probabilities" else 0.0
 

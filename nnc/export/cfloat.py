@@ -31,6 +31,10 @@ ACTIVATIONS = {
     "sigmoid": "1.0f / (1.0f + expf(-z))",
     "tanh": "tanhf(z)",
     "softplus": "(z < 0.0f ? 0.0f : z) + log1pf(expf(-fabsf(z)))",
+    "mish": "z * tanhf((z < 0.0f ? 0.0f : z) + log1pf(expf(-fabsf(z))))",
+    "softsign": "z / (1.0f + fabsf(z))",
+    "hard_sigmoid": "z < -3.0f ? 0.0f : z > 3.0f ? 1.0f : z * 0.166666667f + 0.5f",
+    "capped_relu": "z < 0.0f ? 0.0f : z > $alpha ? $alpha : z",
 }
 
 

@@ -73,7 +73,8 @@ def _rescaling(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.O
 
 
 def _gamma_beta(row: dict[str, Any], arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
-    return arrays.get("gamma", np.ones(row["group"])), arrays.get("beta", np.zeros(row["group"]))
+    gamma, beta = arrays.get("gamma", np.ones(row["group"])), arrays.get("beta", np.zeros(row["group"]))
+    return gamma.reshape(-1), beta.reshape(-1)
 
 
 def _batch_normalization(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
@@ -156,4 +157,14 @@ def _of_layer(layer: Layer, arrays: Arrays) -> Sequence[ops.Operation]:
     if len(rows) > 1 or rows[0]["kind"] not in KINDS:
         kinds, known = ", ".join(str(row["kind"]) for row in rows), ", ".join(KINDS)
         raise ValueError(f"layer {layer.name!r} ({kinds}) cannot be exported; the kinds are {known}")
-    return list(KINDS[rows[0]["kind"]](at, rows[0], arrays))
+    row = rows[0]
+    if "out_height" not in row or len(before) == 3:
+        return list(KINDS[row["kind"]](at, row, arrays))
+    # A layer over sequences, or a Dense at several places: its row is that of an image.
+    first = row["height"], row["width"], row["channels"]
+    last = row["out_height"], row["out_width"], row.get("filters", row["channels"])
+    if "kernel" in arrays:
+        window = row["kernel_height"], row["kernel_width"], row["channels"], row["filters"]
+        arrays = arrays | {"kernel": arrays["kernel"].reshape(window)}
+    inner = KINDS[row["kind"]]((at[0], first, last), row, arrays)
+    return [ops.Reshape(at[0], before, first), *inner, ops.Reshape(at[0], last, after)]

@@ -70,10 +70,12 @@ def export_onnx(
     own = kind.kind if kind.classes else "output"
     names = _names(input_name, own if output_name is None else output_name, label)
     graph = _Graph(_onnx())
-    value = graph.chain(chain, names[0], model.input_shape or ())
-    labels = _labels(classes, kind, model.output_shape or ()) if kind.classes else np.zeros(0, np.int64)
-    graph.outputs(value, names, model.output_shape or (), kind, labels, label, zipmap, classes is not None)
-    proto = graph.model(names[0], model.input_shape or (), digest(operations))
+    value = graph.chain(chain, names[0], (model.input_shape or ())[1:])
+    labels = _labels(classes, kind, (model.output_shape or ())[1:]) if kind.classes else np.zeros(0, np.int64)
+    graph.outputs(
+        value, names, (model.output_shape or ())[1:], kind, labels, label, zipmap, classes is not None
+    )
+    proto = graph.model(names[0], (model.input_shape or ())[1:], digest(operations))
     difference = _checked(proto, model, chain, names, labels, label, zipmap, outputs == "predict")
     _files.write_bytes(target, proto.SerializeToString(deterministic=True))
     return OnnxReport(target, (names[0],), tuple(each.name for each in proto.graph.output), difference)
@@ -340,6 +342,11 @@ def _gelu_tanh(graph: _Graph, x: str, operation: ops.Activation, first: bool) ->
     return _half(graph, x, graph.node("Tanh", inner))
 
 
+def _capped(graph: _Graph, x: str, operation: ops.Activation, first: bool) -> str:
+    above = graph.node("Relu", x)
+    return graph.node("Min", above, graph.constant("limit", np.array([operation.alpha])))
+
+
 ACTIVATIONS: dict[str, Callable[[_Graph, str, ops.Activation, bool], str]] = {
     "relu": _simple("Relu"),
     "leaky_relu": _with_alpha("LeakyRelu"),
@@ -351,6 +358,10 @@ ACTIVATIONS: dict[str, Callable[[_Graph, str, ops.Activation, bool], str]] = {
     "sigmoid": _simple("Sigmoid"),
     "tanh": _simple("Tanh"),
     "softplus": _simple("Softplus"),
+    "mish": _simple("Mish"),
+    "softsign": _simple("Softsign"),
+    "hard_sigmoid": lambda graph, x, operation, first: graph.node("HardSigmoid", x, alpha=1 / 6, beta=0.5),
+    "capped_relu": _capped,
     "softmax": lambda graph, x, operation, first: graph.node("Softmax", x, axis=1 if first else -1),
 }
 
@@ -420,7 +431,7 @@ def _checked(
     session = onnxruntime.InferenceSession(
         proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    shape, worst = model.input_shape or (), 0.0
+    shape, worst = (model.input_shape or ())[1:], 0.0
     for n in (1, 7):  # two sizes of a batch
         x = np.random.RandomState(n).standard_normal((n, *shape)).astype(np.float32)
         wanted = execution.run(chain, x.reshape(n, -1))

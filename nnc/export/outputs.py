@@ -40,7 +40,7 @@ def outputs_of(model: Model, operations: Sequence[ops.Operation]) -> Outputs:
             "probabilities, logits or values: compile(optimizer, loss) with one of nnc.losses first, "
             "or without any, compile(loss=None); the weights stay"
         )
-    shape = model.output_shape or ()
+    shape = (model.output_shape or ())[1:]
     if len(shape) > 1:
         return Outputs("values", "")
     n_outputs = math.prod(shape)

@@ -19,7 +19,7 @@ def write(model: lowering.Model) -> Any:
     except ImportError as error:
         raise ImportError(f"to_torch needs PyTorch ({error}): pip install torch") from error
     operations = [each for each in lowering.operations(model) if not isinstance(each, ops.Augmentation)]
-    placed = layout.channels_first(operations, model.input_shape or (), outside_first=True)
+    placed = layout.channels_first(operations, (model.input_shape or ())[1:], outside_first=True)
     torch = _Torch()
     modules: list[Any] = []
     at = 0
@@ -146,6 +146,7 @@ def _activation(torch: _Torch, operation: ops.Activation, first: bool) -> list[A
         return [torch.nn.Softmax(dim=1 if first else -1)]
     name, options = ACTIVATIONS[operation.function]
     alpha = [operation.alpha] if operation.function in ("leaky_relu", "elu") else []
+    alpha = [0.0, operation.alpha] if operation.function == "capped_relu" else alpha
     return [getattr(torch.nn, name)(*alpha, **options)]
 
 
@@ -161,6 +162,10 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "sigmoid": ("Sigmoid", {}),
     "tanh": ("Tanh", {}),
     "softplus": ("Softplus", {}),
+    "mish": ("Mish", {}),
+    "softsign": ("Softsign", {}),
+    "hard_sigmoid": ("Hardsigmoid", {}),
+    "capped_relu": ("Hardtanh", {}),
 }
 
 

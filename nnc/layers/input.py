@@ -42,7 +42,7 @@ class InputLayer(Layer):
             _config.integer("batch_size", batch_size, 1)
         if dtype is not None:
             try:
-                kind = np.dtype(dtype).kind
+                kind = str(np.dtype(dtype).kind)
             except (TypeError, ValueError):
                 kind = ""
             if kind not in "fuib" or not kind or isinstance(dtype, (bool, int, float)):

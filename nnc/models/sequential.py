@@ -171,12 +171,12 @@ class Sequential:
         return self._stack.layers
 
     @property
-    def input_shape(self) -> tuple[int | None, ...] | None:
+    def input_shape(self) -> tuple[Any, ...] | None:
         """The shape of the inputs, with the batch axis: (None, 784)."""
         return self._stack.input_shape and (None, *self._stack.input_shape)
 
     @property
-    def output_shape(self) -> tuple[int | None, ...] | None:
+    def output_shape(self) -> tuple[Any, ...] | None:
         """The shape of the outputs, with the batch axis: (None, 10)."""
         return self._stack.output_shape and (None, *self._stack.output_shape)
 

@@ -100,7 +100,7 @@ def maps_of(model: Sequential, x: ArrayLike, layer: Layer | str | int | None) ->
     if model.input_shape is not None and x.shape == model.input_shape[1:]:
         x = x[np.newaxis]
     if x.ndim < 2 or len(x) != 1:
-        raise ValueError(f"x must be one sample of shape {model.input_shape[1:]}, got {x.shape}")
+        raise ValueError(f"x must be one sample of shape {(model.input_shape or ())[1:]}, got {x.shape}")
     if layer is None:
         known = [part for part in model.layers if part.built and part.weight_names]
         layer = next((part for part in known if len(part.output_shape or ()) == 3), None)

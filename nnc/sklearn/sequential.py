@@ -156,7 +156,7 @@ class _SequentialEstimator(BaseEstimator):
                 "model.compile(optimizer, loss=...) first"
             )
         if not model.built:
-            model.build((None, *(model.input_shape or (X.shape[1],))))
+            model.build((None, *(model.input_shape or X.shape[:2])[1:]))
         self._check_outputs(model)
         return model
 
@@ -180,7 +180,7 @@ class _SequentialEstimator(BaseEstimator):
         return model
 
     def _shaped(self, X: np.ndarray) -> np.ndarray:
-        shape = self.model_.input_shape or (X.shape[1],)
+        shape = (self.model_.input_shape or X.shape[:2])[1:]
         return X.reshape(-1, *shape) if math.prod(shape) == X.shape[1] else X
 
     def _raw(self, X: Any) -> np.ndarray:
@@ -243,7 +243,7 @@ def _redrawn(model: Sequential, seed: int) -> Sequential:
     layers = [type(layer).from_config(layer.get_config()) for layer in model.layers]
     new = Sequential(layers, name=model.name, seed=seed)
     if model.input_shape is not None:
-        new.build((None, *model.input_shape))
+        new.build(model.input_shape)
     if model.loss is not None and model.optimizer is not None:
         new.compile(copy.deepcopy(model.optimizer), model.loss, metrics=model.metrics, backend=model.backend)
     return new
@@ -367,13 +367,13 @@ class SequentialClassifier(ClassifierMixin, _SequentialEstimator):
         return model
 
     def _check_outputs(self, model: Sequential) -> None:
-        n, known = math.prod(model.output_shape or ()), len(self.classes_)
+        n, known = math.prod((model.output_shape or ())[1:]), len(self.classes_)
         if n != known and not (n == 1 and known <= 2 and not self._multilabel):
             raise ValueError(f"the model has {n} outputs, but y has {known} classes: {self.classes_}")
 
     def _encoded(self, y: np.ndarray) -> np.ndarray:
         """The targets that the model's loss wants: int32 ids (n,), or float32 rows (n, O)."""
-        loss, n = self.model_.loss, math.prod(self.model_.output_shape or ())
+        loss, n = self.model_.loss, math.prod((self.model_.output_shape or ())[1:])
         if self._multilabel:
             return self._label_binarizer.transform(y).astype(np.float32)
         ids = np.searchsorted(self.classes_, y).astype(np.int32)

@@ -57,6 +57,9 @@ class ModelView:
     def save_weights(self, filepath: str | os.PathLike[str]) -> None:
         self.give().to_sequential().save_weights(filepath)
 
+    def checkpoint(self, filepath: str | os.PathLike[str], weights_only: bool = False) -> None:
+        self.give().to_sequential().checkpoint(filepath, weights_only)
+
 
 class Watchers:
     """The callbacks of one `fit`, as a context: inside ``with`` the training is under way.

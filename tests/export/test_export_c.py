@@ -52,7 +52,7 @@ def test_outputs_are_those_of_predict(name, tmp_path, compiler):
     library, wanted = Library(path, compiler), model.predict(x)
     assert difference(library.predict(x), wanted) <= 1e-6
     assert difference(library.predict(x, "predict_scratch"), wanted) <= 1e-6
-    if len(model.output_shape) == 1 and model.output_shape[0] > 1:
+    if len(model.output_shape) == 2 and model.output_shape[1] > 1:
         assert (library.classify(x) == wanted.argmax(axis=1)).all()
 
 

@@ -173,7 +173,7 @@ def rows(model, n, seed=1, scale=1.0):
     """Rows of the size that the first rescaling, where there is one, expects."""
     rng = np.random.default_rng(seed)
     first = model.layers[0]
-    x = rng.normal(size=(n, *model.input_shape))
+    x = rng.normal(size=(n, *model.input_shape[1:]))
     if isinstance(first, layers.Rescaling):
         x = (rng.uniform(size=x.shape) * 2 - 1 - first.offset) / first.scale
     return (x * scale).astype(np.float32)

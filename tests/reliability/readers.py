@@ -30,8 +30,8 @@ def read_model(data: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # weights that are NaN
         model = nnc.load_model(path)
-    if model.built and model.count_params() < 10**5 and np.prod(model.input_shape) < 10**5:
-        model.predict(np.zeros((2, *model.input_shape), np.float32))
+    if model.built and model.count_params() < 10**5 and np.prod(model.input_shape[1:]) < 10**5:
+        model.predict(np.zeros((2, *model.input_shape[1:]), np.float32))
 
 
 def read_journal(data: bytes) -> None:
