@@ -139,8 +139,8 @@ void nnc_apply_tile(const struct nnc_update *update, struct nnc_param *param, si
 }
 
 bool nnc_takes_products(const struct nnc_update *update, const struct nnc_param *param) {
-    return param->info.trainable && update->apply == APPLY_UPDATE && update->optimizer.rule == OPTIMIZER_sgd && param->l1 == 0 &&
-           update->hyper.clipvalue == 0;
+    return param->info.trainable && update->apply == APPLY_UPDATE && update->optimizer.rule == OPTIMIZER_sgd &&
+           param->l1 == 0 && update->hyper.clipvalue == 0;
 }
 
 void nnc_apply_product(const struct nnc_update *update, struct nnc_param *param, size_t tile,

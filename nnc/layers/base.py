@@ -147,7 +147,8 @@ class Layer(_config.Config):
             )
         given = {each: getattr(self, each) for each in self.arguments()} | {name: value}
         other = type(self)(**given, input_shape=self.input_shape, trainable=self.trainable)
-        self.__dict__.update(vars(other))
+        for attribute, known in vars(other).items():
+            object.__setattr__(self, attribute, known)
 
     @property
     def built(self) -> bool:
