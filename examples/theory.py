@@ -25,7 +25,7 @@ CLASSES = np.array([0, 1, 2])
 
 def cross_entropy():
     """(what, ours, closed form, report) of the first exercise."""
-    loss = nnc.losses.SparseCategoricalCrossentropy()
+    loss = nnc.losses.SparseCategoricalCrossentropy(normalize=False)
     mean, gradient = loss.value_and_gradient(CLASSES, OUTPUTS)
     chosen = OUTPUTS[CLASSES, CLASSES]
     closed = np.zeros((3, 3))
