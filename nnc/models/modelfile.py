@@ -58,10 +58,11 @@ _OTHERS = {
 
 def refuse_other_formats(path: Path) -> None:
     """Raise a ValueError if the file's name says that it is of another program."""
-    stem, suffix = os.path.splitext(os.fsdecode(path))
+    name = path_of("filepath", path)
+    stem, suffix = os.path.splitext(name)
     if suffix.lower() in _OTHERS:
         raise ValueError(
-            f"filepath must not end in {suffix!r}, got {os.fsdecode(path)!r}: nnc writes safetensors files, "
+            f"filepath must not end in {suffix!r}, got {name!r}: nnc writes safetensors files, "
             f"such as {stem + '.safetensors'!r}; {_OTHERS[suffix.lower()]}"
         )
 

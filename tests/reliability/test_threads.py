@@ -379,7 +379,7 @@ def test_conversions_and_first_weights_hear_ctrl_c(trials):
     assert not model._engine._values
     x = np.zeros((trials(100_000, 400_000), 784))
     model = make_model()
-    model = nnc.Sequential([nnc.Input((784,)), layers.Dense(2)])
+    model = nnc.Sequential([nnc.Input((784,)), layers.Dense(2, "softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy")
     late = interrupt_after(0.05, lambda: [model.fit(x, np.zeros(len(x), int), verbose=0, epochs=99)])
     assert not trials.long or late < 0.2
