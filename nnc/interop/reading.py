@@ -290,7 +290,7 @@ def _layer_norm(reader: _Reader, module: Any) -> Found:
 
     def turned(tensor: Any) -> np.ndarray:
         array = _array(tensor)
-        return array.transpose(1, 2, 0).reshape(-1) if len(shape) == 3 else reader.along(array.reshape(-1))
+        return array.transpose(1, 2, 0) if len(shape) == 3 else reader.along(array.reshape(-1))
 
     yield _normalization(module, len(shape), turned)
 
@@ -310,7 +310,7 @@ def _channels_last(reader: _Reader, module: Any) -> Found:
     inner = module.module
     if type(inner).__name__ != "LayerNorm":
         raise ValueError(f"nnc has it around a LayerNorm only, got {inner}")
-    yield _normalization(inner, len(inner.normalized_shape), lambda tensor: _array(tensor).reshape(-1))
+    yield _normalization(inner, len(inner.normalized_shape), _array)
 
 
 def _plain_layer_norm(reader: _Reader, module: Any) -> Found:
@@ -319,7 +319,14 @@ def _plain_layer_norm(reader: _Reader, module: Any) -> Found:
     if len(reader.shape) in (1, 3) or reader.shape[-len(normalized) :] != normalized:
         yield from _layer_norm(reader, module)
     else:
-        yield _normalization(module, len(normalized), lambda tensor: _array(tensor).reshape(-1))
+        yield _normalization(module, len(normalized), _array)
+
+
+def _hardtanh(reader: _Reader, module: Any) -> Found:
+    """Hardtanh from 0 on, a ReLU with a largest value."""
+    if module.min_val != 0:
+        raise ValueError(f"nnc has it with min_val 0 only, got {module}")
+    yield layers.ReLU(max_value=module.max_val), []
 
 
 def _prelu(reader: _Reader, module: Any) -> Found:
@@ -436,6 +443,11 @@ MODULES: dict[str, Reading] = {
     "SELU": _named("selu"),
     "GELU": _gelu,
     "SiLU": _named("silu"),
+    "Mish": _named("mish"),
+    "Softsign": _named("softsign"),
+    "Hardsigmoid": _named("hard_sigmoid"),
+    "Hardtanh": _hardtanh,
+    "ReLU6": _one(lambda module: layers.ReLU(max_value=6.0)),
     "Sigmoid": _named("sigmoid"),
     "Tanh": _named("tanh"),
     "Softplus": _softplus,
