@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,6 +73,8 @@ class PyDataset:
         if getattr(self, "workers", 1) <= 1:  # a class may do without calling __init__
             yield from (self[i] for i in range(n))
         else:
+            from concurrent.futures import ThreadPoolExecutor  # which loads logging and more
+
             with ThreadPoolExecutor(self.workers) as pool:
                 ahead = deque(pool.submit(self.__getitem__, i) for i in range(min(n, self.max_queue_size)))
                 for i in range(len(ahead), n + len(ahead)):
