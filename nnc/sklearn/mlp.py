@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import warnings
@@ -14,16 +13,16 @@ import numpy as np
 import scipy.optimize
 from scipy import sparse
 from scipy.special import xlogy
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context, is_classifier
+from sklearn.base import RegressorMixin, _fit_context, is_classifier
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import LabelBinarizer, StandardScaler
-from sklearn.utils import check_random_state, column_or_1d, compute_class_weight, compute_sample_weight
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -31,13 +30,13 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from nnc._machine import threads
 from nnc.callbacks import Callback
 from nnc.layers import Dense, Input
 from nnc.models import Sequential
 from nnc.models.interrupts import Interrupts
 from nnc.optimizers import SGD, Adam, Optimizer
 from nnc.sklearn.checking import FLOATS, checked
+from nnc.sklearn.estimators import Classifier, Estimator
 from nnc.sklearn.network import NAMES, Normalization, Objective, forward, names_of, outputs_of
 from nnc.sklearn.rows import Rows
 from nnc.sklearn.stochastic import Trainer, network_layers, weights_in_order
@@ -58,7 +57,7 @@ class Scored(NamedTuple):
     sample_weight: np.ndarray | None
 
 
-class _MLP(CallbackSupportMixin, BaseEstimator):
+class _MLP(CallbackSupportMixin, Estimator):
     """What the classifier and the regressor share."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -120,16 +119,9 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
     batch_norm: Any
     l1: Any
     callbacks: Any
-    n_threads: Any
     standardize: Any
     scaler_: Any
     _label_binarizer: Any
-
-    def _store(self, arguments: dict[str, Any]) -> None:
-        """Keep the constructor's arguments, unchecked, as attributes."""
-        for name, value in arguments.items():
-            if name not in ("self", "__class__"):
-                setattr(self, name, value)
 
     # ------------------------------------------------------------------------------------------------ fitting
 
@@ -176,9 +168,6 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
         with self._threads():
             return self._fit(X, y, sample_weight, incremental=True, validation=(None, None, None))
-
-    def _threads(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext() if self.n_threads is None else threads(self.n_threads)
 
     def _check_solver(self) -> bool:
         if self.solver == "lbfgs":
@@ -685,7 +674,7 @@ class _MLP(CallbackSupportMixin, BaseEstimator):
         return model
 
 
-class MLPClassifier(ClassifierMixin, _MLP):
+class MLPClassifier(Classifier, _MLP):
     """A classifier with scikit-learn's parameters, methods and attributes, trained in nnc's core.
 
     The mean over the rows of the log-loss is made small, plus alpha / (2 S) sum W^2 in each batch, S being
@@ -779,9 +768,8 @@ class MLPClassifier(ClassifierMixin, _MLP):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_MLP._parameter_constraints,
-        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+        **Classifier.CLASS_WEIGHT,
     }
-    class_weight: Any
 
     def __init__(
         self,
@@ -851,26 +839,6 @@ class MLPClassifier(ClassifierMixin, _MLP):
             self._check_labels(y)
         return X, y
 
-    def _check_labels(self, y: np.ndarray) -> None:
-        classes = unique_labels(y)
-        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
-            raise ValueError(
-                "`y` has classes not in `self.classes_`. "
-                f"`self.classes_` has {self.classes_}. 'y' has {classes}."
-            )
-
-    def _with_class_weight(self, sample_weight: Any, y: np.ndarray) -> Any:
-        if self.class_weight is None:
-            return sample_weight
-        if self._label_binarizer.y_type_.startswith("multilabel"):
-            weights = compute_sample_weight(self.class_weight, y)
-        else:  # "balanced" by the weights of the rows, not their number
-            of_class = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=y, sample_weight=sample_weight
-            )
-            weights = of_class[np.searchsorted(self.classes_, y)]
-        return weights if sample_weight is None else weights * sample_weight
-
     def _targets(self, y: np.ndarray) -> np.ndarray:
         """int32 ids (n,) of several classes; else bool (n, O), a column for two classes or one per label."""
         kind, classes = self._label_binarizer.y_type_, self.classes_
@@ -924,9 +892,7 @@ class MLPClassifier(ClassifierMixin, _MLP):
                 "class_weight 'balanced' is not supported for partial_fit, which does not see all rows: pass "
                 "the weights that compute_class_weight gives as a dict"
             )
-        if _check_partial_fit_first_call(self, classes):
-            labels = y if type_of_target(y).startswith("multilabel") else classes
-            self._label_binarizer = LabelBinarizer().fit(labels)
+        self._learn_given_classes(y, classes)
         return self._partial_fit(X, y, sample_weight)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -965,11 +931,6 @@ class MLPClassifier(ClassifierMixin, _MLP):
         """
         probabilities = self.predict_proba(X)
         return np.log(probabilities, out=probabilities)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
 
 
 class MLPRegressor(RegressorMixin, _MLP):

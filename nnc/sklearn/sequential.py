@@ -11,27 +11,26 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context, is_classifier
+from sklearn.base import RegressorMixin, _fit_context, is_classifier
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import check_random_state, column_or_1d, compute_class_weight, compute_sample_weight
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from nnc import random
-from nnc._machine import threads
 from nnc.layers import Activation, Dense, Flatten, Reshape
 from nnc.losses import Loss
 from nnc.models import Sequential
 from nnc.sklearn.checking import FLOATS, checked
+from nnc.sklearn.estimators import Classifier, Estimator
 from nnc.sklearn.rows import Rows
 
 # Layers for which a batch is no more than its rows, in any order.
 _BY_ROW = (Activation, Dense, Flatten, Reshape)
 
 
-class _SequentialEstimator(BaseEstimator):
+class _SequentialEstimator(Estimator):
     """What the classifier and the regressor share."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -53,15 +52,8 @@ class _SequentialEstimator(BaseEstimator):
     fit_kwargs: Any
     warm_start: Any
     random_state: Any
-    n_threads: Any
     verbose: Any
     _label_binarizer: Any
-
-    def _store(self, arguments: dict[str, Any]) -> None:
-        """Keep the constructor's arguments, unchecked, as attributes."""
-        for name, value in arguments.items():
-            if name not in ("self", "__class__"):
-                setattr(self, name, value)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -127,7 +119,7 @@ class _SequentialEstimator(BaseEstimator):
         weight = rows.sample_weight
         if weight is not None:
             weight = weight.astype(np.float64) / np.mean(weight, dtype=np.float64)
-        with contextlib.nullcontext() if self.n_threads is None else threads(self.n_threads):
+        with self._threads():
             begun = self.model_.history is not None and not first
             initial = arguments.get("initial_epoch", self.n_iter_ if begun else 0)
             arguments |= {"initial_epoch": initial, "epochs": initial + arguments["epochs"]}
@@ -249,7 +241,7 @@ def _redrawn(model: Sequential, seed: int) -> Sequential:
     return new
 
 
-class SequentialClassifier(ClassifierMixin, _SequentialEstimator):
+class SequentialClassifier(Classifier, _SequentialEstimator):
     """A classifier made of an `nnc.Sequential`.
 
     Parameters
@@ -305,9 +297,8 @@ class SequentialClassifier(ClassifierMixin, _SequentialEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_SequentialEstimator._parameter_constraints,
-        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+        **Classifier.CLASS_WEIGHT,
     }
-    class_weight: Any
 
     def __init__(
         self,
@@ -331,30 +322,6 @@ class SequentialClassifier(ClassifierMixin, _SequentialEstimator):
             self.classes_ = self._label_binarizer.classes_
         else:
             self._check_labels(y)
-
-    def _check_labels(self, y: np.ndarray) -> None:
-        classes = unique_labels(y)
-        if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
-            raise ValueError(
-                "`y` has classes not in `self.classes_`. "
-                f"`self.classes_` has {self.classes_}. 'y' has {classes}."
-            )
-
-    def _with_class_weight(self, sample_weight: Any, y: np.ndarray) -> Any:
-        if self.class_weight is None:
-            return sample_weight
-        if self._multilabel:
-            weights = compute_sample_weight(self.class_weight, y)
-        else:
-            of_class = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=y, sample_weight=sample_weight
-            )
-            weights = of_class[np.searchsorted(self.classes_, y)]
-        return weights if sample_weight is None else weights * sample_weight
-
-    @property
-    def _multilabel(self) -> bool:
-        return self._label_binarizer.y_type_.startswith("multilabel")
 
     def _count_outputs(self, y: np.ndarray) -> int:
         return 1 if not self._multilabel and len(self.classes_) <= 2 else len(self.classes_)
@@ -454,15 +421,8 @@ class SequentialClassifier(ClassifierMixin, _SequentialEstimator):
         -------
         self
         """
-        if _check_partial_fit_first_call(self, classes):
-            labels = y if type_of_target(y).startswith("multilabel") else classes
-            self._label_binarizer = LabelBinarizer().fit(labels)
+        self._learn_given_classes(y, classes)
         return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
 
 
 class SequentialRegressor(RegressorMixin, _SequentialEstimator):
