@@ -489,15 +489,14 @@ def test_warm_start():
 # ------------------------------------------------------------------------------------ scikit-learn around it
 
 
-class Telling(MLPClassifier):
-    """Its score is the number of threads that the core may use where it is."""
-
-    def score(self, X, y, sample_weight=None):
-        return nnc.get_num_threads()
-
-
 def test_searches_do_not_oversubscribe():
     import os
+
+    class Telling(MLPClassifier):  # local, so that it is pickled by value: workers cannot import the tests
+        """Its score is the number of threads that the core may use where it is."""
+
+        def score(self, X, y, sample_weight=None):
+            return nnc.get_num_threads()
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     scores = cross_val_score(Telling(4, max_iter=2), DIGITS, TEN, cv=2, n_jobs=2)
