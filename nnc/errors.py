@@ -11,6 +11,17 @@ class FormatError(ValueError):
 
     Raised by every reader of nnc (model files, IDX, gz); the message names the file and what is wrong with
     it.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> with open("notes.safetensors", "w") as file:
+    ...     _ = file.write("not a model")
+    >>> try:
+    ...     nnc.load_model("notes.safetensors")
+    ... except nnc.FormatError:
+    ...     print("not a model file")
+    not a model file
     """
 
 
@@ -19,6 +30,17 @@ class DivergenceError(ArithmeticError):
 
     The model is left after its last whole step. The `TerminateOnNaN` callback stops the run without this
     error.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+    >>> model.compile(nnc.optimizers.SGD(1e30), "mse")
+    >>> try:
+    ...     model.fit([[1.0], [2.0]], [1.0, 2.0], epochs=9, verbose=0)
+    ... except nnc.DivergenceError:
+    ...     print("a smaller learning rate is needed")
+    a smaller learning rate is needed
     """
 
 

@@ -33,7 +33,19 @@ _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
 
 
 class Initializer(_config.Config):
-    """Base of the initializers: a rule for `draw`."""
+    """Base of the initializers: a rule for `draw`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import initializers
+    >>> class Identity(initializers.Initializer):
+    ...     def draw(self, shape, rng):
+    ...         return np.eye(*shape)
+    >>> Identity()((2, 2))
+    array([[1., 0.],
+           [0., 1.]], dtype=float32)
+    """
 
     kind = "initializer"
     saved = False
@@ -66,7 +78,14 @@ class Initializer(_config.Config):
 
 
 class Zeros(Initializer):
-    """All 0."""
+    """All 0.
+
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> initializers.Zeros()((3,))
+    array([0., 0., 0.], dtype=float32)
+    """
 
     aliases = ("zero",)
 
@@ -75,7 +94,14 @@ class Zeros(Initializer):
 
 
 class Ones(Initializer):
-    """All 1."""
+    """All 1.
+
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> initializers.Ones()((3,))
+    array([1., 1., 1.], dtype=float32)
+    """
 
     aliases = ("one",)
 
@@ -90,6 +116,12 @@ class Constant(Initializer):
     ----------
     value : float
         Any finite number.
+
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> initializers.Constant(0.25)((3,))
+    array([0.25, 0.25, 0.25], dtype=float32)
     """
 
     def __init__(self, value: float = 0.0) -> None:
@@ -110,6 +142,13 @@ class RandomNormal(Initializer):
         At least 0.
     seed : int, optional
         The same array at every call.
+
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> w = initializers.RandomNormal(stddev=0.1, seed=1)((1000, 10))
+    >>> bool(abs(w.std() - 0.1) < 0.01)
+    True
     """
 
     aliases = ("normal",)
@@ -134,6 +173,13 @@ class TruncatedNormal(RandomNormal):
         At least 0; of the normal distribution before it is cut: the values' own is 0.8796 of it.
     seed : int, optional
         The same array at every call.
+
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> w = initializers.TruncatedNormal(stddev=0.1, seed=1)((1000, 10))
+    >>> bool(abs(w).max() <= 0.2)
+    True
     """
 
     def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
@@ -149,6 +195,13 @@ class RandomUniform(Initializer):
         Finite, minval <= maxval.
     seed : int, optional
         The same array at every call.
+
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> w = initializers.RandomUniform(-1.0, 1.0, seed=1)((1000, 10))
+    >>> bool(w.min() >= -1.0 and w.max() < 1.0)
+    True
     """
 
     aliases = ("uniform",)
@@ -178,6 +231,13 @@ class VarianceScaling(Initializer):
         scale / n; the uniform one is on [-sqrt(3 scale / n), sqrt(3 scale / n)).
     seed : int, optional
         The same array at every call.
+
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> w = initializers.VarianceScaling(2.0, mode="fan_in", seed=1)((800, 50))
+    >>> bool(abs(w.var() - 2.0 / 800) < 1e-4)
+    True
     """
 
     def __init__(
@@ -237,6 +297,13 @@ class GlorotNormal(_Normal):
         Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain
         normal distribution, as in PyTorch.
 
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> w = initializers.GlorotNormal(seed=1)((600, 200))
+    >>> bool(abs(w.var() - 2.0 / (600 + 200)) < 1e-4)
+    True
+
     References
     ----------
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS
@@ -255,6 +322,13 @@ class GlorotUniform(_Uniform):
     ----------
     seed : int, optional
         The same array at every call.
+
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> w = initializers.GlorotUniform(seed=1)((600, 200))
+    >>> bool(abs(w).max() < (6 / (600 + 200)) ** 0.5)
+    True
 
     References
     ----------
@@ -276,6 +350,13 @@ class LecunNormal(_Normal):
         Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain
         normal distribution.
 
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> w = initializers.LecunNormal(seed=1)((600, 200))
+    >>> bool(abs(w.var() - 1.0 / 600) < 1e-4)
+    True
+
     References
     ----------
     LeCun, Bottou, Orr and Müller, "Efficient BackProp", 1998.
@@ -291,6 +372,13 @@ class LecunUniform(_Uniform):
     ----------
     seed : int, optional
         The same array at every call.
+
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> w = initializers.LecunUniform(seed=1)((600, 200))
+    >>> bool(abs(w).max() < (3 / 600) ** 0.5)
+    True
 
     References
     ----------
@@ -339,6 +427,13 @@ class HeUniform(_Uniform):
     seed : int, optional
         The same array at every call.
 
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> w = initializers.HeUniform(seed=1)((600, 200))
+    >>> bool(abs(w).max() < (6 / 600) ** 0.5)
+    True
+
     References
     ----------
     He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015.
@@ -364,6 +459,14 @@ class Orthogonal(Initializer):
     The factor Q of a matrix of normal numbers, its columns signed so that R has a positive diagonal, which
     makes every orthogonal matrix equally likely. NumPy's QR runs in LAPACK, in float64: its last bits are
     LAPACK's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import initializers
+    >>> w = initializers.Orthogonal(seed=1)((5, 3))
+    >>> np.allclose(w.T @ w, np.eye(3), atol=1e-6)
+    True
 
     References
     ----------

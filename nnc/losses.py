@@ -51,6 +51,15 @@ class Loss(_config.Config):
         so that the model's outputs must have one axis.
     probabilities : bool
         Of a class: whether the outputs are probabilities, unless they are logits.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> loss = losses.get("mse")
+    >>> loss([[0.0], [0.0]], [[1.0], [3.0]])
+    5.0
+    >>> loss([[0.0], [0.0]], [[1.0], [3.0]], sample_weight=[1.0, 0.0])
+    0.5
     """
 
     kind = "loss"
@@ -97,7 +106,14 @@ class Loss(_config.Config):
     def value_and_gradient(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> tuple[float, NDArray[np.float32]]:
-        """The loss of a batch and its gradient with respect to `y_pred`, float32 (n, n_outputs)."""
+        """The loss of a batch and its gradient with respect to `y_pred`, float32 (n, n_outputs).
+
+        Examples
+        --------
+        >>> from nnc import losses
+        >>> losses.MeanSquaredError().value_and_gradient([[0.0, 1.0]], [[2.0, 1.0]])
+        (2.0, array([[2., 0.]], dtype=float32))
+        """
         from nnc import _core
 
         spec = self.spec()
@@ -533,7 +549,15 @@ def batch(
     wanted: str,
     target_range: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """(y, a) as the core's losses and metrics take them, `wanted` being the targets: ids, rows or any."""
+    """(y, a) as the core's losses and metrics take them, `wanted` being the targets: ids, rows or any.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> y, a = losses.batch([1, 0], [[0.1, 0.9], [0.8, 0.2]], "ids")
+    >>> y.tolist(), a.dtype
+    ([1, 0], dtype('float32'))
+    """
     a = _outputs(y_pred)
     y = _arrays.targets(y_true, "y_true", wanted, a.shape[1:], target_range)
     if len(y) != len(a):

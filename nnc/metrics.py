@@ -37,6 +37,12 @@ class Metric(_config.Config):
     whole_rows : bool
         Of a class: whether a row of outputs is one distribution over the classes, compared with one class,
         so that the model's outputs must have one axis.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.get("mae")([[0.0], [0.0]], [[1.0], [3.0]])
+    2.0
     """
 
     kind = "metric"
@@ -187,6 +193,12 @@ class MeanSquaredError(Metric):
     ----------
     name : str, optional
         "mean_squared_error" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.MeanSquaredError()([[0.0], [0.0]], [[1.0], [3.0]])
+    5.0
     """
 
     aliases = ("mse",)
@@ -200,6 +212,12 @@ class MeanAbsoluteError(Metric):
     ----------
     name : str, optional
         "mean_absolute_error" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.MeanAbsoluteError()([[0.0], [0.0]], [[1.0], [3.0]])
+    2.0
     """
 
     aliases = ("mae",)

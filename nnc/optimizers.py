@@ -39,6 +39,14 @@ class Optimizer(_config.Config):
     slots : dict
         Of a class: what the rule remembers of each parameter, in the core's order: the name of each slot,
         and the option that wants it, or None for always.
+
+    Examples
+    --------
+    >>> from nnc import optimizers, schedules
+    >>> rate = schedules.ExponentialDecay(0.1, decay_steps=1000, decay_rate=0.9)
+    >>> optimizer = optimizers.SGD(rate, clipnorm=1.0)
+    >>> optimizer.learning_rates(step=0, count=2, epoch=0)
+    array([0.1       , 0.09998947], dtype=float32)
     """
 
     kind = "optimizer"
@@ -207,6 +215,12 @@ class RMSprop(Optimizer):
     weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
         As in `SGD`.
 
+    Examples
+    --------
+    >>> from nnc import optimizers
+    >>> optimizers.RMSprop(1e-3, rho=0.95)
+    RMSprop(rho=0.95)
+
     References
     ----------
     Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5, 2012; centered: Graves,
@@ -261,6 +275,12 @@ class Adam(Optimizer):
     weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
         As in `SGD`.
 
+    Examples
+    --------
+    >>> from nnc import optimizers
+    >>> optimizers.Adam(1e-3, beta_2=0.99)
+    Adam(beta_2=0.99)
+
     References
     ----------
     Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015; amsgrad: Reddi, Kale and Kumar,
@@ -301,6 +321,12 @@ class AdamW(Adam):
         At least 0.
     beta_1, beta_2, epsilon, amsgrad, clipnorm, clipvalue, global_clipnorm
         As in `Adam`.
+
+    Examples
+    --------
+    >>> from nnc import optimizers
+    >>> optimizers.AdamW(1e-3, weight_decay=0.01)
+    AdamW(weight_decay=0.01)
 
     References
     ----------
@@ -352,6 +378,12 @@ class Adagrad(Optimizer):
     weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
         As in `SGD`.
 
+    Examples
+    --------
+    >>> from nnc import optimizers
+    >>> optimizers.Adagrad(0.01).slot_names()
+    ['s']
+
     References
     ----------
     Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization",
@@ -399,6 +431,12 @@ class Adamax(Optimizer):
     weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
         As in `SGD`.
 
+    Examples
+    --------
+    >>> from nnc import optimizers
+    >>> optimizers.Adamax(0.002).slot_names()
+    ['m', 'u']
+
     References
     ----------
     Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, section 7.
@@ -444,6 +482,12 @@ class Nadam(Optimizer):
     weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
         As in `SGD`.
 
+    Examples
+    --------
+    >>> from nnc import optimizers
+    >>> optimizers.Nadam(0.002).slot_names()
+    ['m', 'v']
+
     References
     ----------
     Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016.
@@ -483,6 +527,12 @@ class Lion(Optimizer):
         In [0, 1).
     weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
         As in `SGD`.
+
+    Examples
+    --------
+    >>> from nnc import optimizers
+    >>> optimizers.Lion(1e-4).slot_names()
+    ['m']
 
     References
     ----------

@@ -35,6 +35,12 @@ class Purpose(IntEnum):
     """What random numbers are for: the second part of every key.
 
     A number stays with its purpose, and is not used again: the bits that a seed gives depend on it.
+
+    Examples
+    --------
+    >>> from nnc.random import Purpose, generator
+    >>> generator(0, Purpose.WEIGHTS, 0).random() == generator(0, Purpose.WEIGHTS, 1).random()
+    False
     """
 
     SHUFFLE = 1
@@ -88,7 +94,15 @@ def set_random_seed(seed: int | None) -> None:
 
 
 def next_seed() -> int:
-    """The next seed of the global sequence, 64 bits: a function of the global seed and the calls so far."""
+    """The next seed of the global sequence, 64 bits: a function of the global seed and the calls so far.
+
+    Examples
+    --------
+    >>> from nnc import random
+    >>> random.set_random_seed(7)
+    >>> random.next_seed() == random.next_seed()
+    False
+    """
     sequence = _here.get() or _global
     sequence.drawn += 1
     return derived_seed(sequence.seed, Purpose.SEEDS, sequence.drawn)

@@ -21,6 +21,13 @@ class Regularizer(_config.Config):
     ----------
     l1, l2 : float
         The two factors.
+
+    Examples
+    --------
+    >>> from nnc import regularizers
+    >>> penalty = regularizers.get("l1")
+    >>> penalty.l1, penalty.l2
+    (0.01, 0.0)
     """
 
     kind = "regularizer"

@@ -18,5 +18,13 @@ __all__ = ["FORMAT", "NUMERICS", "load_model", "load_weights", "save_model"]
 
 
 def load_weights(model: Sequential, filepath: modelfile.Path) -> None:
-    """Give a model the weights of a file; as `Sequential.load_weights`."""
+    """Give a model the weights of a file; as `Sequential.load_weights`.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.Input((2,)), nnc.layers.Dense(1)])
+    >>> model.save_weights("weights.safetensors")
+    >>> nnc.saving.load_weights(model, "weights.safetensors")
+    """
     model.load_weights(filepath)

@@ -30,6 +30,13 @@ class Schedule(_config.Config):
     ----------
     per : {"step", "epoch"}
         What t counts.
+
+    Examples
+    --------
+    >>> from nnc import schedules
+    >>> rate = schedules.ExponentialDecay(0.1, decay_steps=10, decay_rate=0.5)
+    >>> rate([0, 10, 20])
+    array([0.1  , 0.05 , 0.025])
     """
 
     kind = "schedule"

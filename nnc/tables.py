@@ -35,6 +35,15 @@ def markdown(rows: Sequence[Mapping[str, Any]], digits: int = 4) -> str:
     -------
     str
         Without a newline at the end.
+
+    Examples
+    --------
+    >>> from nnc import tables
+    >>> print(tables.markdown([{"net": "784-10", "loss": 0.26891}, {"net": "784-292-10", "loss": 0.0641}]))
+    | net        |   loss |
+    |------------|-------:|
+    | 784-10     | 0.2689 |
+    | 784-292-10 | 0.0641 |
     """
     columns = _columns(rows)
     if not columns:
@@ -76,6 +85,12 @@ def save(
     -------
     list of str
         The paths written.
+
+    Examples
+    --------
+    >>> from nnc import tables
+    >>> tables.save([{"net": "784-10", "loss": 0.26891}], "results/nets")
+    ['results/nets.csv', 'results/nets.md']
     """
     formats = (formats,) if isinstance(formats, str) else formats
     if unknown := set(formats) - {"csv", "md"}:

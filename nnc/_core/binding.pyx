@@ -71,7 +71,21 @@ def use_all_threads(all):
 
 
 def get_num_threads():
-    """Threads that a call may use."""
+    """The number of threads that a call may use.
+
+    Returns
+    -------
+    int
+        As `nnc.set_num_threads` or, in this thread, `nnc.threads` set it; else the environment variable
+        NNC_NUM_THREADS, else the number of CPUs that the process may use.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> with nnc.threads(1):
+    ...     nnc.get_num_threads()
+    1
+    """
     return nnc_threads()
 
 

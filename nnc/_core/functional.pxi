@@ -2,7 +2,14 @@
 
 
 def activation(name, z, float alpha=0.0, out=None):
-    """a = f(z); softmax along the last axis."""
+    """a = f(z); softmax along the last axis.
+
+    Examples
+    --------
+    >>> from nnc import functional
+    >>> functional.activation("leaky_relu", [[-2.0, 3.0]], alpha=0.5)
+    array([[-1.,  3.]], dtype=float32)
+    """
     z = _as_float(z)
     out = _out(out, z.shape)
     cdef int id_ = _activation_id(name)
@@ -111,7 +118,17 @@ cdef nnc_matrix _matrix(array, size_t rows, size_t cols, size_t rs, size_t cs) e
 
 
 def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
-    """a = f(x w + b): x (B, I), w (I, O), b (O,) -> (B, O). x.T and w.T of C-contiguous arrays are read as they lie."""
+    """a = f(x w + b): x (B, I), w (I, O), b (O,) -> (B, O). x.T and w.T of C-contiguous arrays are read as they lie.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import functional
+    >>> x, w, b = np.ones((2, 3)), np.ones((3, 1)), np.array([-1.0])
+    >>> functional.dense(x, w, b, "relu")
+    array([[2.],
+           [2.]], dtype=float32)
+    """
     x_base, B, I, xrs, xcs = _as_matrix(x)
     w_base, K, O, wrs, wcs = _as_matrix(w)
     if K != I:
@@ -131,7 +148,17 @@ def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
 
 
 def dense_backward(x, w, dz, out=None):
-    """dx = dz w^T, dw = x^T dz, db = sum of dz over rows; out: a tuple of three arrays for them."""
+    """dx = dz w^T, dw = x^T dz, db = sum of dz over rows; out: a tuple of three arrays for them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import functional
+    >>> x, w, dz = np.ones((2, 3)), np.ones((3, 1)), np.ones((2, 1))
+    >>> dx, dw, db = functional.dense_backward(x, w, dz)
+    >>> dx.shape, dw.ravel().tolist(), db.tolist()
+    ((2, 3), [2.0, 2.0, 2.0], [2.0])
+    """
     x, w, dz = _as_float(x, 2), _as_float(w, 2), _as_float(dz, 2)
     B, I, O = x.shape[0], x.shape[1], w.shape[1]
     if w.shape[0] != I or dz.shape != (B, O):
@@ -165,7 +192,16 @@ cdef _Rows _targets(y, a, sample_weight):
 
 
 def loss(spec, y, a, sample_weight=None, out=None):
-    """Mean loss over rows and its gradient wrt a (B, N); y ids (B,) or rows (B, N)."""
+    """Mean loss over rows and its gradient wrt a (B, N); y ids (B,) or rows (B, N).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import functional, losses
+    >>> spec = losses.MeanSquaredError().spec()
+    >>> functional.loss(spec, np.zeros((1, 2)), np.array([[1.0, 3.0]]))
+    (5.0, array([[1., 3.]], dtype=float32))
+    """
     a = _as_float(a, 2)
     cdef _Rows targets = _targets(y, a, sample_weight)
     cdef _Spec c_spec = _Spec.of(spec, "name")
@@ -183,7 +219,16 @@ def loss(spec, y, a, sample_weight=None, out=None):
 
 
 def metric(spec, y, a):
-    """Mean of a metric over rows."""
+    """Mean of a metric over rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import functional, metrics
+    >>> spec = metrics.SparseCategoricalAccuracy().spec()
+    >>> functional.metric(spec, np.array([1, 0]), np.array([[0.1, 0.9], [0.2, 0.8]]))
+    0.5
+    """
     a = _as_float(a, 2)
     cdef _Rows targets = _targets(y, a, None)
     cdef _Spec c_spec = _Spec.of(spec, "name")
@@ -200,7 +245,17 @@ def metric(spec, y, a):
 
 
 def update(spec, w, g, slots, float learning_rate, uint64_t step):
-    """One update of w and its slots in place, all float32 of one shape."""
+    """One update of w and its slots in place, all float32 of one shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import functional, optimizers
+    >>> w, g = np.array([1.0, 2.0], np.float32), np.array([1.0, -1.0])
+    >>> functional.update(optimizers.SGD().spec(), w, g, [], learning_rate=0.5, step=1)
+    >>> w
+    array([0.5, 2.5], dtype=float32)
+    """
     cdef nnc_optimizer *optimizer = NULL
     cdef char message[256]
     cdef nnc_weights weights

@@ -50,6 +50,19 @@ class Callback:
     ``logs`` holds "loss", the metrics, and at the end of an epoch also "val_loss" and the like. In the batch
     hooks and in `on_steps` they are the means over the epoch so far. `on_train_end` is called whatever ended
     the run.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> class Threshold(nnc.callbacks.Callback):
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         if logs["loss"] < 0.01:
+    ...             print("good enough")
+    ...             self.model.stop_training = True
+    >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+    >>> model.compile(nnc.optimizers.SGD(0.1), "mse")
+    >>> _ = model.fit([[1.0], [2.0]], [2.0, 4.0], epochs=1000, verbose=0, callbacks=[Threshold()])
+    good enough
     """
 
     model: Model

@@ -36,6 +36,16 @@ class ModelCheckpoint(Monitor):
         Or after so many steps; this makes training come back from the core after every step.
     initial_value_threshold : float, optional
         What the first epoch must beat.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> best = nnc.callbacks.ModelCheckpoint("best.safetensors", monitor="loss", save_best_only=True)
+    >>> _ = model.fit([[1.0], [2.0]], [2.0, 4.0], epochs=3, verbose=0, callbacks=[best])
+    >>> nnc.load_model("best.safetensors").output_shape
+    (None, 1)
     """
 
     saves = True

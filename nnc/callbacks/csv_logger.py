@@ -20,6 +20,17 @@ class CSVLogger(Callback):
     separator : str
     append : bool
         Whether to go on writing a file that is there (a resumed run) instead of starting it anew.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> log = nnc.callbacks.CSVLogger("run.csv")
+    >>> _ = model.fit([[1.0], [2.0]], [2.0, 4.0], epochs=2, verbose=0, callbacks=[log])
+    >>> with open("run.csv") as file:
+    ...     print(file.readline().strip())
+    epoch,loss
     """
 
     def __init__(

@@ -14,6 +14,15 @@ class History(Callback):
         "loss", the metrics, "val_loss", ...: one number per epoch.
     epoch : list of int
         The epochs, from 0.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+    >>> model.compile("sgd", "mse", metrics=["mae"])
+    >>> history = model.fit([[1.0], [2.0]], [2.0, 4.0], epochs=3, verbose=0)
+    >>> history.epoch, sorted(history.history)
+    ([0, 1, 2], ['loss', 'mae'])
     """
 
     def __init__(self) -> None:

@@ -33,6 +33,16 @@ class LearningRateScheduler(Callback):
         Takes the epoch (from 0) and the present learning rate (or the epoch alone), returns the new rate.
     verbose : int
         1 prints the rate before every epoch.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+    >>> model.compile(nnc.optimizers.SGD(0.1), "mse")
+    >>> halve = nnc.callbacks.LearningRateScheduler(lambda epoch, rate: rate if epoch == 0 else rate / 2)
+    >>> _ = model.fit([[1.0], [2.0]], [2.0, 4.0], epochs=3, verbose=0, callbacks=[halve])
+    >>> model.optimizer.learning_rate
+    0.025
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
@@ -79,6 +89,16 @@ class ReduceLROnPlateau(Monitor):
         Epochs after a reduction that are not counted.
     min_lr : float
         The rate does not go below this.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+    >>> model.compile(nnc.optimizers.SGD(0.1), "mse")
+    >>> reduce = nnc.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=1e9)
+    >>> _ = model.fit([[1.0], [2.0]], [2.0, 4.0], epochs=3, verbose=0, callbacks=[reduce])
+    >>> model.optimizer.learning_rate
+    0.025
     """
 
     state = ("best", "wait", "cooldown_counter")

@@ -14,6 +14,15 @@ class TerminateOnNaN(Callback):
     infinite.
 
     The model keeps the weights of its last whole step.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.layers.Dense(1, kernel_initializer="ones")])
+    >>> model.compile(nnc.optimizers.SGD(1e30), "mse")
+    >>> stop = nnc.callbacks.TerminateOnNaN()
+    >>> _ = model.fit([[1.0], [2.0]], [2.0, 4.0], epochs=9, verbose=0, callbacks=[stop])
+    Epoch 3, batch 1: the loss is not finite, training ends
     """
 
     def on_divergence(self, epoch: int, batch: int) -> None:
@@ -48,6 +57,17 @@ class EarlyStopping(Monitor):
     ----------
     best, best_epoch, wait, stopped_epoch
         The best number and its epoch, the epochs since, the epoch that ended the run (0 if none did).
+
+    Examples
+    --------
+    >>> import nnc
+    >>> x, y = nnc.datasets.load_iris()
+    >>> model = nnc.Sequential([nnc.layers.Dense(3, "softmax")])
+    >>> model.compile("adam", "sparse_categorical_crossentropy")
+    >>> stop = nnc.callbacks.EarlyStopping("loss", min_delta=0.1, patience=2)
+    >>> history = model.fit(x, y, epochs=1000, verbose=0, callbacks=[stop])
+    >>> len(history.epoch) < 1000, stop.stopped_epoch == history.epoch[-1]
+    (True, True)
     """
 
     state = ("best", "best_epoch", "wait", "stopped_epoch", "best_weights")

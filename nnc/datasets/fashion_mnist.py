@@ -65,6 +65,15 @@ def load_fashion_mnist(folder: _store.Folder | None = None) -> _store.Split:
     -----
     H. Xiao, K. Rasul and R. Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
     Algorithms, arXiv:1708.07747 (2017). Licence: MIT. Keras: ``keras.datasets.fashion_mnist.load_data``.
+
+    Examples
+    --------
+    >>> from nnc import datasets
+    >>> (x_train, y_train), (x_test, y_test) = datasets.load_fashion_mnist()
+    >>> x_train.shape, x_train.dtype
+    ((60000, 28, 28), dtype('uint8'))
+    >>> datasets.fashion_mnist.CLASS_NAMES[y_test[0]]
+    'Ankle boot'
     """
     return _store.load("fashion_mnist", "Fashion-MNIST", SHA256, MIRRORS, folder, FOLDERS)
 

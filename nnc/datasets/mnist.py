@@ -57,6 +57,13 @@ def load_mnist(folder: _store.Folder | None = None) -> _store.Split:
     -----
     Y. LeCun, C. Cortes and C. J. C. Burges, The MNIST database of handwritten digits. Licence: CC BY-SA 3.0.
     Keras: ``keras.datasets.mnist.load_data``.
+
+    Examples
+    --------
+    >>> from nnc import datasets
+    >>> (x_train, y_train), (x_test, y_test) = datasets.load_mnist()
+    >>> x_train.shape, x_train.dtype, y_test[:5].tolist()
+    ((60000, 28, 28), dtype('uint8'), [7, 2, 1, 0, 4])
     """
     return _store.load("mnist", "MNIST", SHA256, MIRRORS, folder)
 

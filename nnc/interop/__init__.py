@@ -45,10 +45,10 @@ def from_torch(sequential: Any, input_shape: Sequence[int] | None = None) -> Seq
 
     Examples
     --------
-    >>> import torch, nnc  # doctest: +SKIP
-    >>> net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softmax(dim=1))  # doctest: +SKIP
-    >>> nnc.interop.from_torch(net).output_shape  # doctest: +SKIP
-    (3,)
+    >>> import torch, nnc
+    >>> net = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softmax(dim=1))
+    >>> nnc.interop.from_torch(net).output_shape
+    (None, 3)
     """
     from nnc.interop import reading
 
@@ -77,6 +77,16 @@ def to_torch(model: Sequential) -> Any:
         Without PyTorch.
     ValueError
         If the model is not built.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3, "relu")])
+    >>> nnc.interop.to_torch(model)
+    Sequential(
+      (0): Linear(in_features=4, out_features=3, bias=True)
+      (1): ReLU()
+    )
     """
     from nnc.interop import writing
 

@@ -104,7 +104,15 @@ registry = _config.close(Layer, globals())
 
 
 def get(identifier: Layer | Mapping[str, Any]) -> Layer:
-    """The layer that `identifier` means: an object or its configuration."""
+    """The layer that `identifier` means: an object or its configuration.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> config = {"rate": 0.5, "name": None, "seed": None, "noise_shape": None}
+    >>> layers.get({"class_name": "Dropout", "config": config})
+    Dropout(0.5)
+    """
     return Layer.get(identifier)
 
 

@@ -49,6 +49,12 @@ class ReLU(Activation):
     negative_slope : float
         At least 0.
     name : str, optional
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.ReLU(max_value=6.0)([[-1.0, 2.0, 9.0]])
+    array([[0., 2., 6.]], dtype=float32)
     """
 
     def __init__(
@@ -84,6 +90,12 @@ class LeakyReLU(Activation):
         Older name of negative_slope.
     name : str, optional
 
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.LeakyReLU(0.5)([[-1.0, 2.0]])
+    array([[-0.5,  2. ]], dtype=float32)
+
     References
     ----------
     Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
@@ -115,6 +127,15 @@ class PReLU(Layer):
     alpha_regularizer : str, Regularizer or None
         Penalty on alpha.
     name : str, optional
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> prelu = layers.PReLU(alpha_initializer="zeros")
+    >>> prelu([[-1.0, 2.0]])
+    array([[-0.,  2.]], dtype=float32)
+    >>> prelu.count_params()
+    2
 
     References
     ----------
@@ -148,6 +169,12 @@ class ELU(Activation):
         Above 0.
     name : str, optional
 
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.ELU()([[-1.0, 2.0]]).round(4)
+    array([[-0.6321,  2.    ]], dtype=float32)
+
     References
     ----------
     Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear
@@ -167,6 +194,12 @@ class Softmax(Activation):
     axis : int
         -1, or the last axis by its number (the batch axis is 0).
     name : str, optional
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.Softmax()([[0.0, 0.0]])
+    array([[0.5, 0.5]], dtype=float32)
     """
 
     def __init__(self, axis: int = -1, name: str | None = None, **options: Any) -> None:

@@ -76,6 +76,15 @@ class Layer(_config.Config):
         Of the layer's own random numbers; None: they come from the model's seed.
     stops_gradient : bool
         Of a class: whether no gradient flows through, so that no layer with weights may come before.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> hidden = layers.Dense(30, "relu", name="hidden")
+    >>> hidden.build((784,))
+    (30,)
+    >>> hidden.name, hidden.output_shape, hidden.weight_names
+    ('hidden', (30,), ['kernel', 'bias'])
     """
 
     kind = "layer"
@@ -162,6 +171,12 @@ class Layer(_config.Config):
         ------
         ValueError
             If the layer cannot take that shape, or has another one already.
+
+        Examples
+        --------
+        >>> from nnc import layers
+        >>> layers.Conv2D(8, 3).build((28, 28, 1))
+        (26, 26, 8)
         """
         input_shape = _config.shape("input_shape", input_shape)
         if self.input_shape is not None and input_shape != self.input_shape:
@@ -194,6 +209,15 @@ class Layer(_config.Config):
 
         A layer that is in no model draws weights of its own when they are first asked for; a model that it is
         added to takes them over.
+
+        Examples
+        --------
+        >>> from nnc import layers
+        >>> layer = layers.Dense(2, kernel_initializer="ones")
+        >>> layer.build((1,))
+        (2,)
+        >>> layer.get_weights()
+        [array([[1., 1.]], dtype=float32), array([0., 0.], dtype=float32)]
         """
         store = self._model()
         if store is not None:
@@ -209,6 +233,17 @@ class Layer(_config.Config):
         ------
         ValueError
             If their number or a shape is another.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nnc import layers
+        >>> layer = layers.Dense(1)
+        >>> layer.build((2,))
+        (1,)
+        >>> layer.set_weights([np.array([[1.0], [2.0]]), np.array([3.0])])
+        >>> layer([[1.0, 1.0]])
+        array([[6.]], dtype=float32)
         """
         known = self._weights()
         arrays = [as_numbers(w, f"weights[{i}]") for i, w in enumerate(weights)]
@@ -317,7 +352,17 @@ class Layer(_config.Config):
         return [initializer(shape, rng) for _, shape, initializer in self._weights()]
 
     def count_params(self) -> int:
-        """The number of weights."""
+        """The number of weights.
+
+        Examples
+        --------
+        >>> from nnc import layers
+        >>> layer = layers.Dense(10)
+        >>> layer.build((784,))
+        (10,)
+        >>> layer.count_params()
+        7850
+        """
         return sum(math.prod(shape) for _, shape, _ in self._weights())
 
     def _weights(self) -> list[Weight]:

@@ -276,6 +276,12 @@ class GlobalMaxPooling1D(_GlobalPooling1D):
     keepdims : bool
         Whether the output is a sequence of one step.
     name : str, optional
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.GlobalMaxPooling1D()([[[1.0, 6.0], [3.0, 2.0]]])
+    array([[3., 6.]], dtype=float32)
     """
 
     aliases = ("GlobalMaxPool1D",)
@@ -293,6 +299,12 @@ class GlobalAveragePooling1D(_GlobalPooling1D):
     keepdims : bool
         Whether the output is a sequence of one step.
     name : str, optional
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.GlobalAveragePooling1D()([[[1.0, 2.0], [3.0, 6.0]]])
+    array([[2., 4.]], dtype=float32)
     """
 
     aliases = ("GlobalAvgPool1D",)

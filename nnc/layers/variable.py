@@ -71,11 +71,32 @@ class Variable:
         return self.numpy().ndim
 
     def numpy(self) -> np.ndarray:
-        """A copy of its values."""
+        """A copy of its values.
+
+        Examples
+        --------
+        >>> from nnc import layers
+        >>> layer = layers.Dense(2)
+        >>> layer.build((3,))
+        (2,)
+        >>> layer.bias.numpy()
+        array([0., 0.], dtype=float32)
+        """
         return self._layer.get_weights()[self._index]
 
     def assign(self, value: ArrayLike) -> None:
-        """Take other values, of the same shape."""
+        """Take other values, of the same shape.
+
+        Examples
+        --------
+        >>> from nnc import layers
+        >>> layer = layers.Dense(2)
+        >>> layer.build((3,))
+        (2,)
+        >>> layer.bias.assign([1.0, 2.0])
+        >>> layer.bias.numpy()
+        array([1., 2.], dtype=float32)
+        """
         weights: list[ArrayLike] = [*self._layer.get_weights()]
         weights[self._index] = value
         self._layer.set_weights(weights)

@@ -41,6 +41,12 @@ def save_model(
     UserWarning
         If the loss is a Python function, which a file cannot hold: the model is then saved as one not
         compiled. If a weight holds NaN or an infinity.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.Input((2,)), nnc.layers.Dense(1)])
+    >>> nnc.models.save_model(model, "model.safetensors", weights_only=True)
     """
     if weights_only:
         model.save_weights(filepath, overwrite)
@@ -68,6 +74,14 @@ def load_model(filepath: modelfile.Path, compile: bool = True) -> Sequential:
     -----
     UserWarning
         If a weight holds NaN or an infinity.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.Input((2,)), nnc.layers.Dense(1)])
+    >>> model.save("model.safetensors")
+    >>> nnc.load_model("model.safetensors").count_params()
+    3
     """
     state = modelfile.read(filepath)
     return Sequential.from_state(state if compile else state.uncompiled())
@@ -102,6 +116,14 @@ def clone_model(model: Sequential, clone_function: Callable[[Layer], Layer] | No
     model : Sequential
     clone_function : callable, optional
         Gives the new layer for each layer, in place of one of the same configuration.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.Input((2,)), nnc.layers.Dense(1)])
+    >>> clone = nnc.models.clone_model(model)
+    >>> clone.output_shape, clone is model
+    ((None, 1), False)
     """
     if not isinstance(model, Sequential):
         raise refusal("model", "a Sequential", model, TypeError)

@@ -181,7 +181,14 @@ class Sequential:
         return self._stack.output_shape and (None, *self._stack.output_shape)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """The outputs' shape for an input's, both with the batch axis."""
+        """The outputs' shape for an input's, both with the batch axis.
+
+        Examples
+        --------
+        >>> from nnc import Sequential, layers
+        >>> Sequential([layers.Conv2D(8, 3), layers.Flatten()]).compute_output_shape((None, 28, 28, 1))
+        (None, 5408)
+        """
         first, *rest = input_shape
         sample = shape("input_shape[1:]", rest)
         for layer in self.layers:
@@ -200,6 +207,15 @@ class Sequential:
         ------
         ValueError
             If the layer cannot follow, or its name or itself is in the model already.
+
+        Examples
+        --------
+        >>> from nnc import Input, Sequential, layers
+        >>> model = Sequential()
+        >>> model.add(Input((784,)))
+        >>> model.add(layers.Dense(10))
+        >>> model.output_shape
+        (None, 10)
         """
         with self._stack.lock:
             self._engine.drop_plan()
@@ -209,7 +225,15 @@ class Sequential:
             self._engine.layers_changed()
 
     def pop(self, rebuild: bool = True) -> Layer:
-        """Take the last layer away and return it."""
+        """Take the last layer away and return it.
+
+        Examples
+        --------
+        >>> from nnc import Input, Sequential, layers
+        >>> model = Sequential([Input((784,)), layers.Dense(30), layers.Dense(10)])
+        >>> model.pop().units, model.output_shape
+        (10, (None, 30))
+        """
         with self._stack.lock:
             self._engine.drop_plan()
             layer = self._stack.pop()
@@ -217,7 +241,15 @@ class Sequential:
         return layer
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """The layer of that name or place."""
+        """The layer of that name or place.
+
+        Examples
+        --------
+        >>> from nnc import Sequential, layers
+        >>> model = Sequential([layers.Dense(30, name="hidden"), layers.Dense(10)])
+        >>> model.get_layer("hidden").units, model.get_layer(index=1).units
+        (30, 10)
+        """
         return self._stack.get(name, index)
 
     def build(self, input_shape: Sequence[int | None] | None = None) -> None:
@@ -227,6 +259,14 @@ class Sequential:
         ----------
         input_shape : tuple
             With the batch axis, as in Keras: (None, 784). None where the model has an `Input`.
+
+        Examples
+        --------
+        >>> from nnc import Sequential, layers
+        >>> model = Sequential([layers.Dense(10)])
+        >>> model.build((None, 784))
+        >>> model.count_params()
+        7850
         """
         if input_shape is None:
             self._stack.build(None)
@@ -243,6 +283,13 @@ class Sequential:
         """Copies of all weights in layer order: kernel (I, O) and bias (O,) of a Dense, alpha of a PReLU, ...
 
         The docstring of each layer says which it has.
+
+        Examples
+        --------
+        >>> from nnc import Input, Sequential, layers
+        >>> model = Sequential([Input((784,)), layers.Dense(30), layers.Dense(10)])
+        >>> [w.shape for w in model.get_weights()]
+        [(784, 30), (30,), (30, 10), (10,)]
         """
         return self._engine.get_weights()
 
@@ -253,6 +300,15 @@ class Sequential:
         ------
         ValueError
             If their number or a shape is another; the message names the layer.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nnc import Input, Sequential, layers
+        >>> model = Sequential([Input((2,)), layers.Dense(1)])
+        >>> model.set_weights([np.array([[1.0], [2.0]]), np.array([0.5])])
+        >>> model.predict([[1.0, 1.0]])
+        array([[3.5]], dtype=float32)
         """
         self._engine.set_weights(weights)
 
@@ -278,7 +334,14 @@ class Sequential:
     non_trainable_variables = non_trainable_weights
 
     def count_params(self) -> int:
-        """The number of weights."""
+        """The number of weights.
+
+        Examples
+        --------
+        >>> from nnc import Input, Sequential, layers
+        >>> Sequential([Input((784,)), layers.Dense(10)]).count_params()
+        7850
+        """
         self._stack.shapes()
         return sum(layer.count_params() for layer in self.layers)
 
@@ -358,6 +421,15 @@ class Sequential:
         ValueError
             If an argument does not fit; in the first call that needs it, if the CPU has no bfloat16 products:
             without AMX they want fused multiply-adds.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.Input((784,)), nnc.layers.Dense(10)])
+        >>> loss = nnc.losses.SparseCategoricalCrossentropy(from_logits=True)
+        >>> model.compile(nnc.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
+        >>> model.metrics_names
+        ['loss', 'accuracy']
         """
         if loss_weights is not None or weighted_metrics is not None:
             raise ValueError("nnc has no loss_weights and no weighted_metrics; use sample_weight in fit")
@@ -585,7 +657,18 @@ class Sequential:
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
     ) -> Result:
-        """Make one step on these rows; return their loss (before the step) and metrics as `evaluate` does."""
+        """Make one step on these rows; return their loss (before the step) and metrics as `evaluate` does.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1, kernel_initializer="ones")])
+        >>> model.compile(nnc.optimizers.SGD(0.1), "mse")
+        >>> model.train_on_batch([[1.0], [2.0]], [2.0, 4.0])
+        2.5
+        >>> model.train_on_batch([[1.0], [2.0]], [2.0, 4.0]) < 2.5
+        True
+        """
         self._engine.compiled.for_training()
         arrays = prepare.rows_of(self._engine, x, y, sample_weight, class_weight)
         means = Means(self.metrics_names)
@@ -630,6 +713,16 @@ class Sequential:
             rows.
         return_dict : bool
             Whether to return {"loss": ..., ...} instead of [loss, ...] (a float without metrics).
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1, kernel_initializer="ones")])
+        >>> model.compile("sgd", "mse", metrics=["mae"])
+        >>> model.evaluate([[1.0], [2.0]], [2.0, 4.0])
+        [2.5, 1.5]
+        >>> model.evaluate([[1.0], [2.0]], [2.0, 4.0], return_dict=True)
+        {'loss': 2.5, 'mae': 1.5}
         """
         verbose = resolve(verbose, elsewhere=0)
         if batch_size is not None:
@@ -662,7 +755,16 @@ class Sequential:
         sample_weight: ArrayLike | None = None,
         return_dict: bool = False,
     ) -> Result:
-        """The loss and the metrics of these rows, as `evaluate`."""
+        """The loss and the metrics of these rows, as `evaluate`.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1, kernel_initializer="ones")])
+        >>> model.compile("sgd", "mse")
+        >>> model.test_on_batch([[1.0], [2.0]], [2.0, 4.0])
+        2.5
+        """
         return _result(
             self._engine.evaluate([prepare.rows_of(self._engine, x, y, sample_weight)], int), return_dict
         )
@@ -693,6 +795,14 @@ class Sequential:
         -------
         ndarray (n, *output_shape)
             float32 (float64 with backend="reference").
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(2, kernel_initializer="ones")])
+        >>> model.predict([[1.0, 2.0], [3.0, 4.0]])
+        array([[3., 3.],
+               [7., 7.]], dtype=float32)
         """
         verbose = resolve(verbose, elsewhere=0)
         if batch_size is not None:
@@ -730,7 +840,16 @@ class Sequential:
                 yield outputs
 
     def predict_on_batch(self, x: ArrayLike) -> np.ndarray:
-        """The outputs for these rows, in inference mode; the quickest way for a few rows at a time."""
+        """The outputs for these rows, in inference mode; the quickest way for a few rows at a time.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1, kernel_initializer="ones")])
+        >>> model.predict_on_batch(np.array([[1.0, 2.0]], np.float32))
+        array([[3.]], dtype=float32)
+        """
         plan = self._engine.flat_plan
         if plan is not None and type(x) is np.ndarray and x.dtype is _FLOAT32:
             flags = x.flags
@@ -791,12 +910,30 @@ class Sequential:
             Not one in ".keras", ".h5" or ".onnx", which other programs would take for theirs.
         overwrite : bool
             Whether a file that is there may be replaced.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3)])
+        >>> model.save("flowers.safetensors")
+        >>> same = nnc.load_model("flowers.safetensors")
+        >>> all((a == b).all() for a, b in zip(model.get_weights(), same.get_weights()))
+        True
         """
         modelfile.refuse_other_formats(filepath)
         modelfile.write(self.state(), filepath, overwrite)
 
     def save_weights(self, filepath: modelfile.Path, overwrite: bool = True) -> None:
-        """Write layers and weights only."""
+        """Write layers and weights only.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3)])
+        >>> model.save_weights("weights.safetensors")
+        >>> other = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3)])
+        >>> other.load_weights("weights.safetensors")
+        """
         modelfile.refuse_other_formats(filepath)
         modelfile.write(self.state().weights_only(), filepath, overwrite)
 
@@ -804,12 +941,31 @@ class Sequential:
         """What `ModelCheckpoint` writes: as `save` or `save_weights`, under any name.
 
         (Keras's ModelCheckpoint takes no name but one in ".keras"; nnc reads such a file of its own.)
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3)])
+        >>> model.checkpoint("run.ckpt")
+        >>> nnc.load_model("run.ckpt").output_shape
+        (None, 3)
         """
         state = self.state()
         modelfile.write(state.weights_only() if weights_only else state, filepath)
 
     def load_weights(self, filepath: modelfile.Path) -> None:
-        """Take the weights of a file of `save` or `save_weights`; their shapes must be the model's."""
+        """Take the weights of a file of `save` or `save_weights`; their shapes must be the model's.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3)])
+        >>> model.save_weights("weights.safetensors")
+        >>> other = nnc.Sequential([nnc.layers.Dense(3)])  # its input shape comes from the file
+        >>> other.load_weights("weights.safetensors")
+        >>> other.input_shape
+        (None, 4)
+        """
         state = modelfile.read(filepath, weights_only=True)
         if not self.built and state.stack.input_shape is not None:
             self._stack.build(state.stack.input_shape)
@@ -821,7 +977,16 @@ class Sequential:
             ) from None
 
     def state(self) -> ModelState:
-        """Everything that a model file holds; its arrays are not to be written to."""
+        """Everything that a model file holds; its arrays are not to be written to.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3)])
+        >>> same = nnc.Sequential.from_state(model.state())
+        >>> same.count_params()
+        15
+        """
         stack, engine, training = self._stack, self._engine.state(), self._training
         if stack.built:  # metrics as they were found: "accuracy" depends on the outputs
             compiled = engine.compiled
@@ -833,7 +998,15 @@ class Sequential:
 
     @classmethod
     def from_state(cls, state: ModelState) -> Sequential:
-        """The model that `state` describes; it takes over the state's layers."""
+        """The model that `state` describes; it takes over the state's layers.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3)])
+        >>> nnc.Sequential.from_state(model.state()).output_shape
+        (None, 3)
+        """
         model = cls(seed=state.engine.seed)
         model._stack = state.stack
         model._engine = Engine(state.stack, state.engine.seed)
@@ -979,6 +1152,15 @@ class Sequential:
             If the model is not built, its loss is a Python function or an argument does not fit.
         FileNotFoundError
             If the folder is not there.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3, "softmax")])
+        >>> model.compile(loss="sparse_categorical_crossentropy")
+        >>> report = model.export_onnx("flowers.onnx")
+        >>> report.inputs, report.outputs
+        (('input',), ('label', 'probabilities'))
         """
         from nnc.export import onnxmodel
 
@@ -1014,6 +1196,21 @@ class Sequential:
             Whether to say for each layer if it is trainable.
         positions, expand_nested, layer_range
             Keras has them; positions and layer_range must be None here.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.Input((784,)), nnc.layers.Dense(30, "relu"), nnc.layers.Dense(10)])
+        >>> model.summary()
+        Model: "sequential"
+          Layer (type)     Output Shape  Param #
+          --------------------------------------
+          dense (Dense)    (None, 30)     23,550
+          dense_1 (Dense)  (None, 10)        310
+          --------------------------------------
+          Total params: 23,860 (93.20 KB)
+          Trainable params: 23,860 (93.20 KB)
+          Non-trainable params: 0 (0.00 KB)
         """
         if callable(line_length):  # its first argument in nnc before
             line_length, print_fn = None, line_length
@@ -1025,7 +1222,15 @@ class Sequential:
         (print_fn or print)(summary.table(self._stack, line_length or 0, show_trainable))
 
     def get_config(self) -> dict[str, Any]:
-        """The layers and the model's name as JSON can hold them, without weights."""
+        """The layers and the model's name as JSON can hold them, without weights.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3)])
+        >>> [layer["class_name"] for layer in model.get_config()["layers"]]
+        ['InputLayer', 'Dense']
+        """
         first = [] if self._stack.input is None else [self._stack.input]
         config: dict[str, Any] = {
             "name": self.name,
@@ -1037,7 +1242,15 @@ class Sequential:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Sequential:
-        """A new model, with weights of its own, of the layers that `get_config` described."""
+        """A new model, with weights of its own, of the layers that `get_config` described.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3)])
+        >>> nnc.Sequential.from_config(model.get_config()).count_params()
+        15
+        """
         if not isinstance(config, Mapping) or not {"layers"} <= config.keys() <= _CONFIG:
             given = list(config) if isinstance(config, Mapping) else config
             raise ValueError(
@@ -1051,7 +1264,15 @@ class Sequential:
         return model
 
     def to_json(self, **options: Any) -> str:
-        """`get_config` as JSON, for `nnc.models.model_from_json`; options are those of `json.dumps`."""
+        """`get_config` as JSON, for `nnc.models.model_from_json`; options are those of `json.dumps`.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3)])
+        >>> model.to_json()[:50]
+        '{"class_name": "Sequential", "config": {"name": "s'
+        """
         return json.dumps({"class_name": "Sequential", "config": self.get_config()}, **options)
 
     def __repr__(self) -> str:

@@ -118,6 +118,13 @@ def digits(
     Axes
         With the images in rows from left to right. Above each is its true class, or the predicted one; where
         they differ, "predicted, not true" in red.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import plot
+    >>> images = np.random.default_rng(0).random((20, 8, 8))
+    >>> axes = plot.digits(images, y_true=[0] * 20, y_pred=[0] * 19 + [1])
     """
     x = np.asarray(x)
     if x.ndim < 2 or len(x) == 0:

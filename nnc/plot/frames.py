@@ -84,6 +84,13 @@ def save(
     -------
     list of str
         The paths written.
+
+    Examples
+    --------
+    >>> from nnc import plot
+    >>> axes = plot.history({"loss": [1.0, 0.5, 0.25]})
+    >>> plot.save(axes, "results/curves")
+    ['results/curves.png', 'results/curves.svg']
     """
     import matplotlib
 

@@ -37,6 +37,14 @@ def weights(source: Weights, ax: AxesLike = None) -> np.ndarray:
     -------
     ndarray of Axes
         One for each matrix, in the order of the layers.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.Input((8,)), nnc.layers.Dense(4), nnc.layers.Dense(2)])
+    >>> axes = nnc.plot.weights(model)
+    >>> len(axes)
+    2
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -160,6 +168,15 @@ def feature_maps(
     -------
     Axes
         With the maps in rows from left to right, one image in all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nnc
+    >>> model = nnc.Sequential([nnc.Input((8, 8, 1)), nnc.layers.Conv2D(4, 3)])
+    >>> axes = nnc.plot.feature_maps(model, np.zeros((8, 8, 1)))
+    >>> axes.get_title()
+    'conv2d: 4 maps, 6 x 6'
     """
     name, maps = maps_of(model, x, layer)
     n = count(n, len(maps))

@@ -13,6 +13,13 @@ def dropout_mask(shape: tuple[int, int], rate: float, index: int, noise: Noise) 
     """Return which elements of a (B, F) batch dropout keeps: each with probability 1 - rate, independently.
 
     Element (r, f) is kept when word r F + f of the layer's stream (see `random_words`) is at least rate 2^32.
+
+    Examples
+    --------
+    >>> from nnc import reference
+    >>> mask = reference.dropout_mask((100, 100), rate=0.25, index=0, noise=(1, 0, 0))
+    >>> mask.shape, round(float(mask.mean()), 2)
+    ((100, 100), 0.75)
     """
     rows, features = shape
     return random_words(rows * features, index, noise).reshape(shape) >= np.uint64(rate * 2**32)

@@ -27,7 +27,15 @@ _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
 def sigmoid(z: Array) -> Array:
-    """1 / (1 + exp(-z)), written with exp(-|z|) so that neither tail overflows or loses digits."""
+    """1 / (1 + exp(-z)), written with exp(-|z|) so that neither tail overflows or loses digits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import reference
+    >>> reference.sigmoid(np.array([0.0, 800.0, -800.0]))
+    array([0.5, 1. , 0. ])
+    """
     e = np.exp(-np.abs(z))
     return np.where(z >= 0, 1.0, e) / (1.0 + e)
 
@@ -65,7 +73,16 @@ def mish_slope(z):
 
 
 def softmax(z: Array, alpha: float = 0.0) -> Array:
-    """exp(z_j) / sum_k exp(z_k); subtracting the largest z changes nothing and keeps exp from overflowing."""
+    """exp(z_j) / sum_k exp(z_k); subtracting the largest z changes nothing and keeps exp from overflowing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import reference
+    >>> reference.softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
     e = np.exp(z - z.max(axis=-1, keepdims=True, initial=-np.inf))
     return e / e.sum(axis=-1, keepdims=True)
 

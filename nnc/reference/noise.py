@@ -49,6 +49,12 @@ def random_words(n: int, index: int, noise: Noise) -> NDArray[np.uint64]:
     Word i is word i mod 4 of Philox block i div 4. The key is the seed; the counter is (block, index, step,
     epoch), so no two layers, steps or epochs share a number, and the words do not depend on the order in
     which anybody computes them.
+
+    Examples
+    --------
+    >>> from nnc import reference
+    >>> [hex(word) for word in reference.random_words(4, index=0, noise=(0, 0, 0))]
+    ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
     """
     seed, epoch, step = noise
     blocks = np.arange((n + 3) // 4)

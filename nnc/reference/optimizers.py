@@ -112,6 +112,12 @@ def slot_names(spec: dict) -> list[str]:
     """Return the names of the slots that the optimizer keeps for each parameter, in their order.
 
     The spec has them under "slots": which they are, with the options given, `nnc.optimizers` knows.
+
+    Examples
+    --------
+    >>> from nnc import optimizers, reference
+    >>> reference.slot_names(optimizers.Adam().spec())
+    ['m', 'v']
     """
     look_up(OPTIMIZERS, spec["name"], "optimizer")
     if "slots" not in spec:

@@ -34,6 +34,20 @@ def parameters(result: SearchResult, names: list[str] | None = None, ax: Any = N
     Returns
     -------
     ndarray of Axes
+
+    Examples
+    --------
+    >>> import nnc
+    >>> from nnc import layers, search
+    >>> def build(params):
+    ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
+    ...     model.compile("adam", "sparse_categorical_crossentropy")
+    ...     return model
+    >>> space = {"units": [4, 8], "batch_size": [16, 32]}
+    >>> grid = search.GridSearch(build, space, epochs=1, validation_split=0.2, verbose=0)
+    >>> axes = search.plots.parameters(grid.run(*nnc.datasets.load_iris()))
+    >>> [axis.get_xlabel() for axis in axes]
+    ['units', 'batch_size']
     """
     trials = _scored(result)
     names = _names(result, names, trials)
@@ -62,6 +76,18 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> import nnc
+    >>> from nnc import layers, search
+    >>> def build(params):
+    ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
+    ...     model.compile("adam", "sparse_categorical_crossentropy")
+    ...     return model
+    >>> space = {"units": [4, 8], "batch_size": [16, 32]}
+    >>> grid = search.GridSearch(build, space, epochs=1, validation_split=0.2, verbose=0)
+    >>> axes = search.plots.parallel(grid.run(*nnc.datasets.load_iris()))
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
@@ -113,6 +139,18 @@ def heat_map(result: SearchResult, x: str, y: str, ax: Any = None) -> Any:
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> import nnc
+    >>> from nnc import layers, search
+    >>> def build(params):
+    ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
+    ...     model.compile("adam", "sparse_categorical_crossentropy")
+    ...     return model
+    >>> space = {"units": [4, 8], "batch_size": [16, 32]}
+    >>> grid = search.GridSearch(build, space, epochs=1, validation_split=0.2, verbose=0)
+    >>> axes = search.plots.heat_map(grid.run(*nnc.datasets.load_iris()), "units", "batch_size")
     """
     trials = _scored(result)
     across, up = (
@@ -160,6 +198,17 @@ def curves(result: SearchResult, metric: str | None = None, ax: Any = None) -> A
     Returns
     -------
     Axes
+
+    Examples
+    --------
+    >>> import nnc
+    >>> from nnc import layers, search
+    >>> def build(params):
+    ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
+    ...     model.compile("adam", "sparse_categorical_crossentropy")
+    ...     return model
+    >>> grid = search.GridSearch(build, {"units": [4, 8]}, epochs=3, validation_split=0.2, verbose=0)
+    >>> axes = search.plots.curves(grid.run(*nnc.datasets.load_iris()), "val_loss")
     """
     from matplotlib import colormaps
 

@@ -43,6 +43,19 @@ class Trial:
         Why it failed.
     seconds : float
         Not in the table, which is the same for every run.
+
+    Examples
+    --------
+    >>> import nnc
+    >>> from nnc import layers, search
+    >>> def build(params):
+    ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
+    ...     model.compile("adam", "sparse_categorical_crossentropy")
+    ...     return model
+    >>> grid = search.GridSearch(build, {"units": [4, 8]}, epochs=2, validation_split=0.2, verbose=0)
+    >>> trial = grid.run(*nnc.datasets.load_iris()).best_trial
+    >>> trial.status, trial.epochs, sorted(trial.history)
+    ('done', 2, ['loss', 'val_loss'])
     """
 
     number: int
@@ -94,6 +107,20 @@ class SearchResult:
         Whether Ctrl-C ended it.
     best_model : Sequential or estimator or None
         Trained anew on all rows with the best parameters, if the search was asked to (``refit=True``).
+
+    Examples
+    --------
+    >>> import nnc
+    >>> from nnc import layers, search
+    >>> def build(params):
+    ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
+    ...     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    ...     return model
+    >>> grid = search.GridSearch(build, {"units": [4, 8]}, metric="accuracy", epochs=2, folds=3, verbose=0)
+    >>> result = grid.run(*nnc.datasets.load_iris())
+    >>> len(result.trials), list(result.best_params)
+    (2, ['units'])
+    >>> result.to_csv("trials.csv")
     """
 
     def __init__(

@@ -178,6 +178,13 @@ class Space(Distribution):
     ------
     TypeError, ValueError
         If it is no dict of strings, or a name may come twice (inside a `branch`).
+
+    Examples
+    --------
+    >>> from nnc import search
+    >>> space = search.Space({"units": search.choice(8, 16), "optimizer": {"rate": [0.1, 0.2]}})
+    >>> space.names()
+    ['units', 'optimizer']
     """
 
     def __init__(self, parameters: Mapping[str, Any] | Space) -> None:

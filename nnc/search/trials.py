@@ -25,7 +25,20 @@ FIT_ARGUMENTS = frozenset(inspect.signature(Sequential.fit).parameters) - {
 
 
 class SearchError(ValueError):
-    """The search itself is wrong, so it ends: a metric that no trial has, a build that returns no model."""
+    """The search itself is wrong, so it ends: a metric that no trial has, a build that returns no model.
+
+    Examples
+    --------
+    >>> from nnc import search
+    >>> def build(params):
+    ...     return "no model"
+    >>> grid = search.GridSearch(build, {"units": [4, 8]}, epochs=1, validation_split=0.5, verbose=0)
+    >>> try:
+    ...     result = grid.run([[0.0]] * 8, [0] * 8)
+    ... except search.SearchError:
+    ...     print("build must return a model")
+    build must return a model
+    """
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,100 @@
+"""The public names of nnc: what the API reference has a page for, and what a test wants an example of.
+
+A module is public if it is named in the ``__all__`` of a public module, or has an ``__all__`` itself and no
+part of its name begins with an underscore. Its public names are those of its ``__all__``; without one, the
+classes and functions that are defined in it and do not begin with an underscore.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import nnc
+
+
+@dataclass
+class Name:
+    """A public name: where it is first found, what it is, and its other names."""
+
+    module: str
+    name: str
+    object: Any
+    aliases: list[str] = field(default_factory=list)
+
+    @property
+    def path(self) -> str:
+        return f"{self.module}.{self.name}"
+
+    @property
+    def kind(self) -> str:
+        if inspect.isclass(self.object):
+            return "class"
+        return "function" if inspect.isroutine(self.object) else "data"
+
+
+def public_modules() -> list[ModuleType]:
+    """The public modules, those nearer to `nnc` first."""
+    found = {"nnc": nnc}
+    for each in pkgutil.walk_packages(nnc.__path__, "nnc.", lambda name: None):
+        if "._" not in each.name and not each.name.endswith("__main__"):
+            module = _imported(each.name)
+            if module is not None and hasattr(module, "__all__"):
+                found[each.name] = module
+    for module in list(found.values()):
+        for name in module.__all__:
+            if inspect.ismodule(named := getattr(module, name)):
+                found[named.__name__] = named
+    return sorted(found.values(), key=lambda module: (module.__name__.count("."), module.__name__))
+
+
+def names_of(module: ModuleType) -> list[str]:
+    """The public names of a module that are not modules themselves."""
+    names = getattr(module, "__all__", None)
+    if names is None:
+        names = [
+            name
+            for name, value in vars(module).items()
+            if name[0] != "_"
+            and (inspect.isclass(value) or inspect.isroutine(value))
+            and value.__module__ == module.__name__
+        ]
+    return [name for name in names if not inspect.ismodule(getattr(module, name))]
+
+
+def public_names() -> list[Name]:
+    """Every public object once, by the first of its names."""
+    found: dict[int, Name] = {}
+    data = []
+    for module in public_modules():
+        for name in sorted(names_of(module), key=str.lower):
+            value = getattr(module, name)
+            entry = Name(module.__name__, name, value)
+            if entry.kind == "data":
+                data.append(entry)
+            elif id(value) not in found:
+                found[id(value)] = entry
+            else:
+                _rename(found[id(value)], entry)
+    return [*found.values(), *data]
+
+
+def _rename(known: Name, other: Name) -> None:
+    """`other` is another name of `known`; in one module the object's own name comes first."""
+    if other.module == known.module and other.name == other.object.__name__:
+        known.name, other.name = other.name, known.name
+    known.aliases.append(other.path)
+
+
+def _imported(name: str) -> ModuleType | None:
+    """The module, or None where a package that it needs is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "nnc":
+            raise
+        return None
