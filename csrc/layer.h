@@ -37,7 +37,10 @@ struct nnc_layer {
     enum nnc_precision precision;  /* of its products */
     struct nnc_rounded *rounded;   /* what they read in bfloat16: operands.h; NULL in float32 */
     struct nnc_param *params[NNC_LAYER_PARAMS]; /* as the kind numbers them; NULL: not there */
-    float l1[NNC_LAYER_PARAMS], l2[NNC_LAYER_PARAMS]; /* penalties on them */
+    struct nnc_rules {
+        float l1, l2; /* penalties */
+        struct nnc_constraint constraint;
+    } rules[NNC_LAYER_PARAMS]; /* for them, where they are trainable */
     float *a;         /* (B, O) */
     float *d;         /* (B, O): f'(z), a mask, or the winners of pooling; NULL if a says all */
     float *da;        /* (B, O): gradient wrt a, turned into dz in place; NULL where nobody asks for it */

@@ -5,6 +5,7 @@
 
 #include "network.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,19 +53,35 @@ static void declare_parameters(const struct nnc_layer *layer, nnc_parameter list
 static const struct nnc_field common_fields[] = {OPTIONAL_FIELD(struct nnc_layer, trainable, FLAG),
                                                  OPTIONAL_FIELD(struct nnc_layer, seed, DOUBLE)};
 
-/* The settings of a kind, and l1 and l2 of each parameter under its name: "kernel_l1". */
+/* What may be said of each trainable parameter, under its name: "kernel_l1". */
+static const struct nnc_field rule_fields[] = {
+    OPTIONAL_FIELD(struct nnc_rules, l1, FLOAT),
+    OPTIONAL_FIELD(struct nnc_rules, l2, FLOAT),
+    OPTIONAL_FIELD(struct nnc_rules, constraint.nonnegative, FLAG),
+    OPTIONAL_FIELD(struct nnc_rules, constraint.norm_length, SIZE),
+    OPTIONAL_FIELD(struct nnc_rules, constraint.norm_stride, SIZE),
+    OPTIONAL_FIELD(struct nnc_rules, constraint.min_norm, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_rules, constraint.max_norm, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_rules, constraint.norm_rate, DOUBLE),
+};
+
+enum { N_RULES = sizeof rule_fields / sizeof *rule_fields };
+
+/* The settings of a kind, and the rules for its parameters. */
 static nnc_status read_settings(struct nnc_layer *layer, const nnc_spec *spec, char message[NNC_MESSAGE]) {
     const struct nnc_layer_kind *kind = layer->kind;
     nnc_parameter list[NNC_LAYER_PARAMS];
-    char names[2 * NNC_LAYER_PARAMS][NAMES];
-    struct nnc_field fields[2 * NNC_LAYER_PARAMS];
+    char names[NNC_LAYER_PARAMS * N_RULES][NAMES];
+    struct nnc_field fields[NNC_LAYER_PARAMS * N_RULES];
     size_t n = 0;
     declare_parameters(layer, list);
     for (size_t i = 0; i < NNC_LAYER_PARAMS; i++)
-        for (int l = 1; l <= 2 && list[i].name && list[i].trainable; l++, n++) {
-            const size_t offset = l == 1 ? offsetof(struct nnc_layer, l1) : offsetof(struct nnc_layer, l2);
-            snprintf(names[n], NAMES, "%s_l%d", list[i].name, l);
-            fields[n] = (struct nnc_field){names[n], FIELD_FLOAT, true, offset + i * sizeof(float), NULL};
+        for (size_t rule = 0; rule < N_RULES && list[i].name && list[i].trainable; rule++, n++) {
+            const char *dot = strchr(rule_fields[rule].name, '.');
+            snprintf(names[n], NAMES, "%s_%s", list[i].name, dot ? dot + 1 : rule_fields[rule].name);
+            fields[n] = rule_fields[rule];
+            fields[n].name = names[n];
+            fields[n].offset += offsetof(struct nnc_layer, rules) + i * sizeof *layer->rules;
         }
     const struct nnc_fields structs[] = {
         {kind->fields, kind->n_fields, layer->own},
@@ -109,6 +126,22 @@ static double parameters_of(const struct nnc_layer *layer) {
     return size;
 }
 
+/* What is wrong with the constraints of a layer. */
+static struct nnc_fault check_constraints(const struct nnc_layer *layer) {
+    nnc_parameter list[NNC_LAYER_PARAMS];
+    declare_parameters(layer, list);
+    for (size_t i = 0; i < NNC_LAYER_PARAMS; i++) {
+        const struct nnc_constraint *c = &layer->rules[i].constraint;
+        double size = 1;
+        for (size_t axis = 0; axis < list[i].n_axes; axis++) size *= (double)list[i].shape[axis];
+        if (!list[i].n_axes || !c->norm_length) continue;
+        if (c->nonnegative) return (struct nnc_fault){"a constraint is nonnegative or on norms, norm_length", c->norm_length};
+        if (!c->norm_stride || fmod(size, (double)c->norm_length * (double)c->norm_stride) != 0)
+            return (struct nnc_fault){"norm_length norm_stride must divide the weights, norm_length", c->norm_length};
+    }
+    return (struct nnc_fault){0};
+}
+
 static nnc_status refuse(char message[NNC_MESSAGE], const char *what, size_t value) {
     snprintf(message, NNC_MESSAGE, "%s, got %zu", what, value);
     return NNC_INVALID;
@@ -142,7 +175,8 @@ static nnc_status read_layer(const nnc_plan_spec *spec, size_t l, size_t width, 
         snprintf(message, NNC_MESSAGE, "layer %zu: %.*s", l, NNC_MESSAGE - 32, what);
         return status;
     }
-    const struct nnc_fault fault = settle(layer, *total > 0);
+    struct nnc_fault fault = settle(layer, *total > 0);
+    if (!fault.what) fault = check_constraints(layer);
     if (fault.what) {
         snprintf(message, NNC_MESSAGE, "layer %zu: %s, got %zu", l, fault.what, fault.value);
         return NNC_INVALID;
@@ -224,7 +258,11 @@ static void lay_out_params(struct nnc_plan *plan, struct nnc_layer *layer, struc
     for (size_t i = 0; i < NNC_LAYER_PARAMS; i++) {
         if (!list[i].n_axes) continue;
         struct nnc_param param = nnc_param_lay_out(&list[i], plan->update.optimizer.n_slots, arena);
-        if (layer->trainable) param.l1 = layer->l1[i], param.l2 = layer->l2[i];
+        if (layer->trainable && list[i].trainable) {
+            const struct nnc_rules *rules = &layer->rules[i];
+            param.l1 = rules->l1, param.l2 = rules->l2, param.constraint = rules->constraint;
+            plan->update.constrains = plan->update.constrains || nnc_has_constraint(&rules->constraint);
+        }
         if (arena->base) {
             layer->params[i] = &plan->params[plan->n_params];
             *layer->params[i] = param;

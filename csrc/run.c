@@ -326,6 +326,12 @@ static bool update_pass(struct nnc_plan *plan, const struct nnc_pass *pass, bool
     return false;
 }
 
+/* What of an update is left behind the backward pass. */
+static void finish_update(struct nnc_plan *plan, struct nnc_worker *worker) {
+    if (plan->update.clips_norm) nnc_update_clipped(&plan->update, plan->params, plan->n_params, worker);
+    if (plan->update.constrains) nnc_constrain(plan->params, plan->n_params, worker);
+}
+
 /* From the step behind those that `sums` counts. */
 static void train_body(void *arg, struct nnc_worker *worker) {
     struct training *t = arg;
@@ -365,7 +371,7 @@ static void train_body(void *arg, struct nnc_worker *worker) {
             t->leave = began > t->deadline || nnc_team_is_crowded(worker);
         }
         end_phase(&pass, plan->n_specs, true, worker);
-        if (plan->update.clips_norm) nnc_update_clipped(&plan->update, plan->params, plan->n_params, worker);
+        finish_update(plan, worker);
         first += pass.m;
     }
     if (worker->id == 0) t->stopped = nnc_team_has_stopped(worker);
@@ -610,8 +616,7 @@ static void step_backward_body(void *arg, struct nnc_worker *worker) {
     nnc_take_derivative(last, i0, i1);
     nnc_team_may_stop(worker, t->keeps || !t->pass.applied);
     nnc_team_barrier(worker);
-    if (update_pass(plan, &t->pass, t->keeps, worker) && t->pass.applied && plan->update.clips_norm)
-        nnc_update_clipped(&plan->update, plan->params, plan->n_params, worker);
+    if (update_pass(plan, &t->pass, t->keeps, worker) && t->pass.applied) finish_update(plan, worker);
     if (worker->id == 0) t->stopped = nnc_team_has_stopped(worker);
 }
 

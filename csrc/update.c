@@ -2,6 +2,7 @@
 
 #include "update.h"
 
+#include <math.h>
 #include <string.h>
 
 struct nnc_param nnc_param_lay_out(const nnc_parameter *info, size_t n_slots, struct nnc_arena *arena) {
@@ -183,6 +184,85 @@ void nnc_update_clipped(const struct nnc_update *update, struct nnc_param *param
             const size_t first = nnc_tile(param, t, &n);
             const struct nnc_stretch stretch = stretch_of(param, first, n, param->g + first);
             nnc_kernels->update[o->rule](&stretch, &hyper);
+            refresh(param, t);
+        }
+    }
+    nnc_team_barrier(worker);
+}
+
+/* ---- constraints ------------------------------------------------------------------------------------------------------- */
+
+/* Runs side by side whose elements lie side by side, too: `width` of them. */
+struct strip {
+    size_t first, width; /* place of the first run's first element in the row-major values */
+};
+
+/* Do runs that begin in one row and panel stay side by side? */
+static bool runs_stay_together(const struct nnc_param *param) {
+    return param->constraint.norm_stride % param->cols == 0;
+}
+
+static size_t strips_of(const struct nnc_param *param) {
+    const struct nnc_constraint *c = &param->constraint;
+    if (!c->norm_length) return 0;
+    const size_t runs = param->rows * param->cols / c->norm_length;
+    return runs_stay_together(param) ? runs / param->cols * nnc_parts(param->cols, PANEL) : runs;
+}
+
+static struct strip strip_at(const struct nnc_param *param, size_t number) {
+    const size_t stride = param->constraint.norm_stride, block = param->constraint.norm_length * stride;
+    if (!runs_stay_together(param)) return (struct strip){number / stride * block + number % stride, 1};
+    const size_t panels = nnc_parts(param->cols, PANEL), row = number / panels, j = number % panels * PANEL;
+    const size_t rows = stride / param->cols; /* of a block, from which runs begin */
+    return (struct strip){row / rows * block + row % rows * param->cols + j, least(PANEL, param->cols - j)};
+}
+
+static float *run_at(const struct nnc_param *param, const struct strip *strip, size_t r) {
+    const size_t place = strip->first + r * param->constraint.norm_stride;
+    return param->w + nnc_param_offset(param, place / param->cols, place % param->cols);
+}
+
+static float norm_factor(const struct nnc_constraint *c, double squares) {
+    const double norm = sqrt(squares), limited = norm < c->min_norm ? c->min_norm : norm > c->max_norm ? c->max_norm : norm;
+    return (float)((c->norm_rate * limited + (1 - c->norm_rate) * norm) / (1e-7 + norm));
+}
+
+static void constrain_strip(struct nnc_param *param, const struct strip *strip) {
+    const struct nnc_constraint *c = &param->constraint;
+    double squares[PANEL] = {0};
+    float factors[PANEL];
+    for (size_t r = 0; r < c->norm_length; r++) {
+        const float *w = run_at(param, strip, r);
+        for (size_t j = 0; j < strip->width; j++) squares[j] += (double)w[j] * (double)w[j];
+    }
+    for (size_t j = 0; j < strip->width; j++) factors[j] = norm_factor(c, squares[j]);
+    for (size_t r = 0; r < c->norm_length; r++) {
+        float *w = run_at(param, strip, r);
+        for (size_t j = 0; j < strip->width; j++) w[j] *= factors[j];
+    }
+}
+
+static void make_nonnegative(float *w, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (w[i] < 0) w[i] = 0;
+}
+
+void nnc_constrain(struct nnc_param *params, size_t n_params, struct nnc_worker *worker) {
+    size_t first, last, n;
+    for (struct nnc_param *param = params; param < params + n_params; param++) {
+        nnc_share(worker, strips_of(param), &first, &last);
+        for (size_t s = first; s < last; s++) {
+            const struct strip strip = strip_at(param, s);
+            constrain_strip(param, &strip);
+        }
+    }
+    nnc_team_barrier(worker);
+    for (struct nnc_param *param = params; param < params + n_params; param++) {
+        if (!nnc_has_constraint(&param->constraint)) continue;
+        nnc_share(worker, param->n_tiles, &first, &last);
+        for (size_t t = first; t < last; t++) {
+            const size_t at = nnc_tile(param, t, &n);
+            if (param->constraint.nonnegative) make_nonnegative(param->w + at, n);
             refresh(param, t);
         }
     }

@@ -27,6 +27,14 @@ struct nnc_transposed {
     } *taps;
 };
 
+/* What a parameter is brought to after each update. Norms are those of the runs w[first + r norm_stride], r < norm_length, of the
+ * row-major values: w *= (norm_rate clip(norm, min_norm, max_norm) + (1 - norm_rate) norm) / (1e-7 + norm). */
+struct nnc_constraint {
+    bool nonnegative; /* what is below 0 becomes 0 */
+    size_t norm_length, norm_stride; /* norm_length 0: no norm is looked at */
+    double min_norm, max_norm, norm_rate;
+};
+
 /* A matrix (rows, cols) of parameters in panels (see kernels.h): cols is the last axis of its shape, rows all others. All
  * arrays have `size` floats. It is updated in tiles of up to 32 rows of a panel: the gradient of a tile is made, used and
  * forgotten. */
@@ -35,6 +43,7 @@ struct nnc_param {
     size_t rows, cols, size;
     size_t row_tiles, n_tiles; /* tile t: panel t / row_tiles, rows from (t % row_tiles) 32 on */
     float l1, l2;
+    struct nnc_constraint constraint;
     float *w;
     enum nnc_precision precision; /* of the products that read it */
     struct nnc_panels panels;
@@ -51,6 +60,7 @@ enum nnc_apply { APPLY_UPDATE, APPLY_STORE };
 struct nnc_update {
     struct nnc_optimizer optimizer;
     bool clips_norm; /* the norm of the gradient is needed before the update */
+    bool constrains; /* a parameter has a constraint */
     enum nnc_apply apply;
     struct nnc_hyper hyper; /* of this step */
     double penalty_factor; /* of this step: 1, or 1 / the weights of the batch where the loss is `by_weight` */
@@ -88,6 +98,13 @@ void nnc_apply_product(const struct nnc_update *update, struct nnc_param *param,
 
 /* Clipping by norm: the norms first, from the stored gradients, then the update. Every worker calls it. */
 void nnc_update_clipped(const struct nnc_update *update, struct nnc_param *params, size_t n_params, struct nnc_worker *worker);
+
+static inline bool nnc_has_constraint(const struct nnc_constraint *constraint) {
+    return constraint->nonnegative || constraint->norm_length;
+}
+
+/* Behind an update: what the constraints make of the parameters. Every worker calls it. */
+void nnc_constrain(struct nnc_param *params, size_t n_params, struct nnc_worker *worker);
 
 /* Sum of the penalties: those that the last backward pass left in tile_sums; those of the present weights. */
 double nnc_summed_penalty(const struct nnc_param *params, size_t n_params);

@@ -22,6 +22,7 @@ except ModuleNotFoundError as error:
 from nnc import (
     activations,
     callbacks,
+    constraints,
     functional,
     initializers,
     layers,
@@ -55,6 +56,7 @@ __all__ = [
     "__version__",
     "activations",
     "callbacks",
+    "constraints",
     "datasets",
     "functional",
     "get_num_threads",

@@ -137,6 +137,19 @@ def optional_name(value: object) -> str | None:
     return value
 
 
+def axes(name: str, value: object) -> int | tuple[int, ...]:
+    """`value` as an axis, or as a tuple of some."""
+    must = "an integer or a list of them"
+    if isinstance(value, Integral):
+        return integer(name, value, -64, 64)
+    if not isinstance(value, list | tuple) or not value:
+        raise refusal(name, must, value, TypeError)
+    try:
+        return tuple(integer(name, axis, -64, 64) for axis in value)
+    except (TypeError, ValueError) as error:
+        raise refusal(name, must, value, type(error)) from None
+
+
 def seed_or_none(value: object) -> int | None:
     """`value` as the seed of a generator: an integer of 64 bits, or None."""
     return None if value is None else integer("seed", value, 0, 2**64 - 1)
@@ -228,7 +241,11 @@ class Config(metaclass=_Made):
         return {name: _plain(getattr(self, name)) for name in self.arguments()} | self._given_beside()
 
     def _given_beside(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name, same in self.added.items() if getattr(self, name) != same}
+        return {
+            name: _plain(getattr(self, name))
+            for name, same in self.added.items()
+            if getattr(self, name) != same
+        }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
@@ -294,7 +311,8 @@ class Config(metaclass=_Made):
                 shown.append(repr(_short(value)))
             elif not self._is_default(name, value, default):
                 shown.append(f"{name}={_short(value)!r}")
-        shown += [f"{name}={value!r}" for name, value in self._given_beside().items()]
+        beside = {name: getattr(self, name) for name in self._given_beside()}
+        shown += [f"{name}={_short(value)!r}" for name, value in beside.items()]
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def _is_default(self, name: str, value: object, default: object) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from nnc import _config, activations, initializers, regularizers
-from nnc.layers.base import Layer, Shape, Weight, activation_fields, penalty_fields
+from nnc import _config, activations, constraints, initializers, regularizers
+from nnc.layers.base import Layer, Shape, Weight, activation_fields
 
 
 class Activation(Layer):
@@ -127,6 +128,8 @@ class PReLU(Layer):
     alpha_regularizer : str, Regularizer or None
         Penalty on alpha.
     name : str, optional
+    alpha_constraint : str, Constraint or None
+        What alpha is brought to after each update: see `nnc.constraints`.
 
     Examples
     --------
@@ -142,22 +145,27 @@ class PReLU(Layer):
     He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015.
     """
 
+    added: ClassVar[Mapping[str, object]] = {**Layer.added, "alpha_constraint": None}
+
     def __init__(
         self,
         alpha_initializer: initializers.InitializerLike = "zeros",
         alpha_regularizer: regularizers.RegularizerLike = None,
         name: str | None = None,
+        *,
+        alpha_constraint: constraints.ConstraintLike = None,
         **options: Any,
     ) -> None:
         super().__init__(name, **options)
         self.alpha_initializer = initializers.Initializer.get(alpha_initializer, "alpha_initializer")
         self.alpha_regularizer = regularizers.Regularizer.get(alpha_regularizer, "alpha_regularizer")
+        self.alpha_constraint = constraints.Constraint.get(alpha_constraint, "alpha_constraint")
 
     def weights_spec(self) -> list[Weight]:
         return [("alpha", (math.prod(self._shapes()[0]),), self.alpha_initializer)]
 
     def rows(self) -> list[dict[str, Any]]:
-        return [{"kind": "prelu"} | penalty_fields("alpha", self.alpha_regularizer)]
+        return [{"kind": "prelu"} | self._rules()]
 
 
 class ELU(Activation):

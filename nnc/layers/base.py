@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from nnc import _config, activations, initializers, random, regularizers
+from nnc import _config, activations, constraints, initializers, random, regularizers
 from nnc._arrays import as_numbers, to_float
 from nnc.layers.variable import Variable
 
@@ -36,9 +36,6 @@ _ABSENT: dict[str, tuple[tuple[Any, ...], str]] = {
     "dtype": ((None, "float32"), "None or 'float32' (nnc computes in float32)"),
     "rms_scaling": ((False,), "False (nnc normalizes by mean and variance)"),
     "synchronized": ((False,), "False (nnc trains in one process)"),
-} | {
-    f"{weight}_constraint": ((None,), f"None (nnc has no constraints; {weight}_regularizer is a penalty)")
-    for weight in ("kernel", "bias", "gamma", "beta", "alpha")
 }
 
 
@@ -57,7 +54,7 @@ class Layer(_config.Config):
         Whether training moves the weights. Those of a frozen layer stay and have no penalty, and a frozen
         BatchNormalization normalizes by its moving statistics.
     **absent
-        What Keras has and nnc has not (activity_regularizer, kernel_constraint, dtype, ...), with the value
+        What Keras has and nnc has not (activity_regularizer, dtype, ...), with the value
         that it has in Keras when it is left out; any other is refused.
 
     Attributes
@@ -137,7 +134,7 @@ class Layer(_config.Config):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if "_made" in self.__dict__ and not name.startswith("_"):
-            if name in self.arguments() and name != "name":
+            if name in (self.arguments().keys() | self.added.keys()) - {"name", "trainable"}:
                 self._set_argument(name, value)
                 return
             if self.built and name in self.weight_names:
@@ -154,8 +151,9 @@ class Layer(_config.Config):
                 f"{name} of {self} cannot be changed after the layer is built: make a new layer, "
                 f"{type(self).__name__}({name}=...), and carry the weights over with set_weights"
             )
-        given = {each: getattr(self, each) for each in self.arguments()} | {name: value}
-        other = type(self)(**given, input_shape=self.input_shape, trainable=self.trainable)
+        beside = self._given_beside().keys()
+        given = {each: getattr(self, each) for each in (*self.arguments(), *beside)} | {name: value}
+        other = type(self)(**given, input_shape=self.input_shape)
         for attribute, known in vars(other).items():
             object.__setattr__(self, attribute, known)
 
@@ -183,7 +181,13 @@ class Layer(_config.Config):
             given = f"input_shape is {self.input_shape} already, got {input_shape}"
             raise ValueError(f"{self}: {given}; make a new layer for another shape")
         output_shape = _config.shape("output_shape", self.sample_output_shape(input_shape))
+        known = self.input_shape, self.output_shape
         self.input_shape, self.output_shape = input_shape, output_shape
+        try:
+            self._rules()
+        except ValueError:
+            vars(self).update(input_shape=known[0], output_shape=known[1])
+            raise
         return output_shape
 
     def sample_output_shape(self, input_shape: Shape) -> Shape:
@@ -335,6 +339,23 @@ class Layer(_config.Config):
         """The layer's rows in a plan, which works on flat samples; here, and for new shapes only, none."""
         return []
 
+    def _rules(self) -> dict[str, float]:
+        """The part of a row that has the weights' penalties, 0 where there are none, and constraints."""
+        fields: dict[str, float] = {}
+        for weight, shape, _ in self.weights_spec():
+            if weight in self.non_trainable:
+                continue
+            penalty = getattr(self, f"{weight}_regularizer", None) or regularizers.L1L2()
+            fields |= {f"{weight}_l1": penalty.l1, f"{weight}_l2": penalty.l2}
+            constraint: constraints.Constraint | None = getattr(self, f"{weight}_constraint", None)
+            if constraint is None:
+                continue
+            try:
+                fields |= {f"{weight}_{name}": value for name, value in constraint.fields(shape).items()}
+            except ValueError as error:
+                raise ValueError(f"{weight}_constraint of {self}: {error}") from error
+        return fields
+
     @property
     def weight_names(self) -> list[str]:
         """The weights' names."""
@@ -397,9 +418,3 @@ def activation_fields(activation: activations.Activation) -> dict[str, Any]:
 def layer_seed(value: int | None) -> int | None:
     """`value` as a layer's own seed, or None where its random numbers come from the model's."""
     return None if value is None else _config.integer("seed", value, 0, 2**48)
-
-
-def penalty_fields(weight: str, regularizer: regularizers.Regularizer | None) -> dict[str, float]:
-    """The part of a row that has a weight's penalties, 0 where there are none."""
-    found = regularizer or regularizers.L1L2()
-    return {f"{weight}_l1": found.l1, f"{weight}_l2": found.l2}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from nnc import _config, activations, initializers, regularizers
+from nnc import _config, activations, constraints, initializers, regularizers
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, Weight, activation_fields, penalty_fields
+from nnc.layers.base import Layer, Shape, Weight, activation_fields
 
 
 class Conv2D(Layer):
@@ -47,6 +48,8 @@ class Conv2D(Layer):
     kernel_regularizer, bias_regularizer : str, Regularizer or None
         Penalties on W and b.
     name : str, optional
+    kernel_constraint, bias_constraint : str, Constraint or None
+        What W and b are brought to after each update: see `nnc.constraints`.
     **options
         input_shape, for a model's first layer.
 
@@ -78,6 +81,11 @@ Reshape((28, 28, 1)) before it, or begin with Input((28, 28, 1))
     """
 
     aliases = ("Convolution2D",)
+    added: ClassVar[Mapping[str, object]] = {
+        **Layer.added,
+        "kernel_constraint": None,
+        "bias_constraint": None,
+    }
 
     def __init__(
         self,
@@ -95,6 +103,9 @@ Reshape((28, 28, 1)) before it, or begin with Input((28, 28, 1))
         kernel_regularizer: regularizers.RegularizerLike = None,
         bias_regularizer: regularizers.RegularizerLike = None,
         name: str | None = None,
+        *,
+        kernel_constraint: constraints.ConstraintLike = None,
+        bias_constraint: constraints.ConstraintLike = None,
         **options: Any,
     ) -> None:
         super().__init__(name, **options)
@@ -116,6 +127,8 @@ Reshape((28, 28, 1)) before it, or begin with Input((28, 28, 1))
         self.bias_initializer = initializers.Initializer.get(bias_initializer, "bias_initializer")
         self.kernel_regularizer = regularizers.Regularizer.get(kernel_regularizer, "kernel_regularizer")
         self.bias_regularizer = regularizers.Regularizer.get(bias_regularizer, "bias_regularizer")
+        self.kernel_constraint = constraints.Constraint.get(kernel_constraint, "kernel_constraint")
+        self.bias_constraint = constraints.Constraint.get(bias_constraint, "bias_constraint")
 
     def _window(self, input_shape: Shape) -> dict[str, int]:
         return geometry.window(
@@ -141,10 +154,7 @@ Reshape((28, 28, 1)) before it, or begin with Input((28, 28, 1))
     def rows(self) -> list[dict[str, Any]]:
         row = {"kind": "conv2d"} | self._window(self._shapes()[0])
         row |= {"filters": self.filters, "use_bias": self.use_bias, "group": self.filters}
-        kernel = penalty_fields("kernel", self.kernel_regularizer)
-        return [
-            row | activation_fields(self.activation) | kernel | penalty_fields("bias", self.bias_regularizer)
-        ]
+        return [row | activation_fields(self.activation) | self._rules()]
 
 
 Convolution2D = Conv2D

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from nnc import _config, activations, initializers, regularizers
+from nnc import _config, activations, constraints, initializers, regularizers
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, Weight, activation_fields, penalty_fields
+from nnc.layers.base import Layer, Shape, Weight, activation_fields
 
 
 class Dense(Layer):
@@ -29,6 +30,8 @@ class Dense(Layer):
     kernel_regularizer, bias_regularizer : str, Regularizer or None
         Penalties on W and b.
     name : str, optional
+    kernel_constraint, bias_constraint : str, Constraint or None
+        What W and b are brought to after each update: see `nnc.constraints`.
     **options
         input_shape or input_dim, for a model's first layer.
 
@@ -41,6 +44,12 @@ class Dense(Layer):
     (28, 10)
     """
 
+    added: ClassVar[Mapping[str, object]] = {
+        **Layer.added,
+        "kernel_constraint": None,
+        "bias_constraint": None,
+    }
+
     def __init__(
         self,
         units: int,
@@ -51,6 +60,9 @@ class Dense(Layer):
         kernel_regularizer: regularizers.RegularizerLike = None,
         bias_regularizer: regularizers.RegularizerLike = None,
         name: str | None = None,
+        *,
+        kernel_constraint: constraints.ConstraintLike = None,
+        bias_constraint: constraints.ConstraintLike = None,
         **options: Any,
     ) -> None:
         super().__init__(name, **options)
@@ -61,6 +73,8 @@ class Dense(Layer):
         self.bias_initializer = initializers.Initializer.get(bias_initializer, "bias_initializer")
         self.kernel_regularizer = regularizers.Regularizer.get(kernel_regularizer, "kernel_regularizer")
         self.bias_regularizer = regularizers.Regularizer.get(bias_regularizer, "bias_regularizer")
+        self.kernel_constraint = constraints.Constraint.get(kernel_constraint, "kernel_constraint")
+        self.bias_constraint = constraints.Constraint.get(bias_constraint, "bias_constraint")
 
     def sample_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
@@ -79,7 +93,4 @@ class Dense(Layer):
             row |= {"kind": "conv2d", "filters": self.units} | window
         else:
             row |= {"kind": "dense", "units": self.units}
-        penalties = penalty_fields("kernel", self.kernel_regularizer) | penalty_fields(
-            "bias", self.bias_regularizer
-        )
-        return [row | activation_fields(self.activation) | penalties]
+        return [row | activation_fields(self.activation) | self._rules()]

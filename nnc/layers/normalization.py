@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from numbers import Integral
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from nnc import _config, initializers, regularizers
-from nnc.layers.base import Layer, Shape, Weight, penalty_fields
+from nnc import _config, constraints, initializers, regularizers
+from nnc.layers.base import Layer, Shape, Weight
 
 
 class _Normalization(Layer):
     """What the two have in common: gamma and beta, one of each for every feature of a group."""
+
+    added: ClassVar[Mapping[str, object]] = {**Layer.added, "beta_constraint": None, "gamma_constraint": None}
 
     def __init__(
         self,
@@ -23,6 +24,8 @@ class _Normalization(Layer):
         gamma_initializer: initializers.InitializerLike,
         beta_regularizer: regularizers.RegularizerLike,
         gamma_regularizer: regularizers.RegularizerLike,
+        beta_constraint: constraints.ConstraintLike,
+        gamma_constraint: constraints.ConstraintLike,
         name: str | None,
         **options: Any,
     ) -> None:
@@ -34,6 +37,8 @@ class _Normalization(Layer):
         self.gamma_initializer = initializers.Initializer.get(gamma_initializer, "gamma_initializer")
         self.beta_regularizer = regularizers.Regularizer.get(beta_regularizer, "beta_regularizer")
         self.gamma_regularizer = regularizers.Regularizer.get(gamma_regularizer, "gamma_regularizer")
+        self.beta_constraint = constraints.Constraint.get(beta_constraint, "beta_constraint")
+        self.gamma_constraint = constraints.Constraint.get(gamma_constraint, "gamma_constraint")
 
     def _group(self) -> int:
         """The row's group: the channels (batch), or how many features are normalized together (layer)."""
@@ -55,8 +60,7 @@ class _Normalization(Layer):
             "center": self.center,
             "scale": self.scale,
         }
-        gamma = penalty_fields("gamma", self.gamma_regularizer)
-        return row | gamma | penalty_fields("beta", self.beta_regularizer)
+        return row | self._rules()
 
 
 class BatchNormalization(_Normalization):
@@ -86,6 +90,8 @@ class BatchNormalization(_Normalization):
     beta_regularizer, gamma_regularizer : str, Regularizer or None
         Penalties on beta and gamma.
     name : str, optional
+    beta_constraint, gamma_constraint : str, Constraint or None
+        What beta and gamma are brought to after each update: see `nnc.constraints`.
 
     Raises
     ------
@@ -127,6 +133,9 @@ class BatchNormalization(_Normalization):
         beta_regularizer: regularizers.RegularizerLike = None,
         gamma_regularizer: regularizers.RegularizerLike = None,
         name: str | None = None,
+        *,
+        beta_constraint: constraints.ConstraintLike = None,
+        gamma_constraint: constraints.ConstraintLike = None,
         **options: Any,
     ) -> None:
         super().__init__(
@@ -137,6 +146,8 @@ class BatchNormalization(_Normalization):
             gamma_initializer,
             beta_regularizer,
             gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
             name,
             **options,
         )
@@ -187,6 +198,8 @@ class LayerNormalization(_Normalization):
     beta_regularizer, gamma_regularizer : str, Regularizer or None
         Penalties on beta and gamma.
     name : str, optional
+    beta_constraint, gamma_constraint : str, Constraint or None
+        What beta and gamma are brought to after each update: see `nnc.constraints`.
 
     Raises
     ------
@@ -218,6 +231,9 @@ class LayerNormalization(_Normalization):
         beta_regularizer: regularizers.RegularizerLike = None,
         gamma_regularizer: regularizers.RegularizerLike = None,
         name: str | None = None,
+        *,
+        beta_constraint: constraints.ConstraintLike = None,
+        gamma_constraint: constraints.ConstraintLike = None,
         **options: Any,
     ) -> None:
         super().__init__(
@@ -228,10 +244,12 @@ class LayerNormalization(_Normalization):
             gamma_initializer,
             beta_regularizer,
             gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
             name,
             **options,
         )
-        self.axis = _axes(axis)
+        self.axis = _config.axes("axis", axis)
 
     def sample_output_shape(self, input_shape: Shape) -> Shape:
         last = len(input_shape)
@@ -253,15 +271,3 @@ class LayerNormalization(_Normalization):
 
     def rows(self) -> list[dict[str, Any]]:
         return [{"kind": "layer_normalization"} | self._row()]
-
-
-def _axes(value: Any) -> int | tuple[int, ...]:
-    """`value` as an axis, or as a tuple of some."""
-    if isinstance(value, Integral):
-        return _config.integer("axis", value, -64, 64)
-    if not isinstance(value, (list, tuple)) or not value:
-        raise _config.refusal("axis", "an integer or a list of them", value, TypeError)
-    try:
-        return tuple(_config.integer("axis", axis, -64, 64) for axis in value)
-    except (TypeError, ValueError) as error:
-        raise _config.refusal("axis", "an integer or a list of them", value, type(error)) from None

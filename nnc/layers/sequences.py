@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from nnc import _config, activations, initializers, regularizers
+from nnc import _config, activations, constraints, initializers, regularizers
 from nnc.layers import geometry
 from nnc.layers.base import Layer, Shape, Weight
 from nnc.layers.convolution import Conv2D
@@ -37,7 +38,7 @@ class _OverSteps(Layer):
     def rows(self) -> list[dict[str, Any]]:
         layer = self._image_layer()
         layer.build(self._image_shape(self._shapes()[0]))
-        return layer.rows()
+        return [row | self._rules() for row in layer.rows()]
 
 
 class Conv1D(_OverSteps):
@@ -67,6 +68,8 @@ class Conv1D(_OverSteps):
     kernel_regularizer, bias_regularizer : str, Regularizer or None
         Penalties on W and b.
     name : str, optional
+    kernel_constraint, bias_constraint : str, Constraint or None
+        What W and b are brought to after each update: see `nnc.constraints`.
 
     Raises
     ------
@@ -83,6 +86,7 @@ class Conv1D(_OverSteps):
     """
 
     aliases = ("Convolution1D",)
+    added: ClassVar[Mapping[str, object]] = Conv2D.added
 
     def __init__(
         self,
@@ -100,6 +104,9 @@ class Conv1D(_OverSteps):
         kernel_regularizer: regularizers.RegularizerLike = None,
         bias_regularizer: regularizers.RegularizerLike = None,
         name: str | None = None,
+        *,
+        kernel_constraint: constraints.ConstraintLike = None,
+        bias_constraint: constraints.ConstraintLike = None,
         **options: Any,
     ) -> None:
         super().__init__(name, **options)
@@ -122,8 +129,10 @@ class Conv1D(_OverSteps):
             bias_initializer,
             kernel_regularizer,
             bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
         )
-        for argument in self.arguments():  # checked by it
+        for argument in (*self.arguments(), *self.added):  # checked by it
             if not hasattr(self, argument):
                 setattr(self, argument, getattr(image, argument))
 

@@ -119,7 +119,6 @@ class PReLU(Layer):
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)
         self.shapes = {"alpha": (n_inputs,)}
-        self.penalties = [(row["alpha_l1"], row["alpha_l2"])]
 
     def forward(self, x, parameters, noise):
         return np.where(x > 0, x, parameters[0] * x), x

@@ -3,7 +3,7 @@
     layer = LAYERS[row["kind"]](row, n_inputs, index)    row: the plan's dict for it; index: its place there
     layer.n_outputs                        features of a row after the layer
     layer.shapes                           {name: shape} of its parameters
-    layer.penalties                        [(l1, l2)] of its parameters
+    layer.rules()                          [dict] of its parameters: what the row says of each, such as "l1"
     layer.learns                           bool: the row's "trainable", which may be left out where it is true
     layer.trainable                        [bool] of its parameters: is each learned along its gradient?
     y, kept = layer.forward(x, parameters, noise)              x (B, n_inputs) -> y (B, n_outputs)
@@ -21,6 +21,10 @@ from typing import Any
 
 from .formulas import Array
 from .noise import Noise
+
+# What a row may say of a parameter, under "<parameter>_<rule>".
+CONSTRAINT = ("nonnegative", "norm_length", "norm_stride", "min_norm", "max_norm", "norm_rate")
+RULES = frozenset(("l1", "l2", *CONSTRAINT))
 
 # The layers by their kind, the "kind" of a plan's row; each class that has one enters itself.
 LAYERS: dict[str, type[Layer]] = {}
@@ -42,13 +46,24 @@ class Layer:
         self.index = index
         self.n_inputs = self.n_outputs = n_inputs
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self.penalties: list[tuple[float, float]] = []
         self.precision: str = row.get("precision", "float32")  # of its products
         self.learns = bool(row.get("trainable", True))  # a frozen layer's parameters stay, penalties left out
 
     @property
     def trainable(self) -> list[bool]:
         return [True] * len(self.shapes)
+
+    def rules(self) -> list[dict[str, float]]:
+        """What the row says of each parameter, "kernel_l1" under "l1", penalties and constraints."""
+        found = [
+            {
+                key.removeprefix(f"{name}_"): value
+                for key, value in self.row.items()
+                if key.startswith(f"{name}_") and key.removeprefix(f"{name}_") in RULES
+            }
+            for name in self.shapes
+        ]
+        return found if self.learns else [{} for _ in found]
 
     def forward(self, x: Array, parameters: list[Array], noise: Noise | None, /) -> tuple[Array, Any]:
         raise NotImplementedError(f"{type(self).__name__} has no forward(x, parameters, noise)")

@@ -259,10 +259,8 @@ class Conv2D(WindowLayer):
         super().__init__(row, n_inputs, index)
         self.window = {"strides": self.pair("stride"), "dilation": self.pair("dilation"), "pads": self.pads}
         self.shapes = {"kernel": (*self.pair("kernel"), row["channels"], row["filters"])}
-        self.penalties = [(row["kernel_l1"], row["kernel_l2"])]
         if row["use_bias"]:
             self.shapes["bias"] = (row["filters"],)
-            self.penalties.append((row["bias_l1"], row["bias_l2"]))
 
     def maps_forward(self, x, parameters):
         forward = look_up(FORWARD, self.precision, "precision")

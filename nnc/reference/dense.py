@@ -107,10 +107,8 @@ class Dense(Layer):
         super().__init__(row, n_inputs, index)
         self.n_outputs = row["units"]
         self.shapes = {"kernel": (n_inputs, row["units"])}
-        self.penalties = [(row["kernel_l1"], row["kernel_l2"])]
         if row["use_bias"]:
             self.shapes["bias"] = (row["units"],)
-            self.penalties.append((row["bias_l1"], row["bias_l2"]))
 
     def forward(self, x, parameters, noise):
         named = dict(zip(self.shapes, parameters, strict=True))

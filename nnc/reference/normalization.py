@@ -259,7 +259,6 @@ class Normalization(Layer):
         for name, wanted in [("gamma", row["scale"]), ("beta", row["center"])]:
             if wanted:
                 self.shapes[name] = (row["group"],)
-                self.penalties.append((row[f"{name}_l1"], row[f"{name}_l2"]))
 
 
 class BatchNormalization(Normalization):
@@ -275,7 +274,6 @@ class BatchNormalization(Normalization):
         super().__init__(row, n_inputs, index)
         for name in ["moving_mean", "moving_variance"]:
             self.shapes[name] = (row["group"],)
-            self.penalties.append((0.0, 0.0))
 
     @property
     def trainable(self):

@@ -152,6 +152,31 @@ def move(spec: dict, w: Array, g: Array, slots: list[Array], learning_rate: floa
     rule(spec, w, g, dict(zip(slot_names(spec), slots, strict=True)), learning_rate, step + 1)
 
 
+def constrained(rules: dict[str, float], w: Array) -> Array:
+    """Return what a constraint makes of w after an update (Srivastava et al. 2014, as in Keras 3).
+
+    "nonnegative": w -> max(w, 0). "norm_length" L, "norm_stride" N: each run of L elements, N apart in the
+    row-major w, is brought to the norm rate clip(norm, min_norm, max_norm) + (1 - rate) norm, the rate being
+    "norm_rate".
+
+    Examples
+    --------
+    >>> rules = {"norm_length": 2, "norm_stride": 2, "min_norm": 0.0, "max_norm": 1.0, "norm_rate": 1.0}
+    >>> constrained(rules, np.array([[3.0, 0.3], [4.0, 0.4]])).round(3)
+    array([[0.6, 0.3],
+           [0.8, 0.4]])
+    """
+    if rules.get("nonnegative"):
+        return np.where(w < 0.0, 0.0, w)
+    if not rules.get("norm_length"):
+        return w
+    runs = w.reshape(-1, int(rules["norm_length"]), int(rules["norm_stride"]))
+    norm = np.sqrt(np.sum(runs * runs, axis=1, keepdims=True))
+    limited = np.clip(norm, rules["min_norm"], rules["max_norm"])
+    wanted = rules["norm_rate"] * limited + (1.0 - rules["norm_rate"]) * norm
+    return (runs * (wanted / (1e-7 + norm))).reshape(w.shape)
+
+
 def update(spec: dict, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
     """Apply one optimizer step to one parameter, in place (as in Keras 3).
 

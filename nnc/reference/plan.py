@@ -13,7 +13,7 @@ from .activation import Activation
 from .base import LAYERS, Layer
 from .bfloat16 import PRODUCTS
 from .formulas import METRICS, Array, check_targets, divisor, look_up, loss, metric_rows
-from .optimizers import clip, move, slot_names
+from .optimizers import clip, constrained, move, slot_names
 
 # A last activation and the loss that undoes it: the two together are worked on logits, which is exact where a
 # probability rounds to 0 or 1, and cheaper backwards.
@@ -114,9 +114,8 @@ class Plan:
         self.parameter_trainable = [
             flag and layer.learns for layer in self._layers for flag in layer.trainable
         ]
-        self._penalties = [
-            pair if layer.learns else (0.0, 0.0) for layer in self._layers for pair in layer.penalties
-        ]
+        self._rules = [rules for layer in self._layers for rules in layer.rules()]
+        self._penalties = [(rules.get("l1", 0.0), rules.get("l2", 0.0)) for rules in self._rules]
         self._parameters = [np.zeros(shape) for shape in self.parameter_shapes]
         self.n_slots = len(slot_names(optimizer)) if optimizer else 0
         self._slots = [[np.zeros(shape) for shape in shapes] for shapes in self._slot_shapes()]
@@ -208,10 +207,13 @@ class Plan:
         for (layer, parameters), kept in zip(self._layer_parameters(), tape, strict=True):
             states += layer.new_state(parameters, kept) if layer.learns else parameters
         gradients, new_state = clip(self._optimizer, gradients), iter(states)
-        everything = zip(self._parameters, self.parameter_trainable, gradients, self._slots, strict=True)
-        for w, trainable, g, slots in everything:
+        everything = zip(
+            self._parameters, self.parameter_trainable, gradients, self._slots, self._rules, strict=True
+        )
+        for w, trainable, g, slots, rules in everything:
             if trainable:
                 move(self._optimizer, w, g, slots, float(learning_rate), step)
+                w[...] = constrained(rules, w)
             else:
                 w[...] = next(new_state)
 

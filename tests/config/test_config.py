@@ -11,6 +11,7 @@ import pytest
 from nnc import (
     _config,
     activations,
+    constraints,
     initializers,
     layers,
     losses,
@@ -28,6 +29,7 @@ FAMILIES = (
     metrics.Metric,
     optimizers.Optimizer,
     regularizers.Regularizer,
+    constraints.Constraint,
     schedules.Schedule,
 )
 CLASSES = [cls for family in FAMILIES for cls in family.registry.values()]
@@ -72,6 +74,7 @@ OTHERS = [
         bias_regularizer="l2",
         name="hidden",
     ),
+    layers.Dense(7, kernel_constraint=constraints.MaxNorm(3.0, [0, 1]), bias_constraint="non_neg"),
     layers.PReLU(initializers.Constant(0.25), "l1"),
     layers.ReLU(negative_slope=0.1),
     layers.Conv2D(
@@ -121,6 +124,7 @@ def objects():
 def test_registries_hold_what_the_modules_offer():
     assert {family.kind: len(family.registry) for family in FAMILIES} == {
         "activation": 1,
+        "constraint": 4,
         "initializer": 14,
         "layer": 29,
         "loss": 16,
@@ -148,7 +152,9 @@ def test_round_trip_through_json(obj):
 
 @pytest.mark.parametrize("obj", objects(), ids=repr)
 def test_repr_makes_the_object_again(obj):
-    modules = vars(activations) | vars(initializers) | vars(regularizers) | vars(schedules)
+    modules = (
+        vars(activations) | vars(constraints) | vars(initializers) | vars(regularizers) | vars(schedules)
+    )
     namespace = modules | {type(obj).__name__: type(obj)}
     assert eval(repr(obj), dict(namespace)).get_config() == obj.get_config()
 

@@ -9,11 +9,22 @@ import numpy as np
 import pytest
 
 import nnc
-from nnc import callbacks, initializers, layers, losses, metrics, optimizers, regularizers, schedules, search
+from nnc import (
+    callbacks,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+    schedules,
+    search,
+)
 from nnc._config import shown
 from nnc.activations import Activation
 
-FAMILIES = (initializers, layers, losses, metrics, optimizers, regularizers, schedules)
+FAMILIES = (constraints, initializers, layers, losses, metrics, optimizers, regularizers, schedules)
 
 
 def public_classes():

@@ -104,7 +104,7 @@ def test_layer_gradient(row, noise):
     y, kept = layer.forward(x, parameters, noise)
     dy = rng.normal(size=(4, layer.n_outputs))
     dx, gradients = layer.backward(dy, parameters, kept)
-    assert y.shape == dy.shape and len(gradients) == len(parameters) == len(layer.penalties)
+    assert y.shape == dy.shape and len(gradients) == len(parameters) == len(layer.rules())
 
     def value():
         return np.sum(dy * layer.forward(x, parameters, noise)[0])

@@ -133,7 +133,7 @@ def test_layer_gradient(row, noise):
     dy = rng.normal(size=(3, layer.n_outputs))
     dx, gradients = layer.backward(dy, parameters, kept)
     assert y.shape == dy.shape and dx.shape == x.shape
-    assert len(gradients) == len(parameters) == len(layer.penalties) == len(layer.trainable)
+    assert len(gradients) == len(parameters) == len(layer.rules()) == len(layer.trainable)
     if not layer.differentiable:
         assert not dx.any()
         return
