@@ -43,7 +43,7 @@ from nnc.errors import DivergenceError, FormatError
 from nnc.layers import Input
 from nnc.models import Sequential
 from nnc.random import set_random_seed
-from nnc.saving import load_model
+from nnc.saving import load_keras, load_model
 
 if TYPE_CHECKING:
     from nnc import datasets, interop, plot, search, tables
@@ -63,6 +63,7 @@ __all__ = [
     "initializers",
     "interop",
     "layers",
+    "load_keras",
     "load_model",
     "losses",
     "metrics",

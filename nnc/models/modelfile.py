@@ -47,11 +47,15 @@ _NAMED = 5  # odd names in a message
 _OPTIONAL: dict[str, Any] = {"precision": PRECISIONS[0]}  # keys that a file may lack, and what that means
 _COMPILE_KEYS = frozenset(("optimizer", "loss", "metrics"))
 
+_TO_KERAS = (
+    "for Keras build the same layers there and give them get_weights() (nnc.load_keras reads its files)"
+)
+
 # Suffixes of files that other programs would take for theirs, and what to use for these.
 _OTHERS = {
-    ".keras": "for Keras build the same layers there and give them get_weights()",
-    ".h5": "for Keras build the same layers there and give them get_weights()",
-    ".hdf5": "for Keras build the same layers there and give them get_weights()",
+    ".keras": _TO_KERAS,
+    ".h5": _TO_KERAS,
+    ".hdf5": _TO_KERAS,
     ".onnx": "for ONNX see nnc.export",
 }
 
@@ -102,7 +106,7 @@ def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
     }
     if engine.precision != _OPTIONAL["precision"]:
         config["precision"] = engine.precision
-    _warn_of_nan(weights, engine.weights, "the model is saved", path)
+    warn_of_nan(weights, engine.weights, "the model is saved", path)
     tensors = _weight_tensors(engine, weights, slots) | of_callbacks
     if state.history is not None:
         tensors["history/epoch"] = np.array(state.history.epoch, np.int64)
@@ -121,9 +125,7 @@ def _weight_tensors(
     return tensors
 
 
-def _warn_of_nan(
-    weights: Sequence[Weight], arrays: Sequence[np.ndarray] | None, what: str, path: str
-) -> None:
+def warn_of_nan(weights: Sequence[Weight], arrays: Sequence[np.ndarray] | None, what: str, path: str) -> None:
     """Say which weight holds NaN or infinities, if one does; a part at a time, to need no memory."""
     for weight, array in zip(weights, arrays or (), strict=False):
         flat = array.reshape(-1)
@@ -294,7 +296,7 @@ class _File:
 
     def _engine(self, tensors: Mapping[str, np.ndarray]) -> EngineState:
         weights = [tensors[w.path] for w in self.weights] if self.stack.built else None
-        _warn_of_nan(self.weights, weights, "a model is loaded", self.file.path)
+        warn_of_nan(self.weights, weights, "a model is loaded", self.file.path)
         return EngineState(self.seed, self.backend, self.compiled, weights, None, self.precision)
 
     def _history(self, tensors: Mapping[str, np.ndarray]) -> History | None:

@@ -36,6 +36,12 @@ DTYPES: dict[np.dtype, str] = {
 }
 _BY_NAME = {name: dtype for dtype, name in DTYPES.items()}
 
+# How files of other programs begin, and what to do with them. No header is so long as these bytes would say.
+_OTHERS = {
+    b"PK\3\4": "this is a zip archive, no model of nnc; if Keras wrote it (.keras): nnc.load_keras reads it",
+    b"\x89HDF": "this is an HDF5 file, no model of nnc; nnc.load_keras reads what Keras saves as model.keras",
+}
+
 Header = dict[str, tuple[str, tuple[int, ...]]]  # name: (dtype, shape)
 
 
@@ -153,6 +159,9 @@ class TensorFile:
             raise FormatError(f"{size} bytes are too few for a safetensors file")
         first = bytearray(8)
         self._fill(memoryview(first))
+        for start, meant in _OTHERS.items():
+            if first.startswith(start):
+                raise FormatError(meant)
         length = int.from_bytes(first, "little")
         if length > size - 8:
             raise FormatError(f"{size} bytes are too few for a safetensors file with this header")

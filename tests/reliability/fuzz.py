@@ -1,4 +1,6 @@
-"""Fuzzing by atheris: python tests/reliability/fuzz.py model|journal|idx [libFuzzer's arguments]
+"""Fuzzing by atheris: python tests/reliability/fuzz.py NAME [libFuzzer's arguments]
+
+NAME is model, journal or idx; with h5py installed also keras, keras-config or keras-weights.
 
 `pip install atheris` first. Inputs begin from the whole files of readers.py and the kept corpus beside this
 file; -max_total_time=60 ends after a minute. An input that is neither read nor a FormatError is left as

@@ -5,14 +5,21 @@ The tests mutate files that are whole; fuzz.py lets atheris look for inputs. Bot
 
 from __future__ import annotations
 
+import functools
 import gzip
+import importlib.util
 import io
+import json
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+import keras_files
 
 import nnc
 from nnc import FormatError, layers, losses, optimizers, schedules
@@ -29,9 +36,54 @@ def read_model(data: bytes) -> None:
     path.write_bytes(data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # weights that are NaN
-        model = nnc.load_model(path)
+        _use(nnc.load_model(path))
+
+
+def _use(model: nnc.Sequential) -> None:
     if model.built and model.count_params() < 10**5 and np.prod(model.input_shape[1:]) < 10**5:
         model.predict(np.zeros((2, *model.input_shape[1:]), np.float32))
+
+
+def read_keras(data: bytes) -> None:
+    path = _FOLDER / "keras"
+    path.write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # weights that are NaN, optimizers that are unknown
+        _use(nnc.load_keras(path))
+
+
+def read_keras_config(data: bytes) -> None:
+    read_keras(keras_files.keras_file(data, keras_weights()[0]))
+
+
+def read_keras_weights(data: bytes) -> None:
+    read_keras(keras_files.keras_file(keras_configs()[0], data))
+
+
+def _in_keras() -> nnc.Sequential:
+    stack = [
+        layers.Input((6, 6, 1)),
+        layers.Conv2D(2, 3, kernel_regularizer="l2"),
+        layers.BatchNormalization(),
+    ]
+    return nnc.Sequential([*stack, layers.Flatten(), layers.Dense(2, "relu")], seed=3)
+
+
+@functools.cache
+def keras_configs() -> list[bytes]:
+    rate = {"initial_learning_rate": 0.1, "decay_steps": 9}
+    schedule = keras_files.described("CosineDecay", "keras.optimizers.schedules", **rate)
+    optimizer = keras_files.described("SGD", "keras.optimizers", learning_rate=schedule, use_ema=False)
+    return [json.dumps(keras_files.config_of(_in_keras(), optimizer), separators=(",", ":")).encode()]
+
+
+@functools.cache
+def keras_weights() -> list[bytes]:
+    return [keras_files.weights_file(keras_files.arrays_of(_in_keras()))]
+
+
+def keras_wholes() -> list[bytes]:
+    return [keras_files.keras_file(keras_configs()[0], keras_weights()[0])]
 
 
 def read_journal(data: bytes) -> None:
@@ -104,3 +156,9 @@ READERS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = 
     "journal": (read_journal, journals),
     "idx": (read_array, arrays),
 }
+if importlib.util.find_spec("h5py"):  # of the extra "keras"
+    READERS |= {
+        "keras": (read_keras, keras_wholes),
+        "keras-config": (read_keras_config, keras_configs),
+        "keras-weights": (read_keras_weights, keras_weights),
+    }

@@ -1,4 +1,4 @@
-"""Whatever the bytes of a model file, a journal or an IDX file are: they are read, or a FormatError."""
+"""Whatever the bytes of a model file (nnc, Keras), a journal or an IDX file are: read, or a FormatError."""
 
 from __future__ import annotations
 
@@ -69,6 +69,21 @@ def test_odd_values_of_the_configuration(trials):
             except FormatError:
                 refused += 1
     assert refused > 300 and loaded > 5
+
+
+def test_odd_values_of_a_configuration_of_keras(trials):
+    if "keras-config" not in READERS:
+        pytest.skip("h5py, of the extra keras, is not installed")
+    read, seeds = READERS["keras-config"]
+    draw, config, refused = random.Random(trials.seed), json.loads(seeds()[0]), 0
+    todo = [(place, value) for place in places(config)[1:] for value in ODD_VALUES]
+    todo = todo if trials.long else draw.sample(todo, 400)
+    for place, value in todo:
+        with contextlib.suppress(FormatError):
+            read(json.dumps(put(config, place, value)).encode())
+            continue
+        refused += 1
+    assert len(todo) // 3 < refused < len(todo)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,179 @@
+"""A .keras file, read with suspicion: a zip archive of JSON and one HDF5 file of arrays.
+
+metadata.json says which Keras wrote it, config.json which model it is, model.weights.h5 holds the weights of
+the layers by class: /layers/dense/vars/0, /layers/dense_1/vars/0. Keras stores the three uncompressed, and
+nothing else is read: so whatever the sizes in a file say, reading takes no more memory than a few times its
+own size. An array is read only where it lies plainly in the file: no link to other files, no virtual dataset,
+no filter.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import stat
+import zipfile
+from collections.abc import Sequence
+from typing import IO, Any
+
+import numpy as np
+
+from nnc._config import shown
+from nnc.errors import FormatError
+from nnc.models import tensorfile
+
+Shape = tuple[int, ...]
+
+METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
+_END = 22  # bytes of the record that ends an archive without a comment
+_LONGEST_DIRECTORY = 2**20
+_KERAS = "3."  # the versions whose files are read
+
+# What zipfile and h5py raise for damaged bytes, apart from a ValueError. An OSError is one of these, too: the
+# operating system's refusal to go to a place before the file's beginning.
+DAMAGED = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, OSError, OverflowError, RuntimeError)
+
+
+class KerasFile:
+    """The parts of a .keras file that is open for reading.
+
+    Attributes
+    ----------
+    config : dict
+        The model's configuration, whatever it says.
+    size : int
+        Bytes of the HDF5 file.
+
+    Raises
+    ------
+    FormatError, another ValueError, RecursionError or one of `DAMAGED`
+        If it is no such file.
+    ImportError
+        Without h5py.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._h5py = _h5py()
+        metadata, config, weights = _members(file)
+        version = _json(metadata, METADATA).get("keras_version")
+        if not isinstance(version, str) or not version.startswith(_KERAS):
+            raise FormatError(
+                f"it was written by Keras {shown(version)}, not by Keras 3: load and save it there again"
+            )
+        self.config = _json(config, CONFIG)
+        self._weights, self.size = weights, len(weights)
+
+    def __enter__(self) -> KerasFile:
+        self._file = self._h5py.File(io.BytesIO(self._weights), "r")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def arrays(self, path: Sequence[str], shapes: Sequence[Shape]) -> list[np.ndarray]:
+        """The arrays of the layer whose group is at `path`; they must have these shapes."""
+        group = self._file
+        for name in (*path, "vars"):
+            group = self._child(group, name, self._h5py.Group) if group is not None else None
+        count = 0 if group is None else len(group)
+        if count != len(shapes):
+            raise FormatError(
+                f"it has {count} weights in the file, not {len(shapes)} of shapes {list(shapes)}"
+            )
+        return [self._array(group, i, shape) for i, shape in enumerate(shapes)]
+
+    def _array(self, group: Any, index: int, shape: Shape) -> np.ndarray:
+        found = self._child(group, str(index), self._h5py.Dataset)
+        if found is None:
+            raise FormatError(f"its weight {index} is missing in the file")
+        if found.shape != shape or found.dtype != np.float32:
+            raise FormatError(
+                f"its weight {index} is {found.dtype} {found.shape} in the file, not float32 {shape}"
+            )
+        plain = not found.is_virtual and not found.external and found.chunks is None
+        if not plain or found.id.get_create_plist().get_nfilters():
+            raise FormatError(f"its weight {index} does not lie plainly in the file")
+        if found.id.get_storage_size() != found.size * 4:
+            raise FormatError(f"the file has {found.id.get_storage_size()} bytes for its weight {index}")
+        array = np.empty(shape, np.float32)
+        found.read_direct(array)
+        return array
+
+    def _child(self, group: Any, name: str, kind: type[Any]) -> Any:
+        """What is in a group by that name, None if nothing is."""
+        link = group.get(name, getlink=True)
+        if link is None:
+            return None
+        if not isinstance(link, self._h5py.HardLink):
+            raise FormatError(f"{name!r} in {WEIGHTS} is a {type(link).__name__}, which is not followed")
+        child = group[name]
+        if not isinstance(child, kind):
+            raise FormatError(f"{name!r} in {WEIGHTS} is no {kind.__name__}")
+        return child
+
+
+def open_waiting_not(path: str) -> IO[bytes]:
+    """The file, open for reading; a FIFO does not keep one waiting for a writer."""
+    waits_not = getattr(os, "O_NONBLOCK", 0)
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | waits_not))
+
+
+def _h5py() -> Any:
+    try:
+        return importlib.import_module("h5py")
+    except ImportError as error:
+        raise ImportError("load_keras needs h5py: pip install 'nnc[keras]'") from error
+
+
+def _members(file: IO[bytes]) -> list[bytes]:
+    """The three parts of the archive, in the order metadata, configuration, weights."""
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise FormatError("this is no regular file")
+    _check_end(file, status.st_size)
+    with zipfile.ZipFile(file) as archive:
+        found = {entry.filename: entry for entry in archive.infolist()}
+        if len(found) < len(archive.infolist()):
+            raise FormatError("the archive has a name twice")
+        for name in (METADATA, CONFIG, WEIGHTS):
+            if name not in found:
+                raise FormatError(f"the archive has no {name}: nnc reads what Keras's model.save wrote")
+            entry = found[name]
+            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+                raise FormatError(f"{name} is compressed; Keras stores it as it is")
+            limit = status.st_size if name == WEIGHTS else tensorfile.MAX_HEADER
+            if entry.file_size > limit:
+                raise FormatError(f"{name} claims {entry.file_size} bytes, more than {limit}")
+        return [archive.read(name) for name in (METADATA, CONFIG, WEIGHTS)]
+
+
+def _check_end(file: IO[bytes], size: int) -> None:
+    """Whether the archive ends as Keras's do, with a directory that is not too long to be parsed."""
+    file.seek(0)
+    first = file.read(8)
+    if first.startswith(b"\x89HDF"):
+        raise FormatError("this is an HDF5 file: in Keras 3 load it, and save it as model.keras")
+    if not first.startswith(b"PK"):
+        raise FormatError("this is no .keras file: it does not begin as a zip archive")
+    file.seek(max(0, size - _END - 20))
+    last = file.read(_END + 20)
+    end = last[-_END:]
+    if len(last) < _END + 20 or end[:4] != b"PK\5\6" or end[-2:] != b"\0\0":
+        raise FormatError("the zip archive does not end as Keras's do: it may have been cut short")
+    directory = int.from_bytes(end[12:16], "little")
+    if last.startswith(b"PK\6\7") or directory > _LONGEST_DIRECTORY:
+        raise FormatError("the zip archive's directory is larger than that of any model that nnc can have")
+
+
+def _json(raw: bytes, name: str) -> dict[str, Any]:
+    """A JSON object, parsed if it cannot take too much memory."""
+    if tensorfile.memory_of_parsing(raw) > tensorfile.MEMORY + len(raw):
+        raise FormatError(f"{name} has too many items")
+    try:
+        parsed = tensorfile.parse_json(raw.decode())
+    except ValueError as error:
+        raise FormatError(f"{name} cannot be parsed: {error}") from error
+    if not isinstance(parsed, dict):
+        raise FormatError(f"{name} is no JSON object")
+    return parsed

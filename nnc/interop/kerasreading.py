@@ -1,0 +1,118 @@
+"""From a .keras file to nnc's model: layers, weights, and how it was compiled."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any
+
+import numpy as np
+
+from nnc import _config, layers, random
+from nnc._absent import no_attribute
+from nnc._files import path_of
+from nnc.errors import FormatError, warn
+from nnc.interop import kerasconfig
+from nnc.interop.kerasfile import DAMAGED, KerasFile, open_waiting_not
+from nnc.models import Sequential, modelfile
+from nnc.models.backends import BACKENDS
+from nnc.models.compiled import Compiled
+from nnc.models.engine import EngineState
+from nnc.models.stack import Stack
+from nnc.models.state import ModelState
+
+
+def read(path: modelfile.Path, compile: bool) -> Sequential:
+    """See `nnc.load_keras`."""
+    path = path_of("filepath", path)
+    with open_waiting_not(path) as opened:
+        try:
+            return _read(opened, path, compile)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise FormatError(f"{path}: {error}") from error
+        except DAMAGED as error:
+            raise FormatError(f"{path}: damaged: {error}") from error
+
+
+def _read(opened: IO[bytes], path: str, compile: bool) -> Sequential:
+    file = KerasFile(opened)
+    stack = _stack(file.config)
+    arrays = _weights(file, stack) if stack.built else None
+    compiled = _compiled(file.config.get("compile_config"), stack) if compile else Compiled()
+    if arrays is not None:
+        modelfile.warn_of_nan(stack.weights(), arrays, "a model is loaded", path)
+    engine = EngineState(random.next_seed(), next(iter(BACKENDS.values())), compiled, arrays, None)
+    return Sequential.from_state(ModelState(stack, engine, 0, {}, None))
+
+
+def _stack(data: Mapping[str, Any]) -> Stack:
+    """The layers of a Sequential, with their shapes where the file says them."""
+    name, config = kerasconfig.class_and_config(data)
+    if name != "Sequential":
+        raise FormatError(f"the model is no Sequential: {no_attribute('nnc', name, ('Sequential',))}")
+    described = config.get("layers")
+    if not isinstance(described, list):
+        raise _config.refusal("'layers'", "a list", described)
+    trainable = _config.boolean("'trainable'", config.get("trainable", True))
+    stack = Stack(config.get("name"))
+    for each in described:
+        layer = kerasconfig.layer(each)
+        layer.trainable = layer.trainable and trainable
+        stack.add(layer)
+    shape = config.get("build_input_shape")
+    if shape is not None and stack.layers:
+        stack.build(kerasconfig.sample_shape("build_input_shape", shape))
+    return stack
+
+
+def _weights(file: KerasFile, stack: Stack) -> list[np.ndarray]:
+    """The weights in the order of a plan's parameters; the file's size is compared with them before."""
+    shapes = {layer: kerasconfig.shapes(layer) for layer in stack.layers}
+    needed = 4 * sum(math.prod(shape) for each in shapes.values() for shape in each)
+    if needed > file.size:
+        raise FormatError(f"its layers have weights of {needed} bytes, its HDF5 file only {file.size}")
+    found: list[np.ndarray] = []
+    with file:
+        for layer, path in _places(stack.layers):
+            try:
+                arrays = file.arrays(path, shapes[layer])
+            except FormatError as error:
+                raise FormatError(f"layer {layer.name!r} ({type(layer).__name__}): {error}") from error
+            specified = layer.weights_spec()
+            found += [a.reshape(shape) for a, (_, shape, _) in zip(arrays, specified, strict=True)]
+    return found
+
+
+def _places(stacked: Sequence[layers.Layer]) -> Iterator[tuple[layers.Layer, tuple[str, ...]]]:
+    """Each layer with the path of its group, which is named after its class: dense, dense_1, ..."""
+    counts: Counter[str] = Counter()
+    for layer in stacked:
+        stem = _config.snake_case(type(layer).__name__)
+        yield layer, ("layers", f"{stem}_{counts[stem]}" if counts[stem] else stem)
+        counts[stem] += 1
+
+
+def _compiled(config: Any, stack: Stack) -> Compiled:
+    """How the model was compiled; not at all, with a warning, where nnc has not all of it."""
+    if config is None:
+        return Compiled()
+    try:
+        if not isinstance(config, dict):
+            raise _config.refusal("'compile_config'", "a table", config)
+        for name in ("loss_weights", "weighted_metrics"):
+            if config.get(name):
+                raise _config.refusal(name, "None: nnc has none", config[name])
+        if config.get("optimizer") is None or config.get("loss") is None:
+            raise ValueError("it has an optimizer or a loss that Keras could not write")
+        compiled = Compiled(
+            kerasconfig.optimizer(config["optimizer"]),
+            kerasconfig.loss(config["loss"]),
+            kerasconfig.metric_list(config.get("metrics")),
+        )
+        if stack.built:
+            compiled.metrics_for(stack.shapes()[1])
+        return compiled
+    except (ValueError, TypeError) as error:
+        warn(f"the model is loaded as one that is not compiled: {error}")
+        return Compiled()
