@@ -1,10 +1,15 @@
-"""MNIST with three activations, three losses and two depths; then what four hyper-parameters do.
+"""MNIST: activations, losses and depth
+====================================
+
+MNIST with three activations, three losses and two depths; then what four hyper-parameters do.
 
 784-128-10 and 784-256-128-10 with sigmoid, ReLU and GELU, with half the squared distance, softmax
 cross-entropy and the hinge with margin 5: 18 nets, all else the same but the hinge's learning rate. Then one
 hidden layer with GELU and cross-entropy while learning rate, batch, momentum and weight decay are changed one
 at a time; once more with the images in one order in every epoch. Each net is trained on all training images
 for a given number of epochs and tested after the last.
+
+::
 
     python examples/activations_losses.py
     python examples/activations_losses.py --quick

@@ -1,4 +1,9 @@
-"""Train a digit classifier, write it as C, compile that and run it over the test images.
+"""A digit classifier in C
+=======================
+
+Train a digit classifier, write it as C, compile that and run it over the test images.
+
+::
 
     python examples/export_c.py
     python examples/export_c.py --int8

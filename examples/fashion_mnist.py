@@ -1,9 +1,14 @@
-"""Fashion-MNIST with three dense layers: a grid of the report's recipe, and a better recipe for the same net.
+"""Fashion-MNIST: a better recipe for the same network
+===================================================
+
+Fashion-MNIST with three dense layers: a grid of the report's recipe, and a better recipe for the same net.
 
 784-512-256-10, ReLU and softmax cross-entropy. The last 6,000 training images are kept for validation: the
 grid and the epochs of its best trial are chosen by them, and the net of the best epoch is saved while it
 trains, loaded again and tested. The better recipe has mirrored images, dropout, Adam and a learning rate that
 rises and falls once; it too is tested from its file.
+
+::
 
     python examples/fashion_mnist.py
     python examples/fashion_mnist.py --data folder/with/the/four/files --quick

@@ -1,9 +1,14 @@
-"""Iris: four activations compared on twenty splits, and a net with the squared error trained by hand.
+"""Iris: activations, and a loop by hand
+=====================================
+
+Iris: four activations compared on twenty splits, and a net with the squared error trained by hand.
 
 4-40-3 and softmax cross-entropy with ReLU, sigmoid, tanh and PReLU, all else the same; then 4-40-3 with a
 sigmoid and the sum of half the squared errors, its loop written out over nnc.functional. Each split has 120
 flowers to train on and 30 to test on, drawn anew, and its own first weights. The last epoch counts. The
 settings were chosen on thirty other splits, with the seeds from 2000 on.
+
+::
 
     python examples/iris_activations.py
     python examples/iris_activations.py --quick

@@ -1,7 +1,12 @@
-"""Train a network on MNIST, look at it, save it, and test what was saved.
+"""MNIST with dense layers
+=======================
+
+Train a network on MNIST, look at it, save it, and test what was saved.
 
 The default is one hidden layer, 784-292-10, ReLU and softmax cross-entropy, trained by plain SGD with
 hyper-parameters that a random search found. The model, history.csv and the figures go to the output folder.
+
+::
 
     python examples/mnist.py
     python examples/mnist.py --hidden 256 128 --activation gelu --schedule one-cycle --learning-rate 0.5

@@ -1,8 +1,13 @@
-"""Train a convolutional network on MNIST, look inside, save it, and test what was saved.
+"""MNIST with a convolutional network
+==================================
+
+Train a convolutional network on MNIST, look inside, save it, and test what was saved.
 
 Five convolutions with batch normalization, two poolings and three dense layers, 43 million operations an
 image. In training the images are shifted and turned a little, anew in each epoch, and the learning rate rises
 and falls once; --plain trains on the images as they are. What is tested is the net after its last epoch.
+
+::
 
     python examples/mnist_cnn.py
     python examples/mnist_cnn.py --plain --epochs 20

@@ -1,9 +1,14 @@
-"""A search on a cluster: the same code as on one machine, inside ``joblib.parallel_config``.
+"""A search on a cluster
+=====================
+
+A search on a cluster: the same code as on one machine, inside ``joblib.parallel_config``.
 
 Without arguments it starts a Dask cluster of two worker processes on this machine and compares its table with
-that of threads in this process. `--scheduler tcp://host:8786` uses a cluster that is there (``dask
+that of threads in this process. ``--scheduler tcp://host:8786`` uses a cluster that is there (``dask
 scheduler`` on one machine, ``dask worker tcp://host:8786 --nthreads 1 --nworkers -1`` on every machine); nnc
 must be installed on all.
+
+::
 
     pip install "nnc[search]"
     python examples/search_cluster.py

@@ -1,10 +1,15 @@
-"""Grids on MNIST and Fashion-MNIST: those of experiments A and E of the course.
+"""Grid searches on MNIST and Fashion-MNIST
+========================================
+
+Grids on MNIST and Fashion-MNIST: those of experiments A and E of the course.
 
 A: 784-100-10, LeakyReLU, half squared distance, SGD with momentum 0.9, on 5,000 images of MNIST; batch,
 learning rate, its decay and L2. Its report: above a learning rate of 0.005 gradients explode, strong L2
 hurts. E: 784-512-256-10, ReLU, softmax cross-entropy, Fashion-MNIST, 10 epochs; learning rate and weight
 decay. Its report: learning rate 0.001 without decay is the best, validation accuracy 0.8950. The tables and
 figures go to the output folder.
+
+::
 
     python examples/search_grid.py
     python examples/search_grid.py A --epochs 5

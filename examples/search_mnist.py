@@ -1,9 +1,14 @@
-"""Search the hyper-parameters of a network on MNIST, then train the best of them on all of the training set.
+"""A random search on MNIST
+========================
+
+Search the hyper-parameters of a network on MNIST, then train the best of them on all of the training set.
 
 784-h-10, ReLU, softmax cross-entropy, plain SGD, batch 128, as in experiment C of the course: 50 random
 trials of 50 epochs on 48,000 images, compared by their accuracy on the other 12,000. Its report had 0.9773 to
 0.9813 for them and 0.9808 to 0.9819 on the test set, after 160 minutes. The tables, the model and the figures
 go to the output folder. A search that was interrupted goes on from its journal.
+
+::
 
     python examples/search_mnist.py
     python examples/search_mnist.py --quick

@@ -1,8 +1,13 @@
-"""Search with Optuna: a TPE sampler that learns from the trials before, and a Hyperband pruner that ends poor
+"""A search with Optuna
+====================
+
+Search with Optuna: a TPE sampler that learns from the trials before, and a Hyperband pruner that ends poor
 ones.
 
 The study is in a file, so that several processes, or machines that share a file system or a database, search
 together: start this script as often as there are workers, with the same --storage.
+
+::
 
     pip install "nnc[search]"
     python examples/search_optuna.py

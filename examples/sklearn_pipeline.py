@@ -1,4 +1,9 @@
-"""A scikit-learn program with only its import changed: pipeline, grid search, calibration, importances.
+"""A scikit-learn pipeline
+=======================
+
+A scikit-learn program with only its import changed: pipeline, grid search, calibration, importances.
+
+::
 
     pip install ".[sklearn]"
     python examples/sklearn_pipeline.py

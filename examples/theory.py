@@ -1,4 +1,7 @@
-"""Two exercises with pencil and paper, done by nnc's own kernels and checked against the closed form.
+"""Two exercises checked by the kernels
+====================================
+
+Two exercises with pencil and paper, done by nnc's own kernels and checked against the closed form.
 
 1. The cross-entropy of three rows of outputs that are taken as probabilities, and its gradient.
 2. The gradient of the standard deviation of x = (-1, 3), and of longer x. Batch normalization is made of it:
@@ -6,6 +9,8 @@
    closed form is a_j / n. The kernels give std, a and da_i / dx: x is the kernel of a dense layer without
    bias whose inputs are the unit vectors, a BatchNormalization follows, and a step of SGD at rate 1 with the
    loss a_i takes da_i / dx from x.
+
+::
 
     python examples/theory.py
 """

@@ -1,9 +1,14 @@
-"""MNIST with the squared error: two nets, two rules of the learning rate, a grid, and what was learned.
+"""MNIST with the squared error
+============================
+
+MNIST with the squared error: two nets, two rules of the learning rate, a grid, and what was learned.
 
 784-784-100-10 and 784-784-10, LeakyReLU and a linear output, half the squared distance to the one-hot label;
 SGD with momentum, batches of 16, an L2 penalty. Each net is trained on all training images and tested after
 the last epoch. The grid is trained on 5,000 training images and compared by 5,000 others, and so are larger
 learning rates, up to where the loss explodes.
+
+::
 
     python examples/two_layer_mse.py
     python examples/two_layer_mse.py --quick
