@@ -1,0 +1,75 @@
+"""Sphinx's configuration of the site: ``sphinx-build -W --keep-going -b html docs docs/_build``."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+os.environ.setdefault("NNC_DATA_DIR", str(ROOT / "examples" / "data"))
+
+import gallery  # noqa: E402
+
+import nnc  # noqa: E402
+
+project = "nnc"
+author = "the nnc authors"
+copyright = "the nnc authors"
+version = release = nnc.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_gallery.gen_gallery",
+    "numpydoc",
+    "api_pages",
+    "mathml",
+]
+exclude_patterns = ["_build", "experiments/template.md", "extensions", "gallery/*.ipynb", "gallery/*.py"]
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+default_role = "py:obj"
+nitpick_ignore_regex = [("py:.*", ".*")]
+html_math_renderer = "mathml"
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say them with shapes and dtypes
+autosummary_generate = False
+numpydoc_show_class_members = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "nnc"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+    "show_prev_next": True,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+html_sidebars = {"index": []}
+
+# extensions/gallery.py says which scripts are run, and how.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": gallery.RUN,
+    "ignore_pattern": "__init__",
+    "reset_argv": "gallery.arguments",
+    "image_scrapers": ("gallery.pictures",),
+    "reset_modules": ("gallery.tell_file",),
+    "download_all_examples": False,
+    "show_memory": False,
+    "write_computation_times": False,
+    "abort_on_example_error": True,
+    "within_subsection_order": "FileNameSortKey",
+}

@@ -1,0 +1,49 @@
+"""The gallery: which examples are run while the site is built, how, and where their pictures come from.
+
+The others, which take long or want another package, are shown as they are.
+"""
+
+from __future__ import annotations
+
+import builtins
+import tempfile
+from pathlib import Path
+from shutil import copyfile
+
+import matplotlib.pyplot as plt
+from sphinx_gallery.scrapers import figure_rst
+
+# The scripts that are run, with the arguments that make them short.
+QUICK = {
+    "iris_activations": ["--quick"],
+    "mnist": ["--epochs", "1"],
+    "search_mnist": ["--quick"],
+    "theory": [],
+}
+RUN = rf"/({'|'.join(QUICK)})\.py$"
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+OUTPUT = Path(tempfile.mkdtemp(prefix="nnc-gallery-"))  # a folder for what each script writes
+
+
+def arguments(gallery_conf, script_vars) -> list[str]:
+    """The arguments of a script."""
+    name = Path(script_vars["src_file"]).stem
+    return [*QUICK.get(name, []), "--output", str(OUTPUT / name)]
+
+
+def tell_file(gallery_conf, src_file) -> None:
+    """Give a script its ``__file__``, by which it finds its data: sphinx-gallery does not."""
+    builtins.__file__ = str(EXAMPLES / Path(src_file).name)  # type: ignore[attr-defined]
+
+
+def pictures(block, block_vars, gallery_conf) -> str:
+    """The pictures that a script has written, as its page shows them."""
+    plt.close("all")  # they are saved
+    found = []
+    for picture in sorted((OUTPUT / Path(block_vars["src_file"]).stem).glob("*.png")):
+        path = block_vars["image_path_iterator"].next()
+        copyfile(picture, path)
+        found.append((path, picture.stem.replace("_", " ")))
+    titles = ", ".join(title for _, title in found)
+    return figure_rst([path for path, _ in found], gallery_conf["src_dir"], titles)

@@ -1,0 +1,57 @@
+"""The code of the site's pages runs, from the top of each page to its bottom, and prints what the page says.
+
+A block of Python that is followed by a block of text prints that text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+import nnc
+
+DOCS = Path(__file__).parents[2] / "docs"
+BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
+FRAGMENTS = {"export.md"}  # parts of programs, to be read
+PAGES = [
+    path
+    for path in sorted(DOCS.rglob("*.md"))
+    if path.relative_to(DOCS).parts[0] not in {"_build", *FRAGMENTS}
+    and BLOCK.search(path.read_text(encoding="utf-8"))
+]
+OTHERS = ("keras", "torch", "sklearn", "onnx", "optuna")  # packages that a page may want
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_code(page, tmp_path, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    text = page.read_text(encoding="utf-8")
+    blocks = BLOCK.findall(text)
+    for package in OTHERS:
+        if any(re.search(rf"^(import|from) {package}\b", code, re.MULTILINE) for code, _ in blocks):
+            pytest.importorskip(package)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NNC_DATA_DIR", str(DOCS.parent / "examples" / "data"))
+    matplotlib.use("Agg")
+    nnc.set_random_seed(0)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for code, expected in blocks:
+        start = text[: text.index(code)].count("\n")
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile("\n" * start + code, str(page), "exec"), names)
+        if expected:
+            assert printed.getvalue() == expected
+    plt.close("all")
+
+
+def test_the_guide_has_code():
+    assert {path.stem for path in PAGES if path.parent.name == "guide"} >= {
+        path.stem for path in (DOCS / "guide").glob("*.md") if path.stem != "index"
+    }
