@@ -1,13 +1,16 @@
-"""How setup.py asks the compiler what it can do."""
+"""How setup.py asks the compiler what it can do, and that all files name the same version."""
 
 from __future__ import annotations
 
+import re
 import runpy
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+import nnc
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,3 +37,11 @@ def test_compilers_of_several_words(cc, compiles):
 
 def test_no_compiler(compiles):
     assert not compiles("no-such-compiler", []) and not compiles("env no-such-compiler", [])
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"), [("CITATION.cff", r"^version: (.+)$"), ("conda/meta.yaml", r'version = "(.+?)"')]
+)
+def test_version_stands_the_same_everywhere(path, pattern):
+    found = re.search(pattern, (ROOT / path).read_text(), re.MULTILINE)
+    assert found and found[1] == nnc.__version__
