@@ -18,9 +18,21 @@ enum {
     HUGE_PAGE = 2 << 20,
 };
 
+/* Under AddressSanitizer a cache line that may not be touched follows every array, since the sanitizer itself only guards the
+ * ends of the whole allocation. */
+#ifdef __SANITIZE_ADDRESS__ /* gcc's name */
+#include <sanitizer/asan_interface.h>
+enum { RED_ZONE = LINE };
+#else
+enum { RED_ZONE = 0 };
+#define ASAN_POISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#endif
+
 void *nnc_take(struct nnc_arena *arena, size_t count, size_t size) {
-    void *p = arena->base ? arena->base + arena->used : NULL;
-    arena->used += nnc_round_up(count * size, LINE);
+    char *p = arena->base ? arena->base + arena->used : NULL;
+    const size_t bytes = count * size, whole = nnc_round_up(bytes, LINE) + RED_ZONE;
+    if (p) ASAN_POISON_MEMORY_REGION(p + bytes, whole - bytes);
+    arena->used += whole;
     return p;
 }
 
