@@ -6,7 +6,7 @@ Train a digit classifier, write it as C, compile that and run it over the test i
 ::
 
     python examples/export_c.py
-    python examples/export_c.py --int8
+    python examples/export_c.py --int8 --quick
     python examples/export_c.py --arduino    # a sketch, to be opened in the Arduino IDE
 
 The folder then holds digits.c and digits.h, to be copied into any project, and a main that reads images and
@@ -44,15 +44,23 @@ int main(void)
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options]",
+        description=__doc__.split("\n\n")[1],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     add = parser.add_argument
     add("--epochs", type=int, default=5, help="times through the training set")
     add("--hidden", type=int, default=128, help="units of the hidden layer")
     add("--int8", action="store_true", help="8-bit integers, no floats")
     add("--arduino", action="store_true", help="only write a sketch")
     add("--compiler", default="cc", help="of C99")
+    add("--quick", action="store_true", help="one epoch")
     add("--output", type=Path, default="results/export_c", help="folder for what is written")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.epochs = 1
+    return options
 
 
 def train(options, images, labels):

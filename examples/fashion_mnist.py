@@ -72,7 +72,11 @@ def train(model, name, train, held_out, test, batch, epochs, options):
 
 
 def main():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options]",
+        description=__doc__.split("\n\n")[1],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("--epochs", type=int, default=10, help="of the report's recipe")
     parser.add_argument("--our-epochs", type=int, default=40, help="of the better one")
     parser.add_argument("--data", type=Path, help="folder of the files; None: found or downloaded")
@@ -92,7 +96,8 @@ def main():
     grid = search.GridSearch(theirs, GRID, batch_size=BATCH, epochs=options.epochs, **settings)
     found = grid.run(*part, validation_data=held_out)
     found.to_csv(options.output / "grid.csv")
-    histories = {f"rate {t.params['rate']}, decay {t.params['decay']}": t.history for t in found.trials}
+    trials = sorted(found.trials, key=lambda trial: trial.number)
+    histories = {f"rate {t.params['rate']}, decay {t.params['decay']}": t.history for t in trials}
     nnc.plot.save(nnc.plot.compare(histories, ["loss", "val_loss", "val_accuracy"]), options.output / "grid")
     trials = [{k: v for k, v in row.items() if k not in ("status", "reason")} for row in found.table]
 

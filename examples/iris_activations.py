@@ -79,7 +79,11 @@ def reached(curve, level):
 
 
 def main():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options]",
+        description=__doc__.split("\n\n")[1],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("--epochs", type=int, default=300, help="times through the training part")
     parser.add_argument("--hand-epochs", type=int, default=800, help="the same, of the net by hand")
     parser.add_argument("--splits", type=int, default=20, help="how many, each with its own seed")
@@ -93,7 +97,7 @@ def main():
 
     nnc.set_num_threads(1)  # the nets are too small to share
     rows, means = [], {}
-    bar = tqdm(total=len(REPORT) * options.splits, unit="run")
+    bar = tqdm(total=len(REPORT) * options.splits, unit="run", disable=None)
     for name, report in REPORT.items():
         start, runs = time.perf_counter(), []
         for seed in range(options.seed, options.seed + options.splits):
@@ -110,8 +114,9 @@ def main():
         row |= {"report's training": REPORT_TRAINING.get(name), "report's test": report}
         rows.append(row | {"seconds": seconds})
     bar.close()
-    nnc.plot.save(nnc.plot.history(means.pop("by hand")), options.output / "by_hand")
-    axes = nnc.plot.compare(means, ["loss", "accuracy", "val_accuracy"])
+    nnc.plot.save(nnc.plot.history(means.pop("by hand"), validation="test"), options.output / "by_hand")
+    names = {"loss": "loss", "accuracy": "training accuracy", "val_accuracy": "test accuracy"}
+    axes = nnc.plot.compare(means, names)
     nnc.plot.save(axes, options.output / "activations")
     nnc.tables.save(rows, options.output / "activations")
     print(f"\n{nnc.tables.markdown(rows)}\n\nThe table and the figures are in {options.output}")

@@ -9,6 +9,7 @@ hyper-parameters that a random search found. The model, history.csv and the figu
 ::
 
     python examples/mnist.py
+    python examples/mnist.py --quick
     python examples/mnist.py --hidden 256 128 --activation gelu --schedule one-cycle --learning-rate 0.5
     python examples/mnist.py --test results/mnist/model.safetensors
 """
@@ -39,7 +40,11 @@ SCHEDULES = {  # of the learning rate, for a run of so many steps
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options]",
+        description=__doc__.split("\n\n")[1],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     add = parser.add_argument
     add("--hidden", type=int, nargs="*", default=[292], help="units of each hidden layer")
     add("--activation", default="relu", help="a name in nnc.activations")
@@ -54,8 +59,12 @@ def parse_arguments():
     add("--seed", type=int, default=0, help="of the first weights and the shuffles")
     add("--threads", type=int, help="None: as many as the process may use")
     add("--output", type=Path, default="results/mnist", help="folder for what is written")
+    add("--quick", action="store_true", help="2 epochs")
     add("--test", type=Path, metavar="FILE", help="only load this model and test it")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.epochs = 2
+    return options
 
 
 def build(options):
@@ -79,7 +88,8 @@ def result(model, name, images):
 def draw(model, x, y, folder):
     predicted = model.predict(x)
     wrong = predicted.argmax(axis=1) != y
-    nnc.plot.save(nnc.plot.history(model, first=min(1, len(model.history.epoch) - 1)), folder / "curves")
+    first = int(len(model.history.epoch) > 2)
+    nnc.plot.save(nnc.plot.history(model, first, validation="test"), folder / "curves")
     nnc.plot.save(nnc.plot.weights(model), folder / "weights")
     nnc.plot.save(nnc.plot.singular_values(model), folder / "singular_values")
     nnc.plot.save(nnc.plot.filters(model), folder / "filters")

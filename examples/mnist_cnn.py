@@ -10,6 +10,7 @@ and falls once; --plain trains on the images as they are. What is tested is the 
 ::
 
     python examples/mnist_cnn.py
+    python examples/mnist_cnn.py --quick
     python examples/mnist_cnn.py --plain --epochs 20
     python examples/mnist_cnn.py --test results/mnist_cnn/model.safetensors
 """
@@ -25,7 +26,11 @@ DATA = Path(__file__).parent / "data" / "mnist"
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options]",
+        description=__doc__.split("\n\n")[1],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     add = parser.add_argument
     add("--epochs", type=int, default=12, help="times through the training set")
     add("--batch", type=int, default=64, help="images of a step")
@@ -38,8 +43,12 @@ def parse_arguments():
     add("--precision", choices=["float32", "bfloat16"], default="float32", help="of the products")
     add("--seed", type=int, default=0, help="of the weights, the shuffles, the shifts and turns")
     add("--output", type=Path, default="results/mnist_cnn", help="folder for what is written")
+    add("--quick", action="store_true", help="2 epochs on 3,000 images")
     add("--test", type=Path, metavar="FILE", help="only load this model and test it")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.epochs, options.train = 2, 3_000
+    return options
 
 
 def convolution(filters, padding="valid"):
@@ -82,7 +91,7 @@ def result(model, name, images):
 def draw(model, x, y, folder):
     predicted = model.predict(x)
     wrong = predicted.argmax(axis=1) != y
-    nnc.plot.save(nnc.plot.history(model), folder / "curves")
+    nnc.plot.save(nnc.plot.history(model, validation="test"), folder / "curves")
     nnc.plot.save(nnc.plot.confusion_matrix(y, predicted), folder / "confusion_matrix")
     nnc.plot.save(nnc.plot.digits(x[wrong], y[wrong], predicted[wrong]), folder / "mistakes")
     nnc.plot.save(nnc.plot.filters(model), folder / "filters")

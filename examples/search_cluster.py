@@ -12,6 +12,7 @@ must be installed on all.
 
     pip install "nnc[search]"
     python examples/search_cluster.py
+    python examples/search_cluster.py --quick
     python examples/search_cluster.py --scheduler tcp://host:8786 --trials 200
 """
 
@@ -35,14 +36,22 @@ SPACE = {
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options]",
+        description=__doc__.split("\n\n")[1],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     add = parser.add_argument
     add("--scheduler", metavar="ADDRESS", help="of a Dask cluster; None: two processes of this machine")
-    add("--trials", type=int, default=12)
-    add("--epochs", type=int, default=5)
+    add("--trials", type=int, default=12, help="networks to try, each with its own parameters")
+    add("--epochs", type=int, default=5, help="of each trial: times through its training part")
     add("--images", type=int, default=12_000, help="of the training set")
     add("--output", type=Path, default="results/search_cluster", help="folder for what is written")
-    return parser.parse_args()
+    add("--quick", action="store_true", help="4 trials of 1 epoch on 2,000 images")
+    options = parser.parse_args()
+    if options.quick:
+        options.trials, options.epochs, options.images = 4, 1, 2_000
+    return options
 
 
 def build(params):

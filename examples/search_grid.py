@@ -34,7 +34,11 @@ GRID_E = {"learning_rate": [0.00075, 0.001, 0.00125], "hidden": [512], "weight_d
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options] [GRID ...]",
+        description=__doc__.split("\n\n")[1],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     add = parser.add_argument
     add("grids", nargs="*", metavar="GRID", default=["A", "E"], help="A, E or both")
     add("--epochs", type=int, help="of each trial; None: 20 of A, 10 of E")
@@ -77,7 +81,7 @@ def run(name, options, build, grid, data, epochs, pictures, **arguments):
     (x, y), _ = data
     start = time.perf_counter()
     grid_search = search.GridSearch(
-        build, grid, metric="val_accuracy", validation_split=0.2, epochs=epochs, verbose=1, **arguments
+        build, grid, metric="val_accuracy", validation_split=0.2, epochs=epochs, **arguments
     )
     result = grid_search.run(x, y)
     print(f"{result} in {time.perf_counter() - start:.1f} s: {result.plan}")

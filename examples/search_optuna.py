@@ -1,8 +1,7 @@
 """A search with Optuna
 ====================
 
-Search with Optuna: a TPE sampler that learns from the trials before, and a Hyperband pruner that ends poor
-ones.
+Search with Optuna: a TPE sampler learns from the trials before, a Hyperband pruner ends poor ones.
 
 The study is in a file, so that several processes, or machines that share a file system or a database, search
 together: start this script as often as there are workers, with the same --storage.
@@ -11,6 +10,7 @@ together: start this script as often as there are workers, with the same --stora
 
     pip install "nnc[search]"
     python examples/search_optuna.py
+    python examples/search_optuna.py --quick
     python examples/search_optuna.py --storage sqlite:///study.db --trials 100
 """
 
@@ -32,7 +32,11 @@ SPACE = {
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options]",
+        description=__doc__.split("\n\n")[1],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     add = parser.add_argument
     add("--trials", type=int, default=20, help="of this process")
     add("--epochs", type=int, default=9, help="of a trial that is not pruned")
@@ -40,7 +44,11 @@ def parse_arguments():
     add("--storage", metavar="URL", help="a database of Optuna, such as sqlite:///study.db; None: memory")
     add("--study", default="nnc-mnist", help="the name of the study in the storage")
     add("--seed", type=int, help="of the sampler, another for each worker; None: chance")
-    return parser.parse_args()
+    add("--quick", action="store_true", help="3 trials of at most 2 epochs on 3,000 images")
+    options = parser.parse_args()
+    if options.quick:
+        options.trials, options.epochs, options.images = 3, 2, 3_000
+    return options
 
 
 def build(params):

@@ -64,7 +64,11 @@ def run(module, epochs, n_jobs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options]",
+        description=__doc__.split("\n\n")[1],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("--theirs", action="store_true", help="with scikit-learn's own class only")
     parser.add_argument("--jobs", type=int, default=1, help="n_jobs of the grid search")
     parser.add_argument("--quick", action="store_true", help="few epochs")

@@ -70,7 +70,11 @@ def deviation(x, report, backend):
 
 
 def main():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options]",
+        description=__doc__.split("\n\n")[1],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("--quick", action="store_true", help="changes nothing: this takes no time")
     parser.add_argument("--backend", default="compiled", help="compiled or reference: of batch normalization")
     parser.add_argument("--output", type=Path, default="results/theory", help="folder for the table")

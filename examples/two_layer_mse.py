@@ -51,7 +51,7 @@ def build(hidden, rate, l2):
 
 def keep(model, test, curves, path):
     """Save the net and draw it; test the net that was saved."""
-    nnc.plot.save(nnc.plot.history(curves), f"{path}_curves")
+    nnc.plot.save(nnc.plot.history(curves, validation="test"), f"{path}_curves")
     nnc.plot.save(nnc.plot.weights(model), f"{path}_weights")
     nnc.plot.save(nnc.plot.singular_values(model), f"{path}_singular_values")
     model.save(f"{path}.safetensors")
@@ -87,11 +87,15 @@ def search(grid, options, part, held_out):
 
 
 def main():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options]",
+        description=__doc__.split("\n\n")[1],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     parser.add_argument("--epochs", type=int, default=100, help="times through the training set")
     parser.add_argument("--search-epochs", type=int, default=10, help="of each trial")
     parser.add_argument("--seed", type=int, default=0, help="of the first weights and the shuffles")
-    parser.add_argument("--quick", action="store_true", help="one epoch; of a trial on 500 images")
+    parser.add_argument("--quick", action="store_true", help="one epoch, of 12,000 images; a trial's of 500")
     parser.add_argument("--output", type=Path, default="results/two_layer_mse", help="folder to write to")
     options = parser.parse_args()
     few = 500 if options.quick else 5_000
@@ -99,12 +103,15 @@ def main():
         options.epochs = options.search_epochs = 1
 
     (x, labels), (x_test, labels_test) = nnc.datasets.load_mnist(DATA)
+    if options.quick:
+        x, labels = x[:12_000], labels[:12_000]
     y, test = nnc.utils.to_categorical(labels), (x_test, nnc.utils.to_categorical(labels_test))
     rows, runs = [], {}
     for name, rule in itertools.product(MODELS, RULES):
         row, runs[f"{name}, {rule}"] = train(name, rule, options, (x, y), test)
         rows.append(row)
-    axes = nnc.plot.compare(runs, ["val_loss", "val_accuracy"], first=min(1, options.epochs - 1))
+    names = {"val_loss": "test loss", "val_accuracy": "test accuracy"}
+    axes = nnc.plot.compare(runs, names, first=int(options.epochs > 2))
     nnc.plot.save(axes, options.output / "rules")
     found, large = (search(g, options, (x[:few], y[:few]), (x[-few:], y[-few:])) for g in (GRID, LARGE))
     found.to_csv(options.output / "search.csv")

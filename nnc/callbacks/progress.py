@@ -12,6 +12,8 @@ import numpy as np
 from nnc._config import refusal
 from nnc.callbacks.base import Callback, Logs
 
+SECONDS_BETWEEN_LINES = 10.0  # of what is redrawn on a terminal and is not where there is none
+
 
 def resolve(verbose: Any, elsewhere: int = 2) -> int:
     """0 silent, 1 a bar, 2 lines; "auto" is 1 on a terminal and `elsewhere` elsewhere."""
@@ -97,4 +99,5 @@ def _nothing(rows: int) -> None:
 def bar(total: int | None, title: str, unit: str) -> Any:
     from tqdm import tqdm
 
-    return tqdm(total=total, desc=title, unit=unit, file=sys.stdout, dynamic_ncols=True)
+    between = 0.1 if sys.stdout.isatty() else SECONDS_BETWEEN_LINES
+    return tqdm(total=total, desc=title, unit=unit, file=sys.stdout, dynamic_ncols=True, mininterval=between)

@@ -13,13 +13,11 @@ from __future__ import annotations
 
 from nnc.plot.classes import confusion_matrix, digits
 from nnc.plot.curves import compare, history
-from nnc.plot.frames import RIGHT, TRAINING, VALIDATION, WRONG, save
+from nnc.plot.frames import RIGHT, WRONG, save
 from nnc.plot.learned import feature_maps, filters, singular_values, weights
 
 __all__ = [
     "RIGHT",
-    "TRAINING",
-    "VALIDATION",
     "WRONG",
     "compare",
     "confusion_matrix",

@@ -143,7 +143,7 @@ def digits(
     (axis,) = axes_of(ax, 1, (0.3 + unit * mosaic.shape[1], 0.5 + unit * mosaic.shape[0]))
     axis.imshow(mosaic, cmap="Greys", interpolation="nearest" if width < 64 else "antialiased")
     bare(axis)
-    title = f"{n} of {len(x):,} images" if n < len(x) else f"{n} images"
+    title = _of(n, len(x), "image")
     if given:
         true, pred, classes = ids_of(given[0], given[-1], class_names)
         if len(true) != len(x):
@@ -159,6 +159,13 @@ def digits(
                 ha="center", va="baseline", fontsize=8, color=RIGHT if same else WRONG,
             )  # fmt: skip
         if len(given) == 2:
-            title += f", {np.count_nonzero(true[:n] != pred[:n])} taken for another class (red)"
+            wrong = true != pred
+            title += f", {np.count_nonzero(wrong[:n])} of them taken for another class (red)"
+            if wrong.all():
+                title = f"{_of(n, len(x), 'mistake')}: the predicted class, not the true one"
     axis.set_title(title, fontsize=10)
     return axis
+
+
+def _of(n: int, total: int, thing: str) -> str:
+    return f"the first {n} of {total:,} {thing}s" if n < total else f"{n} {thing}{'s' * (n != 1)}"

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnc.plot.frames import TRAINING, VALIDATION, axes_of, frame
+from nnc.plot.frames import axes_of
 from nnc.plot.inputs import Curve, Run, curves_of
+from nnc.plot.lines import draw_curves, name_lines
 
 if TYPE_CHECKING:
     from nnc.plot.frames import AxesLike
 
 
-def history(history: Run, first: int = 0, ax: AxesLike = None) -> np.ndarray:
+def history(history: Run, first: int = 0, ax: AxesLike = None, validation: str = "validation") -> np.ndarray:
     """Loss and metrics against the epoch, of training and validation.
 
     Parameters
@@ -27,12 +28,14 @@ def history(history: Run, first: int = 0, ax: AxesLike = None) -> np.ndarray:
         scale.
     ax : Axes or array of Axes, optional
         One for each name without "val_"; None: a new figure.
+    validation : str
+        What the rows of the curves "val_..." are called: "test", where `validation_data` was a test set.
 
     Returns
     -------
     ndarray of Axes
         One for each name without "val_": the loss and each metric. The learning rate, where recorded, is left
-        out.
+        out. A single epoch is drawn as a row for each part, its values from left to right.
 
     Examples
     --------
@@ -49,21 +52,23 @@ def history(history: Run, first: int = 0, ax: AxesLike = None) -> np.ndarray:
         raise ValueError(f"first must be from 0 to {len(epochs) - 1}, one less than the epochs, got {first}")
     axes = axes_of(ax, len(names), (5.2, 3.6))
     for axis, name in zip(axes, names, strict=True):
-        last = []
-        for key, label, color in ((name, "training", TRAINING), ("val_" + name, "validation", VALIDATION)):
+        lines, last = {}, []
+        for i, (key, label) in enumerate(((name, "training"), ("val_" + name, validation))):
             if len(curves.get(key, ())):
                 x, y = _points(curves[key], epochs, first)
-                size = 3 if len(x) < 30 else 0
-                axis.plot(x, y, color=color, label=label, linewidth=1.6, marker="o", markersize=size)
+                lines[label] = i, x, y
                 last += [f"{label} {value:.4g}" for value in y[-1:]]
-        axis.set(xlabel="epoch", ylabel=name, title=f"{name}, at the end: {', '.join(last)}")
-        axis.title.set_fontsize(10)
-        frame(axis)
+        draw_curves(axis, lines, name)
+        axis.set_title(f"{name} after epoch {epochs[-1]}: {', '.join(last)}", fontsize=10)
+    name_lines(axes, ax is None)
     return axes
 
 
 def compare(
-    histories: Mapping[str, Run], names: Sequence[str] | None = None, first: int = 0, ax: AxesLike = None
+    histories: Mapping[str, Run],
+    names: Sequence[str] | Mapping[str, str] | None = None,
+    first: int = 0,
+    ax: AxesLike = None,
 ) -> np.ndarray:
     """The same curve of several runs in one picture.
 
@@ -71,8 +76,9 @@ def compare(
     ----------
     histories : dict of str to History, Sequential or dict
         The runs by their labels; of a run what `history` takes.
-    names : sequence of str, optional
-        Which curves: "loss", "val_loss", "accuracy", ...; None: all that the first run has.
+    names : sequence of str, or dict of str to str, optional
+        Which curves: "loss", "val_loss", "accuracy", ...; None: all that the first run has. A dict says how
+        they are called in the picture, too: ``{"val_accuracy": "test accuracy"}``.
     first : int
         How many epochs to leave out at the start.
     ax : Axes or array of Axes, optional
@@ -81,41 +87,45 @@ def compare(
     Returns
     -------
     ndarray of Axes
-        One for each name, with a line for each run that has it, in one colour over all of them.
+        One for each name, with a line for each run that has it, in one style over all of them. Of runs of a
+        single epoch each has a row.
 
     Examples
     --------
     >>> from nnc import plot
-    >>> axes = plot.compare({"relu": {"loss": [0.9, 0.4]}, "tanh": {"loss": [0.8, 0.6]}})
-    >>> [line.get_label() for line in axes[0].lines]
-    ['relu', 'tanh']
+    >>> runs = {"relu": {"val_loss": [0.9, 0.4]}, "tanh": {"val_loss": [0.8, 0.6]}}
+    >>> (axis,) = plot.compare(runs)
+    >>> axis.get_ylabel(), [line.get_label() for line in axis.lines]
+    ('validation loss', ['relu', 'tanh'])
     """
-    from matplotlib import colormaps
-
     runs = {label: curves_of(run) for label, run in histories.items()}
     if not runs:
         raise ValueError("histories is empty")
     if names is None:
         names = [name for name in next(iter(runs.values()))[0] if name != "learning_rate"]
-    for name in names:
+    called = names if isinstance(names, Mapping) else {name: said(name) for name in names}
+    for name in called:
         if not any(len(curves.get(name, ())) for curves, _ in runs.values()):
             raise ValueError(f"names: no run has the curve {name!r}")
     shortest = min(len(epochs) for _, epochs in runs.values())
     if not 0 <= first < shortest:
         raise ValueError(f"first must be from 0 to {shortest - 1}, one less than the epochs, got {first}")
-    axes = axes_of(ax, len(names), (5.2, 3.6))
-    palette = [color for color in map(colormaps["tab10"], range(10)) if color[0] != color[1]]  # no grey
-    for axis, name in zip(axes, names, strict=True):
-        for i, (label, (curves, epochs)) in enumerate(runs.items()):
-            if len(curves.get(name, ())):
-                x, y = _points(curves[name], epochs, first)
-                style = ("-", "--", ":")[i // len(palette) % 3]
-                color, size = palette[i % len(palette)], 3 if len(x) < 30 else 0
-                axis.plot(x, y, style, color=color, label=label, linewidth=1.4, marker="o", markersize=size)
-        axis.set(xlabel="epoch", ylabel=name, title=name)
-        axis.title.set_fontsize(10)
-        frame(axis, fontsize=8)
+    axes = axes_of(ax, len(called), (5.2, 3.6))
+    for axis, (name, what) in zip(axes, called.items(), strict=True):
+        lines = {
+            label: (i, *_points(curves[name], epochs, first))
+            for i, (label, (curves, epochs)) in enumerate(runs.items())
+            if len(curves.get(name, ()))
+        }
+        draw_curves(axis, lines, what)
+        axis.set_title(what, fontsize=10)
+    name_lines(axes, ax is None)
     return axes
+
+
+def said(name: str) -> str:
+    """A key of the logs in words: "validation loss" for "val_loss"."""
+    return name.replace("val_", "validation ", 1) if name.startswith("val_") else name
 
 
 def _points(curve: Curve, epochs: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,11 +9,11 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import XAxis, YAxis
     from matplotlib.figure import Figure
 
     AxesLike = Axes | np.ndarray | list[Axes] | None  # where to draw; None: a new figure
 
-TRAINING, VALIDATION = "#2b6cb0", "#dd6b20"
 RIGHT, WRONG = "#2d3748", "#c53030"
 FRAME = "#a0aec0"
 
@@ -37,13 +37,11 @@ def axes_of(ax: AxesLike, n: int, size: tuple[float, float]) -> np.ndarray:
     return axes.ravel()[:n]
 
 
-def frame(axis: Axes, **legend: Any) -> None:
-    """What the pictures of curves have in common: whole numbers below, a faint grid, a legend."""
+def whole_numbers(axis: XAxis | YAxis) -> None:
+    """Ticks at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-    axis.legend(frameon=False, **legend)
-    grid(axis)
+    axis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1))
 
 
 def grid(axis: Axes) -> None:

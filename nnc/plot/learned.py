@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 
 from nnc.layers import Layer
 from nnc.models import Sequential
-from nnc.plot.frames import axes_of, frame
+from nnc.plot.frames import axes_of, grid, whole_numbers
 from nnc.plot.inputs import Weights, count, maps_of, matrices_of, units_of
+from nnc.plot.lines import draw_line, name_lines
 from nnc.plot.mosaics import colour_bar, heat_map, tiles
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ def weights(source: Weights, ax: AxesLike = None) -> np.ndarray:
     >>> len(axes)
     2
     """
-    from matplotlib.ticker import MaxNLocator
-
     matrices = matrices_of(source)
     axes = axes_of(ax, len(matrices), (4.6, 4.4))
     for axis, (name, w) in zip(axes, matrices.items(), strict=True):
@@ -59,8 +58,8 @@ def weights(source: Weights, ax: AxesLike = None) -> np.ndarray:
         drawn = w.repeat(-(-300 // rows), axis=0).repeat(-(-300 // columns), axis=1) if many else w
         interpolation = "auto" if many else "nearest"
         image = heat_map(axis, drawn, extent=extent, aspect="auto", interpolation=interpolation)
-        axis.xaxis.set_major_locator(MaxNLocator(7, integer=True))
-        axis.yaxis.set_major_locator(MaxNLocator(7, integer=True))
+        whole_numbers(axis.xaxis)
+        whole_numbers(axis.yaxis)
         axis.set(xlabel="output", ylabel="input", title=f"{name} {w.shape}")
         colour_bar(axis, image, w, "weight")
     return axes
@@ -92,15 +91,16 @@ def singular_values(source: Weights, ax: Axes | None = None) -> Axes:
     [3.0, 2.0, 1.0]
     """
     (axis,) = axes_of(ax, 1, (5.2, 3.6))
-    for name, w in matrices_of(source).items():
+    for i, (name, w) in enumerate(matrices_of(source).items()):
         w = w.reshape(-1, w.shape[-1])
         values = np.linalg.svd(w.astype(np.float64), compute_uv=False)
-        marker = "o" if len(values) < 30 else ""
-        k = np.arange(1, len(values) + 1)
-        axis.plot(k, values, marker=marker, markersize=3, label=f"{name} {w.shape}")
-    axis.set(xlabel="k", ylabel="k-th singular value", title="Singular values of the weights")
+        draw_line(axis, np.arange(1, len(values) + 1), values, i, f"{name} {w.shape}")
+    axis.set(xscale="log", xlabel="k (logarithmic)", ylabel="k-th singular value")
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.set_title("singular values of the weights", fontsize=10)
     axis.set_ylim(bottom=0)
-    frame(axis)
+    grid(axis)
+    name_lines([axis], ax is None)
     return axis
 
 

@@ -1,7 +1,7 @@
 """Pictures of a search: score against parameters, parallel coordinates, a grid as a heat map, all curves.
 
 As in `nnc.plot`: every function draws into the Axes it is given or into a new figure and returns the Axes;
-nothing is shown. `nnc.plot.save` writes files.
+nothing is shown. `nnc.plot.save` writes files. Dark lines are good trials, the best is black.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 
 from nnc._config import refusal
-from nnc.plot.frames import FRAME, TRAINING, axes_of, frame, grid
+from nnc.plot.frames import FRAME, axes_of, grid, whole_numbers
+from nnc.plot.lines import COLOURS, name_lines
 from nnc.search.result import SearchResult, Trial
+from nnc.search.scales import Scale, distinct, text_of
 from nnc.search.space import flattened
 
-COLOURS = "viridis"
-_MOST_LABELS = 12
+_MAP = "viridis"
 
 
 def parameters(result: SearchResult, names: list[str] | None = None, ax: Any = None) -> np.ndarray:
-    """The score of every trial against each parameter.
+    """The score of every trial against each parameter; the best trial is ringed.
 
     Parameters
     ----------
@@ -34,31 +35,35 @@ def parameters(result: SearchResult, names: list[str] | None = None, ax: Any = N
     Returns
     -------
     ndarray of Axes
+        With a logarithmic axis where the values span two decades, and with the values side by side where they
+        are few, as in a grid. What a parameter of a branch has where the branch was not taken stands as
+        "none".
 
     Examples
     --------
-    >>> import nnc
-    >>> from nnc import layers, search
-    >>> def build(params):
-    ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
-    ...     model.compile("adam", "sparse_categorical_crossentropy")
-    ...     return model
-    >>> space = {"units": [4, 8], "batch_size": [16, 32]}
-    >>> grid = search.GridSearch(build, space, epochs=1, validation_split=0.2, verbose=0)
-    >>> axes = search.plots.parameters(grid.run(*nnc.datasets.load_iris()))
-    >>> [axis.get_xlabel() for axis in axes]
-    ['units', 'batch_size']
+    >>> from nnc.search.planner import Plan
+    >>> def trial(number, rate, score):
+    ...     return Trial(number, {"rate": rate, "units": 8}, 0, "done", score, [score], 1, [], "", 0.5)
+    >>> trials = [trial(0, 0.1, 0.9), trial(1, 0.001, 0.8)]
+    >>> (axis,) = parameters(SearchResult(trials, "score", "max", Plan(1, 1, ""), False))
+    >>> axis.get_xlabel(), axis.figure.get_suptitle()
+    ('rate (logarithmic)', '2 trials, the best score 0.9 of trial 0 (ringed)')
     """
     trials = _scored(result)
     names = _names(result, names, trials)
     axes = axes_of(ax, len(names), (4.2, 3.4))
     for axis, name in zip(axes, names, strict=True):
-        place = _Scale([flattened(trial.params).get(name) for trial in trials])
+        scale = _scale(trials, name)
         scores = [trial.score for trial in trials]
-        axis.scatter(place.positions, scores, s=18, color=TRAINING, alpha=0.75, edgecolors="none")
-        place.label(axis.xaxis, axis.set_xscale)
-        axis.set(xlabel=name, ylabel=result.metric)
+        axis.scatter(scale.positions, scores, s=18, color=COLOURS[0], alpha=0.75, edgecolors="none")
+        axis.scatter(
+            scale.positions[:1], scores[:1], s=60, facecolors="none", edgecolors=COLOURS[1], linewidths=1.5
+        )
+        scale.label(axis)
+        axis.set(xlabel=_with_scale(name, scale), ylabel=result.metric)
         grid(axis)
+    if ax is None:
+        axes[0].figure.suptitle(f"{_summary(result, trials)} (ringed)", fontsize=11)
     return axes
 
 
@@ -79,15 +84,13 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
 
     Examples
     --------
-    >>> import nnc
-    >>> from nnc import layers, search
-    >>> def build(params):
-    ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
-    ...     model.compile("adam", "sparse_categorical_crossentropy")
-    ...     return model
-    >>> space = {"units": [4, 8], "batch_size": [16, 32]}
-    >>> grid = search.GridSearch(build, space, epochs=1, validation_split=0.2, verbose=0)
-    >>> axes = search.plots.parallel(grid.run(*nnc.datasets.load_iris()))
+    >>> from nnc.search.planner import Plan
+    >>> def trial(number, rate, score):
+    ...     return Trial(number, {"rate": rate, "units": 8}, 0, "done", score, [score], 1, [], "", 0.5)
+    >>> trials = [trial(0, 0.1, 0.9), trial(1, 0.2, 0.8)]
+    >>> ax = parallel(SearchResult(trials, "score", "max", Plan(1, 1, ""), False))
+    >>> ax.get_title(), [label.get_text() for label in ax.get_xticklabels()]
+    ('2 trials, the best score 0.9 of trial 0', ['rate', 'score'])
     """
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
@@ -96,32 +99,39 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
 
     trials = _scored(result)
     names = _names(result, names, trials)
-    (axis,) = axes_of(ax, 1, (1.6 * len(names) + 3.2, 4.2))
-    scales = [_Scale([flattened(trial.params).get(name) for trial in trials]) for name in names]
-    scores = _Scale([trial.score for trial in trials])
+    (axis,) = axes_of(ax, 1, (1.6 * len(names) + 3.2, 4.6))
+    scales = [_scale(trials, name) for name in names] + [Scale([trial.score for trial in trials], grid=False)]
     # (trials, parameters + 1), in [0, 1]
-    columns = np.stack([scale.unit() for scale in [*scales, scores]], axis=1)
-    norm = Normalize(min(scores.positions), max(scores.positions))
+    columns = np.stack([scale.unit() for scale in scales], axis=1)
+    scores = np.array([trial.score for trial in trials])
+    norm, cmap = Normalize(scores.min(), scores.max()), _towards_best(result)
     lines = LineCollection(
         [np.column_stack([np.arange(len(row)), row]) for row in columns[::-1]],
-        colors=colormaps[COLOURS](norm(np.array(scores.positions[::-1], float))),
-        linewidths=1.1,
+        colors=[*colormaps[cmap](norm(scores[:0:-1])), (0, 0, 0, 1)],
+        linewidths=[1.1] * (len(trials) - 1) + [2.0],
         alpha=0.8,
     )
     axis.add_collection(lines)
-    for at, scale in enumerate([*scales, scores]):
+    for at, scale in enumerate(scales):
         axis.axvline(at, color=FRAME, linewidth=0.8)
-        for height, text in scale.ends():
+        for height, text in scale.marks():
+            # The outermost values stand beyond the lines, those between on a ground that covers them.
+            beyond = {0.0: ("top", -4), 1.0: ("bottom", 4)}.get(height)
             label = axis.annotate(
-                text, (at, height), (3, 0), textcoords="offset points", fontsize=7, va="center"
-            )
-            label.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5})
-    axis.set(xlim=(-0.1, len(names) + 0.35), ylim=(-0.05, 1.05), yticks=[])
-    axis.set_xticks(range(len(names) + 1), [*names, result.metric])
+                text, (at, height), (0, beyond[1]) if beyond else (5, 0), textcoords="offset points",
+                fontsize=7, va=beyond[0] if beyond else "center", ha="center" if beyond else "left", zorder=5,
+            )  # fmt: skip
+            if not beyond:
+                label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.8})
+    axis.set(xlim=(-0.15, len(names) + 0.35), ylim=(-0.09, 1.09), yticks=[])
+    titles = [_with_scale(*pair, "\n") for pair in zip([*names, result.metric], scales, strict=True)]
+    axis.set_xticks(range(len(names) + 1), titles)
     axis.spines[:].set_visible(False)
-    axis.figure.colorbar(ScalarMappable(norm, COLOURS), ax=axis, fraction=0.04, pad=0.02).set_label(
+    axis.tick_params(length=0)
+    axis.figure.colorbar(ScalarMappable(norm, cmap), ax=axis, fraction=0.04, pad=0.02).set_label(
         result.metric
     )
+    axis.set_title(_summary(result, trials), fontsize=10)
     return axis
 
 
@@ -142,45 +152,37 @@ def heat_map(result: SearchResult, x: str, y: str, ax: Any = None) -> Any:
 
     Examples
     --------
-    >>> import nnc
-    >>> from nnc import layers, search
-    >>> def build(params):
-    ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
-    ...     model.compile("adam", "sparse_categorical_crossentropy")
-    ...     return model
-    >>> space = {"units": [4, 8], "batch_size": [16, 32]}
-    >>> grid = search.GridSearch(build, space, epochs=1, validation_split=0.2, verbose=0)
-    >>> axes = search.plots.heat_map(grid.run(*nnc.datasets.load_iris()), "units", "batch_size")
+    >>> from nnc.search.planner import Plan
+    >>> def trial(number, rate, units):
+    ...     return Trial(number, {"rate": rate, "units": units}, 0, "done", rate, [rate], 1, [], "", 0.5)
+    >>> trials = [trial(2 * i + j, rate, 8 << j) for i, rate in enumerate((0.1, 0.2)) for j in range(2)]
+    >>> result = SearchResult(trials, "score", "max", Plan(1, 1, ""), False)
+    >>> heat_map(result, "rate", "units").images[0].get_array().tolist()
+    [[0.1, 0.2], [0.1, 0.2]]
     """
     trials = _scored(result)
     across, up = (
         [flattened(trial.params).get(name) for trial in trials] for name in _names(result, [x, y], trials)
     )
-    columns, rows = _distinct(across), _distinct(up)
+    columns, rows = distinct(across), distinct(up)
     best = max if result.direction == "max" else min
     cells = np.full((len(rows), len(columns)), np.nan)
     for trial, a, b in zip(trials, across, up, strict=True):
         i, j = rows.index(b), columns.index(a)
         cells[i, j] = trial.score if np.isnan(cells[i, j]) else best(cells[i, j], trial.score)
-    (axis,) = axes_of(ax, 1, (0.8 * len(columns) + 2.6, 0.55 * len(rows) + 1.6))
-    image = axis.imshow(cells, cmap=COLOURS, aspect="auto", origin="lower")
-    axis.set_xticks(range(len(columns)), map(_text, columns))
-    axis.set_yticks(range(len(rows)), map(_text, rows))
+    (axis,) = axes_of(ax, 1, (0.8 * len(columns) + 2.6, 0.55 * len(rows) + 1.8))
+    image = axis.imshow(cells, cmap=_MAP, aspect="auto", origin="lower")
+    axis.set_xticks(range(len(columns)), map(text_of, columns))
+    axis.set_yticks(range(len(rows)), map(text_of, rows))
     axis.set(xlabel=x, ylabel=y)
     if cells.size <= 150:
         for (i, j), value in np.ndenumerate(cells):
             if not np.isnan(value):
-                dark = image.norm(value) < 0.6
-                axis.text(
-                    j,
-                    i,
-                    f"{value:.4g}",
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color="white" if dark else "black",
-                )
+                color = "white" if image.norm(value) < 0.6 else "black"
+                axis.text(j, i, f"{value:.4g}", ha="center", va="center", fontsize=8, color=color)
     axis.figure.colorbar(image, ax=axis, fraction=0.05, pad=0.03).set_label(result.metric)
+    rest = len({*_names(result, None, trials)} - {x, y})
+    axis.set_title(f"{'best ' * (rest > 0)}{result.metric} by {x}\nand {y}", fontsize=10)
     return axis
 
 
@@ -198,17 +200,17 @@ def curves(result: SearchResult, metric: str | None = None, ax: Any = None) -> A
     Returns
     -------
     Axes
+        Against the trial's number in place of the epoch where no trial had more than one.
 
     Examples
     --------
-    >>> import nnc
-    >>> from nnc import layers, search
-    >>> def build(params):
-    ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
-    ...     model.compile("adam", "sparse_categorical_crossentropy")
-    ...     return model
-    >>> grid = search.GridSearch(build, {"units": [4, 8]}, epochs=3, validation_split=0.2, verbose=0)
-    >>> axes = search.plots.curves(grid.run(*nnc.datasets.load_iris()), "val_loss")
+    >>> from nnc.search.planner import Plan
+    >>> def trial(number, *losses):
+    ...     logs = [{"loss": list(losses)}]
+    ...     return Trial(number, {}, 0, "done", losses[-1], [losses[-1]], len(losses), logs, "", 0.5)
+    >>> result = SearchResult([trial(0, 3, 2), trial(1, 3, 1)], "loss", "min", Plan(1, 1, ""), False)
+    >>> curves(result).get_title()
+    '2 trials, the best loss 1 of trial 1 (black)'
     """
     from matplotlib import colormaps
 
@@ -220,55 +222,40 @@ def curves(result: SearchResult, metric: str | None = None, ax: Any = None) -> A
             "metric", f"one of {', '.join(known)}" if known else "of a search that trained models", metric
         )
     (axis,) = axes_of(ax, 1, (6.0, 4.0))
+    single = all(len(trial.history[metric]) == 1 for trial in trials)
+    cmap = colormaps[_MAP + "_r"]
     for place, trial in reversed(list(enumerate(trials))):
         curve, first = trial.history[metric], place == 0
-        colour = "black" if first else colormaps[COLOURS](1 - place / max(1, len(trials) - 1))
-        style = {"linewidth": 1.8 if first else 0.9, "alpha": 1.0 if first else 0.6, "color": colour}
-        label = f"trial {trial.number}, the best" if first else None
-        marker = "o" if len(curve) == 1 else None
-        axis.plot(np.arange(1, len(curve) + 1), curve, label=label, marker=marker, markersize=3, **style)
-    axis.set(xlabel="epoch", ylabel=metric)
-    frame(axis)
+        colour = "black" if first else cmap(0.9 - 0.8 * place / len(trials))
+        style = {"linewidth": 1.8 if first else 0.9, "alpha": 1.0 if first else 0.7, "color": colour}
+        epochs = [trial.number] if single else np.arange(1, len(curve) + 1)
+        label = f"trial {trial.number}" if first else None
+        axis.plot(epochs, curve, label=label, marker="o" if len(curve) == 1 else None, markersize=4, **style)
+    axis.set(xlabel="trial, each of one epoch" if single else "epoch", ylabel=metric)
+    axis.set_title(f"{_summary(result, trials)} (black)", fontsize=10)
+    whole_numbers(axis.xaxis)
+    grid(axis)
+    name_lines([axis], ax is None)
     return axis
 
 
-class _Scale:
-    """Where values stand on an axis: numbers where they are, on a log scale if they span two decades or more;
-    other values side by side in the order of their first appearance.
-    """
+def _summary(result: SearchResult, trials: list[Trial]) -> str:
+    """How many trials, and the best."""
+    best = f"the best {result.metric} {trials[0].score:.4g} of trial {trials[0].number}"
+    return f"{len(trials)} trial{'s' * (len(trials) != 1)}, {best}"
 
-    def __init__(self, values: list[Any]) -> None:
-        self.names: list[Any] | None = None
-        self.log = False
-        if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-            self.positions = [float(value) for value in values]
-            low, high = min(self.positions), max(self.positions)
-            self.log = low > 0 and high / low >= 100
-        else:
-            self.names = _distinct(values)
-            self.positions = [float(self.names.index(value)) for value in values]
 
-    def label(self, axis: Any, set_scale: Any) -> None:
-        if self.log:
-            set_scale("log")
-        if self.names is not None and len(self.names) <= _MOST_LABELS:
-            axis.set_ticks(range(len(self.names)), list(map(_text, self.names)))
+def _towards_best(result: SearchResult) -> str:
+    """The map of colours that is dark where scores are good."""
+    return _MAP + "_r" if result.direction == "max" else _MAP
 
-    def unit(self) -> np.ndarray:
-        """The positions in [0, 1]."""
-        at = np.log(self.positions) if self.log else np.array(self.positions)
-        spread = at.max() - at.min()
-        return (at - at.min()) / spread if spread else np.full(len(at), 0.5)
 
-    def ends(self) -> list[tuple[float, str]]:
-        """(height, text) of what is written beside an axis of parallel coordinates."""
-        if self.names is not None and len(self.names) <= _MOST_LABELS:
-            top = max(1, len(self.names) - 1)
-            return [
-                (i / top if len(self.names) > 1 else 0.5, _text(name)) for i, name in enumerate(self.names)
-            ]
-        low, high = min(self.positions), max(self.positions)
-        return [(0.0, f"{low:.4g}"), (1.0, f"{high:.4g}")] if high > low else [(0.5, f"{low:.4g}")]
+def _scale(trials: list[Trial], name: str) -> Scale:
+    return Scale([flattened(trial.params).get(name) for trial in trials])
+
+
+def _with_scale(name: str, scale: Scale, between: str = " ") -> str:
+    return f"{name}{between}(logarithmic)" if scale.log else name
 
 
 def _scored(result: SearchResult) -> list[Trial]:
@@ -286,21 +273,5 @@ def _names(result: SearchResult, names: list[str] | None, trials: list[Trial]) -
             if name not in known:
                 raise refusal("name", f"a parameter of the search: {', '.join(known)}", name)
         return list(names)
-    found = [n for n in known if len(_distinct([flattened(t.params).get(n) for t in trials])) > 1]
+    found = [n for n in known if len(distinct([flattened(t.params).get(n) for t in trials])) > 1]
     return found or known
-
-
-def _distinct(values: list[Any]) -> list[Any]:
-    """The values without repeats: sorted if they can be, else by their first appearance."""
-    found = []
-    for value in values:
-        if value not in found:
-            found.append(value)
-    try:
-        return sorted(found)
-    except TypeError:
-        return found
-
-
-def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "none" if value is None else str(value)

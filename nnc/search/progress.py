@@ -1,21 +1,26 @@
-"""What a search prints while it runs: a bar with the best score and the time left, or a line per trial."""
+"""What a search prints while it runs: a bar with the best score and the time left, or now and then a line."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from nnc.callbacks.progress import bar
+from nnc.callbacks.progress import SECONDS_BETWEEN_LINES, bar
 from nnc.search.trials import Outcome
 
 
 class Progress:
-    """The progress of `total` trials, to be used in a ``with``; nothing is printed with verbose=0."""
+    """The progress of `total` trials, to be used in a ``with``.
+
+    verbose=0 prints nothing, 1 a bar, 2 a line at the end of a trial, at most one in ten seconds and one for
+    the last.
+    """
 
     def __init__(self, total: int, metric: str, direction: str, verbose: int) -> None:
         self.total, self.metric, self.verbose = total, metric, verbose
         self._better = max if direction == "max" else min
         self._best: float | None = None
-        self._done = 0
+        self._done, self._said = 0, time.monotonic()
         self._bar: Any = None
 
     def __enter__(self) -> Progress:
@@ -36,7 +41,13 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(best, refresh=False)
             self._bar.update()
-        elif self.verbose == 2:
+        elif self.verbose == 2 and self._is_time():
             how = f"{self.metric} {outcome.score:.6g}" if outcome.status == "done" else outcome.reason
             which = f"{self._done}/{self.total} - trial {outcome.number} - {outcome.seconds:.2f}s"
             print(f"{which} - {how} - {best}", flush=True)
+
+    def _is_time(self) -> bool:
+        now = time.monotonic()
+        due = self._done == self.total or now - self._said >= SECONDS_BETWEEN_LINES
+        self._said = now if due else self._said
+        return due

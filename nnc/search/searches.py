@@ -56,7 +56,8 @@ class RandomSearch(Search):
     refit : bool
         Whether to train the best parameters once more, on all rows of x: ``result.best_model``.
     verbose : {"auto", 0, 1, 2}
-        Silent, a bar with the best so far, or a line per trial; "auto" is a bar on a terminal, else lines.
+        Silent, a bar with the best so far, or lines: at most one in ten seconds, and one for the last trial.
+        "auto" is a bar on a terminal, else lines.
     **fit_arguments
         For every trial's `fit`: epochs, batch_size, callbacks (copied for each trial), ...
 

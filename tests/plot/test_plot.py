@@ -64,6 +64,15 @@ def labels(axes):
     return [(ax.get_xlabel(), ax.get_ylabel()) for ax in np.ravel(axes)]
 
 
+def names_in(axes):
+    """The names of lines that can be read: at their ends, in a legend, beside a row."""
+    figure = np.ravel(axes)[0].figure
+    legends = [ax.get_legend() for ax in np.ravel(axes)] + figure.legends
+    found = {text.get_text() for legend in legends if legend for text in legend.get_texts()}
+    found |= {text.get_text() for ax in np.ravel(axes) for text in ax.texts}
+    return found | {text.get_text() for ax in np.ravel(axes) for text in ax.get_yticklabels()}
+
+
 def texts(ax):
     return [(t.get_text(), t.get_color()) for t in ax.texts]
 
@@ -76,7 +85,7 @@ def texts(ax):
     [(CURVES, 1), (Model().history, 5), (Model(), 5), ({k: np.array(v) for k, v in CURVES.items()}, 1)],
     ids=["dict", "History", "model", "arrays"],
 )
-@pytest.mark.parametrize("first", [0, 1, 3])
+@pytest.mark.parametrize("first", [0, 1, 2])
 def test_history(source, start, first):
     axes = draw(plot.history(source, first=first))
     assert axes.shape == (2,) and all(isinstance(ax, Axes) for ax in axes)
@@ -87,13 +96,32 @@ def test_history(source, start, first):
         for line, key in ((training, name), (validation, "val_" + name)):
             np.testing.assert_array_equal(line.get_xdata(), np.arange(start + first, start + 4))
             np.testing.assert_array_equal(line.get_ydata(), CURVES[key][first:])
-        assert [t.get_text() for t in ax.get_legend().get_texts()] == ["training", "validation"]
-    assert axes[0].get_title() == "loss, at the end: training 0.3, validation 0.45"
+        assert names_in(axes) >= {"training", "validation"}
+    assert axes[0].get_title() == f"loss after epoch {start + 3}: training 0.3, validation 0.45"
 
 
 def test_history_without_validation_of_one_epoch():
     (ax,) = draw(plot.history({"loss": [0.5]}))
-    assert ax.lines[0].get_xdata().tolist() == [1] and len(ax.lines) == 1
+    assert ax.lines[0].get_xdata().tolist() == [0.5] and len(ax.lines) == 1
+    assert labels(ax) == [("loss", "")] and ax.get_title() == "loss after epoch 1: training 0.5"
+
+
+@pytest.mark.parametrize("first", [0, 3])
+def test_a_single_epoch_has_rows_and_no_fractions_of_epochs(first):
+    curves = CURVES if first else {name: values[:1] for name, values in CURVES.items()}
+    axes = draw(plot.history(curves, first, validation="test"))
+    assert [ax.get_xlabel() for ax in axes] == ["loss", "accuracy"]
+    for ax in axes:
+        assert [t.get_text() for t in ax.get_yticklabels()] == ["training", "test"]
+        assert [line.get_ydata().tolist() for line in ax.lines] == [[0.0], [1.0]]
+    axes = draw(plot.compare({"a": curves, "b": curves}, ["val_loss"], first))
+    assert names_in(axes) == {"a", "b"} and axes[0].get_title() == "validation loss"
+
+
+@pytest.mark.parametrize("epochs", [2, 3, 5])
+def test_ticks_are_whole_epochs(epochs):
+    (ax,) = draw(plot.history({"loss": np.arange(epochs, 0, -1.0)}))
+    assert all(float(tick) == int(tick) for tick in ax.get_xticks())
 
 
 def test_history_with_validation_every_second_epoch():
@@ -105,13 +133,16 @@ def test_history_with_validation_every_second_epoch():
 def test_compare():
     runs = {"a": CURVES, "b": {"loss": [3.0, 2.0], "extra": [1.0, 2.0]}}
     axes = draw(plot.compare(runs, first=1))
-    assert [axis.get_title() for axis in axes] == ["loss", "accuracy", "val_loss", "val_accuracy"]
+    assert [axis.get_title() for axis in axes] == [
+        "loss", "accuracy", "validation loss", "validation accuracy"
+    ]  # fmt: skip
     assert [len(axis.lines) for axis in axes] == [2, 1, 1, 1]
     assert axes[0].lines[0].get_color() != axes[0].lines[1].get_color()
     np.testing.assert_array_equal(axes[0].lines[0].get_xdata(), [2, 3, 4])
     np.testing.assert_array_equal(axes[0].lines[1].get_ydata(), [2.0])
-    (axis,) = plot.compare(runs, ["extra"], ax=plt.subplots()[1])
+    (axis,) = plot.compare(runs, {"extra": "what is beside"}, ax=plt.subplots()[1])
     assert [line.get_label() for line in axis.lines] == ["b"]
+    assert axis.get_ylabel() == axis.get_title() == "what is beside"
 
 
 def test_compare_refuses():
@@ -188,11 +219,11 @@ def test_weights_of_a_convolution():
 
 def test_singular_values():
     ax = draw(plot.singular_values([W1, W2]))
-    assert labels(ax) == [("k", "k-th singular value")]
+    assert labels(ax) == [("k (logarithmic)", "k-th singular value")] and ax.get_xscale() == "log"
     for line, w in zip(ax.lines, (W1, W2), strict=True):
         np.testing.assert_allclose(line.get_ydata(), np.linalg.svd(w.astype(float))[1], rtol=1e-10)
         np.testing.assert_array_equal(line.get_xdata(), np.arange(1, min(w.shape) + 1))
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["W1 (784, 12)", "W2 (12, 3)"]
+    assert names_in(ax) >= {"W1 (784, 12)", "W2 (12, 3)"}
 
 
 @pytest.mark.parametrize("source", [[], [np.zeros(3)], {}, np.zeros(3)])
@@ -349,11 +380,14 @@ def test_digits_with_predictions():
     true = np.arange(13) % 3
     pred = np.where(np.arange(13) == 4, 2, true)
     ax = draw(plot.digits(IMAGES, true, np.eye(3)[pred], n=6))
-    assert ax.get_title() == "6 of 13 images, 1 taken for another class (red)"
+    assert ax.get_title() == "the first 6 of 13 images, 1 of them taken for another class (red)"
     assert texts(ax) == [
         ("0", plot.RIGHT), ("1", plot.RIGHT), ("2", plot.RIGHT),
         ("0", plot.RIGHT), ("2, not 1", plot.WRONG), ("2", plot.RIGHT),
     ]  # fmt: skip
+    mistakes = plot.digits(IMAGES, true, true + 1, n=12)
+    assert mistakes.get_title() == "the first 12 of 13 mistakes: the predicted class, not the true one"
+    assert plot.digits(IMAGES[:1], [1], [0]).get_title().startswith("1 mistake: ")
     named = plot.digits(IMAGES, y_pred=pred, n=2, class_names=["cat", "dog", "owl"])
     assert [text for text, _ in texts(named)] == ["cat", "dog"]
 

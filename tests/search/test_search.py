@@ -446,10 +446,23 @@ def test_refit():
 def test_verbose(capsys):
     search.RandomSearch(build, SPACE, 2, **ARGUMENTS | {"verbose": 2}).run(X, IDS)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("2 trials, ") and "thread" in lines[0] and len(lines) == 3
-    assert lines[2].startswith("2/2 - trial ") and "best val_accuracy 0." in lines[2]
+    assert lines[0].startswith("2 trials, ") and "thread" in lines[0] and len(lines) == 2
+    assert lines[1].startswith("2/2 - trial ") and "best val_accuracy 0." in lines[1]
     search.RandomSearch(build, SPACE, 2, **ARGUMENTS | {"verbose": 1}).run(X, IDS)
     assert "2/2" in capsys.readouterr().out
+
+
+def test_lines_are_ten_seconds_apart(capsys, monkeypatch):
+    from nnc.search import progress, trials
+
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with progress.Progress(100, "loss", "min", 2) as lines:
+        for number in range(100):
+            clock[0] += 0.7
+            lines.add(trials.Outcome(number, 0, "done", 1.0, [1.0], 1, [], "", 0.7))
+    shown = [int(line.partition("/")[0]) for line in capsys.readouterr().out.splitlines()]
+    assert shown == [15, 30, 45, 60, 75, 90, 100]
 
 
 # ------------------------------------------------------------------------------------------ planner
@@ -539,7 +552,9 @@ def mixed():
 def test_pictures(mixed):
     axes = search.plots.parameters(mixed)
     assert [a.get_xlabel() for a in axes] == ["units", "rate", "activation"]
-    assert axes[1].get_xscale() == "log" and len(axes[0].collections[0].get_offsets()) == 12
+    assert "12 trials, the best val_accuracy" in axes[0].figure.get_suptitle()
+    assert len(axes[0].collections[0].get_offsets()) == 12
+    assert [t.get_text() for t in axes[1].get_xticklabels()] == ["0.001", "0.01", "0.1"]  # a grid's
     assert [t.get_text() for t in axes[2].get_xticklabels()] == ["relu", "tanh"]
     parallel = search.plots.parallel(mixed)
     assert len(parallel.collections[0].get_segments()) == 12

@@ -1,0 +1,150 @@
+"""Several curves in one picture: their colours, dashes and markers, and their names.
+
+The colours are those of Okabe and Ito ("Color Universal Design", 2008) without yellow, which is too light for
+lines on white. Any two of the first 14 curves differ by 20 or more in CIEDE2000 for people with normal sight,
+with protanopia and with deuteranopia, or they have other dashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnc.plot.frames import grid, whole_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#000000")
+MARKERS = "osD^vPX"
+DASHES: tuple[Any, ...] = (
+    *("-", "--", "-.", ":"),
+    *((0, (8, 1, 1, 1, 1, 1)), (0, (10, 3)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 3))),
+)
+_NAME_SIZE, _LONGEST_NAME, _MOST_IN_PANEL = 8, 18, 6
+
+
+def style(i: int) -> dict[str, Any]:
+    """Colour, dashes and marker of the i-th curve of a picture."""
+    turn, colour = divmod(i, len(COLOURS))
+    dashes = DASHES[(colour % 4 + 4 * turn) % len(DASHES)]
+    return {"color": COLOURS[colour], "linestyle": dashes, "marker": MARKERS[(i + turn) % len(MARKERS)]}
+
+
+def draw_line(axis: Axes, x: np.ndarray, y: np.ndarray, i: int, name: str) -> None:
+    """The i-th curve: a marker at each point, or at every few of many."""
+    often = max(1, len(x) // 12)
+    axis.plot(x, y, **style(i), markersize=3.5, markevery=often, linewidth=1.5, label=name)
+
+
+def draw_curves(axis: Axes, curves: Mapping[str, tuple[int, np.ndarray, np.ndarray]], what: str) -> None:
+    """Curves by their names, (i, epochs, values), of the quantity `what` against the epoch.
+
+    Where no curve has more than one point, a row of the picture for each in place of a column of dots.
+    """
+    if all(len(x) < 2 for _, x, _ in curves.values()):
+        names = list(curves)
+        for row, (i, _, y) in enumerate(curves.values()):
+            look: dict[str, Any] = style(i) | {"linestyle": "none"}
+            axis.plot(y, np.full(len(y), row), **look, markersize=6, label=f"_{names[row]}")
+        axis.set_yticks(range(len(names)), names, fontsize=_NAME_SIZE if len(names) > 6 else None)
+        axis.set_ylim(len(names) - 0.5, -0.5)
+        axis.margins(x=0.1)
+        axis.set(xlabel=what)
+    else:
+        for name, (i, x, y) in curves.items():
+            draw_line(axis, x, y, i, name)
+        axis.set(xlabel="epoch", ylabel=what)
+        whole_numbers(axis.xaxis)
+    grid(axis)
+
+
+def name_lines(axes: Sequence[Axes] | np.ndarray, own: bool) -> None:
+    """Write the names of the lines at their ends, if there is room in every panel; else one legend.
+
+    Parameters
+    ----------
+    axes : sequence of Axes
+        The panels, whose lines of one name look alike.
+    own : bool
+        Whether the figure has nothing but these panels: a long legend may then stand beside them.
+    """
+    named = {line.get_label(): line for axis in axes for line in _named(axis)}
+    if not named:
+        return
+    places = [_places(axis) for axis in axes]
+    if all(place is not None for place in places):
+        for axis, place in zip(axes, places, strict=True):
+            for line, shift in place or ():
+                # Beside the frame: how far it reaches beyond does not depend on the width, so that a layout
+                # is done at once.
+                axis.annotate(
+                    line.get_label(), (1, line.get_ydata()[-1]), (3, shift), axis.get_yaxis_transform(),
+                    "offset points", va="center", fontsize=_NAME_SIZE, color=_text_colour(line.get_color()),
+                )  # fmt: skip
+            axis.set_xlim(right=_named(axis)[0].get_xdata()[-1])
+        return
+    lines, names = list(named.values()), list(named)
+    if own and (len(axes) > 1 or len(names) > _MOST_IN_PANEL):
+        where: dict[str, Any] = {"loc": "outside right upper", "ncols": 1}
+        if len(axes) > 1:
+            where = {"loc": "outside lower center", "ncols": min(len(names), 5)}
+        axes[0].figure.legend(lines, names, frameon=False, fontsize=_NAME_SIZE, handlelength=3.5, **where)
+    else:
+        axes[0].legend(lines, names, frameon=False, fontsize=_NAME_SIZE, handlelength=3.5)
+
+
+def _text_colour(colour: Any) -> Any:
+    """The line's colour, darkened to a contrast of 4.5 with white."""
+    from matplotlib.colors import to_rgb
+
+    rgb = np.array(to_rgb(colour))
+    while True:
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        if 1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05) >= 4.5:
+            return tuple(rgb)
+        rgb = 0.95 * rgb
+
+
+def _named(axis: Axes) -> list[Any]:
+    return [line for line in axis.lines if not str(line.get_label()).startswith("_")]
+
+
+def _places(axis: Axes) -> list[tuple[Any, float]] | None:
+    """(line, points to move its name up by); None where the names at the ends would not fit."""
+    figure: Any = axis.figure
+    lines = _named(axis)
+    if figure.get_layout_engine() is None or any(
+        len(str(each.get_label())) > _LONGEST_NAME for each in lines
+    ):
+        return None
+    ends = np.array([(line.get_xdata()[-1], line.get_ydata()[-1]) for line in lines], dtype=np.float64)
+    if not np.isfinite(ends).all() or len(set(ends[:, 0])) > 1:
+        return None
+    axis.get_ylim()  # settles the limits of what was drawn
+    height = 72 * figure.get_size_inches()[1] * axis.get_position().height
+    at = axis.transAxes.inverted().transform(axis.transData.transform(ends))[:, 1] * height
+    line_height = 1.4 * _NAME_SIZE
+    moved = _apart(at, line_height)
+    moved += max(0.0, -moved.min()) - max(0.0, moved.max() - height)
+    fits = np.abs(moved - at).max() <= 2.5 * line_height and moved.min() > -line_height
+    return list(zip(lines, moved - at, strict=True)) if fits else None
+
+
+def _apart(at: np.ndarray, distance: float) -> np.ndarray:
+    """The numbers moved as little as possible, in the sum of squares, to be `distance` apart in their order.
+
+    Without i times the distance that is an isotonic regression, done by pooling adjacent violators.
+    """
+    order = np.argsort(at, kind="stable")
+    steps = distance * np.arange(len(at))
+    pools: list[list[float]] = []
+    for value in at[order] - steps:
+        pools.append([value])
+        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]):
+            pools[-2:] = [pools[-2] + pools[-1]]
+    moved = np.empty(len(at))
+    moved[order] = np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pools]) + steps
+    return moved
