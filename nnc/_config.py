@@ -25,7 +25,7 @@ LARGEST = 3.4028234663852886e38
 # More features in one layer than this is a slip; it also keeps the product of two sizes within 2**48.
 MAX_FEATURES = 2**24
 
-_REQUIRED = object()
+REQUIRED: Any = object()  # the default of an argument without one
 
 
 class _Shown(reprlib.Repr):
@@ -226,7 +226,7 @@ class Config(metaclass=_Made):
         """The configuration's keys in the order of the constructor, with their defaults."""
         code, defaults = cls.__init__.__code__, cls.__init__.__defaults__ or ()
         names = code.co_varnames[1 : code.co_argcount]
-        return dict(zip(names, (_REQUIRED,) * (len(names) - len(defaults)) + defaults, strict=True))
+        return dict(zip(names, (REQUIRED,) * (len(names) - len(defaults)) + defaults, strict=True))
 
     @classmethod
     def keywords(cls) -> set[str]:
@@ -307,7 +307,7 @@ class Config(metaclass=_Made):
         shown = []
         for name, default in self.arguments().items():
             value = getattr(self, name)
-            if default is _REQUIRED:
+            if default is REQUIRED:
                 shown.append(repr(_short(value)))
             elif not self._is_default(name, value, default):
                 shown.append(f"{name}={_short(value)!r}")

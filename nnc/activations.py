@@ -120,6 +120,8 @@ hard_sigmoid = _row("hard_sigmoid", "min(max(z / 6 + 1 / 2, 0), 1)")
 capped_relu = _row("capped_relu", "min(max(z, 0), alpha)", alpha=6.0, interval="(0, inf)")
 softmax = _row("softmax", "exp(z_j) / sum_k exp(z_k)")
 
+relu6, swish = capped_relu, silu  # by Keras's other names
+
 names = tuple(_table)
 registry = _config.close(Activation, globals())
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -98,8 +99,8 @@ class Loss(_config.Config):
             Class ids (n,) or rows (n, n_outputs), as `targets` says.
         y_pred : array-like, (n, n_outputs)
             A model's outputs.
-        sample_weight : array-like, (n,), optional
-            The weight of each row.
+        sample_weight : array-like, (n,), or float, optional
+            The weight of each row, or of every row.
         """
         return self.value_and_gradient(y_true, y_pred, sample_weight)[0]
 
@@ -573,6 +574,8 @@ def _outputs(y_pred: ArrayLike) -> NDArray[np.float32]:
 
 
 def _weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float32] | None:
+    if isinstance(sample_weight, Real):  # of every row, as in Keras
+        sample_weight = np.full(n, sample_weight, np.float32)
     weights = _arrays.sample_weights(sample_weight)
     if weights is not None and len(weights) != n:
         raise ValueError(f"sample_weight has {len(weights)} rows but y_pred has {n}")

@@ -30,6 +30,8 @@ class Schedule(_config.Config):
     ----------
     per : {"step", "epoch"}
         What t counts.
+    name : str
+        The class's unless given; nnc does not use it.
 
     Examples
     --------
@@ -68,6 +70,8 @@ class ExponentialDecay(Schedule):
         Whether t / decay_steps is rounded down.
     per : {"step", "epoch"}
         What t counts.
+    name : str, optional
+        Any name; nnc does not use it.
 
     Examples
     --------
@@ -83,7 +87,10 @@ class ExponentialDecay(Schedule):
         decay_rate: float,
         staircase: bool = False,
         per: str = "step",
+        *,
+        name: str | None = None,
     ) -> None:
+        self.name = _named(self, name)
         self.initial_learning_rate = _rate("initial_learning_rate", initial_learning_rate)
         self.decay_steps = _config.number("decay_steps", decay_steps, "(0, inf)")
         self.decay_rate = _config.number("decay_rate", decay_rate, "(0, inf)")
@@ -113,6 +120,8 @@ class InverseTimeDecay(ExponentialDecay):
         Whether t / decay_steps is rounded down.
     per : {"step", "epoch"}
         What t counts.
+    name : str, optional
+        Any name; nnc does not use it.
 
     Examples
     --------
@@ -136,6 +145,8 @@ class PiecewiseConstantDecay(Schedule):
         Rates at least 0, one more than boundaries.
     per : {"step", "epoch"}
         What t counts.
+    name : str, optional
+        Any name; nnc does not use it.
 
     Examples
     --------
@@ -145,7 +156,15 @@ class PiecewiseConstantDecay(Schedule):
     array([0.1  , 0.1  , 0.01 , 0.01 , 0.001])
     """
 
-    def __init__(self, boundaries: Sequence[float], values: Sequence[float], per: str = "step") -> None:
+    def __init__(
+        self,
+        boundaries: Sequence[float],
+        values: Sequence[float],
+        per: str = "step",
+        *,
+        name: str | None = None,
+    ) -> None:
+        self.name = _named(self, name)
         self.boundaries = _numbers("boundaries", boundaries)
         self.values = _numbers("values", values)
         if any(a >= b for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
@@ -183,6 +202,8 @@ class CosineDecay(Schedule):
         How long the warm-up takes, at least 0; above 0 needs a warmup_target.
     per : {"step", "epoch"}
         What t counts.
+    name : str, optional
+        Any name; nnc does not use it.
 
     Examples
     --------
@@ -204,7 +225,10 @@ class CosineDecay(Schedule):
         warmup_target: float | None = None,
         warmup_steps: float = 0,
         per: str = "step",
+        *,
+        name: str | None = None,
     ) -> None:
+        self.name = _named(self, name)
         self.initial_learning_rate = _rate("initial_learning_rate", initial_learning_rate)
         self.decay_steps = _config.number("decay_steps", decay_steps, "(0, inf)")
         self.alpha = _config.number("alpha", alpha, "[0, 1]")
@@ -245,6 +269,8 @@ class OneCycle(Schedule):
         The first rate over the last, above 0.
     per : {"step", "epoch"}
         What t counts.
+    name : str, optional
+        Any name; nnc does not use it.
 
     Examples
     --------
@@ -267,7 +293,10 @@ class OneCycle(Schedule):
         div_factor: float = 25.0,
         final_div_factor: float = 1e4,
         per: str = "step",
+        *,
+        name: str | None = None,
     ) -> None:
+        self.name = _named(self, name)
         self.max_learning_rate = _rate("max_learning_rate", max_learning_rate)
         self.total_steps = _config.number("total_steps", total_steps, "[1, inf)")
         self.pct_start = _config.number("pct_start", pct_start, "[0, 1]")
@@ -303,6 +332,10 @@ def get(identifier: Schedule | Mapping[str, Any], argument: str | None = None) -
 
 def _per(per: object) -> str:
     return _config.choice("per", per, ("step", "epoch"))
+
+
+def _named(schedule: Schedule, name: str | None) -> str:
+    return _config.optional_name(name) or type(schedule).__name__
 
 
 def _rate(name: str, value: object) -> float:

@@ -14,6 +14,8 @@ from nnc.callbacks.base import Callback, Logs
 class CSVLogger(Callback):
     """Writes the logs of every epoch as a line of a CSV file, at once.
 
+    As in Keras there are columns for validation in any case; a number that an epoch does not have is NA.
+
     Parameters
     ----------
     filename : str, bytes or path
@@ -30,7 +32,7 @@ class CSVLogger(Callback):
     >>> _ = model.fit([[1.0], [2.0]], [2.0, 4.0], epochs=2, verbose=0, callbacks=[log])
     >>> with open("run.csv") as file:
     ...     print(file.readline().strip())
-    epoch,loss
+    epoch,loss,val_loss
     """
 
     def __init__(
@@ -55,9 +57,10 @@ class CSVLogger(Callback):
         logs = logs or {}
         if self._keys is None:
             self._keys = sorted(logs)  # Keras's order
+            if not any(key.startswith("val_") for key in self._keys):  # they may come (validation_freq)
+                self._keys = [*self._keys, *(f"val_{key}" for key in self._keys)]
             self._write(["epoch", *self._keys])
-        # A number that an epoch does not have (validation_freq) is left empty.
-        self._write([str(epoch), *(repr(logs[key]) if key in logs else "" for key in self._keys)])
+        self._write([str(epoch), *(repr(logs[key]) if key in logs else "NA" for key in self._keys)])
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._file is not None:

@@ -15,6 +15,11 @@ class TerminateOnNaN(Callback):
 
     The model keeps the weights of its last whole step.
 
+    Parameters
+    ----------
+    raise_error : bool
+        Whether to raise a RuntimeError instead.
+
     Examples
     --------
     >>> import nnc
@@ -25,7 +30,12 @@ class TerminateOnNaN(Callback):
     Epoch 3, batch 1: the loss is not finite, training ends
     """
 
+    def __init__(self, raise_error: bool = False) -> None:
+        self.raise_error = boolean("raise_error", raise_error)
+
     def on_divergence(self, epoch: int, batch: int) -> None:
+        if self.raise_error:
+            raise RuntimeError(f"NaN or Inf loss encountered in epoch {epoch + 1}, batch {batch + 1}")
         print(f"Epoch {epoch + 1}, batch {batch + 1}: the loss is not finite, training ends")
         self.model.stop_training = True
 

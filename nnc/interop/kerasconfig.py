@@ -13,6 +13,7 @@ from typing import Any
 from nnc import (
     _config,
     activations,
+    constraints,
     initializers,
     layers,
     losses,
@@ -52,6 +53,7 @@ _SAME: dict[str, tuple[Any, ...]] = {
 _FAMILIES: dict[str, type[Config]] = {
     "initializer": initializers.Initializer,
     "regularizer": regularizers.Regularizer,
+    "constraint": constraints.Constraint,
     "learning_rate": schedules.Schedule,
 }
 

@@ -18,6 +18,8 @@ class InputLayer(Layer):
     shape : tuple of int
         Of one sample, without the batch axis.
     name : str, optional
+    batch_shape : tuple, optional
+        In place of shape, the same with the batch axis: (None, 784).
     batch_size, dtype, sparse : optional
         As in Keras; nnc takes batches of any size and uint8 or float arrays whatever is said here.
 
@@ -30,14 +32,24 @@ class InputLayer(Layer):
 
     def __init__(
         self,
-        shape: Sequence[int],
+        shape: Sequence[int] = _config.REQUIRED,
         name: str | None = None,
         *,
         batch_size: int | None = None,
+        batch_shape: Sequence[int | None] | None = None,
         dtype: str | None = None,
         sparse: bool = False,
         optional: bool = False,
     ) -> None:
+        if (shape is _config.REQUIRED) == (batch_shape is None):
+            raise TypeError("Input takes one of shape and batch_shape")
+        if batch_shape is not None:
+            if batch_size is not None:
+                raise _config.refusal("batch_size", "None beside batch_shape", batch_size)
+            batch_size, *rest = _config.items("batch_shape", batch_shape, "a shape such as (None, 784)") or (
+                0,
+            )
+            shape = _config.shape("batch_shape[1:]", rest)
         if batch_size is not None:
             _config.integer("batch_size", batch_size, 1)
         if dtype is not None:

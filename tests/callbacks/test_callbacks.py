@@ -368,7 +368,9 @@ def test_csv(tmp_path, backend):
     model.fit(X, Y, epochs=3, callbacks=[callbacks.LambdaCallback(), callbacks.CSVLogger(path)], **run_)
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["epoch", "loss", "mae"] and [r["epoch"] for r in rows] == ["0", "1", "2"]
+    assert list(rows[0]) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
+    assert [r["epoch"] for r in rows] == ["0", "1", "2"]
+    assert [r["val_mae"] == "NA" for r in rows] == [True, False, False]
     assert [float(r["loss"]) for r in rows] == model.history.history["loss"]
     model.fit(X, Y, initial_epoch=3, epochs=4, callbacks=callbacks.CSVLogger(path, append=True), **run_)
     lines = path.read_text().splitlines()
@@ -461,3 +463,12 @@ def test_every_callback_has_the_base():
         "ReduceLROnPlateau",
         "TerminateOnNaN",
     }
+
+
+def test_terminate_on_nan_raises():
+    model = Sequential([layers.Dense(1, kernel_initializer="ones")])
+    model.compile(optimizers.SGD(1e30), "mse")
+    with pytest.raises(RuntimeError, match="NaN or Inf loss encountered in epoch 3"):
+        model.fit([[1.0]], [2.0], epochs=9, verbose=0, callbacks=callbacks.TerminateOnNaN(raise_error=True))
+    with pytest.raises(TypeError, match="raise_error must be True or False"):
+        callbacks.TerminateOnNaN(1)

@@ -21,7 +21,7 @@ from nnc import (
     schedules,
     search,
 )
-from nnc._config import shown
+from nnc._config import REQUIRED, shown
 from nnc.activations import Activation
 
 FAMILIES = (constraints, initializers, layers, losses, metrics, optimizers, regularizers, schedules)
@@ -146,7 +146,7 @@ def arguments_of(cls):
         more = list(inspect.signature(init).parameters.values())[1:]
         if not names:
             positional = (p for p in more if p.kind == p.POSITIONAL_OR_KEYWORD)
-            needed = {p.name: NEEDED[p.name] for p in positional if p.default is p.empty}
+            needed = {p.name: NEEDED[p.name] for p in positional if p.default in (p.empty, REQUIRED)}
         names += [p.name for p in more if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
         if not any(p.kind == p.VAR_KEYWORD for p in more):
             break

@@ -321,3 +321,9 @@ def test_regularizers():
     for name, l1, l2 in (("l1", 0.01, 0.0), ("l2", 0.0, 0.01), ("l1_l2", 0.0, 0.0)):
         found = regularizers.get(name)
         assert (found.l1, found.l2) == (l1, l2)
+
+
+def test_one_weight_for_all_rows():
+    loss = losses.MeanSquaredError()
+    assert loss(ROWS, OUTPUTS, 2.5) == pytest.approx(2.5 * loss(ROWS, OUTPUTS))
+    assert loss(ROWS, OUTPUTS, np.float32(2.5)) == loss(ROWS, OUTPUTS, [2.5, 2.5])

@@ -178,3 +178,8 @@ def test_spec_has_every_key_and_zeros_for_what_is_off():
     }
     flags = [key for key, value in optimizers.SGD().spec().items() if isinstance(value, bool)]
     assert sorted(flags) == ["amsgrad", "centered", "nesterov"]
+
+
+def test_names():
+    assert schedules.ExponentialDecay(0.1, 5, 0.5).name == "ExponentialDecay"
+    assert schedules.PiecewiseConstantDecay([1], [2.0, 1.0], name="steps").name == "steps"

@@ -223,3 +223,14 @@ def test_activations_of_a_layer_are_shared_rows():
         layer.build((4,))
         assert layer.rows()[0]["activation"] == name
         assert layer.rows()[0]["alpha"] == activations.get(name).alpha
+
+
+def test_input_by_the_shape_of_a_batch():
+    assert layers.Input(batch_shape=(None, 4, 3)).shape == layers.Input(batch_shape=(8, 4, 3)).shape == (4, 3)
+    assert repr(layers.Input(batch_shape=(None, 4))) == "InputLayer((4,))"
+    for given in ({}, {"shape": (4,), "batch_shape": (None, 4)}):
+        with pytest.raises(TypeError, match="one of shape and batch_shape"):
+            layers.Input(**given)
+    for given in ((None,), (), (0, 4), (None, None), "ab"):
+        with pytest.raises((TypeError, ValueError), match="batch_s"):
+            layers.Input(batch_shape=given)
