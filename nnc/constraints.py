@@ -22,6 +22,12 @@ class Constraint(_config.Config):
 
     Two keys of a plan's row say which it is: "nonnegative", or "norm_length" with what the norms are brought
     to; see `Constraint.fields`.
+
+    Examples
+    --------
+    >>> from nnc import constraints
+    >>> constraints.get("non_neg")([-1.0, 2.0])
+    array([0., 2.])
     """
 
     kind = "constraint"

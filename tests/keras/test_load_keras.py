@@ -38,7 +38,14 @@ NETS = {
         (7, 8, 2),
         lambda L: [L.Conv2D(4, (3, 2), 2, "same", use_bias=False), L.Conv2D(3, 2, bias_regularizer="l1")],
     ),
-    "Dense": ((5,), lambda L: [L.Dense(4, "relu", name="a"), L.Dense(3, L.LeakyReLU(0.1)), L.Dense(2)]),
+    "Dense": (
+        (5,),
+        lambda L: [
+            L.Dense(4, "relu", name="a"),
+            L.Dense(3, L.LeakyReLU(0.1)),
+            L.Dense(2, kernel_constraint="max_norm"),
+        ],
+    ),
     "Dropout": ((5,), lambda L: [L.Dropout(0.5, seed=3), L.Dense(2)]),
     "ELU": ((5,), lambda L: [L.ELU(0.5)]),
     "Flatten": ((4, 3, 2), lambda L: [L.Conv2D(3, 2), L.Flatten(), L.Dense(2)]),

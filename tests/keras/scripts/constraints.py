@@ -16,7 +16,7 @@ model = keras.Sequential(
     ]
 )
 start(model)
-optimizer = keras.optimizers.SGD(0.3, momentum=0.9)
+optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
 model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy")
 history = model.fit(images, ids, epochs=5, batch_size=16, shuffle=False, verbose=0)
 result = {"history": history.history, "weights": model.get_weights()}
