@@ -80,7 +80,19 @@ def shapes(of: layers.Layer) -> list[Shape]:
     """The shapes in which Keras has the weights of a built layer."""
     if type(of) is layers.PReLU:  # a slope for each feature: flat in nnc
         return [of.input_shape or ()]
+    if _is_given(of):
+        return []
     return [shape for _, shape, _ in of.weights_spec()]
+
+
+def counts(of: layers.Layer) -> int:
+    """How many arrays Keras has that nnc has not, behind the others: Normalization's count of samples."""
+    return 1 if type(of).__name__ == "Normalization" and not _is_given(of) else 0
+
+
+def _is_given(of: layers.Layer) -> bool:
+    """Whether a Normalization was told mean and variance, which are no weights in Keras."""
+    return type(of).__name__ == "Normalization" and of.get_config()["mean"] is not None
 
 
 def optimizer(data: Any) -> optimizers.Optimizer:

@@ -71,13 +71,16 @@ class KerasFile:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def arrays(self, path: Sequence[str], shapes: Sequence[Shape]) -> list[np.ndarray]:
-        """The arrays of the layer whose group is at `path`; they must have these shapes."""
+    def arrays(self, path: Sequence[str], shapes: Sequence[Shape], more: int = 0) -> list[np.ndarray]:
+        """The arrays of the layer whose group is at `path`; they must have these shapes.
+
+        `more` are behind them that are not read.
+        """
         group = self._file
         for name in (*path, "vars"):
             group = self._child(group, name, self._h5py.Group) if group is not None else None
         count = 0 if group is None else len(group)
-        if count != len(shapes):
+        if count != len(shapes) + more:
             raise FormatError(
                 f"it has {count} weights in the file, not {len(shapes)} of shapes {list(shapes)}"
             )

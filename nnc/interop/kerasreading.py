@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
@@ -74,20 +74,22 @@ def _weights(file: KerasFile, stack: Stack) -> list[np.ndarray]:
         raise FormatError(f"its layers have weights of {needed} bytes, its HDF5 file only {file.size}")
     found: list[np.ndarray] = []
     with file:
-        for layer, path in _places(stack.layers):
+        for layer, path in _places(stack):
             try:
-                arrays = file.arrays(path, shapes[layer])
+                arrays = file.arrays(path, shapes[layer], kerasconfig.counts(layer))
             except FormatError as error:
                 raise FormatError(f"layer {layer.name!r} ({type(layer).__name__}): {error}") from error
             specified = layer.weights_spec()
+            if specified and not arrays:
+                arrays = layer.get_weights()
             found += [a.reshape(shape) for a, (_, shape, _) in zip(arrays, specified, strict=True)]
     return found
 
 
-def _places(stacked: Sequence[layers.Layer]) -> Iterator[tuple[layers.Layer, tuple[str, ...]]]:
+def _places(stack: Stack) -> Iterator[tuple[layers.Layer, tuple[str, ...]]]:
     """Each layer with the path of its group, which is named after its class: dense, dense_1, ..."""
     counts: Counter[str] = Counter()
-    for layer in stacked:
+    for layer in stack.layers:
         stem = _config.snake_case(type(layer).__name__)
         yield layer, ("layers", f"{stem}_{counts[stem]}" if counts[stem] else stem)
         counts[stem] += 1

@@ -49,6 +49,7 @@ NETS = {
     "Dropout": ((5,), lambda L: [L.Dropout(0.5, seed=3), L.Dense(2)]),
     "ELU": ((5,), lambda L: [L.ELU(0.5)]),
     "Flatten": ((4, 3, 2), lambda L: [L.Conv2D(3, 2), L.Flatten(), L.Dense(2)]),
+    "GaussianDropout": ((5,), lambda L: [L.GaussianDropout(0.1), L.Dense(2)]),
     "GaussianNoise": ((5,), lambda L: [L.GaussianNoise(0.1), L.Dense(2)]),
     "GlobalAveragePooling1D": ((9, 3), lambda L: [L.GlobalAveragePooling1D(keepdims=True)]),
     "GlobalAveragePooling2D": ((7, 8, 2), lambda L: [L.GlobalAveragePooling2D()]),
@@ -88,6 +89,17 @@ def test_equal_predictions(name, keras, tmp_path):
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE)
     assert [layer.name for layer in model.layers] == [layer.name for layer in theirs.layers]
+
+
+@pytest.mark.skipif("Normalization" not in nnc.layers.registry, reason="nnc has no Normalization")
+def test_adapted_normalization(keras, tmp_path):
+    x = np.random.default_rng(0).normal(3.0, 2.0, (50, 4)).astype(np.float32)
+    first = keras.layers.Normalization()
+    first.adapt(x)
+    theirs = keras.Sequential([keras.Input((4,)), first, keras.layers.Dense(2)])
+    theirs.save(tmp_path / "model.keras")
+    found = nnc.load_keras(tmp_path / "model.keras").predict(x)
+    np.testing.assert_allclose(found, theirs.predict(x, verbose=0), rtol=1e-5, atol=1e-5)
 
 
 def saved(keras, tmp_path, optimizer="sgd", loss="mse", metrics=None, units=3, **options):
