@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+_OF_MODELS = ("sum_over_batch_size", "mean")
+_REDUCTIONS = (*_OF_MODELS, "sum", "mean_with_sample_weight", "none")
+
+
 class Loss(_config.Config):
     """Base of the losses: which formula of the core, on what targets.
 
@@ -34,8 +38,10 @@ class Loss(_config.Config):
     ----------
     name : str, optional
         Any name; nnc does not use it.
-    reduction : str
-        Only "sum_over_batch_size".
+    reduction : str or None
+        What a call makes of the rows' losses: "sum_over_batch_size" or "mean", sum_i s_i l_i / B; "sum",
+        sum_i s_i l_i; "mean_with_sample_weight", sum_i s_i l_i / sum_i s_i; "none" or None, the array of
+        s_i l_i. Models are trained with the first.
     axis : int
         Only -1, the last.
 
@@ -73,12 +79,13 @@ class Loss(_config.Config):
     from_logits = False
     label_smoothing = 0.0
     param = 0.0
+    added: ClassVar[Mapping[str, object]] = {"reduction": "sum_over_batch_size"}
 
     def __init__(
-        self, *, name: str | None = None, reduction: str = "sum_over_batch_size", axis: int = -1
+        self, *, name: str | None = None, reduction: str | None = "sum_over_batch_size", axis: int = -1
     ) -> None:
         self.name = _config.optional_name(name) or self.identifier
-        _config.choice("reduction", reduction, ("sum_over_batch_size",))
+        self.reduction = _config.choice("reduction", reduction, (*_REDUCTIONS, None)) or "none"
         _config.choice("axis", axis, (-1,))
 
     def spec(self) -> dict[str, Any] | Any:  # Any: the None of FunctionLoss, which no other loss gives
@@ -90,7 +97,7 @@ class Loss(_config.Config):
             "param": self.param,
         }
 
-    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
         """The loss of a batch.
 
         Parameters
@@ -101,8 +108,39 @@ class Loss(_config.Config):
             A model's outputs.
         sample_weight : array-like, (n,), or float, optional
             The weight of each row, or of every row.
+
+        Returns
+        -------
+        float, or float64 (n,) with reduction="none"
         """
-        return self.value_and_gradient(y_true, y_pred, sample_weight)[0]
+        if self.reduction in _OF_MODELS:
+            return self.value_and_gradient(y_true, y_pred, sample_weight)[0]
+        values = self._values(y_true, y_pred)
+        given = _weights(sample_weight, len(values))
+        weights = np.ones(len(values)) if given is None else given
+        if self.reduction == "none":
+            return values * weights
+        total = float(values @ weights)
+        return total if self.reduction == "sum" else total / max(float(weights.sum()), 1e-7)
+
+    def _values(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
+        """The loss of each row."""
+        from nnc.reference import formulas
+
+        if self.spec() is None:
+            raise ValueError(f"reduction must be 'sum_over_batch_size' for {type(self).__name__}")
+        y, a = batch(y_true, y_pred, self.targets, self.target_range)
+        rows = formulas.target_rows(y, a.shape)
+        values, _ = formulas.LOSSES[self.rule](self.spec(), rows, a.astype(np.float64))
+        return values
+
+    def check_trainable(self) -> None:
+        """Raise a ValueError if no model is trained with this reduction."""
+        if self.reduction not in _OF_MODELS:
+            raise ValueError(
+                f"a model is trained with a mean over the batch, reduction='sum_over_batch_size', got "
+                f"{self.reduction!r} of {type(self).__name__}"
+            )
 
     def value_and_gradient(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
@@ -594,11 +632,4 @@ if not TYPE_CHECKING:
 
 def _rows(cls: type[Loss], y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> NDArray[np.float64]:
     """The value of each row, float64 (n,)."""
-    from nnc.reference import formulas
-
-    loss = cls(**options)
-    y, a = batch(y_true, y_pred, loss.targets, loss.target_range)
-    values, _ = formulas.LOSSES[loss.rule](
-        loss.spec(), formulas.target_rows(y, a.shape), a.astype(np.float64)
-    )
-    return values
+    return cls(**options)._values(y_true, y_pred)

@@ -107,7 +107,7 @@ def _compiled(config: Any, stack: Stack) -> Compiled:
                 raise _config.refusal(name, "None: nnc has none", config[name])
         if config.get("optimizer") is None or config.get("loss") is None:
             raise ValueError("it has an optimizer or a loss that Keras could not write")
-        compiled = Compiled(
+        compiled = Compiled.of(
             kerasconfig.optimizer(config["optimizer"]),
             kerasconfig.loss(config["loss"]),
             kerasconfig.metric_list(config.get("metrics")),

@@ -41,7 +41,10 @@ class Compiled:
                 raise ValueError(f"loss must be one loss, or a list of one, got {loss!r}")
             loss = loss[0]
         found = optimizers.get(optimizer)
-        return cls(found, None if loss is None else losses.get(loss), names)
+        given = None if loss is None else losses.get(loss)
+        if given is not None:
+            given.check_trainable()
+        return cls(found, given, names)
 
     @cached_property
     def loss_spec(self) -> dict[str, Any] | None:

@@ -350,7 +350,7 @@ def test_numbers_of_numpy_become_pythons():
         (lambda: losses.MarginHinge(-1), "margin", ValueError),
         (lambda: losses.BinaryCrossentropy(label_smoothing=1.5), "label_smoothing", ValueError),
         (lambda: losses.BinaryCrossentropy(from_logits="yes"), "from_logits", TypeError),
-        (lambda: losses.MeanSquaredError(reduction="sum"), "reduction", ValueError),
+        (lambda: losses.MeanSquaredError(reduction="total"), "reduction", ValueError),
         (lambda: losses.MeanSquaredError(axis=1), "axis", ValueError),
         (lambda: losses.SparseCategoricalCrossentropy(ignore_class=0), "ignore_class", ValueError),
         (lambda: losses.FunctionLoss(3), "function", TypeError),

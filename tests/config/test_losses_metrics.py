@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from nnc import activations, losses, metrics, reference, regularizers
+import nnc
+from nnc import _config, activations, losses, metrics, reference, regularizers
 
 IDS = [2, 0]
 ROWS = [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
@@ -327,3 +328,25 @@ def test_one_weight_for_all_rows():
     loss = losses.MeanSquaredError()
     assert loss(ROWS, OUTPUTS, 2.5) == pytest.approx(2.5 * loss(ROWS, OUTPUTS))
     assert loss(ROWS, OUTPUTS, np.float32(2.5)) == loss(ROWS, OUTPUTS, [2.5, 2.5])
+
+
+@pytest.mark.parametrize("weights", [None, [2.0, 0.5]])
+def test_reductions(weights):
+    values = losses.mean_squared_error(ROWS, OUTPUTS) * (1.0 if weights is None else np.array(weights))
+    total = 2.0 if weights is None else 2.5
+
+    def given(reduction):
+        return losses.MeanSquaredError(reduction=reduction)(ROWS, OUTPUTS, weights)
+
+    for reduction in (None, "none"):
+        np.testing.assert_allclose(given(reduction), values)
+    assert given("sum") == pytest.approx(values.sum())
+    assert given("mean") == given("sum_over_batch_size") == pytest.approx(values.mean())
+    assert given("mean_with_sample_weight") == pytest.approx(values.sum() / total)
+    loss = losses.MeanSquaredError(reduction="sum")
+    assert loss.get_config() == {"reduction": "sum"} and losses.get(
+        _config.serialize(loss)
+    ) == loss != losses.get("mse")
+    model = nnc.Sequential([nnc.layers.Dense(1)])
+    with pytest.raises(ValueError, match=r"sum_over_batch_size.*'sum' of MeanSquaredError"):
+        model.compile("sgd", loss)

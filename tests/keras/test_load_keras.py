@@ -165,6 +165,7 @@ def test_not_compiled(keras, tmp_path):
         ({"metrics": ["mean_iou", "hinge"]}, ""),
         ({"loss": lambda y, a: (y - a) ** 2}, "lambda"),
         ({"loss_weights": [2.0]}, "loss_weights"),
+        ({"loss": "sum of squares"}, "sum_over_batch_size"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -172,6 +173,8 @@ def test_left_uncompiled_with_a_warning(given, named, keras, tmp_path):
     if "metrics" in given:
         given = {"metrics": [keras.metrics.IoU(2, [0], name="overlap")]}
         named = "IoU"
+    if given.get("loss") == "sum of squares":
+        given = {"loss": keras.losses.MeanSquaredError(reduction="sum")}
     path = saved(keras, tmp_path, **given)
     with pytest.warns(UserWarning, match=f"not compiled: .*{named}"):
         model = nnc.load_keras(path)
