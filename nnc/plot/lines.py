@@ -84,7 +84,8 @@ def name_lines(axes: Sequence[Axes] | np.ndarray, own: bool) -> None:
                     line.get_label(), (1, line.get_ydata()[-1]), (3, shift), axis.get_yaxis_transform(),
                     "offset points", va="center", fontsize=_NAME_SIZE, color=_text_colour(line.get_color()),
                 )  # fmt: skip
-            axis.set_xlim(right=_named(axis)[0].get_xdata()[-1])
+            if place:
+                axis.set_xlim(right=place[0][0].get_xdata()[-1])
         return
     lines, names = list(named.values()), list(named)
     if own and (len(axes) > 1 or len(names) > _MOST_IN_PANEL):
@@ -116,9 +117,10 @@ def _places(axis: Axes) -> list[tuple[Any, float]] | None:
     """(line, points to move its name up by); None where the names at the ends would not fit."""
     figure: Any = axis.figure
     lines = _named(axis)
-    if figure.get_layout_engine() is None or any(
-        len(str(each.get_label())) > _LONGEST_NAME for each in lines
-    ):
+    if not lines:
+        return []
+    longest = max(len(str(line.get_label())) for line in lines)
+    if figure.get_layout_engine() is None or longest > _LONGEST_NAME:
         return None
     ends = np.array([(line.get_xdata()[-1], line.get_ydata()[-1]) for line in lines], dtype=np.float64)
     if not np.isfinite(ends).all() or len(set(ends[:, 0])) > 1:
