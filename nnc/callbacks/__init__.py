@@ -20,6 +20,7 @@ from nnc.callbacks.csv_logger import CSVLogger
 from nnc.callbacks.functions import LambdaCallback
 from nnc.callbacks.history import History
 from nnc.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from nnc.callbacks.recorder import Recorder
 from nnc.callbacks.stopping import EarlyStopping, TerminateOnNaN
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "LearningRateScheduler",
     "Logs",
     "ModelCheckpoint",
+    "Recorder",
     "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]

@@ -1,4 +1,4 @@
-"""Pictures of training and of what was learned: curves, weights, filters, maps, confusions, digits.
+"""Pictures of training, of what was learned, and of what a model makes of data.
 
 Every function takes a model or plain arrays, draws into the Axes it is given or into a new figure, and
 returns the Axes, so that titles and limits can be changed afterwards. Nothing is shown and no setting of
@@ -14,16 +14,23 @@ from __future__ import annotations
 from nnc.plot.classes import confusion_matrix, digits
 from nnc.plot.curves import compare, history
 from nnc.plot.frames import RIGHT, WRONG, save
-from nnc.plot.learned import feature_maps, filters, singular_values, weights
+from nnc.plot.learned import feature_maps, filters, filters_by_class, singular_values, weights
+from nnc.plot.outputs import calibration, embedding
+from nnc.plot.recorded import filters_over_epochs, histograms
 
 __all__ = [
     "RIGHT",
     "WRONG",
+    "calibration",
     "compare",
     "confusion_matrix",
     "digits",
+    "embedding",
     "feature_maps",
     "filters",
+    "filters_by_class",
+    "filters_over_epochs",
+    "histograms",
     "history",
     "save",
     "singular_values",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -140,6 +141,80 @@ def filters(
     of = f"{n}" if n == len(images) else f"the first {n} of {len(images)}"
     size = " x ".join(map(str, w.shape[:3] if w.ndim == 4 else images.shape[1:]))
     return tiles(images[:n], f"{name}: {of} units, {size} weights each", "weight", ax)
+
+
+def filters_by_class(
+    source: Weights,
+    n: int | None = 10,
+    class_names: Sequence[str] | None = None,
+    shape: tuple[int, int] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """The first layer's units as images, sorted by what they say: a row for each class.
+
+    A unit speaks for the class to whose output it adds most: the largest of its row of W2 W3 ..., the product
+    of the later layers' matrices, which leaves their activations out. In its row the units stand by that
+    number, the largest first.
+
+    Parameters
+    ----------
+    source : Sequential, dict of arrays, list of arrays, or array
+        A model, or its matrices (inputs, outputs), two at least, which follow each other; arrays of one axis
+        are passed over. One output counts as two classes, below and above zero.
+    n : int, optional
+        How many units of a class at most; None: all.
+    class_names : sequence of str, optional
+        Names of the rows; None: the numbers of the outputs.
+    shape : (int, int), optional
+        Height and width of the images; None: the model's input shape, or a square.
+    ax : Axes, optional
+        None: a new figure.
+
+    Returns
+    -------
+    Axes
+        A class that no unit speaks for has an empty row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import plot
+    >>> ax = plot.filters_by_class([np.zeros((9, 4)), np.array([[1, 0], [0, 1], [2, 0], [0, 3]])])
+    >>> [label.get_text() for label in ax.get_yticklabels()], ax.get_title()
+    (['0', '1'], 'W1: 4 of 4 units by the class they speak for')
+    """
+    matrices = matrices_of(source)
+    (name, first), *later = matrices.items()
+    votes = np.eye(first.shape[-1])
+    for other, w in later:
+        if w.ndim != 2 or w.shape[0] != votes.shape[1]:
+            raise ValueError(
+                f"{other} must have {votes.shape[1]} inputs, as many as outputs before: {w.shape}"
+            )
+        votes = votes @ w.astype(np.float64)
+    if not later:
+        raise ValueError(f"source must have a matrix after {name}, which says what its units speak for")
+    if votes.shape[1] == 1:
+        votes = np.concatenate([-votes, votes], axis=1)
+    classes = votes.shape[1]
+    names = [str(k) for k in range(classes)] if class_names is None else [str(each) for each in class_names]
+    if len(names) != classes:
+        raise ValueError(f"class_names must have {classes} names, got {len(names)}")
+    images = units_of(name, first, shape, getattr(source, "input_shape", None))
+    says, strength = votes.argmax(axis=1), votes.max(axis=1)
+    rows = [np.flatnonzero(says == k) for k in range(classes)]
+    rows = [row[np.argsort(-strength[row], kind="stable")][: count(n, len(says))] for row in rows]
+    columns = max(map(len, rows))
+    picture = np.full((classes, columns, *images.shape[1:]), np.nan)
+    for k, row in enumerate(rows):
+        picture[k, : len(row)] = images[row]
+    shown = sum(map(len, rows))
+    title = f"{name}: {shown} of {len(says)} units by the class they speak for"
+    axis = tiles(picture.reshape(-1, *images.shape[1:]), title, "weight", ax, columns)
+    height = (axis.images[0].get_size()[0] - 1) / classes
+    axis.set_yticks(height * (np.arange(classes) + 0.5), names)
+    axis.tick_params(length=0)
+    return axis
 
 
 def feature_maps(

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 DIVERGING = "RdBu_r"  # blue is below zero, white is zero, red is above
 
 
-def tiles(images: np.ndarray, title: str, label: str, ax: Axes | None) -> Axes:
+def tiles(images: np.ndarray, title: str, label: str, ax: Axes | None, columns: int | None = None) -> Axes:
     """Draw `images` (n, height, width) in rows, blue, white and red around zero, with a colour bar."""
     height, width = images.shape[1:]
     gap = (1, 1 + int(np.isnan(images).any())) if height < 10 else (2, 2)  # wider than one within an image
-    mosaic, columns = in_rows(images, gap, math.ceil(math.sqrt(len(images) * height / width)))
+    mosaic, columns = in_rows(images, gap, columns or math.ceil(math.sqrt(len(images) * height / width)))
     side = min(8.0, max(4.0, 0.7 * columns * max(1.0, width / height)))
     (axis,) = axes_of(ax, 1, (side + 0.9, side * mosaic.shape[0] / mosaic.shape[1] + 0.4))
     image = heat_map(axis, mosaic, interpolation="nearest" if mosaic.shape[1] < 300 else "auto")

@@ -35,9 +35,9 @@ def parameters(result: SearchResult, names: list[str] | None = None, ax: Any = N
     Returns
     -------
     ndarray of Axes
-        With a logarithmic axis where the values span two decades, and with the values side by side where they
-        are few, as in a grid. What a parameter of a branch has where the branch was not taken stands as
-        "none".
+        With a logarithmic axis where the largest value is 30 times the smallest or more, and with the values
+        side by side where they are few, as in a grid. Trials of another branch, which have no such parameter,
+        stand at "none".
 
     Examples
     --------

@@ -15,9 +15,9 @@ _ASIDE = 0.15  # how far from the numbers "none" stands, as a part of their rang
 class Scale:
     """Where values stand on an axis.
 
-    Numbers stand where they are, on a logarithmic scale if they span two decades or more, and None beside
-    them. The few numbers of a grid, and values that are no numbers, stand side by side: sorted if they can
-    be, else in the order of their first appearance.
+    Numbers stand where they are, on a logarithmic scale if the largest is 30 times the smallest or more, and
+    None beside them. The few numbers of a grid, and values that are no numbers, stand side by side: sorted if
+    they can be, else in the order of their first appearance.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Scale:
             self.positions = [float(found.index(value)) for value in values]
             return
         self.low, self.high = float(min(numbers)), float(max(numbers))
-        self.log = self.low > 0 and self.high / self.low >= 100
+        self.log = self.low > 0 and self.high / self.low >= 30
         aside = self.low - _ASIDE * ((self.high - self.low) or 1.0)
         if self.log:
             aside = self.low / (self.high / self.low) ** _ASIDE

@@ -460,6 +460,7 @@ def test_every_callback_has_the_base():
         "LambdaCallback",
         "LearningRateScheduler",
         "ModelCheckpoint",
+        "Recorder",
         "ReduceLROnPlateau",
         "TerminateOnNaN",
     }

@@ -7,6 +7,7 @@ import types
 import matplotlib
 import numpy as np
 import pytest
+from plot_helpers import IMAGES_NET, recorder
 
 matplotlib.use("Agg")
 
@@ -420,6 +421,12 @@ PICTURES = {
     "feature_maps": (1, lambda ax: plot.feature_maps(MAPS, SAMPLE, "reshape", ax=ax)),
     "confusion_matrix": (1, lambda ax: plot.confusion_matrix([0, 1, 1], [0, 1, 0], ax=ax)),
     "digits": (1, lambda ax: plot.digits(IMAGES, ax=ax)),
+    "filters_by_class": (1, lambda ax: plot.filters_by_class([W1, W2], ax=ax)),
+    "filters_over_epochs": (1, lambda ax: plot.filters_over_epochs(recorder(), ax=ax)),
+    "histograms": (2, lambda ax: plot.histograms(recorder(), ax=ax)),
+    "gradients": (2, lambda ax: plot.histograms(recorder(), "gradients", ax=ax)),
+    "embedding": (1, lambda ax: plot.embedding(IMAGES_NET, IMAGES, np.arange(13) % 3, ax=ax)),
+    "calibration": (1, lambda ax: plot.calibration([0, 1, 1], [0.1, 0.8, 0.6], ax=ax)),
 }
 
 
