@@ -44,6 +44,8 @@ class Loss(_config.Config):
         s_i l_i. Models are trained with the first.
     axis : int
         Only -1, the last.
+    dtype : {None, "float32"}
+        nnc computes in float32.
 
     Attributes
     ----------
@@ -82,8 +84,14 @@ class Loss(_config.Config):
     added: ClassVar[Mapping[str, object]] = {"reduction": "sum_over_batch_size"}
 
     def __init__(
-        self, *, name: str | None = None, reduction: str | None = "sum_over_batch_size", axis: int = -1
+        self,
+        *,
+        name: str | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        axis: int = -1,
+        dtype: str | None = None,
     ) -> None:
+        _config.choice("dtype", dtype, (None, "float32"))
         self.name = _config.optional_name(name) or self.identifier
         self.reduction = _config.choice("reduction", reduction, (*_REDUCTIONS, None)) or "none"
         _config.choice("axis", axis, (-1,))

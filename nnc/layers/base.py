@@ -34,6 +34,8 @@ _ABSENT: dict[str, tuple[tuple[Any, ...], str]] = {
         "None (penalties are on weights: kernel_regularizer, bias_regularizer)",
     ),
     "dtype": ((None, "float32"), "None or 'float32' (nnc computes in float32)"),
+    "data_format": ((None, "channels_last"), "None or 'channels_last' (move the axis of x)"),
+    "renorm": ((False,), "False (nnc normalizes by the batch's own statistics)"),
     "rms_scaling": ((False,), "False (nnc normalizes by mean and variance)"),
     "synchronized": ((False,), "False (nnc trains in one process)"),
 }
@@ -94,6 +96,11 @@ class Layer(_config.Config):
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        if "call" in vars(cls):
+            raise TypeError(
+                f"{cls.__name__} has a method call, which nnc would not call: layers run in its C core. "
+                "Do it to the data before, or train with gradients and set_weights"
+            )
         cls.auto_name = cls.identifier
 
     def __init__(

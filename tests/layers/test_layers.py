@@ -234,3 +234,11 @@ def test_input_by_the_shape_of_a_batch():
     for given in ((None,), (), (0, 4), (None, None), "ab"):
         with pytest.raises((TypeError, ValueError), match="batch_s"):
             layers.Input(batch_shape=given)
+
+
+def test_a_layer_written_in_python_is_refused():
+    with pytest.raises(TypeError, match="Doubled has a method call"):
+
+        class Doubled(layers.Layer):
+            def call(self, inputs):
+                return 2 * inputs

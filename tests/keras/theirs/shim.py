@@ -166,6 +166,15 @@ def call(layer: nnc.layers.Layer, inputs: Any, training: bool | None = None, mas
     return outputs
 
 
+_build = nnc.layers.Layer.build
+
+
+def build(layer: nnc.layers.Layer, input_shape: Any) -> Any:
+    """Build a layer for the shape of a batch, as Keras does; nnc itself says the shape of a sample."""
+    by_nnc = sys._getframe(1).f_globals["__name__"].partition(".")[0] in ("nnc", "tests")
+    return _build(layer, input_shape if by_nnc else input_shape[1:])
+
+
 def skip_if_backend(backend: str, reason: str) -> Any:
     """The decorator of Keras's conftest: a test is not for that backend, which is never nnc."""
     return lambda test: test
@@ -328,4 +337,5 @@ def install(source: str) -> None:
     sys.meta_path.insert(0, _Finder())
     nnc.optimizers.Optimizer.apply_gradients = apply_gradients  # type: ignore[attr-defined]
     nnc.optimizers.Optimizer._clip_gradients = clip_gradients  # type: ignore[attr-defined]
+    nnc.layers.Layer.build = build  # type: ignore[method-assign]
     nnc.layers.Layer.__call__ = call  # type: ignore[method-assign]
