@@ -73,6 +73,7 @@ GROUPS = [
     ("^skipped: ", "tests for one of Keras's backends"),
     ("KerasTensor|StatelessScope|not 'InputLayer'|_functional|'inputs'|'outputs'", "symbolic tensors"),
     ("[Qq]uanti|GPTQ|AWQ|lora|Int4|Int8", "quantization, LoRA"),
+    ("has a method call", "layers written in Python"),
     ("does not match ['\"]|No warnings of type|DID NOT WARN", "refused or warned of in other words"),
     ("dtype|DTypePolicy|AutocastScope|autocast|mixed_float16", "types other than float32"),
     ("data_format must be|channels_first", "channels first"),

@@ -141,7 +141,7 @@ _RANDOM_IMAGES = tuple(
 
 def call(layer: nnc.layers.Layer, inputs: Any, training: bool | None = None, mask: Any = None) -> np.ndarray:
     """A layer's outputs; in training by a step forward of the compiled core, which moves moving averages."""
-    if mask is not None:
+    if mask is not None or np.ndim(training):
         raise AbsentError("mask")
     if training is None:
         training = isinstance(layer, _RANDOM_IMAGES)
@@ -150,7 +150,7 @@ def call(layer: nnc.layers.Layer, inputs: Any, training: bool | None = None, mas
         return _call(layer, x)
     if not layer.built:
         layer.build(x.shape[1:])
-    rows = layer.rows()
+    rows = [row | ({} if layer.trainable else {"trainable": False}) for row in layer.rows()]
     if not rows or x.shape[1:] != layer.input_shape:
         return _call(layer, x)
     sgd = nnc.optimizers.SGD(0.0).spec()
