@@ -39,6 +39,8 @@ enum nnc_loss_kernel {
     LOSS_margin_hinge,
     LOSS_categorical_hinge,
     LOSS_cosine_similarity,
+    LOSS_categorical_focal_crossentropy,
+    LOSS_categorical_focal_crossentropy_logits,
     N_LOSSES
 };
 
@@ -85,7 +87,8 @@ struct nnc_loss_block {
     const int32_t *ids; /* (m) or NULL */
     const float *weights; /* (m) or NULL */
     float scale;        /* 1 / B: the gradient is of the mean over the batch */
-    float param;        /* huber's delta, the margin */
+    float param;        /* huber's delta, the margin, the focal losses' gamma */
+    float of_0, of_1;   /* factors of the focal losses of targets 0 and 1 */
     float y_scale, y_offset; /* label smoothing: y stands for y y_scale + y_offset */
     double *value;      /* (m) weighted loss of each row */
     float *da;          /* (m, n) gradient of the mean */

@@ -15,6 +15,8 @@ static const char *const names[N_LOSSES] = {
     [LOSS_margin_hinge] = "margin_hinge",
     [LOSS_categorical_hinge] = "categorical_hinge",
     [LOSS_cosine_similarity] = "cosine_similarity",
+    [LOSS_categorical_focal_crossentropy] = "categorical_focal_crossentropy",
+    [LOSS_categorical_focal_crossentropy_logits] = "categorical_focal_crossentropy_logits",
 };
 
 /* The losses that have a second kernel, which works on logits, and the activation that makes logits into outputs; linear
@@ -25,6 +27,8 @@ static const struct {
     {LOSS_binary_crossentropy, LOSS_binary_crossentropy_logits, ACTIVATION_sigmoid},
     {LOSS_categorical_crossentropy, LOSS_categorical_crossentropy_logits, ACTIVATION_softmax},
     {LOSS_poisson, LOSS_poisson_logits, ACTIVATION_linear},
+    {LOSS_binary_focal_crossentropy, LOSS_binary_focal_crossentropy_logits, ACTIVATION_sigmoid},
+    {LOSS_categorical_focal_crossentropy, LOSS_categorical_focal_crossentropy_logits, ACTIVATION_softmax},
 };
 
 enum { N_ON_LOGITS = sizeof on_logits / sizeof *on_logits };
@@ -33,6 +37,8 @@ static const struct nnc_field fields[] = {
     OPTIONAL_FIELD(struct nnc_loss_rule, from_logits, FLAG),
     OPTIONAL_FIELD(struct nnc_loss_rule, label_smoothing, FLOAT),
     OPTIONAL_FIELD(struct nnc_loss_rule, param, FLOAT),
+    OPTIONAL_FIELD(struct nnc_loss_rule, of_0, FLOAT),
+    OPTIONAL_FIELD(struct nnc_loss_rule, of_1, FLOAT),
     OPTIONAL_FIELD(struct nnc_loss_rule, value_factor, DOUBLE),
     OPTIONAL_FIELD(struct nnc_loss_rule, gradient_factor, DOUBLE),
     OPTIONAL_FIELD(struct nnc_loss_rule, by_weight, FLAG),
@@ -45,7 +51,8 @@ static int kernel_of(const struct nnc_loss_rule *loss) {
 }
 
 nnc_status nnc_loss_read(struct nnc_loss_rule *loss, const nnc_spec *spec, char message[NNC_MESSAGE]) {
-    *loss = (struct nnc_loss_rule){.kind = nnc_place_of(spec->name, names, N_LOSSES), .value_factor = 1, .gradient_factor = 1};
+    *loss = (struct nnc_loss_rule){
+        .kind = nnc_place_of(spec->name, names, N_LOSSES), .of_0 = 1, .of_1 = 1, .value_factor = 1, .gradient_factor = 1};
     if (loss->kind < 0) {
         snprintf(message, NNC_MESSAGE, "unknown loss '%.64s'", spec->name);
         return NNC_INVALID;
@@ -85,6 +92,8 @@ struct nnc_loss_block nnc_loss_block_of(const struct nnc_loss_rule *loss, size_t
         .m = m,
         .n = n,
         .param = loss->param,
+        .of_0 = loss->of_0,
+        .of_1 = loss->of_1,
         .y_scale = 1 - loss->label_smoothing,
         .y_offset = loss->label_smoothing * share,
     };

@@ -8,9 +8,10 @@ struct nnc_loss_rule {
     int kind, kernel; /* enum nnc_loss_kernel: the loss as it is named, and the one that serves it */
     bool from_logits;
     float label_smoothing;
-    float param;      /* huber: delta; margin_hinge: margin; categorical_crossentropy: normalizes probabilities */
+    float param; /* huber: delta; margin_hinge: margin; categorical_crossentropy: normalizes probabilities; focal: gamma */
+    float of_0, of_1; /* factors of the focal losses of targets 0 and 1 */
     double value_factor, gradient_factor; /* of a row's loss as it is reported, and as it is made small */
-    bool by_weight;   /* the batch's losses and the penalties are divided by the sum of its weights, not by its rows */
+    bool by_weight; /* the batch's losses and the penalties are divided by the sum of its weights, not by its rows */
 };
 
 nnc_status nnc_loss_read(struct nnc_loss_rule *loss, const nnc_spec *spec, char message[NNC_MESSAGE]);

@@ -154,6 +154,8 @@ typedef struct nnc_sums {
     size_t steps, rows;
     double loss;
     double *metrics;            /* (n_metrics) */
+    float *outputs;             /* (rows, n_outputs) for what the model gave for the rows of this call, in their order, as its
+                                   metrics saw it; or NULL */
 } nnc_sums;
 
 typedef struct nnc_schedule {

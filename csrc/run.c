@@ -245,9 +245,16 @@ static double penalty_factor_of(const struct nnc_plan *plan, const nnc_data *dat
     return plan->loss.by_weight ? 1 / divisor_of(plan, data, m) : 1;
 }
 
-/* Value, gradient and metrics of rows [i0, i1). */
-static void loss_of_rows(struct nnc_plan *plan, const nnc_data *data, const struct nnc_pass *pass, atomic_bool *not_finite,
-                         size_t i0, size_t i1) {
+/* The outputs of rows [i0, i1) to the caller; they are finished. */
+static void copy_outputs(const struct nnc_plan *plan, size_t i0, size_t i1, float *outputs) {
+    const struct nnc_layer *last = nnc_last_layer(plan);
+    for (size_t i = i0; i < i1; i++)
+        memcpy(outputs + i * plan->n_outputs, last->a + i * last->ld, plan->n_outputs * sizeof *outputs);
+}
+
+/* Value, gradient and metrics of rows [i0, i1), and their outputs to `outputs` (m, n_outputs) where that is not NULL. */
+static void loss_of_rows(struct nnc_plan *plan, const nnc_data *data, const struct nnc_pass *pass, float *outputs,
+                         atomic_bool *not_finite, size_t i0, size_t i1) {
     const struct nnc_layer *last = nnc_last_layer(plan);
     const size_t N = plan->n_outputs;
     struct nnc_loss_block block = nnc_loss_block_of(&plan->loss, i1 - i0, N);
@@ -262,7 +269,8 @@ static void loss_of_rows(struct nnc_plan *plan, const nnc_data *data, const stru
     nnc_kernels->loss[plan->loss.kernel](&block);
     for (size_t i = i0; i < i1; i++)
         if (!isfinite(plan->values[i])) atomic_store_explicit(not_finite, true, memory_order_relaxed);
-    if (plan->n_metrics) finish_outputs(plan, i0, i1);
+    if (plan->n_metrics || outputs) finish_outputs(plan, i0, i1);
+    if (outputs) copy_outputs(plan, i0, i1, outputs);
     for (size_t i = i0; i < i1; i++)
         for (size_t k = 0; k < plan->n_metrics; k++)
             plan->metric_values[i * plan->n_metrics + k] =
@@ -272,12 +280,12 @@ static void loss_of_rows(struct nnc_plan *plan, const nnc_data *data, const stru
 }
 
 /* This worker's rows. */
-static void loss_phase(struct nnc_plan *plan, const nnc_data *data, const struct nnc_pass *pass, atomic_bool *not_finite,
-                       struct nnc_worker *worker) {
+static void loss_phase(struct nnc_plan *plan, const nnc_data *data, const struct nnc_pass *pass, float *outputs,
+                       atomic_bool *not_finite, struct nnc_worker *worker) {
     size_t i0, i1;
     nnc_share(worker, pass->m, &i0, &i1);
     for (size_t i, end = i0; nnc_next_rows(worker, &i, &end, i1, plan->n_outputs);)
-        loss_of_rows(plan, data, pass, not_finite, i, end);
+        loss_of_rows(plan, data, pass, outputs, not_finite, i, end);
 }
 
 /* Sum of the rows' losses. */
@@ -285,6 +293,11 @@ static double batch_loss(const struct nnc_plan *plan, size_t m) {
     double sum = 0;
     for (size_t i = 0; i < m; i++) sum += plan->values[i];
     return sum * plan->loss.value_factor;
+}
+
+/* Where the outputs of row `row` of a call go, or NULL. */
+static float *outputs_at(const struct nnc_plan *plan, const nnc_sums *sums, size_t row) {
+    return sums->outputs ? sums->outputs + row * plan->n_outputs : NULL;
 }
 
 static void add_metrics(const struct nnc_plan *plan, size_t m, double *metrics) {
@@ -351,7 +364,7 @@ static void train_body(void *arg, struct nnc_worker *worker) {
         const struct batch batch = {t->data, s->order, first, true, &t->bad};
         nnc_team_may_stop(worker, true);
         if (!forward_pass(plan, &batch, &pass, worker)) break;
-        loss_phase(plan, t->data, &pass, &t->not_finite, worker);
+        loss_phase(plan, t->data, &pass, outputs_at(plan, t->sums, first - s->start), &t->not_finite, worker);
         if (worker->id == 0) {
             plan->update.hyper = nnc_hyper_of(&plan->update.optimizer, s->learning_rates[step], s->step + step);
             decide_to_keep(t, began, worker);
@@ -420,7 +433,7 @@ nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedu
 struct inference {
     struct nnc_plan *plan;
     const nnc_data *data;
-    size_t done, stop; /* rows */
+    size_t start, done, stop; /* rows */
     nnc_sums *sums; /* evaluate */
     float *outputs; /* forward */
     bool leave; /* another team is to go on */
@@ -439,7 +452,7 @@ static void evaluate_body(void *arg, struct nnc_worker *worker) {
         const struct nnc_pass pass = inference_pass(t->plan, t->data, first, least(t->plan->capacity, t->stop - first));
         const struct batch batch = {t->data, NULL, first, true, &t->bad};
         if (!forward_pass(t->plan, &batch, &pass, worker)) break;
-        loss_phase(t->plan, t->data, &pass, &t->not_finite, worker);
+        loss_phase(t->plan, t->data, &pass, outputs_at(t->plan, t->sums, first - t->start), &t->not_finite, worker);
         nnc_team_barrier(worker);
         if (nnc_team_has_stopped(worker)) break;
         if (worker->id == 0) {
@@ -469,7 +482,7 @@ nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start,
     for (size_t k = 0; k < plan->n_metrics; k++) sums->metrics[k] = 0;
     if (!plan->has_loss || start > stop || stop > data->n) return NNC_INVALID;
     prepare(plan, false);
-    struct inference t = {.plan = plan, .data = data, .done = start, .stop = stop, .sums = sums};
+    struct inference t = {.plan = plan, .data = data, .start = start, .done = start, .stop = stop, .sums = sums};
     return infer(&t, evaluate_body);
 }
 
@@ -507,12 +520,10 @@ nnc_status nnc_plan_train_epochs(nnc_plan *plan, const nnc_data *data, nnc_epoch
 
 /* This worker's rows of the outputs to the caller. */
 static void deliver(struct nnc_plan *plan, size_t m, float *outputs, struct nnc_worker *worker) {
-    const struct nnc_layer *last = nnc_last_layer(plan);
     size_t i0, i1;
     nnc_share(worker, m, &i0, &i1);
     finish_outputs(plan, i0, i1);
-    for (size_t i = i0; i < i1; i++)
-        memcpy(outputs + i * plan->n_outputs, last->a + i * last->ld, plan->n_outputs * sizeof *outputs);
+    copy_outputs(plan, i0, i1, outputs);
 }
 
 static void forward_body(void *arg, struct nnc_worker *worker) {
@@ -558,7 +569,7 @@ static void gradients_body(void *arg, struct nnc_worker *worker) {
     struct nnc_plan *plan = t->plan;
     const struct batch batch = {t->data, NULL, 0, true, &t->bad};
     if (forward_pass(plan, &batch, &t->pass, worker)) {
-        loss_phase(plan, t->data, &t->pass, &t->not_finite, worker);
+        loss_phase(plan, t->data, &t->pass, NULL, &t->not_finite, worker);
         if (worker->id == 0) plan->update.penalty_factor = penalty_factor_of(plan, t->data, t->pass.m);
         nnc_team_barrier(worker);
         if (backward_pass(plan, &t->pass, worker) && worker->id == 0)

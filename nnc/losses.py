@@ -497,6 +497,111 @@ class CosineSimilarity(Loss):
     whole_rows = True
 
 
+class MeanAbsolutePercentageError(Loss):
+    """l = 100 mean_j |a_j - y_j| / max(|y_j|, 1e-7).
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> losses.MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 5.0]])
+    37.5
+    """
+
+    aliases = ("mape",)
+    rule = "mean_absolute_percentage_error"
+
+
+class BinaryFocalCrossentropy(_Crossentropy):
+    """l = mean_j w_j q_j^gamma c_j, c the binary cross-entropy and q_j = y_j (1 - p_j) + (1 - y_j) p_j.
+
+    Outputs that are right already count little.
+
+    Parameters
+    ----------
+    apply_class_balancing : bool
+        Whether w_j is alpha where y_j is 1 and 1 - alpha where it is 0, in place of 1.
+    alpha : float
+        In [0, 1].
+    gamma : float
+        At least 0; 0 is the cross-entropy itself.
+    from_logits, label_smoothing
+        As in `BinaryCrossentropy`.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> round(losses.BinaryFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]), 6)
+    0.173287
+
+    References
+    ----------
+    Lin et al., "Focal loss for dense object detection", 2017. Keras: BinaryFocalCrossentropy.
+    """
+
+    rule = "binary_focal_crossentropy"
+    target_range = (0.0, 1.0)
+
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(from_logits, label_smoothing, **options)
+        self.apply_class_balancing = _config.boolean("apply_class_balancing", apply_class_balancing)
+        self.alpha = _config.number("alpha", alpha, "[0, 1]")
+        self.gamma = self.param = _config.number("gamma", gamma, "[0, inf)")
+
+    def spec(self) -> dict[str, Any]:
+        of_0, of_1 = (1.0 - self.alpha, self.alpha) if self.apply_class_balancing else (1.0, 1.0)
+        return super().spec() | {"of_0": of_0, "of_1": of_1}
+
+
+class CategoricalFocalCrossentropy(_Crossentropy):
+    """l = -alpha sum_j y_j (1 - p_j)^gamma log p_j, p = a / sum a, or softmax(a) of logits; y are rows.
+
+    Parameters
+    ----------
+    alpha : float
+        In [0, 1], the same for all classes.
+    gamma : float
+        At least 0; 0 is the cross-entropy, times alpha.
+    from_logits, label_smoothing
+        As in `CategoricalCrossentropy`.
+
+    Examples
+    --------
+    >>> from nnc import losses
+    >>> round(losses.CategoricalFocalCrossentropy()([[0, 1]], [[0.5, 0.5]]), 6)
+    0.043322
+
+    References
+    ----------
+    Lin et al., "Focal loss for dense object detection", 2017. Keras: CategoricalFocalCrossentropy.
+    """
+
+    rule = "categorical_focal_crossentropy"
+    whole_rows = True
+
+    def __init__(
+        self,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(from_logits, label_smoothing, **options)
+        self.alpha = _config.number("alpha", alpha, "[0, 1]")
+        self.gamma = self.param = _config.number("gamma", gamma, "[0, inf)")
+
+    def spec(self) -> dict[str, Any]:
+        return super().spec() | {"of_1": self.alpha}
+
+
 class FunctionLoss(Loss):
     """A loss written in Python: f(y_true, y_pred) -> (value, gradient).
 

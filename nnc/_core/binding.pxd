@@ -53,6 +53,7 @@ cdef extern from "nnc.h" nogil:
         size_t steps, rows
         double loss
         double *metrics
+        float *outputs
     ctypedef struct nnc_schedule:
         const int64_t *order
         size_t start, stop, batch_size

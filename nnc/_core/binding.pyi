@@ -58,6 +58,7 @@ class Plan:
         budget: float,
         sums: NDArray[np.float64] | None = None,
         seconds: NDArray[np.float64] | None = None,
+        outputs: Floats | None = None,
     ) -> tuple[int, int, float, NDArray[np.float64]]: ...
     def train_epochs(
         self,
@@ -74,7 +75,13 @@ class Plan:
     ) -> tuple[int, int, NDArray[np.float64], ValueError | None]: ...
     def release(self) -> None: ...
     def evaluate(
-        self, x: NDArray[Any], y: NDArray[Any], sample_weight: Floats | None, start: int, stop: int
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: Floats | None,
+        start: int,
+        stop: int,
+        outputs: Floats | None = None,
     ) -> tuple[int, float, NDArray[np.float64]]: ...
     def penalty(self) -> float: ...
     def forward(self, x: NDArray[Any]) -> Floats: ...

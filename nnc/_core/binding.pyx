@@ -253,8 +253,18 @@ cdef class Plan:
                 raise ValueError(f"order[{i}] is {order[i]}, x has {n} rows")
         return 0
 
+    cdef float *_room_for(self, outputs, size_t n) except? NULL:
+        """Where a call writes the outputs of n rows; NULL where they are not wanted."""
+        cdef float[:, ::1] room
+        if outputs is None:
+            return NULL
+        room = outputs
+        if <size_t>room.shape[0] < n or room.shape[1] != self.n_outputs:
+            raise ValueError(f"outputs must have the shape ({n}, {self.n_outputs}) or more rows, got {outputs.shape}")
+        return &room[0, 0] if room.shape[0] else NULL
+
     def train(self, x, y, sample_weight, order, size_t start, learning_rates, size_t batch_size, uint64_t epoch,
-              uint64_t step, double budget, sums=None, seconds=None):
+              uint64_t step, double budget, sums=None, seconds=None, outputs=None):
         """Train for up to len(learning_rates) steps; gives (n_steps, rows, loss_sum, metric_sums).
 
         sums: float64 (1 + metrics), loss_sum and metric_sums of steps before, to which those of this call are added.
@@ -264,6 +274,8 @@ cdef class Plan:
 
         seconds: float64 (n_layers + 1, 2), to which the time of each layer's way forward and back is added, and
         in the last row that of gathering the batch and of all the rest.
+
+        outputs: float32 (rows of all steps or more, n_outputs), which gets what the model gave for each row.
         """
         cdef double[:, ::1] c_seconds
         cdef double[::1] c_sums
@@ -299,6 +311,8 @@ cdef class Plan:
                 c_sums = sums
                 total.loss, self._metric_sums[:] = c_sums[0], c_sums[1:]
             total.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
+            total.outputs = self._room_for(
+                outputs, min(rates.shape[0] * batch_size, schedule.stop - min(start, schedule.stop)))
             _poll_from_here()
             with nogil:
                 status = nnc_plan_train(self._plan, &rows.data, &schedule, &total)
@@ -357,14 +371,18 @@ cdef class Plan:
         """Forget the arrays of the last `train`, which it keeps so that slices of an epoch check them once."""
         self._checked_rows = self._checked_order = None
 
-    def evaluate(self, x, y, sample_weight, size_t start, size_t stop):
-        """Loss and metrics of rows start to stop in inference mode; gives (rows, loss_sum, metric_sums)."""
+    def evaluate(self, x, y, sample_weight, size_t start, size_t stop, outputs=None):
+        """Loss and metrics of rows start to stop in inference mode; gives (rows, loss_sum, metric_sums).
+
+        outputs: float32 (stop - start, n_outputs), which gets what the model gives for each row.
+        """
         cdef _Rows rows
         cdef nnc_sums sums
         cdef nnc_status status
         with self._lock:
             rows = self._training_rows(x, y, sample_weight)
             sums.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
+            sums.outputs = self._room_for(outputs, stop - start if start <= stop else 0)
             _poll_from_here()
             with nogil:
                 status = nnc_plan_evaluate(self._plan, &rows.data, start, stop, &sums)

@@ -39,9 +39,17 @@ class Plan(Protocol):
         step: int,
         budget: float,
         sums: np.ndarray | None = None,
+        *,
+        outputs: np.ndarray | None = None,
     ) -> tuple[int, int, float, np.ndarray]: ...
     def evaluate(
-        self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, start: int, stop: int
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None,
+        start: int,
+        stop: int,
+        outputs: np.ndarray | None = None,
     ) -> tuple[int, float, np.ndarray]: ...
     def gradients(
         self,

@@ -303,6 +303,55 @@ def cosine_similarity(spec, y, a):
     return -cosine[:, 0], -(v - np.where(size > CLIP, cosine * u, 0.0)) / np.maximum(size, CLIP)
 
 
+def mean_absolute_percentage_error(spec, y, a):
+    e, share = a - y, 100.0 / np.maximum(np.abs(y), CLIP)
+    return np.mean(share * np.abs(e), axis=1), share * np.sign(e) / e.shape[1]
+
+
+def power(q, gamma):
+    """q^gamma for q from 0 to 1; 0 counts as 1e-30, so that 0^0 is 1 and a slope at 0 is finite."""
+    return np.maximum(q, 1e-30) ** gamma
+
+
+def binary_focal_crossentropy(spec, y, a):
+    """Lin et al. 2017: w q^gamma c with the cross-entropy c, q = y (1 - p) + (1 - y) p, and w "of_1" or "of_0"."""
+    gamma, n = spec["param"], a.shape[1]
+    y = y * (1.0 - spec["label_smoothing"]) + 0.5 * spec["label_smoothing"]
+    of_0, of_1 = spec.get("of_0", 1.0), spec.get("of_1", 1.0)
+    w = of_0 + (of_1 - of_0) * y
+    if spec["from_logits"]:
+        p, rest = sigmoid(a), sigmoid(-a)
+        c, dc, dp = np.logaddexp(0.0, a) - y * a, p - y, p * rest
+    else:
+        p, rest, clipped = a, 1.0 - a, np.clip(a, CLIP, 1.0 - CLIP)
+        c = -(y * np.log(clipped) + (1.0 - y) * np.log(1.0 - clipped))
+        dc, dp = np.where(clipped == a, (clipped - y) / (clipped * (1.0 - clipped)), 0.0), 1.0
+    q, dq = y * rest + (1.0 - y) * p, (1.0 - 2.0 * y) * dp
+    values = w * power(q, gamma) * c
+    return np.mean(values, axis=1), w * (power(q, gamma) * dc + gamma * power(q, gamma - 1.0) * dq * c) / n
+
+
+def categorical_focal_crossentropy(spec, y, a):
+    """-w sum_j y_j (1 - p_j)^gamma log p_j; of probabilities, which are divided by the sum of their row."""
+    gamma, w = spec["param"], spec.get("of_1", 1.0)
+    y = y * (1.0 - spec["label_smoothing"]) + spec["label_smoothing"] / a.shape[1]
+    if spec["from_logits"]:
+        q, log_p = softmax(a), log_softmax(a)
+        p, inside = q, True
+    else:
+        total = a.sum(axis=1, keepdims=True)
+        q = a / total
+        p = np.clip(q, CLIP, 1.0 - CLIP)
+        log_p, inside = np.log(p), p == q
+    value = -w * np.sum(y * power(1.0 - p, gamma) * np.where(y == 0, 0.0, log_p), axis=1)
+    # p dp, where nothing is divided by a p of 0
+    slope = gamma * power(1.0 - p, gamma - 1.0) * p * np.where(y == 0, 0.0, log_p)
+    pdp = np.where(inside, w * y * (slope - power(1.0 - p, gamma)), 0.0)
+    if spec["from_logits"]:
+        return value, pdp - q * np.sum(pdp, axis=1, keepdims=True)
+    return value, (pdp / p - np.sum(pdp * q / p, axis=1, keepdims=True)) / total
+
+
 # name: function of (spec, y, a) giving each row's loss l (B,) and its gradient dl/da (B, N)
 LOSSES = {
     "mean_squared_error": mean_squared_error,
@@ -320,6 +369,9 @@ LOSSES = {
     "mean_squared_logarithmic_error": mean_squared_logarithmic_error,
     "categorical_hinge": categorical_hinge,
     "cosine_similarity": cosine_similarity,
+    "mean_absolute_percentage_error": mean_absolute_percentage_error,
+    "binary_focal_crossentropy": binary_focal_crossentropy,
+    "categorical_focal_crossentropy": categorical_focal_crossentropy,
 }
 
 
@@ -360,7 +412,7 @@ def loss(
     ----------
     spec : dict
         "name" (of ``LOSSES``), "from_logits" (bool), "label_smoothing" (0 to 1), "param" (Huber's delta, the
-        margin). Optional: "value_factor" and "gradient_factor", by which L and dL/da are multiplied;
+        margin, gamma). Optional: "of_0" and "of_1" (the focal losses' factors); "value_factor" and "gradient_factor", by which L and dL/da are multiplied;
         "by_weight" (bool), with which the sum is divided as `divisor` says.
     y : array_like of int, shape (B,), or of float, shape (B, N)
         Class ids, or one row of targets for each row of outputs.

@@ -261,6 +261,7 @@ class Plan:
         step: int,
         budget: float,
         sums: Array | None = None,
+        outputs: NDArray | None = None,
     ) -> tuple[int, int, float, Array]:
         """Train on batch after batch: gather its rows, forward, loss, backward, update.
 
@@ -285,6 +286,8 @@ class Plan:
         sums : ndarray of float64, shape (1 + n_metrics,), optional
             loss_sum and metric_sums of steps before, to which those of this call are added one by one: the
             sums of an epoch do not depend on the calls that it is cut into.
+        outputs : ndarray of shape (rows of k steps or more, n_outputs), optional
+            Gets what the model gave for each row in its step, in the order of their use.
 
         Returns
         -------
@@ -319,12 +322,14 @@ class Plan:
                 break
             weights = None if sample_weight is None else sample_weight[rows]
             noise = (self.seed, epoch, step + i)
-            value, outputs, gradients, tape = self._loss_and_gradients(x[rows], y[rows], weights, noise)
+            value, a, gradients, tape = self._loss_and_gradients(x[rows], y[rows], weights, noise)
             if not math.isfinite(value):
                 return n_steps, n_rows, math.nan, metric_sums
             self._update(gradients, tape, learning_rate, step + i)
+            if outputs is not None:
+                outputs[n_rows : n_rows + len(rows)] = a
             n_steps, n_rows, loss_sum = n_steps + 1, n_rows + len(rows), loss_sum + value * len(rows)
-            metric_sums += self._metric_sums(y[rows], outputs)
+            metric_sums += self._metric_sums(y[rows], a)
             if time.perf_counter() - began >= budget:
                 break
         return n_steps, n_rows, loss_sum, metric_sums
@@ -334,9 +339,18 @@ class Plan:
 
     @np.errstate(all="ignore")
     def evaluate(
-        self, x: NDArray, y: NDArray, sample_weight: NDArray | None, start: int, stop: int
+        self,
+        x: NDArray,
+        y: NDArray,
+        sample_weight: NDArray | None,
+        start: int,
+        stop: int,
+        outputs: NDArray | None = None,
     ) -> tuple[int, float, Array]:
-        """Return how many rows are in start:stop, the sums of their losses (no penalties) and metrics."""
+        """Return how many rows are in start:stop, the sums of their losses (no penalties) and metrics.
+
+        outputs (stop - start, n_outputs) gets what the model gives for them.
+        """
         self._check_rows(x, y, sample_weight)
         if not 0 <= start <= stop <= len(x):
             raise ValueError(f"start {start}, stop {stop}: use 0 <= start <= stop <= {len(x)}, the rows of x")
@@ -346,6 +360,8 @@ class Plan:
             weights = None if sample_weight is None else sample_weight[rows]
             loss_sum += loss(self._loss, y[rows], values[self._head], weights)[0] * len(values[-1])
             metric_sums += self._metric_sums(y[rows], values[-1])
+            if outputs is not None:
+                outputs[rows.start - start : rows.stop - start] = values[-1]
         return stop - start, loss_sum, metric_sums
 
     @np.errstate(all="ignore")

@@ -127,7 +127,7 @@ def test_registries_hold_what_the_modules_offer():
         "constraint": 4,
         "initializer": 14,
         "layer": 29,
-        "loss": 16,
+        "loss": 19,
         "metric": 7,
         "optimizer": 8,
         "regularizer": 3,

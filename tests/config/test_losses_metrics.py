@@ -76,6 +76,24 @@ VALUES = [
         ],
     ),
     (losses.CosineSimilarity(), ROWS, [-0.5 / math.sqrt(0.375), -0.125 / math.sqrt(0.40625)]),
+    (
+        losses.MeanAbsolutePercentageError(),
+        ROWS,
+        [100 * (0.5 / 1e-7 + 0.5) / 3, 100 * (0.875 + 0.875 / 1e-7) / 3],
+    ),
+    (
+        losses.BinaryFocalCrossentropy(),
+        ROWS,
+        [
+            (2 * 0.25**2 * math.log(4 / 3) + 0.5**2 * math.log(2)) / 3,
+            (0.875**2 * math.log(8) + 0.5**2 * math.log(2) - 0.375**2 * math.log(0.625)) / 3,
+        ],
+    ),
+    (
+        losses.CategoricalFocalCrossentropy(),
+        ROWS,
+        [0.25 * 0.5**2 * math.log(2), 0.25 * 0.875**2 * math.log(8)],
+    ),
 ]
 
 
@@ -111,7 +129,8 @@ def test_cross_entropy_of_the_textbook_exercise():
 
 def test_spec_has_the_four_keys():
     for cls in losses.registry.values():
-        assert cls().spec().keys() == {"name", "from_logits", "label_smoothing", "param"}
+        factors = {"of_0", "of_1"} if "focal" in cls.rule else set()
+        assert cls().spec().keys() - factors == {"name", "from_logits", "label_smoothing", "param"}
         assert cls().spec()["name"] == cls.rule
     assert losses.Huber(2).spec()["param"] == 2.0
     assert losses.MarginHinge(5).spec() == {
@@ -134,10 +153,11 @@ def test_targets():
 def test_whole_rows_and_ranges():
     """What compares one distribution with one class says so, and it is a matter of the formula."""
     whole = {"categorical_crossentropy", "margin_hinge", "categorical_accuracy", "top_k_categorical_accuracy"}
-    whole |= {"categorical_hinge", "cosine_similarity"}
+    whole |= {"categorical_hinge", "cosine_similarity", "categorical_focal_crossentropy"}
     for cls in (*losses.registry.values(), *metrics.registry.values()):
         assert cls.whole_rows == (cls.rule in whole)
     ranges = {cls.rule: cls.target_range for cls in losses.registry.values()}
+    assert ranges.pop("binary_focal_crossentropy") == (0.0, 1.0)
     assert ranges.pop("binary_crossentropy") == ranges.pop("kl_divergence") == (0.0, 1.0)
     assert set(ranges.values()) == {(-np.inf, np.inf)}
     with pytest.raises(ValueError, match=r"has the value 1.5 in row 1; targets must be between 0 and 1"):

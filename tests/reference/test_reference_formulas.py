@@ -160,6 +160,46 @@ WORKED_LOSSES = [
     (loss_spec("categorical_hinge"), [1], [[0.5, 3.0, 0.0]], 0.0, [[0.0, 0.0, 0.0]]),
     # cos = 4 / 5; gradient -(y - 4/5 a / 5) / 5 = (12 / 125, -9 / 125)
     (loss_spec("cosine_similarity"), [[0.0, 2.0]], [[3.0, 4.0]], -0.8, [[0.096, -0.072]]),
+    # 100 / 2 and 300 / 4; gradient 100 sign / |y| / N
+    (
+        loss_spec("mean_absolute_percentage_error"),
+        [[2.0, -4.0]],
+        [[3.0, -1.0]],
+        62.5,
+        [[25.0, 12.5]],
+    ),
+    # q = 1/2 and 3/4: (1/4 ln 2 + 9/16 ln 4) / 2; gradient q^2 (p - y) / (p (1 - p)) + 2 q (1 - 2 y) c, / N
+    (
+        loss_spec("binary_focal_crossentropy", param=2.0),
+        [[1.0, 0.0]],
+        [[0.5, 0.75]],
+        LN2 * 11 / 16,
+        [[-0.25 - LN2 / 2, 9 / 8 + LN2 * 3 / 2]],
+    ),
+    # the same as logits, with factors 2 of targets 0 and 3 of targets 1: times p (1 - p) = 1/4 and 3/16
+    (
+        loss_spec("binary_focal_crossentropy", True, param=2.0) | {"of_0": 2.0, "of_1": 3.0},
+        [[1.0, 0.0]],
+        [[0.0, LN3]],
+        LN2 * (3 / 8 + 9 / 8),
+        [[(-0.25 - LN2 / 2) * 3 / 4, (9 / 8 + LN2 * 3 / 2) * 3 / 8]],
+    ),
+    # 3/4 of 2 as a share of the row 2: (1/4)^2 ln 4/3; dp = -(1/4)^2 / (3/4) + 2/4 ln 3/4; da = (dp - 3/4 dp) / 2, -3/4 dp / 2
+    (
+        loss_spec("categorical_focal_crossentropy", param=2.0),
+        [1],
+        [[0.5, 1.5]],
+        (2 * LN2 - LN3) / 16,
+        [[(1 / 12 + LN2 - LN3 / 2) * 3 / 8, -(1 / 12 + LN2 - LN3 / 2) / 8]],
+    ),
+    # p = 3/4 with the factor 16
+    (
+        loss_spec("categorical_focal_crossentropy", True, param=2.0) | {"of_1": 16.0},
+        [1],
+        [[0.0, LN3]],
+        2 * LN2 - LN3,
+        [[(1 / 12 + LN2 - LN3 / 2) * 3, -(1 / 12 + LN2 - LN3 / 2) * 3]],
+    ),
     # rows (1 + 4) / 2 and 4 / 2; gradient e / B
     (loss_spec("euclidean"), Y, A, 2.25, [[0.5, 1.0], [0.0, -1.0]]),
     # true 0: 1 - 2 + 1.5 = 0.5, and -1 is no slack; true 2: 1 - 1 + 1 = 1, and exactly 0 has no gradient
@@ -204,6 +244,8 @@ def test_loss_gradient(name, from_logits, targets, smoothing):
     y = rng.integers(0, 4, 5) if targets == "ids" else rng.uniform(0.0, 1.0, (5, 4))
     if name == "poisson":
         a = np.abs(a) + 0.1
+    if name == "mean_absolute_percentage_error":  # slopes of 1e9 at targets of 0 leave differences no digits
+        y = rng.uniform(0.5, 1.0, (5, 4))
     weights = rng.uniform(0.0, 2.0, 5) if targets == "weighted" else None
     spec = loss_spec(name, from_logits, smoothing, param=0.4)
     expected = numerical_gradient(lambda: reference.loss(spec, y, a, weights)[0], a)
