@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from nnc._config import did_you_mean, integer, number, refusal
-from nnc.callbacks.base import Callback, Logs
+from nnc.callbacks.base import Callback, Logs, Model
+from nnc.metrics import Metric
 
 
 class Monitor(Callback):
@@ -19,9 +21,14 @@ class Monitor(Callback):
         if not isinstance(mode, str) or mode not in ("auto", "min", "max"):
             raise refusal("mode", "'auto', 'min' or 'max'", mode)
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(number("min_delta", min_delta))
-        # "auto" in Keras asks the metric; of ours the accuracies are the ones to be large.
-        self.sign = -1.0 if mode == "max" or (mode == "auto" and "acc" in monitor) else 1.0
+        self.sign = -1.0 if mode == "max" or (mode == "auto" and is_to_be_large(monitor, ())) else 1.0
         self.best: float | None = None
+
+    def set_model(self, model: Model) -> None:
+        """Tell the callback its model, whose metrics say what is good."""
+        super().set_model(model)
+        if self.mode == "auto":
+            self.sign = -1.0 if is_to_be_large(self.monitor, model.metrics) else 1.0
 
     def value(self, logs: Logs | None) -> float | None:
         """The watched number, or None behind an epoch without validation.
@@ -48,6 +55,16 @@ class Monitor(Callback):
         if best is None or math.isnan(best):
             return not math.isnan(value)
         return self.sign * value < self.sign * best - min_delta
+
+
+def is_to_be_large(name: str, watched: Iterable[Metric]) -> bool:
+    """Whether the number `name` of the logs is good where it is large: as its metric says, which is one of
+    `watched`, or nnc's of that name; "acc" in a name means so, too.
+    """
+    name = name.removeprefix("val_")
+    own = next((metric for metric in watched if metric.name == name), None) or Metric.in_lower_case(name)
+    direction = getattr(own, "direction", None)
+    return direction == "up" or (direction is None and "acc" in name)
 
 
 def verbosity(verbose: object) -> int:

@@ -11,19 +11,24 @@ from nnc import losses, metrics, optimizers
 from nnc.errors import warn
 from nnc.losses import Loss
 from nnc.metrics import Metric
+from nnc.models.watched import Watched
 from nnc.optimizers import Optimizer
 
 
 class Compiled:
     """How a model is trained; all of it absent before `compile`, and never changed.
 
-    metrics: names and Metric objects, since "accuracy" depends on the outputs.
+    metrics, weighted: names and Metric objects, since "accuracy" depends on the outputs.
     """
 
     def __init__(
-        self, optimizer: Optimizer | None = None, loss: Loss | None = None, metrics: Sequence[Any] = ()
+        self,
+        optimizer: Optimizer | None = None,
+        loss: Loss | None = None,
+        metrics: Sequence[Any] = (),
+        weighted: Sequence[Any] = (),
     ) -> None:
-        self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
+        self.optimizer, self.loss, self.metrics, self.weighted = optimizer, loss, metrics, weighted
 
     @classmethod
     def of(
@@ -31,11 +36,9 @@ class Compiled:
         optimizer: str | Optimizer | Mapping[str, Any],
         loss: str | Loss | Callable[..., Any] | Mapping[str, Any] | None,
         metrics: Any,
+        weighted: Any = None,
     ) -> Compiled:
         """The arguments of `compile`, looked up."""
-        names = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
-        if len(names) == 1 and isinstance(names[0], (list, tuple)):  # Keras's form for models of one output
-            names = list(names[0])
         if isinstance(loss, (list, tuple)):
             if len(loss) != 1:
                 raise ValueError(f"loss must be one loss, or a list of one, got {loss!r}")
@@ -44,7 +47,7 @@ class Compiled:
         given = None if loss is None else losses.get(loss)
         if given is not None:
             given.check_trainable()
-        return cls(found, given, names)
+        return cls(found, given, _listed(metrics), _listed(weighted))
 
     @cached_property
     def loss_spec(self) -> dict[str, Any] | None:
@@ -74,18 +77,31 @@ class Compiled:
                 "end with a softmax or sigmoid, or give the loss from_logits=True"
             )
 
-    def metrics_for(self, shape: tuple[int, ...]) -> list[Metric]:
+    def metrics_for(self, shape: tuple[int, ...]) -> Watched:
         """The metrics of a model whose outputs have `shape`, if they and the loss fit it."""
         if self.loss is None:
-            return []
-        found = [metrics.get(name, loss=self.loss, n_outputs=math.prod(shape)) for name in self.metrics]
-        names = ["loss", *(metric.name for metric in found)]
+            return Watched(shape=shape)
+        n_outputs = math.prod(shape)
+        plain, weighted = (
+            [metrics.get(name, loss=self.loss, n_outputs=n_outputs) for name in names]
+            for names in (self.metrics, self.weighted)
+        )
+        found = Watched(plain, weighted, shape, raw=self.loss_spec is None)
+        names = found.names
         if len(set(names)) < len(names):
-            raise ValueError(f"metrics must have names that differ, got {names[1:]}")
-        compared: list[Loss | Metric] = [self.loss, *found]
+            raise ValueError(f"metrics must have names that differ, got {names[1:]}: give name=...")
+        compared: list[Loss | Metric] = [self.loss, *found.all]
         for each in compared:
             if each.whole_rows and len(shape) > 1:
-                raise ValueError(
-                    f"{each.rule} needs outputs of one axis, got {shape}: end with a Flatten layer"
-                )
+                what = each.rule if isinstance(each, Loss) else each.name
+                raise ValueError(f"{what} needs outputs of one axis, got {shape}: end with a Flatten layer")
+        for metric in found.all:
+            metric.check(shape)
         return found
+
+
+def _listed(metrics: Any) -> list[Any]:
+    names = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
+    if len(names) == 1 and isinstance(names[0], (list, tuple)):  # Keras's form for models of one output
+        names = list(names[0])
+    return names

@@ -23,6 +23,7 @@ from nnc.models.compiled import Compiled
 from nnc.models.function_loss import FunctionLossSteps
 from nnc.models.inputs import Arrays
 from nnc.models.stack import Stack
+from nnc.models.watched import Means, Watched
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -67,25 +68,6 @@ class Steps(NamedTuple):
     learning_rates: np.ndarray
 
 
-class Means:
-    """The means over the rows so far of the loss and the metrics."""
-
-    def __init__(self, names: list[str]) -> None:
-        self.names, self.rows, self.sums = names, 0, np.zeros(len(names))
-
-    def add(self, rows: int, loss_sum: float, metric_sums: np.ndarray) -> None:
-        """More rows, with their own sums."""
-        self.go_on(rows, self.sums[0] + loss_sum, self.sums[1:] + metric_sums)
-
-    def go_on(self, rows: int, loss_sum: float, metric_sums: np.ndarray) -> None:
-        """More rows, with the sums over all."""
-        self.rows += rows
-        self.sums[0], self.sums[1:] = loss_sum, metric_sums
-
-    def logs(self) -> dict[str, float]:
-        return dict(zip(self.names, (self.sums / max(self.rows, 1)).tolist(), strict=True))
-
-
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -128,7 +110,7 @@ class Engine:
         self._plan: Plan | None = None
         self._values: list[list[np.ndarray]] = []  # weights of the first layers, while there is no plan
         self._slots: list[list[np.ndarray]] | None = None  # the optimizer's memory, while there is no plan
-        self._metrics: list[Metric] | None = None  # found by their names once the outputs are known
+        self._metrics: Watched | None = None  # found by their names once the outputs are known
         self._unchecked = False  # compiled before it was built
         self._slice_rows: int | None = None  # a function of the layers, once they are built
 
@@ -178,9 +160,14 @@ class Engine:
     @property
     def metrics(self) -> list[Metric]:
         """The metrics beside the loss; none before the model is compiled and built."""
+        return self.watched.all
+
+    @property
+    def watched(self) -> Watched:
+        """The same, with what computes them."""
         if self._metrics is None:
             if not self.stack.built:
-                return []
+                return Watched()
             self._metrics = self.compiled.metrics_for(self.stack.shapes()[1])
             if self._unchecked:
                 self.compiled.check_outputs(self.stack.rows())
@@ -190,7 +177,12 @@ class Engine:
     @property
     def metrics_names(self) -> list[str]:
         """The keys of the logs: "loss" and the metrics."""
-        return ["loss", *(metric.name for metric in self.metrics)]
+        return self.watched.names
+
+    @_locked
+    def means(self) -> Means:
+        """New means of the loss and the metrics; to be closed."""
+        return Means(self.watched)
 
     # ----------------------------------------------------------------------------------------------- contents
 
@@ -310,7 +302,7 @@ class Engine:
             self.stack.rows(),
             max(batch_size, _ROOM),
             loss=spec,
-            metrics=[metric.spec() for metric in self.metrics] if spec else [],
+            metrics=[metric.spec() for metric in self.watched.in_core] if spec else [],
             optimizer=optimizer.spec() if optimizer is not None else None,
         )
         _write(made, weights)
@@ -351,7 +343,7 @@ class Engine:
             return plan
         loss = self.compiled.for_evaluation()
         metric, shape = self.backend.load().metric, self.stack.shapes()[1]
-        return FunctionLossSteps(plan, loss, self.metrics, metric, shape)
+        return FunctionLossSteps(plan, loss, self.watched.in_core, metric, shape)
 
     # ---------------------------------------------------------------------------------------------- computing
 
@@ -366,24 +358,26 @@ class Engine:
         epoch: int,
         budget: float,
         sums: np.ndarray | None = None,
+        outputs: np.ndarray | None = None,
     ) -> Steps:
         """At most `n_steps` steps from place `start` of `order`, as many as fit in `budget` seconds.
 
-        `sums` are those of the epoch so far: the loss's and the metrics'.
+        `sums` are those of the epoch so far: the loss's and the metrics'. `outputs` gets those of every row.
         """
         optimizer, _ = self.compiled.for_training()
         plan, step = self.plan_for(batch_size), optimizer.iterations
         rates = optimizer.learning_rates(step, n_steps, epoch)
         done, rows, loss_sum, metric_sums = self._steps(plan).train(
-            *arrays, order, start, rates, batch_size, epoch, step, budget, sums
+            *arrays, order, start, rates, batch_size, epoch, step, budget, sums, outputs=outputs
         )
         optimizer.iterations = step + done
         return Steps(done, rows, loss_sum, metric_sums, rates)
 
     @property
     def trains_epochs(self) -> bool:
-        """Whether `train_epochs` is there: with a loss of the core's, and a backend that can."""
-        return self.compiled.loss_spec is not None and hasattr(self.backend.load().Plan, "train_epochs")
+        """Whether `train_epochs` is there: with a loss and metrics of the core's, and a backend that can."""
+        alone = self.compiled.loss_spec is not None and not self.watched.fed
+        return alone and hasattr(self.backend.load().Plan, "train_epochs")
 
     @_locked
     def train_epochs(
@@ -434,23 +428,31 @@ class Engine:
 
         `watch` is called with each hook for single batches, which then have `batch_size` rows, or a part.
         """
-        means, batch = Means(self.metrics_names), 0
-        for arrays in parts:
-            for start, stop in cut(len(arrays.x), batch_size) if watch else self.slices(len(arrays.x)):
-                if watch is not None:
-                    watch("on_test_batch_begin", batch, {})
-                with self.stack.lock:
-                    means.add(*self._steps(self.plan_for(1)).evaluate(*arrays, start, stop))
-                tick(stop - start)
-                if watch is not None:
-                    logs = means.logs()
-                    watch("on_test_batch_end", batch, logs | {"loss": logs["loss"] + self._penalty()})
-                batch += 1
-        if means.rows == 0:
-            raise ValueError("there is nothing to evaluate: no batches came")
-        self.release()
-        means.sums[0] += self._penalty() * means.rows
-        return means.logs()
+        means, batch = self.means(), 0
+        cuts = batch_size is not None and (watch is not None or means.watched.by_batch)
+        try:
+            for arrays in parts:
+                n = len(arrays.x)
+                for start, stop in cut(n, batch_size) if cuts or watch else self.slices(n):
+                    if watch is not None:
+                        watch("on_test_batch_begin", batch, {})
+                    outputs = means.room(stop - start, self.backend.dtype)
+                    with self.stack.lock:
+                        steps = self._steps(self.plan_for(1))
+                        means.add(*steps.evaluate(*arrays, start, stop, outputs))
+                    means.feed(arrays, slice(start, stop), outputs, None)
+                    tick(stop - start)
+                    if watch is not None:
+                        logs = means.logs()
+                        watch("on_test_batch_end", batch, logs | {"loss": logs["loss"] + self._penalty()})
+                    batch += 1
+            if means.rows == 0:
+                raise ValueError("there is nothing to evaluate: no batches came")
+            self.release()
+            means.sums[0] += self._penalty() * means.rows
+            return means.logs()
+        finally:
+            means.close()
 
     @_locked
     def _penalty(self) -> float:

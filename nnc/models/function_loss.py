@@ -43,32 +43,44 @@ class FunctionLossSteps:
         step: int,
         budget: float,
         sums: np.ndarray | None = None,
+        *,
+        outputs: np.ndarray | None = None,
     ) -> tuple[int, int, float, np.ndarray]:
         """One step, or none if the plan was asked to stop."""
         before = np.zeros(1 + len(self.metrics)) if sums is None else sums
         rows = slice(start, start + batch_size) if order is None else order[start : start + batch_size]
         xs, ys = x[rows], y[rows]
         weights = None if sample_weight is None else sample_weight[rows]
-        outputs = self.plan.step_forward(xs, epoch, step)
-        if outputs is None:
+        a = self.plan.step_forward(xs, epoch, step)
+        if a is None:
             return 0, 0, float(before[0]), before[1:].copy()
-        value, gradient = self.loss.value_and_gradient(ys, outputs, weights)
+        value, gradient = self.loss.value_and_gradient(ys, a, weights)
+        if outputs is not None:
+            outputs[: len(xs)] = a
         value += self.plan.penalty()
         if not math.isfinite(value):
             return 0, 0, math.nan, before[1:].copy()
         if not self.plan.step_backward(gradient, float(learning_rates[0]), step):
             return 0, 0, float(before[0]), before[1:].copy()
         loss_sum = before[0] + value * len(xs)
-        return 1, len(xs), loss_sum, before[1:] + self._metric_sums(ys, outputs)
+        return 1, len(xs), loss_sum, before[1:] + self._metric_sums(ys, a)
 
     def evaluate(
-        self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, start: int, stop: int
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None,
+        start: int,
+        stop: int,
+        outputs: np.ndarray | None = None,
     ) -> tuple[int, float, np.ndarray]:
         """(rows, loss sum, metric sums) of rows start to stop."""
-        outputs = self.plan.forward(x[start:stop])
+        a = self.plan.forward(x[start:stop])
+        if outputs is not None:
+            outputs[...] = a
         weights = None if sample_weight is None else sample_weight[start:stop]
-        value, _ = self.loss.value_and_gradient(y[start:stop], outputs, weights)
-        return stop - start, value * (stop - start), self._metric_sums(y[start:stop], outputs)
+        value, _ = self.loss.value_and_gradient(y[start:stop], a, weights)
+        return stop - start, value * (stop - start), self._metric_sums(y[start:stop], a)
 
     def gradients(
         self,

@@ -20,7 +20,7 @@ from nnc.callbacks import History
 from nnc.callbacks.base import Model
 from nnc.callbacks.run import CallbackList
 from nnc.errors import DivergenceError, warn
-from nnc.models.engine import Engine, Means
+from nnc.models.engine import Engine
 from nnc.models.inputs import Arrays
 from nnc.models.interrupts import Interrupts
 from nnc.models.state import Position
@@ -108,14 +108,13 @@ class Fit:
         self.orders = random.Streams(engine.seed, random.Purpose.SHUFFLE)
         self.watched = callbacks.per_batch or callbacks.has("on_steps")
         self.seconds = math.inf  # that the last epoch's steps took
-        self.batch, self.means, self.within = 0, Means(engine.metrics_names), False
+        self.batch, self.means, self.within = 0, engine.means(), False
 
     def position(self) -> Position | None:
         """Where the run stands within an epoch; None between two."""
         if not self.within:
             return None
-        sums = dict(zip(self.means.names, self.means.sums.tolist(), strict=True))
-        return Position(self.batch, self.data.n_steps, self.means.rows, sums)
+        return Position(self.batch, self.data.n_steps, self.means.rows, self.means.numbers())
 
     def run(
         self, initial_epoch: int, epochs: int, before: History | None = None, resumed: bool = False
@@ -148,6 +147,7 @@ class Fit:
                 self.interrupts.hold()
                 state.kept = {} if self.model.stop_training else callbacks.state()
                 state.last_position = self.position()
+                self.means.close()
                 state.running = None
                 self.engine.release()
                 callbacks("on_train_end", {})
@@ -180,6 +180,7 @@ class Fit:
                 warn(f"x gave no batches in epoch {epoch + 1}: training ends")
                 return 0
         logs = self.means.logs()
+        self.means.close()
         if self.validation is not None and self.validation.falls_on(epoch):
             self.callbacks("on_test_begin", {})
             watch = self.callbacks.watching("test")
@@ -194,13 +195,13 @@ class Fit:
         optimizer, _ = self.engine.compiled.for_training()
         rate = optimizer.learning_rate
         self.callbacks("on_epoch_begin", epoch, {})
-        self.epoch, self.batch, self.means, self.within = epoch, 0, Means(self.engine.metrics_names), True
+        self.means.close()
+        self.epoch, self.batch, self.means, self.within = epoch, 0, self.engine.means(), True
         if position is not None:  # this epoch has begun before: what callbacks set then holds
             optimizer.learning_rate = rate
             self.callbacks.restore(self.state.kept)
             self.batch = position.batch
-            sums = [position.sums.get(name, math.nan) for name in self.means.names]
-            self.means.go_on(position.rows, sums[0], np.array(sums[1:]))
+            self.means.set_numbers(position.rows, position.sums)
 
     def _end(self, epoch: int, logs: dict[str, float]) -> None:
         self.state.epoch, self.within = epoch + 1, False
@@ -238,12 +239,18 @@ class Fit:
             n_steps = 1
         self.interrupts.hold(stops=True)
         try:
-            n_steps, sums = min(n_steps, _MOST_STEPS), self.means.sums
-            done = self.engine.train(arrays, order, start, n_steps, batch_size, self.epoch, BUDGET, sums)
+            n_steps, sums = min(self.means.steps(n_steps, batch_size), _MOST_STEPS), self.means.sums
+            outputs = self.means.room(n_steps * batch_size, self.engine.backend.dtype)
+            done = self.engine.train(
+                arrays, order, start, n_steps, batch_size, self.epoch, BUDGET, sums, outputs
+            )
         finally:
             self.interrupts.release()
         self.batch += done.steps
         self.means.go_on(done.rows, done.loss_sum, done.metric_sums)
+        if outputs is not None:
+            place = slice(start, start + done.rows)
+            self.means.feed(arrays, place if order is None else order[place], outputs, batch_size)
         if math.isnan(done.loss_sum):
             if not callbacks.has("on_divergence"):
                 where = f"epoch {self.epoch + 1}, batch {self.batch + 1}"

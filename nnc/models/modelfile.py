@@ -46,6 +46,7 @@ _SUM = "sum of "
 _NAMED = 5  # odd names in a message
 _OPTIONAL: dict[str, Any] = {"precision": PRECISIONS[0]}  # keys that a file may lack, and what that means
 _COMPILE_KEYS = frozenset(("optimizer", "loss", "metrics"))
+_WEIGHTED = "weighted_metrics"  # of 'compile', where there are such
 
 _TO_KERAS = (
     "for Keras build the same layers there and give them get_weights() (nnc.load_keras reads its files)"
@@ -186,14 +187,29 @@ def _compiled_config(compiled: Compiled) -> dict[str, Any] | None:
     if compiled.optimizer is None or compiled.loss is None:
         return None
     try:
-        return {
-            "optimizer": serialize(compiled.optimizer),
-            "loss": serialize(compiled.loss),
-            "metrics": [m if isinstance(m, str) else serialize(metrics.get(m)) for m in compiled.metrics],
-        }
+        config: dict[str, Any] = {"loss": serialize(compiled.loss)}
+        config["optimizer"] = serialize(compiled.optimizer)
     except ValueError as error:
         warn(f"the model is saved as one that is not compiled: {error}")
         return None
+    config |= {"metrics": _metrics_config(compiled.metrics)}
+    if compiled.weighted:
+        config |= {_WEIGHTED: _metrics_config(compiled.weighted)}
+    return config
+
+
+def _metrics_config(given: Sequence[Any]) -> list[Any]:
+    """The metrics that a file can hold."""
+    found: list[Any] = []
+    for each in given:
+        metric = each if isinstance(each, str) else metrics.get(each)
+        if isinstance(metric, str):
+            found.append(metric)
+        elif metric.is_nncs:
+            found.append(serialize(metric))
+        else:
+            warn(f"the model is saved without the metric {metric.name!r}: files hold no code")
+    return found
 
 
 def _numeric_logs(history: History | None) -> dict[str, np.ndarray]:
@@ -393,17 +409,21 @@ def _compiled(config: Mapping[str, Any]) -> Compiled:
         return Compiled()
     if (
         not isinstance(compiled, dict)
-        or compiled.keys() != _COMPILE_KEYS
+        or compiled.keys() - {_WEIGHTED} != _COMPILE_KEYS
         or not isinstance(compiled["metrics"], list)
+        or not isinstance(compiled.get(_WEIGHTED, []), list)
     ):
         raise FormatError(f"'compile' must have {', '.join(sorted(_COMPILE_KEYS))}, got {shown(compiled)}")
     optimizer = deserialize(compiled["optimizer"], optimizers.registry)
     loss = deserialize(compiled["loss"], losses.registry)
-    names = [m if isinstance(m, str) else deserialize(m, metrics.registry) for m in compiled["metrics"]]
+    names, weighted = (
+        [m if isinstance(m, str) else deserialize(m, metrics.registry) for m in compiled.get(key, [])]
+        for key in ("metrics", _WEIGHTED)
+    )
     optimizer.iterations = config["iterations"]
     if config["slots"] is not None and config["slots"] != optimizer.slot_names():
         raise FormatError(f"'slots' must be {optimizer.slot_names()}, got {shown(config['slots'])}")
-    return Compiled(optimizer, loss, names)
+    return Compiled(optimizer, loss, names, weighted)
 
 
 def _expected(

@@ -52,7 +52,8 @@ def _described(stack: Stack, compiled: Compiled, engine: Engine | EngineState) -
     optimizer, loss = compiled.for_training()
     plain: dict[str, Any] = {"input_shape is": stack.input_shape, "number of layers is": len(stack.layers)}
     plain |= {"backend is": engine.backend.name}
-    plain |= {"metrics are": [metric.name for metric in compiled.metrics_for(stack.shapes()[1])]}
+    watched = compiled.metrics_for(stack.shapes()[1])
+    plain |= {"metrics are": [m.name for m in watched.all if m.is_nncs]}  # a file has no others
     described: dict[str, tuple[Any, str]] = {name: (value, shown(value)) for name, value in plain.items()}
     for i, layer in enumerate(stack.layers):
         described[f"layer {i} is"] = serialize(layer), shown(layer)

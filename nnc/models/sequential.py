@@ -36,7 +36,7 @@ from nnc.models.batches import (
     rows_of_a_batch,
 )
 from nnc.models.compiled import Compiled
-from nnc.models.engine import Engine, Means, cut
+from nnc.models.engine import Engine, cut
 from nnc.models.inputs import Arrays, split
 from nnc.models.interrupts import Interrupts
 from nnc.models.loops import Fit, Rows, Source, Stream, TrainingState, Validation, divergence
@@ -385,7 +385,7 @@ class Sequential:
         loss: str | losses.Loss | Callable[..., Any] | Mapping[str, Any] | None = None,
         loss_weights: None = None,
         metrics: Any = None,
-        weighted_metrics: None = None,
+        weighted_metrics: Any = None,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
         jit_compile: bool | str = "auto",
@@ -402,10 +402,13 @@ class Sequential:
             A name ("sgd", "adam", "adamw", "rmsprop") or an object of `nnc.optimizers`.
         loss : str, Loss or callable
             A name, an object of `nnc.losses`, or a function f(y_true, y_pred) -> (value, gradient).
-        metrics : list of str or Metric, optional
-            Such as ["accuracy"]; they do not see sample weights.
-        loss_weights, weighted_metrics : None
-            nnc has neither.
+        metrics : list of str, Metric or callable, optional
+            Such as ["accuracy"], objects of `nnc.metrics`, functions f(y_true, y_pred), or objects of a class
+            of one's own (`nnc.metrics.Metric`); they do not see sample weights.
+        weighted_metrics : list, optional
+            The same, which do: weights of rows and of classes.
+        loss_weights : None
+            nnc has none: a model has one loss.
         run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
             Taken for the sake of scripts written for Keras; nnc has nothing to choose here.
         backend : {"compiled", "reference"}
@@ -431,11 +434,11 @@ class Sequential:
         >>> model.metrics_names
         ['loss', 'accuracy']
         """
-        if loss_weights is not None or weighted_metrics is not None:
-            raise ValueError("nnc has no loss_weights and no weighted_metrics; use sample_weight in fit")
+        if loss_weights is not None:
+            raise ValueError(f"loss_weights must be None: a model has one loss, got {loss_weights!r}")
         row = BACKENDS[choice("backend", backend, BACKENDS)]
         precision = choice("precision", precision, PRECISIONS)
-        self._engine.compile(Compiled.of(optimizer, loss, metrics), row, precision)
+        self._engine.compile(Compiled.of(optimizer, loss, metrics, weighted_metrics), row, precision)
 
     @property
     def optimizer(self) -> optimizers.Optimizer | None:
@@ -461,6 +464,12 @@ class Sequential:
     def metrics(self) -> list[Metric]:
         """The metrics beside the loss; none before the model is compiled and built."""
         return self._engine.metrics
+
+    @property
+    def metrics_by_weight(self) -> tuple[list[Metric], list[Metric]]:
+        """The metrics that do not see weights, and those that do."""
+        watched, plain = self._engine.watched, len(self._engine.compiled.metrics)
+        return watched.all[:plain], watched.all[plain:]
 
     @property
     def metrics_names(self) -> list[str]:
@@ -671,17 +680,23 @@ class Sequential:
         """
         self._engine.compiled.for_training()
         arrays = prepare.rows_of(self._engine, x, y, sample_weight, class_weight)
-        means = Means(self.metrics_names)
-        done = None
-        while done is None or not (done.steps or math.isnan(done.loss_sum)):
-            with Interrupts() as interrupts:
-                interrupts.hold(stops=True)
-                done = self._engine.train(arrays, None, 0, 1, len(arrays.x), epoch=0, budget=0.0)
-        if math.isnan(done.loss_sum):
-            raise divergence("train_on_batch", done.learning_rates[0], arrays.x, slice(None))
-        self._engine.release()
-        means.add(done.rows, done.loss_sum, done.metric_sums)
-        return _result(means.logs(), return_dict)
+        means, done = self._engine.means(), None
+        try:
+            outputs = means.room(len(arrays.x), self._engine.backend.dtype)
+            while done is None or not (done.steps or math.isnan(done.loss_sum)):
+                with Interrupts() as interrupts:
+                    interrupts.hold(stops=True)
+                    done = self._engine.train(
+                        arrays, None, 0, 1, len(arrays.x), epoch=0, budget=0.0, outputs=outputs
+                    )
+            if math.isnan(done.loss_sum):
+                raise divergence("train_on_batch", done.learning_rates[0], arrays.x, slice(None))
+            self._engine.release()
+            means.add(done.rows, done.loss_sum, done.metric_sums)
+            means.feed(arrays, slice(None), outputs, None)
+            return _result(means.logs(), return_dict)
+        finally:
+            means.close()
 
     # --------------------------------------------------------------------------------- evaluation, prediction
 
@@ -990,7 +1005,7 @@ class Sequential:
         stack, engine, training = self._stack, self._engine.state(), self._training
         if stack.built:  # metrics as they were found: "accuracy" depends on the outputs
             compiled = engine.compiled
-            engine.compiled = Compiled(compiled.optimizer, compiled.loss, self.metrics)
+            engine.compiled = Compiled(compiled.optimizer, compiled.loss, *self.metrics_by_weight)
         stopped = self.stop_training and training.epoch > 0
         return ModelState(
             stack, engine, training.epoch, training.callbacks(), self.history, stopped, training.position()

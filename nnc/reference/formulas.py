@@ -314,7 +314,7 @@ def power(q, gamma):
 
 
 def binary_focal_crossentropy(spec, y, a):
-    """Lin et al. 2017: w q^gamma c with the cross-entropy c, q = y (1 - p) + (1 - y) p, and w "of_1" or "of_0"."""
+    """Lin et al. 2017: w q^gamma c, c the cross-entropy, q = y (1 - p) + (1 - y) p, w "of_1" or "of_0"."""
     gamma, n = spec["param"], a.shape[1]
     y = y * (1.0 - spec["label_smoothing"]) + 0.5 * spec["label_smoothing"]
     of_0, of_1 = spec.get("of_0", 1.0), spec.get("of_1", 1.0)
@@ -325,7 +325,8 @@ def binary_focal_crossentropy(spec, y, a):
     else:
         p, rest, clipped = a, 1.0 - a, np.clip(a, CLIP, 1.0 - CLIP)
         c = -(y * np.log(clipped) + (1.0 - y) * np.log(1.0 - clipped))
-        dc, dp = np.where(clipped == a, (clipped - y) / (clipped * (1.0 - clipped)), 0.0), 1.0
+        dc = np.where(clipped == a, (clipped - y) / (clipped * (1.0 - clipped)), 0.0)
+        dp = np.ones_like(a)
     q, dq = y * rest + (1.0 - y) * p, (1.0 - 2.0 * y) * dp
     values = w * power(q, gamma) * c
     return np.mean(values, axis=1), w * (power(q, gamma) * dc + gamma * power(q, gamma - 1.0) * dq * c) / n
@@ -412,8 +413,9 @@ def loss(
     ----------
     spec : dict
         "name" (of ``LOSSES``), "from_logits" (bool), "label_smoothing" (0 to 1), "param" (Huber's delta, the
-        margin, gamma). Optional: "of_0" and "of_1" (the focal losses' factors); "value_factor" and "gradient_factor", by which L and dL/da are multiplied;
-        "by_weight" (bool), with which the sum is divided as `divisor` says.
+        margin, gamma). Optional: "of_0" and "of_1", the focal losses' factors; "value_factor" and
+        "gradient_factor", by which L and dL/da are multiplied; "by_weight" (bool), with which the sum is
+        divided as `divisor` says.
     y : array_like of int, shape (B,), or of float, shape (B, N)
         Class ids, or one row of targets for each row of outputs.
     a : array_like, shape (B, N)

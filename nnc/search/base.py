@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from nnc import _config, random
 from nnc._config import refusal
 from nnc._machine import threads
+from nnc.callbacks.monitor import is_to_be_large
 from nnc.callbacks.progress import resolve
 from nnc.models.interrupts import Interrupts
 from nnc.models.modelfile import NUMERICS
@@ -71,7 +72,7 @@ class Search:
             raise refusal("metric", "a key of the logs such as 'val_loss'", metric, TypeError)
         self.metric = metric or ("score" if self.estimates else "val_loss")
         _config.choice("direction", direction, ("auto", "min", "max"))
-        large = self.estimates or "acc" in self.metric
+        large = self.estimates or is_to_be_large(self.metric, ())
         self.direction = direction if direction != "auto" else "max" if large else "min"
         self.score = _config.choice("score", score, ("last", "best"))
         self.validation_split, self.folds = validation_split, folds

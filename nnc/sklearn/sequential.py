@@ -237,7 +237,14 @@ def _redrawn(model: Sequential, seed: int) -> Sequential:
     if model.input_shape is not None:
         new.build(model.input_shape)
     if model.loss is not None and model.optimizer is not None:
-        new.compile(copy.deepcopy(model.optimizer), model.loss, metrics=model.metrics, backend=model.backend)
+        metrics, weighted = copy.deepcopy(model.metrics_by_weight)
+        new.compile(
+            copy.deepcopy(model.optimizer),
+            model.loss,
+            metrics=metrics,
+            weighted_metrics=weighted,
+            backend=model.backend,
+        )
     return new
 
 

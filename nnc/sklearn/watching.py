@@ -11,6 +11,7 @@ import numpy as np
 from nnc.callbacks import Callback
 from nnc.callbacks.run import CallbackList
 from nnc.layers import Layer
+from nnc.metrics import Metric
 from nnc.optimizers import Optimizer
 from nnc.sklearn.stochastic import Trainer
 
@@ -32,6 +33,10 @@ class ModelView:
     @property
     def optimizer(self) -> Optimizer:
         return self.trainer.optimizer
+
+    @property
+    def metrics(self) -> list[Metric]:
+        return []
 
     def get_weights(self) -> list[np.ndarray]:
         return self.trainer.plan.get_parameters()

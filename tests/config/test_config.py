@@ -36,6 +36,10 @@ CLASSES = [cls for family in FAMILIES for cls in family.registry.values()]
 
 # What the classes that cannot be had without arguments are given here.
 REQUIRED = {
+    metrics.PrecisionAtRecall: (0.5,),
+    metrics.RecallAtPrecision: (0.5,),
+    metrics.SensitivityAtSpecificity: (0.5,),
+    metrics.SpecificityAtSensitivity: (0.5,),
     activations.Activation: ("elu",),
     layers.InputLayer: ((28, 28),),
     layers.Dense: (3,),
@@ -128,7 +132,7 @@ def test_registries_hold_what_the_modules_offer():
         "initializer": 14,
         "layer": 29,
         "loss": 19,
-        "metric": 7,
+        "metric": 34,
         "optimizer": 8,
         "regularizer": 3,
         "schedule": 5,

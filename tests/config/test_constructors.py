@@ -80,6 +80,10 @@ NEEDED = {
     "trial": object(),
     "parameters": {"units": [1, 2]},
     "name": "relu",
+    "recall": 0.5,
+    "precision": 0.5,
+    "sensitivity": 0.5,
+    "specificity": 0.5,
 }
 
 VARIOUS = [

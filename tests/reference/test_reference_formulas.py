@@ -184,7 +184,7 @@ WORKED_LOSSES = [
         LN2 * (3 / 8 + 9 / 8),
         [[(-0.25 - LN2 / 2) * 3 / 4, (9 / 8 + LN2 * 3 / 2) * 3 / 8]],
     ),
-    # 3/4 of 2 as a share of the row 2: (1/4)^2 ln 4/3; dp = -(1/4)^2 / (3/4) + 2/4 ln 3/4; da = (dp - 3/4 dp) / 2, -3/4 dp / 2
+    # p = 3/4 of the row 2: (1/4)^2 ln 4/3; dp = -1/12 + ln(3/4) / 2; da = (0 - 3/4 dp) / 2, (dp - 3/4 dp) / 2
     (
         loss_spec("categorical_focal_crossentropy", param=2.0),
         [1],

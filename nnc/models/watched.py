@@ -1,0 +1,148 @@
+"""The metrics of a model: which the core computes, which Python is fed for, and the logs of both."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnc._arrays import targets
+from nnc.errors import warn
+from nnc.metrics import Metric
+
+if TYPE_CHECKING:
+    from nnc.models.inputs import Arrays
+
+_MOST_KEPT = 2**20  # numbers of outputs that are kept for the metrics of one slice
+
+
+class Watched:
+    """The metrics of a model whose outputs have `shape`, in the order of its logs.
+
+    Attributes
+    ----------
+    all : list of Metric
+        First `plain` ones, then those that see weights.
+    in_core : list of Metric
+        Those that the core computes.
+    fed : list of (Metric, bool)
+        Those that are given the outputs, and whether the weights, too.
+    names : list of str
+        "loss", then theirs.
+    raw : bool
+        Whether targets are still the caller's, as for a loss that is a Python function.
+    """
+
+    def __init__(
+        self,
+        plain: Sequence[Metric] = (),
+        weighted: Sequence[Metric] = (),
+        shape: tuple[int, ...] = (),
+        raw: bool = False,
+    ) -> None:
+        self.all, self.shape, self.raw = [*plain, *weighted], shape, raw
+        self.in_core = [metric for metric in plain if metric.in_core]
+        self.fed = [(metric, False) for metric in plain if not metric.in_core]
+        self.fed += [(metric, True) for metric in weighted]
+        self.names = ["loss", *(metric.name for metric in self.all)]
+        self.core_names = ["loss", *(metric.name for metric in self.in_core)]
+        self.by_batch = any(metric.by_batch for metric, _ in self.fed)
+        self._taken = False
+
+    def take(self) -> list[tuple[Metric, bool]]:
+        """Those to be fed, set back: what `compile` was given, or copies while these are in use."""
+        if not self.fed:
+            return []
+        found = copy.deepcopy(self.fed) if self._taken else self.fed
+        self._taken = True
+        for metric, _ in found:
+            metric.reset_state()
+        return found
+
+    def give_back(self, fed: list[tuple[Metric, bool]]) -> None:
+        """`take`'s are not in use any more."""
+        if fed is self.fed:
+            self._taken = False
+
+
+class Means:
+    """The loss and the metrics over the rows so far: means over the rows, and what is fed.
+
+    Sums are of the loss and of the core's metrics.
+    """
+
+    def __init__(self, watched: Watched) -> None:
+        self.watched, self.rows, self.sums = watched, 0, np.zeros(len(watched.core_names))
+        self.fed = watched.take()
+
+    def add(self, rows: int, loss_sum: float, metric_sums: np.ndarray) -> None:
+        """More rows, with their own sums."""
+        self.go_on(rows, self.sums[0] + loss_sum, self.sums[1:] + metric_sums)
+
+    def go_on(self, rows: int, loss_sum: float, metric_sums: np.ndarray) -> None:
+        """More rows, with the sums over all."""
+        self.rows += rows
+        self.sums[0], self.sums[1:] = loss_sum, metric_sums
+
+    def steps(self, n_steps: int, batch_size: int) -> int:
+        """How many of `n_steps` steps are taken at once: outputs of all are kept where metrics are fed."""
+        if not self.fed:
+            return n_steps
+        return min(n_steps, max(1, _MOST_KEPT // (batch_size * max(1, int(np.prod(self.watched.shape))))))
+
+    def room(self, rows: int, dtype: np.dtype) -> np.ndarray | None:
+        """Where outputs are kept for the metrics that are fed; None without such."""
+        return np.empty((rows, int(np.prod(self.watched.shape))), dtype) if self.fed else None
+
+    def feed(
+        self, arrays: Arrays, rows: slice | np.ndarray, outputs: np.ndarray | None, batch_size: int | None
+    ) -> None:
+        """The outputs of these rows, batch after batch."""
+        if outputs is None or not self.fed:
+            return
+        y, weights = arrays.y[rows], arrays.sample_weight
+        if self.watched.raw:
+            y = targets(y, "y", "any", self.watched.shape)
+        weights = None if weights is None else weights[rows]
+        size = batch_size or max(len(y), 1)
+        for start in range(0, len(y), size):
+            part = slice(start, start + size)
+            for metric, weighted in self.fed:
+                w = weights[part] if weighted and weights is not None else None
+                metric.feed(y[part], outputs[: len(y)][part], w, self.watched.shape)
+
+    def logs(self) -> dict[str, float]:
+        means = dict(zip(self.watched.core_names, (self.sums / max(self.rows, 1)).tolist(), strict=True))
+        if not self.fed:
+            return means
+        means |= {metric.name: metric.value() for metric, _ in self.fed}
+        return {name: means[name] for name in self.watched.names}
+
+    def close(self) -> None:
+        """The metrics' objects are free for others."""
+        self.watched.give_back(self.fed)
+
+    # ------------------------------------------------------- a run that is broken off within an epoch
+
+    def numbers(self) -> dict[str, float]:
+        """The sums so far by name, those of a metric that is fed by name and place."""
+        found = dict(zip(self.watched.core_names, self.sums.tolist(), strict=True))
+        for metric, _ in self.fed:
+            found |= {f"{metric.name}[{i}]": number for i, number in enumerate(metric.get_state())}
+        return found
+
+    def set_numbers(self, rows: int, numbers: Mapping[str, float]) -> None:
+        """Go on from what `numbers` gave."""
+        sums = [numbers.get(name, np.nan) for name in self.watched.core_names]
+        self.go_on(rows, sums[0], np.array(sums[1:]))
+        for metric, _ in self.fed:
+            own: list[Any] = []
+            while f"{metric.name}[{len(own)}]" in numbers:
+                own.append(numbers[f"{metric.name}[{len(own)}]"])
+            if not metric.set_state(own) and rows:
+                warn(
+                    f"the file has no sums of metric {metric.name!r}, which keeps none in variables: in this "
+                    "epoch its value is that of the batches from here on"
+                )

@@ -1,0 +1,282 @@
+"""Metrics that are fed batch by batch, nnc's own and those of users: in fit, evaluate, files, resumed runs."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import threading
+
+import numpy as np
+import pytest
+
+import nnc
+from nnc import callbacks, layers, metrics
+
+RNG = np.random.default_rng(7)
+X = RNG.normal(size=(75, 4)).astype(np.float32)
+Y = (X.sum(axis=1, keepdims=True) > 0).astype(np.float32)
+
+
+class Seen(metrics.Metric):
+    """The rows of each batch, and the mean of the outputs."""
+
+    def __init__(self, name="seen"):
+        super().__init__(name=name)
+        self.total = self.add_variable(shape=())
+        self.rows = self.add_variable(shape=(), name="rows")
+        self.sizes, self.resets = [], 0
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        assert y_true.shape == y_pred.shape
+        self.sizes.append(len(y_pred))
+        self.total.assign_add(y_pred.sum(dtype=np.float64))
+        self.rows.assign_add(y_pred.size)
+
+    def result(self):
+        return self.total / self.rows
+
+    def reset_state(self):
+        super().reset_state()
+        self.sizes, self.resets = [], self.resets + 1
+
+
+def share(y_true, y_pred):
+    return np.abs(y_true - y_pred) < 0.5
+
+
+def build(*watched, dropout=0.0, backend="compiled", optimizer="adam", loss="binary_crossentropy", **options):
+    model = nnc.Sequential(
+        [nnc.Input((4,)), layers.Dense(5, "relu"), layers.Dropout(dropout), layers.Dense(1, "sigmoid")],
+        seed=3,
+    )
+    model.compile(optimizer, loss, metrics=list(watched), backend=backend, **options)
+    return model
+
+
+@pytest.mark.parametrize("backend", ["compiled", "reference"])
+def test_training_is_the_same_and_outputs_are_those_of_the_steps(backend):
+    """The weights' bits do not depend on what is watched; RMSE is the root of the core's own mean."""
+    plain, watched = (
+        build("mse", backend=backend, dropout=0.3),
+        build("mse", metrics.RootMeanSquaredError(), Seen(), share, "auc", backend=backend, dropout=0.3),
+    )
+    first = plain.fit(X, Y, epochs=3, batch_size=7, verbose=0).history
+    second = watched.fit(X, Y, epochs=3, batch_size=7, verbose=0).history
+    for a, b in zip(plain.get_weights(), watched.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert first["loss"] == second["loss"] and first["mse"] == second["mse"]
+    np.testing.assert_allclose(np.sqrt(second["mse"]), second["root_mean_squared_error"], rtol=1e-6)
+
+
+def test_batches_are_those_of_training_and_evaluation():
+    model = build(Seen())
+    seen = model.metrics[0]
+    model.fit(X, Y, epochs=2, batch_size=20, verbose=0)
+    assert seen.sizes == [20, 20, 20, 15]
+    model.evaluate(X, Y, batch_size=50, verbose=0)
+    assert seen.sizes == [50, 25]
+    model.evaluate(X, Y, verbose=0)
+    assert seen.sizes == [32, 32, 11]
+    assert float(seen.result()) == pytest.approx(model.predict(X, verbose=0).mean(), rel=1e-6)
+    model.test_on_batch(X, Y)
+    assert seen.sizes == [75]
+    model.train_on_batch(X[:3], Y[:3])
+    assert seen.sizes == [3]
+
+
+def test_the_same_numbers_whatever_the_slices(monkeypatch):
+    from nnc.models import loops
+
+    expected = build("auc", share).fit(X, Y, epochs=2, batch_size=4, verbose=0).history
+    monkeypatch.setattr(loops, "BUDGET", 0.0)
+    assert build("auc", share).fit(X, Y, epochs=2, batch_size=4, verbose=0).history == expected
+    streamed = build("auc", share)
+    parts = [(X[i : i + 4], Y[i : i + 4]) for i in range(0, 75, 4)]
+    unshuffled = build("auc", share).fit(X, Y, epochs=2, batch_size=4, shuffle=False, verbose=0).history
+    assert streamed.fit(parts, epochs=2, verbose=0).history == unshuffled
+
+
+def test_weighted_metrics_see_weights_and_the_others_do_not():
+    weights = RNG.uniform(0, 2, 75).astype(np.float32)
+    model = build("mae", share, weighted_metrics=[metrics.MeanAbsoluteError("weighted"), "acc"])
+    found = model.evaluate(X, Y, sample_weight=weights, verbose=0, return_dict=True)
+    errors = np.abs(model.predict(X, verbose=0) - Y)[:, 0]
+    assert list(found) == ["loss", "mae", "share", "weighted", "acc"]
+    assert found["mae"] == pytest.approx(errors.mean(), rel=1e-5)
+    assert found["weighted"] == pytest.approx(np.average(errors, weights=weights), rel=1e-5)
+    assert found["acc"] == pytest.approx(np.average(errors < 0.5, weights=weights), rel=1e-5)
+    assert found["share"] == pytest.approx((errors < 0.5).mean())
+
+
+def test_a_loss_in_python_and_class_ids():
+    def half_square(y_true, y_pred):
+        error = y_pred - y_true
+        return 0.5 * (error**2).sum(axis=1), error
+
+    model = build("mse", "auc", Seen(), metrics.RootMeanSquaredError("root"), loss=half_square)
+    history = model.fit(X, Y, epochs=2, batch_size=16, verbose=0).history
+    np.testing.assert_allclose(np.sqrt(history["mse"]), history["root"], rtol=1e-6)
+    ids = RNG.integers(0, 3, 75)
+    model = nnc.Sequential([layers.Dense(3, "softmax")])
+
+    def right(y_true, y_pred):
+        assert y_true.shape == (len(y_pred),)
+        return y_pred.argmax(axis=1) == y_true
+
+    model.compile(
+        "sgd", "sparse_categorical_crossentropy", metrics=["accuracy", right, metrics.F1Score("micro")]
+    )
+    _, accuracy, own, f1 = model.evaluate(X, ids, verbose=0)
+    assert accuracy == own == pytest.approx(f1, rel=1e-6)
+
+
+def test_evaluating_within_an_epoch_and_from_threads_changes_no_training_metric():
+    class Evaluates(callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.evaluate(X[:9], Y[:9])
+
+    plain = build("auc", Seen()).fit(X, Y, epochs=2, batch_size=10, verbose=0).history
+    model = build("auc", Seen())
+    assert model.fit(X, Y, epochs=2, batch_size=10, verbose=0, callbacks=Evaluates()).history == plain
+    expected, found = model.evaluate(X, Y, verbose=0), []
+    threads = [
+        threading.Thread(target=lambda: found.append(model.evaluate(X, Y, verbose=0))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 4
+
+
+def test_an_error_in_a_metric_leaves_a_usable_model():
+    class Fails(Seen):
+        fails = True
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            if self.fails:
+                raise RuntimeError("no")
+            super().update_state(y_true, y_pred)
+
+    model = build(Fails())
+    with pytest.raises(RuntimeError, match="no"):
+        model.fit(X, Y, verbose=0)
+    with pytest.raises(RuntimeError, match="no"):
+        model.evaluate(X, Y, verbose=0)
+    Fails.fails = False
+    assert model.metrics[0] is model.metrics[0]
+    model.fit(X, Y, verbose=0)
+    assert model.metrics[0].sizes == [32, 32, 11]
+
+
+def test_arrays_of_a_metric_are_not_to_be_written_to():
+    def spoils(y_true, y_pred):
+        y_true[:] = 0
+        return y_pred
+
+    with pytest.raises(ValueError, match="read-only"):
+        build(spoils).evaluate(X, Y, verbose=0)
+
+
+def test_results_that_are_no_numbers_are_refused():
+    class Two(Seen):
+        def result(self):
+            return np.ones(2)
+
+    with pytest.raises(ValueError, match="metric 'seen' must give one number to be logged"):
+        build(Two()).evaluate(X, Y, verbose=0)
+    with pytest.raises(ValueError, match="metric 'p' has 2 thresholds"):
+        build(metrics.Precision([0.2, 0.5], name="p"))
+    with pytest.raises(ValueError, match="class_id of metric 'recall' is 1, but there are 1 outputs"):
+        build(metrics.Recall(class_id=1))
+    model = nnc.Sequential([nnc.Input((4,)), layers.Dense(3, "softmax")])
+    with pytest.raises(ValueError, match=r"3 classes.*give average="):
+        model.compile("sgd", "categorical_crossentropy", metrics=[metrics.F1Score()])
+    with pytest.raises(ValueError, match="names that differ"):
+        build(metrics.Precision(), metrics.Precision())
+    with pytest.raises(TypeError, match="what the metric bad returns must be numbers, one or 75"):
+        build(metrics.FunctionMetric(lambda y, p: np.ones(3), name="bad")).test_on_batch(X, Y)
+    with pytest.raises(NotImplementedError, match="needs a method update_state"):
+        build(metrics.Metric("empty")).evaluate(X, Y, verbose=0)
+
+
+def test_files_hold_nncs_metrics_and_leave_out_those_of_users(tmp_path):
+    path = tmp_path / "model.safetensors"
+    model = build(metrics.AUC(curve="PR", name="pr"), weighted_metrics=[metrics.Recall(0.4, name="r")])
+    model.fit(X, Y, epochs=2, verbose=0)
+    model.save(path)
+    again = nnc.load_model(path)
+    assert again.evaluate(X, Y, verbose=0) == model.evaluate(X, Y, verbose=0)
+    assert again.metrics == model.metrics and again.metrics[0].curve == "PR"
+    model = build("auc", Seen(), share)
+    with pytest.warns(UserWarning, match="saved without the metric '(seen|share)'"):
+        model.save(path)
+    again = nnc.load_model(path)
+    assert again.metrics_names == ["loss", "auc"]
+    again.fit(X, Y, verbose=0)
+
+
+def test_copies_have_metrics_of_their_own():
+    model = build("auc", Seen())
+    model.fit(X, Y, verbose=0)
+    for again in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert again.evaluate(X, Y, verbose=0) == model.evaluate(X, Y, verbose=0)
+        assert again.metrics[1] is not model.metrics[1]
+
+
+class StopsWithin(callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 3:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.filterwarnings("ignore:the model is saved without the metric")
+def test_a_resumed_epoch_ends_with_the_numbers_of_one_that_was_not(tmp_path):
+    path = tmp_path / "run.safetensors"
+    whole = build("auc", Seen(), share).fit(X, Y, epochs=2, batch_size=10, verbose=0).history
+    model = build("auc", Seen(), share)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, epochs=2, batch_size=10, verbose=0, callbacks=StopsWithin())
+    model.save(path)
+    again = build("auc", Seen(), share)
+    assert again.fit(X, Y, epochs=2, batch_size=10, verbose=0, resume_from=path).history == whole
+
+
+def test_callbacks_ask_the_metric_what_is_good():
+    for metric, sign in ((metrics.AUC(name="area"), -1), (metrics.RootMeanSquaredError(name="acc_error"), 1)):
+        stop = callbacks.EarlyStopping(monitor=f"val_{metric.name}", patience=50)
+        build(metric).fit(X, Y, epochs=2, verbose=0, validation_split=0.2, callbacks=stop)
+        assert stop.sign == sign
+    assert nnc.search.GridSearch(build, {"a": [1]}, metric="val_auc", validation_split=0.2).direction == "max"
+    assert nnc.search.GridSearch(build, {"a": [1]}, metric="val_r2_score", folds=2).direction == "max"
+    assert nnc.search.GridSearch(build, {"a": [1]}, metric="val_logcosh", folds=2).direction == "min"
+
+
+def test_metrics_by_hand():
+    auc = metrics.AUC(num_thresholds=3)
+    auc.update_state([0, 0], [0.0, 0.5])
+    auc.update_state([1, 1], [0.3, 0.9])
+    assert auc.result() == 0.75
+    auc.reset_state()
+    assert auc.result() == 0.0
+    weighted = metrics.AUC(num_thresholds=3)
+    assert weighted([0, 0, 1, 1], [0, 0.5, 0.3, 0.9], sample_weight=[1, 0, 0, 1]) == 1.0
+    assert metrics.Precision(thresholds=[0.9, 0.1])([1, 0, 1], [0.95, 0.5, 0.2]).tolist() == [1.0, 2 / 3]
+    assert metrics.TruePositives()([1, 1], [np.nan, 1.0]) == 1.0
+    assert metrics.get("AUC").name == "AUC" and metrics.get("auc").name == "auc"
+    with pytest.raises(ValueError, match="y_true has 3 rows but y_pred has 2"):
+        auc.update_state([0, 1, 1], [[0.5], [0.5]])
+    assert metrics.cosine_similarity([[0.0, 1.0]], [[3.0, 4.0]]) == pytest.approx([0.8])
+    with pytest.raises(AttributeError, match="has no attribute 'auk'"):
+        _ = metrics.auk
+
+
+def test_a_variable_is_an_array_to_numpy():
+    metric = metrics.Metric("own")
+    count = metric.add_variable(shape=(2,), initializer="ones", dtype="int32", name="count")
+    count.assign_add([1, 2])
+    count.assign_sub(1)
+    assert (count / 2).tolist() == [0.5, 1.0] and np.max(count) == 2 and count.dtype == np.int32
+    assert count[1] == 2 and len(count) == 2 and metric.variables[0] is count
+    metric.reset_state()
+    assert count.numpy().tolist() == [0, 0]
