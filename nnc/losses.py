@@ -650,7 +650,9 @@ class FunctionLoss(Loss):
         n, called = len(a), f"the loss {self.name}"
         result = self.function(np.asarray(y_true), a)
         if not isinstance(result, tuple) or len(result) != 2:
-            refused = _config.refusal(f"what {called} returns", "a tuple (value, gradient)", result, TypeError)
+            refused = _config.refusal(
+                f"what {called} returns", "a tuple (value, gradient)", result, TypeError
+            )
             raise TypeError(f"{refused}; nnc differentiates no Python code, so the function gives both")
         value, gradient = np.asarray(result[0], dtype=np.float64), np.asarray(result[1], dtype=np.float64)
         if gradient.shape != a.shape:

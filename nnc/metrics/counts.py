@@ -159,6 +159,12 @@ class TrueNegatives(_Count):
     ----------
     thresholds, name
         As in `TruePositives`.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.TrueNegatives()([0, 1, 0, 0], [1, 0, 0, 0])
+    2.0
     """
 
     which = TN
@@ -171,6 +177,12 @@ class FalsePositives(_Count):
     ----------
     thresholds, name
         As in `TruePositives`.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.FalsePositives()([0, 1, 0, 0], [0, 0, 1, 1])
+    2.0
     """
 
     which = FP
@@ -183,6 +195,12 @@ class FalseNegatives(_Count):
     ----------
     thresholds, name
         As in `TruePositives`.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.FalseNegatives()([0, 1, 1, 1], [0, 1, 0, 0])
+    2.0
     """
 
     which = FN
@@ -304,6 +322,12 @@ class SensitivityAtSpecificity(_AtValue):
     class_id : int, optional
         The output that is looked at alone.
     name : str, optional
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.SensitivityAtSpecificity(0.5)([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8])
+    0.5
     """
 
     def __init__(
@@ -332,6 +356,12 @@ class SpecificityAtSensitivity(_AtValue):
         In [0, 1].
     num_thresholds, class_id, name
         As in `SensitivityAtSpecificity`.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> round(metrics.SpecificityAtSensitivity(0.5)([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8]), 6)
+    0.666667
     """
 
     def __init__(
@@ -360,6 +390,12 @@ class PrecisionAtRecall(_AtValue):
         In [0, 1].
     num_thresholds, class_id, name
         As in `SensitivityAtSpecificity`.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.PrecisionAtRecall(0.5)([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8])
+    0.5
     """
 
     def __init__(
@@ -388,6 +424,12 @@ class RecallAtPrecision(_AtValue):
         In [0, 1].
     num_thresholds, class_id, name
         As in `SensitivityAtSpecificity`.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.RecallAtPrecision(0.8)([0, 0, 1, 1], [0, 0.5, 0.3, 0.9])
+    0.5
     """
 
     def __init__(

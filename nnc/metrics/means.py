@@ -157,6 +157,12 @@ class MeanSquaredError(MeanOfRows):
     ----------
     name : str, optional
         "mean_squared_error" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.MeanSquaredError()([[0.0], [0.0]], [[1.0], [3.0]])
+    5.0
     """
 
     aliases = ("mse",)
@@ -171,6 +177,12 @@ class MeanAbsoluteError(MeanOfRows):
     ----------
     name : str, optional
         "mean_absolute_error" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.MeanAbsoluteError()([[0.0], [0.0]], [[1.0], [3.0]])
+    2.0
     """
 
     aliases = ("mae",)
@@ -248,6 +260,12 @@ class MeanSquaredLogarithmicError(_MeanLoss):
     ----------
     name : str, optional
         "mean_squared_logarithmic_error" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> round(metrics.MeanSquaredLogarithmicError()([[0.0]], [[1.0]]), 6)
+    0.480453
     """
 
     aliases = ("msle",)
@@ -261,6 +279,12 @@ class LogCoshError(_MeanLoss):
     ----------
     name : str, optional
         "logcosh" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> round(metrics.LogCoshError()([[0.0]], [[1.0]]), 6)
+    0.433781
     """
 
     identifier = "logcosh"
@@ -275,6 +299,12 @@ class Poisson(_MeanLoss):
     ----------
     name : str, optional
         "poisson" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> round(metrics.Poisson()([[2.0]], [[1.0]]), 6)
+    1.0
     """
 
     of: ClassVar[type[losses.Loss]] = losses.Poisson
@@ -287,6 +317,12 @@ class KLDivergence(_MeanLoss):
     ----------
     name : str, optional
         "kl_divergence" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> round(metrics.KLDivergence()([[0.5, 0.5]], [[0.25, 0.75]]), 6)
+    0.143841
     """
 
     identifier = "kl_divergence"
@@ -301,6 +337,12 @@ class Hinge(_MeanLoss):
     ----------
     name : str, optional
         "hinge" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.Hinge()([[0.0, 1.0]], [[0.5, 0.5]])
+    1.0
     """
 
     of: ClassVar[type[losses.Loss]] = losses.Hinge
@@ -313,6 +355,12 @@ class SquaredHinge(_MeanLoss):
     ----------
     name : str, optional
         "squared_hinge" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.SquaredHinge()([[0.0, 1.0]], [[0.5, 0.5]])
+    1.25
     """
 
     of: ClassVar[type[losses.Loss]] = losses.SquaredHinge
@@ -325,6 +373,12 @@ class CategoricalHinge(_MeanLoss):
     ----------
     name : str, optional
         "categorical_hinge" unless given.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> metrics.CategoricalHinge()([[0, 1, 0]], [[0.5, 1.0, 0.0]])
+    0.5
     """
 
     whole_rows = True
@@ -403,6 +457,12 @@ class CategoricalCrossentropy(BinaryCrossentropy):
         "categorical_crossentropy" unless given.
     from_logits, label_smoothing
         As of the loss.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> round(metrics.CategoricalCrossentropy()([[0, 1]], [[0.5, 0.5]]), 6)
+    0.693147
     """
 
     aliases = ("cce",)
@@ -419,6 +479,12 @@ class SparseCategoricalCrossentropy(_MeanLoss):
         "sparse_categorical_crossentropy" unless given.
     from_logits : bool
         As of the loss.
+
+    Examples
+    --------
+    >>> from nnc import metrics
+    >>> round(metrics.SparseCategoricalCrossentropy()([1], [[0.5, 0.5]]), 6)
+    0.693147
     """
 
     aliases = ("scce",)

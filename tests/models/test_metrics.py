@@ -1,4 +1,4 @@
-"""Metrics that are fed batch by batch, nnc's own and those of users: in fit, evaluate, files, resumed runs."""
+"""Metrics that are fed batch by batch, nnc's own and those of users: fit, evaluate, files, resumed runs."""
 
 from __future__ import annotations
 
