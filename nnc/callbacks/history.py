@@ -48,3 +48,17 @@ class History(Callback):
 
     def __repr__(self) -> str:
         return f"History({len(self.epoch)} epochs of {', '.join(self.history) or 'nothing'})"
+
+    def _repr_html_(self) -> str:
+        """The curves for notebooks: one chart for each name, of training and validation."""
+        from nnc import _html
+
+        epochs = [epoch + 1 for epoch in self.epoch]
+        names = [name for name in self.history if not name.startswith("val_")]
+        charts = []
+        for name in names:
+            curves = {name: self.history[name], "validation": self.history.get("val_" + name, [])}
+            given = {label: curve for label, curve in curves.items() if len(curve)}
+            if epochs and given:
+                charts.append(_html.chart(name, epochs, given))
+        return _html.block(_html.line(repr(self)), *charts)

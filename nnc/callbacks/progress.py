@@ -1,4 +1,4 @@
-"""What `fit`, `evaluate` and `predict` print: a bar with steps/s on a terminal, else a line per epoch."""
+"""What `fit`, `evaluate` and `predict` print: a bar on a terminal or in a notebook, else a line per epoch."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ import numpy as np
 
 from nnc._config import refusal
 from nnc.callbacks.base import Callback, Logs
+from nnc.callbacks.notebook import NotebookBar, in_notebook
 
 SECONDS_BETWEEN_LINES = 10.0  # of what is redrawn on a terminal and is not where there is none
 
 
 def resolve(verbose: Any, elsewhere: int = 2) -> int:
-    """0 silent, 1 a bar, 2 lines; "auto" is 1 on a terminal and `elsewhere` elsewhere."""
+    """0 silent, 1 a bar, 2 lines; "auto" is 1 on a terminal and `elsewhere` elsewhere.
+
+    A notebook has a bar in the place of lines.
+    """
     if isinstance(verbose, str) and verbose == "auto":
-        return 1 if sys.stdout.isatty() and sys.stderr.isatty() else elsewhere
+        terminal = sys.stdout.isatty() and sys.stderr.isatty()
+        return 1 if terminal or (elsewhere == 2 and in_notebook()) else elsewhere
     if not isinstance(verbose, int | float | np.number) or verbose not in (0, 1, 2):
         raise refusal("verbose", "'auto', 0, 1 or 2", verbose)
     return int(verbose)
@@ -74,7 +79,42 @@ class ProgressBar(Callback):
     _bar: Any = None
 
 
-PRINTERS: dict[int, type[Callback] | None] = {0: None, 1: ProgressBar, 2: EpochLines}
+class NotebookProgress(Callback):
+    """verbose=1 in a notebook: one bar for all epochs."""
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._bar = bar(self.params["epochs"], "Epoch", "epoch")
+        self._bar.n = self.params.get("initial_epoch", 0)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._began, self._steps = time.perf_counter(), 0
+
+    def on_steps(self, steps: int, logs: Logs | None = None) -> None:
+        self._steps = steps
+        if self.params["steps"]:
+            self._bar.n = int(self._bar.n) + min(steps / self.params["steps"], 0.999)
+        self._say(logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self._bar.n = epoch + 1
+        self._say(logs)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self._bar.close()
+
+    def _say(self, logs: Logs | None) -> None:
+        seconds = time.perf_counter() - self._began
+        speed = f"{self._steps / seconds:.0f} steps/s - " if seconds > 0 and self._steps else ""
+        self._bar.set_postfix_str(speed + text(logs or {}))
+
+
+def printer(verbose: int) -> Callback | None:
+    """The callback that prints what `verbose` (0, 1, 2) asks for."""
+    if verbose == 2:
+        return EpochLines()
+    if verbose == 1:
+        return NotebookProgress() if in_notebook() else ProgressBar()
+    return None
 
 
 class RowsBar:
@@ -97,6 +137,8 @@ def _nothing(rows: int) -> None:
 
 
 def bar(total: int | None, title: str, unit: str) -> Any:
+    if in_notebook():
+        return NotebookBar(total, title, unit)
     from tqdm import tqdm
 
     between = 0.1 if sys.stdout.isatty() else SECONDS_BETWEEN_LINES

@@ -324,6 +324,21 @@ class Layer(_config.Config):
         flat = np.ascontiguousarray(to_float(x, "inputs").reshape(len(x), math.prod(shape)))
         return plan.forward(flat).reshape(len(x), *output_shape)
 
+    def _repr_html_(self) -> str:
+        """The repr for notebooks, with shapes and weights."""
+        from nnc import _html
+
+        parts = [_html.line(repr(self))]
+        if self.built:
+            before, after = ((None, *shape) for shape in self._shapes())
+            shapes = f"{before} to {after}, {self.count_params():,} weights"
+            flags = ("trained" if flag else "not trained" for flag in self.trainable_flags)
+            rows = [(n, str(s), flag) for (n, s, _), flag in zip(self._weights(), flags, strict=True)]
+            parts += [_html.line(shapes, "note"), _html.table(("weight", "shape", ""), rows) if rows else ""]
+        else:
+            parts.append(_html.line("not built yet: it takes its shape from what comes before it", "note"))
+        return _html.block(*parts)
+
     def __getattr__(self, name: str) -> Any:
         if name[0] != "_" and "output_shape" in self.__dict__ and self.built and name in self.weight_names:
             return Variable(self, self.weight_names.index(name))

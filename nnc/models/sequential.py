@@ -21,7 +21,7 @@ import numpy as np
 from nnc import losses, optimizers, random
 from nnc._config import boolean, choice, deserialize, did_you_mean, integer, items, refusal, serialize, shape
 from nnc.callbacks import Callback, History
-from nnc.callbacks.progress import PRINTERS, RowsBar, resolve, text
+from nnc.callbacks.progress import RowsBar, printer, resolve, text
 from nnc.callbacks.run import CallbackList
 from nnc.layers import Layer, Variable
 from nnc.metrics import Metric
@@ -652,9 +652,9 @@ class Sequential:
         if history is None:
             history = History()
             given.append(history)
-        printer = PRINTERS[params["verbose"]]
-        if printer is not None:
-            given.append(printer())
+        prints = printer(params["verbose"])
+        if prints is not None:
+            given.append(prints)
         self.history = history
         return history, CallbackList(given, self, params, validates)
 

@@ -62,13 +62,11 @@ def text(stack: Stack, compiled: Compiled) -> str:
 
 def html(stack: Stack) -> str:
     """The repr for notebooks: the same table as `table`."""
-    from html import escape  # its tables of entities take a millisecond to load
+    from nnc import _html  # its tables of entities take a millisecond to load
 
-    def row(cells: tuple[str, ...], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-    body = "".join(row(cells, "td") for cells in _rows(stack))
-    caption = (
-        f"<caption>Sequential <b>{escape(stack.name)}</b> - {escape('; '.join(_totals(stack)))}</caption>"
+    name = f"Sequential {stack.name}"
+    return _html.block(
+        _html.line(name),
+        _html.table(_HEAD, _rows(stack)),
+        *(_html.line(total, "note") for total in _totals(stack)),
     )
-    return f"<table>{caption}<thead>{row(_HEAD, 'th')}</thead><tbody>{body}</tbody></table>"

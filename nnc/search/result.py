@@ -17,6 +17,8 @@ from nnc.search.planner import Plan
 from nnc.search.space import Params, flattened
 from nnc.search.trials import Outcome
 
+_SHOWN = 20  # rows of the table in a notebook
+
 
 @dataclasses.dataclass
 class Trial:
@@ -74,6 +76,16 @@ class Trial:
     def of(cls, params: Params, seed: int, outcome: Outcome, status: str) -> Trial:
         """The trial with these parameters that went so."""
         return cls(**{**_fields(outcome), "params": params, "seed": seed, "status": status})
+
+    def _repr_html_(self) -> str:
+        """The trial for notebooks: how it went, and its parameters."""
+        from nnc import _html
+
+        went = self.reason if self.status == "failed" else f"score {self.score:.6g}"
+        first = f"Trial {self.number}: {self.status}, {went}, {self.epochs} epochs, {self.seconds:.2f} s"
+        return _html.block(
+            _html.line(first), _html.table(("parameter", "value"), flattened(self.params).items())
+        )
 
     @property
     def history(self) -> dict[str, list[float]]:
@@ -252,6 +264,20 @@ class SearchResult:
         import pandas
 
         return pandas.DataFrame(self.table)
+
+    def _repr_html_(self) -> str:
+        """The result for notebooks: the best trial, and the table of the first twenty."""
+        from nnc import _html
+
+        rows = self.table[:_SHOWN]
+        parts = [_html.line(repr(self))]
+        if self.trials and self.trials[0].status != "failed":
+            parts.append(_html.line(f"best: {self.best_params}"))
+        if rows:
+            parts.append(_html.table(list(rows[0]), [list(row.values()) for row in rows]))
+        if len(self.trials) > _SHOWN:
+            parts.append(_html.line(f"and {len(self.trials) - _SHOWN} more in table, to_csv(path)", "note"))
+        return _html.block(*parts)
 
     def __repr__(self) -> str:
         failed = sum(trial.status == "failed" for trial in self.trials)

@@ -52,7 +52,10 @@ class Scale:
                 axes.set_xlim(-0.5, len(self.names) - 0.5)
             return
         if self.log:
+            from matplotlib.ticker import NullFormatter
+
             axes.set_xscale("log")
+            axes.xaxis.set_minor_formatter(NullFormatter())  # those between two powers of ten would overlap
         if self.aside is not None:
             locator = axes.xaxis.get_major_locator()
             ticks = [

@@ -13,7 +13,7 @@ from nnc import search
 LATER = ("datasets", "interop", "plot", "search", "tables")
 
 # Packages that only some of nnc's functions need, and modules of the standard library that cost milliseconds.
-PACKAGES = {"joblib", "matplotlib", "pandas", "safetensors", "scipy", "sklearn", "torch", "tqdm"}
+PACKAGES = {"IPython", "joblib", "matplotlib", "pandas", "safetensors", "scipy", "sklearn", "torch", "tqdm"}
 MODULES = {
     "csv", "dataclasses", "hashlib", "http.client", "inspect", "numpy.typing", "pathlib", "platform",
     "secrets", "tempfile", "tokenize", "urllib.request",
