@@ -16,7 +16,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
 
 import numpy as np
 
@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 
 _OF_MODELS = ("sum_over_batch_size", "mean")
 _REDUCTIONS = (*_OF_MODELS, "sum", "mean_with_sample_weight", "none")
+
+
+class LossOptions(TypedDict, total=False):
+    """The keyword arguments that every loss takes; `Loss` says what they mean."""
+
+    name: str | None
+    reduction: str | None
+    axis: int
+    dtype: str | None
 
 
 class Loss(_config.Config):
@@ -221,7 +230,7 @@ class Huber(Loss):
     aliases = ("huber_loss",)
     rule = "huber"
 
-    def __init__(self, delta: float = 1.0, **options: Any) -> None:
+    def __init__(self, delta: float = 1.0, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
         self.delta = self.param = _config.number("delta", delta, "(0, inf)")
 
@@ -232,7 +241,9 @@ class _Crossentropy(Loss):
     saved = False
     probabilities = True
 
-    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0, **options: Any) -> None:
+    def __init__(
+        self, from_logits: bool = False, label_smoothing: float = 0.0, **options: Unpack[LossOptions]
+    ) -> None:
         super().__init__(**options)
         self.from_logits = _config.boolean("from_logits", from_logits)
         self.label_smoothing = _config.number("label_smoothing", label_smoothing, "[0, 1]")
@@ -296,7 +307,7 @@ class CategoricalCrossentropy(_Crossentropy):
         label_smoothing: float = 0.0,
         *,
         normalize: bool = True,
-        **options: Any,
+        **options: Unpack[LossOptions],
     ) -> None:
         super().__init__(from_logits, label_smoothing, **options)
         self.normalize = _config.boolean("normalize", normalize)
@@ -329,7 +340,12 @@ class SparseCategoricalCrossentropy(Loss):
     added: ClassVar[Mapping[str, object]] = {"normalize": True}
 
     def __init__(
-        self, from_logits: bool = False, *, normalize: bool = True, ignore_class: None = None, **options: Any
+        self,
+        from_logits: bool = False,
+        *,
+        normalize: bool = True,
+        ignore_class: None = None,
+        **options: Unpack[LossOptions],
     ) -> None:
         super().__init__(**options)
         self.normalize = _config.boolean("normalize", normalize)
@@ -393,7 +409,7 @@ class MarginHinge(Loss):
     whole_rows = True
     targets = "any"
 
-    def __init__(self, margin: float = 1.0, **options: Any) -> None:
+    def __init__(self, margin: float = 1.0, **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
         self.margin = self.param = _config.number("margin", margin, "[0, inf)")
 
@@ -548,7 +564,7 @@ class BinaryFocalCrossentropy(_Crossentropy):
         gamma: float = 2.0,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
-        **options: Any,
+        **options: Unpack[LossOptions],
     ) -> None:
         super().__init__(from_logits, label_smoothing, **options)
         self.apply_class_balancing = _config.boolean("apply_class_balancing", apply_class_balancing)
@@ -592,7 +608,7 @@ class CategoricalFocalCrossentropy(_Crossentropy):
         gamma: float = 2.0,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
-        **options: Any,
+        **options: Unpack[LossOptions],
     ) -> None:
         super().__init__(from_logits, label_smoothing, **options)
         self.alpha = _config.number("alpha", alpha, "[0, 1]")
@@ -631,7 +647,7 @@ class FunctionLoss(Loss):
     saved = False
     targets = "any"
 
-    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+    def __init__(self, function: Callable[..., Any], **options: Unpack[LossOptions]) -> None:
         super().__init__(**options)
         if not callable(function):
             raise _config.refusal("function", "callable", function, TypeError)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from nnc import _config, activations, constraints, initializers, regularizers
-from nnc.layers.base import Layer, Shape, Weight, activation_fields
+from nnc.layers.base import Layer, LayerOptions, Shape, Weight, activation_fields
 
 
 class Activation(Layer):
@@ -29,7 +29,7 @@ class Activation(Layer):
     """
 
     def __init__(
-        self, activation: activations.ActivationLike, name: str | None = None, **options: Any
+        self, activation: activations.ActivationLike, name: str | None = None, **options: Unpack[LayerOptions]
     ) -> None:
         super().__init__(name, **options)
         self.activation = activations.Activation.get(activation, "activation")
@@ -64,7 +64,7 @@ class ReLU(Activation):
         negative_slope: float = 0.0,
         threshold: float = 0.0,
         name: str | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         self.max_value = None if max_value is None else _config.number("max_value", max_value, "(0, inf)")
         self.negative_slope = _config.number("negative_slope", negative_slope, "[0, inf)")
@@ -108,7 +108,7 @@ class LeakyReLU(Activation):
         name: str | None = None,
         *,
         alpha: float | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         if alpha is not None:
             negative_slope = _config.number("alpha", alpha, "[0, inf)")
@@ -154,7 +154,7 @@ class PReLU(Layer):
         name: str | None = None,
         *,
         alpha_constraint: constraints.ConstraintLike = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.alpha_initializer = initializers.Initializer.get(alpha_initializer, "alpha_initializer")
@@ -189,7 +189,7 @@ class ELU(Activation):
     units", ICLR 2016.
     """
 
-    def __init__(self, alpha: float = 1.0, name: str | None = None, **options: Any) -> None:
+    def __init__(self, alpha: float = 1.0, name: str | None = None, **options: Unpack[LayerOptions]) -> None:
         self.alpha = _config.number("alpha", alpha, "(0, inf)")
         super().__init__(activations.Activation("elu", self.alpha), name, **options)
 
@@ -210,7 +210,7 @@ class Softmax(Activation):
     array([[0.5, 0.5]], dtype=float32)
     """
 
-    def __init__(self, axis: int = -1, name: str | None = None, **options: Any) -> None:
+    def __init__(self, axis: int = -1, name: str | None = None, **options: Unpack[LayerOptions]) -> None:
         super().__init__(activations.softmax, name, **options)
         self.axis = _config.integer("axis", axis, -1, 64)
 

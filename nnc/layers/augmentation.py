@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import Any, Unpack
 
 from nnc import _config
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, layer_seed
+from nnc.layers.base import Layer, LayerOptions, Shape, layer_seed
 
 _FILLS = ("reflect", "wrap", "constant", "nearest")
 
@@ -28,7 +28,7 @@ class _RandomAffine(Layer):
         fill_value: float,
         data_format: str | None,
         name: str | None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.fill_mode = _config.choice("fill_mode", fill_mode, _FILLS)
@@ -112,7 +112,7 @@ class RandomTranslation(_RandomAffine):
         fill_value: float = 0.0,
         data_format: str | None = None,
         name: str | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, name, **options)
         self.height_factor = _factor("height_factor", height_factor)
@@ -177,7 +177,7 @@ class RandomRotation(_RandomAffine):
         fill_value: float = 0.0,
         data_format: str | None = None,
         name: str | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, name, **options)
         self.factor = _factor("factor", factor)
@@ -243,7 +243,7 @@ class RandomZoom(_RandomAffine):
         fill_value: float = 0.0,
         data_format: str | None = None,
         name: str | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format, name, **options)
         self.height_factor = _factor("height_factor", height_factor)

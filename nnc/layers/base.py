@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypedDict
 
 import numpy as np
 
@@ -39,6 +39,19 @@ _ABSENT: dict[str, tuple[tuple[Any, ...], str]] = {
     "rms_scaling": ((False,), "False (nnc normalizes by mean and variance)"),
     "synchronized": ((False,), "False (nnc trains in one process)"),
 }
+
+
+class LayerOptions(TypedDict, total=False):
+    """The keyword arguments that every layer takes; `Layer` says what they mean."""
+
+    input_shape: Sequence[int] | None
+    input_dim: int | None
+    trainable: bool
+    activity_regularizer: None
+    dtype: str | None
+    renorm: bool
+    rms_scaling: bool
+    synchronized: bool
 
 
 class Layer(_config.Config):

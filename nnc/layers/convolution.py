@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from nnc import _config, activations, constraints, initializers, regularizers
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, Weight, activation_fields
+from nnc.layers.base import Layer, LayerOptions, Shape, Weight, activation_fields
 
 
 class Conv2D(Layer):
@@ -106,7 +106,7 @@ Reshape((28, 28, 1)) before it, or begin with Input((28, 28, 1))
         *,
         kernel_constraint: constraints.ConstraintLike = None,
         bias_constraint: constraints.ConstraintLike = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.filters = _config.integer("filters", filters, 1, _config.MAX_FEATURES)

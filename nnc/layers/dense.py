@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from nnc import _config, activations, constraints, initializers, regularizers
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, Weight, activation_fields
+from nnc.layers.base import Layer, LayerOptions, Shape, Weight, activation_fields
 
 
 class Dense(Layer):
@@ -63,7 +63,7 @@ class Dense(Layer):
         *,
         kernel_constraint: constraints.ConstraintLike = None,
         bias_constraint: constraints.ConstraintLike = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.units = _config.integer("units", units, 1, _config.MAX_FEATURES)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from nnc import _config
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, layer_seed
+from nnc.layers.base import Layer, LayerOptions, Shape, layer_seed
 
 
 class Dropout(Layer):
@@ -43,7 +43,7 @@ class Dropout(Layer):
         noise_shape: None = None,
         seed: int | None = None,
         name: str | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.rate = _config.number("rate", rate, "[0, 1)")
@@ -98,7 +98,7 @@ class SpatialDropout2D(Layer):
         data_format: str | None = None,
         seed: int | None = None,
         name: str | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.rate = _config.number("rate", rate, "[0, 1)")

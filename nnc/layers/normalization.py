@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from nnc import _config, constraints, initializers, regularizers
-from nnc.layers.base import Layer, Shape, Weight
+from nnc.layers.base import Layer, LayerOptions, Shape, Weight
 
 
 class _Normalization(Layer):
@@ -27,7 +27,7 @@ class _Normalization(Layer):
         beta_constraint: constraints.ConstraintLike,
         gamma_constraint: constraints.ConstraintLike,
         name: str | None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.epsilon = _config.number("epsilon", epsilon, "[0, inf)")
@@ -136,7 +136,7 @@ class BatchNormalization(_Normalization):
         *,
         beta_constraint: constraints.ConstraintLike = None,
         gamma_constraint: constraints.ConstraintLike = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(
             epsilon,
@@ -234,7 +234,7 @@ class LayerNormalization(_Normalization):
         *,
         beta_constraint: constraints.ConstraintLike = None,
         gamma_constraint: constraints.ConstraintLike = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(
             epsilon,

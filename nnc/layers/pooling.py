@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from nnc import _config
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape
+from nnc.layers.base import Layer, LayerOptions, Shape
 
 
 class _Pooling(Layer):
@@ -21,7 +21,7 @@ class _Pooling(Layer):
         padding: str = "valid",
         data_format: str | None = None,
         name: str | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.pool_size = geometry.pair("pool_size", pool_size)
@@ -136,7 +136,7 @@ class _GlobalPooling(Layer):
         data_format: str | None = None,
         keepdims: bool = False,
         name: str | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.data_format = geometry.channels_last(data_format)
@@ -257,7 +257,7 @@ class ZeroPadding2D(Layer):
         padding: int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] = ((1, 1), (1, 1)),
         data_format: str | None = None,
         name: str | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.padding = geometry.sides("padding", padding)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from nnc import _config
-from nnc.layers.base import Layer
+from nnc.layers.base import Layer, LayerOptions
 
 
 class Rescaling(Layer):
@@ -28,7 +28,9 @@ class Rescaling(Layer):
     array([[-1.,  1.]], dtype=float32)
     """
 
-    def __init__(self, scale: float, offset: float = 0.0, name: str | None = None, **options: Any) -> None:
+    def __init__(
+        self, scale: float, offset: float = 0.0, name: str | None = None, **options: Unpack[LayerOptions]
+    ) -> None:
         super().__init__(name, **options)
         self.scale = _config.number("scale", scale)
         self.offset = _config.number("offset", offset)

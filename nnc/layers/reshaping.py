@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 from nnc import _config
-from nnc.layers.base import Layer, Shape
+from nnc.layers.base import Layer, LayerOptions, Shape
 
 
 class Flatten(Layer):
@@ -50,7 +50,9 @@ class Reshape(Layer):
     (7, 112)
     """
 
-    def __init__(self, target_shape: Sequence[int], name: str | None = None, **options: Any) -> None:
+    def __init__(
+        self, target_shape: Sequence[int], name: str | None = None, **options: Unpack[LayerOptions]
+    ) -> None:
         super().__init__(name, **options)
         self.target_shape = _config.shape("target_shape", target_shape, wildcard=True)
 

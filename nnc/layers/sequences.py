@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 from nnc import _config, activations, constraints, initializers, regularizers
 from nnc.layers import geometry
-from nnc.layers.base import Layer, Shape, Weight
+from nnc.layers.base import Layer, LayerOptions, Shape, Weight
 from nnc.layers.convolution import Conv2D
 from nnc.layers.pooling import (
     AveragePooling2D,
@@ -107,7 +107,7 @@ class Conv1D(_OverSteps):
         *,
         kernel_constraint: constraints.ConstraintLike = None,
         bias_constraint: constraints.ConstraintLike = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.kernel_size = _single("kernel_size", kernel_size)
@@ -187,7 +187,7 @@ class _Pooling1D(_OverSteps):
         padding: str = "valid",
         data_format: str | None = None,
         name: str | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.pool_size = _single("pool_size", pool_size)
@@ -260,7 +260,7 @@ class _GlobalPooling1D(_OverSteps):
         data_format: str | None = None,
         keepdims: bool = False,
         name: str | None = None,
-        **options: Any,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.data_format = geometry.channels_last(data_format)

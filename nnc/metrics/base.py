@@ -28,7 +28,7 @@ class MetricVariable(np.lib.mixins.NDArrayOperatorsMixin):
     (2.5, 1.25)
     """
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # pyright: ignore[reportAssignmentType]
 
     def __init__(self, value: NDArray[Any], name: str | None = None) -> None:
         self._value, self.name = value, name

@@ -95,11 +95,11 @@ class _Confusion(Summed):
 
     def _place(self, a: NDArray[np.float64], order: NDArray[np.intp]) -> NDArray[np.intp]:
         """How many thresholds are below each output; none below NaN."""
-        a = np.where(np.isnan(a), -np.inf, a).astype(np.float32)
+        of = np.where(np.isnan(a), -np.inf, a).astype(np.float32)
         if not self._even:
-            return np.searchsorted(self._at[order].astype(np.float32), a, side="left")
+            return np.searchsorted(self._at[order].astype(np.float32), of, side="left")
         last = np.float32(len(self._at) - 1)
-        place = np.ceil(np.clip(a, np.float32(0), np.float32(1)) * last).astype(np.intp)
+        place = np.ceil(np.clip(of, np.float32(0), np.float32(1)) * last).astype(np.intp)
         return np.maximum(place, 1) if self._at.min() < 0 else place
 
 
@@ -515,7 +515,7 @@ class AUC(_Confusion):
         if num_labels is not None and not multi_label:
             raise _config.refusal("num_labels", "None without multi_label=True", num_labels)
         given = _thresholds(thresholds)
-        self.thresholds = (given,) if isinstance(given, float) else given
+        self.thresholds = None if given is None else tuple(np.atleast_1d(given).tolist())
         n = self.num_thresholds
         inner = sorted(self.thresholds) if self.thresholds else (np.arange(1, n - 1) / (n - 1)).tolist()
         self._settle([-_EPSILON, *inner, 1.0 + _EPSILON])

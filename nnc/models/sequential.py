@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import count
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 
 import numpy as np
 
@@ -50,8 +50,7 @@ if TYPE_CHECKING:
     from nnc.export.c import Report
     from nnc.export.onnxmodel import OnnxReport
 
-# The loss, [loss, *metrics], or both by name with return_dict=True: a union would have to be taken apart by
-# every caller that knows which it asked for.
+# The loss, or [loss, *metrics]: a union would have to be taken apart by every caller that knows its metrics.
 Result: TypeAlias = Any
 
 _FLOAT32 = np.dtype(np.float32)
@@ -658,6 +657,25 @@ class Sequential:
         self.history = history
         return history, CallbackList(given, self, params, validates)
 
+    @overload
+    def train_on_batch(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: Literal[False] = False,
+    ) -> Result: ...
+    @overload
+    def train_on_batch(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, float]: ...
     def train_on_batch(
         self,
         x: ArrayLike,
@@ -700,6 +718,31 @@ class Sequential:
 
     # --------------------------------------------------------------------------------- evaluation, prediction
 
+    @overload
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: ArrayLike | None = None,
+        steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
+        return_dict: Literal[False] = False,
+    ) -> Result: ...
+    @overload
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: ArrayLike | None = None,
+        steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, float]: ...
     def evaluate(
         self,
         x: Any = None,
@@ -763,6 +806,23 @@ class Sequential:
             print(text(logs), flush=True)
         return _result(logs, return_dict)
 
+    @overload
+    def test_on_batch(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        return_dict: Literal[False] = False,
+    ) -> Result: ...
+    @overload
+    def test_on_batch(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, float]: ...
     def test_on_batch(
         self,
         x: ArrayLike,

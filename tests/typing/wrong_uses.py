@@ -30,6 +30,10 @@ losses.MeanSquaredError(reduce="sum")  # type: ignore[call-arg]  # pyright: igno
 callbacks.EarlyStopping(patient=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 plot.history(model.fit(x, y), axis=None)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
+layers.Dense(3, activaton="relu")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+layers.Conv2D(3, 3, pading="same")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+losses.BinaryCrossentropy(from_logit=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
 # ---- names that there are not
 nnc.Model()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 search.RandomSerch()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
@@ -39,6 +43,7 @@ nnc.Sequential(layers.Dense(3))  # type: ignore[arg-type]  # pyright: ignore[rep
 nnc.Input(4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 layers.Dense("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 layers.Dense(3, use_bias="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+layers.Dense(3, activation=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 layers.Dropout("0.5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 model.add("dense")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 model.compile(optimizer=0.1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -47,6 +52,7 @@ model.fit(x, y, batch_size=2.5)  # type: ignore[arg-type]  # pyright: ignore[rep
 model.fit(x, y, class_weight=[1.0, 2.0])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 model.fit(x, y, callbacks=[callbacks.EarlyStopping])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 model.save(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+optimizers.SGD(0.1, momentun=0.9)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 optimizers.SGD("0.1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 schedules.ExponentialDecay("0.1", 10, 0.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 nnc.set_num_threads(2.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -60,6 +66,7 @@ tables.markdown("rows")  # type: ignore[arg-type]  # pyright: ignore[reportArgum
 functional.dense(x)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 # ---- results that are something else
+losses_by_name: list[float] = model.evaluate(x, y, return_dict=True)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 wrong: str = model.predict(x)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 curve: str = model.fit(x, y).history["loss"]  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 count: str = model.count_params()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
