@@ -184,8 +184,14 @@ typedef struct nnc_bad_row {
 } nnc_bad_row;
 nnc_bad_row nnc_plan_bad_row(const nnc_plan *plan);
 
+/* Ends epochs whose loss does not improve: behind the first one that makes `count` larger than `patience`. An epoch with
+ * loss > best - tolerance counts; any other sets `count` to 0. `best` is the least loss so far. Both are updated. */
+typedef struct nnc_patience {
+    double best, tolerance, count, patience;
+} nnc_patience;
+
 /* Several whole epochs, each as nnc_plan_train and, on `held_out`, nnc_plan_evaluate do them. Row e of the arrays is of epoch
- * `epoch` + e. Ends behind an epoch when `budget` seconds are over. */
+ * `epoch` + e. Ends behind an epoch when `budget` seconds are over, or when `patience` says so. */
 typedef struct nnc_epochs {
     size_t n, n_steps, batch_size;
     const int64_t *orders;        /* (n, n_rows) or NULL: rows as they lie */
@@ -194,6 +200,7 @@ typedef struct nnc_epochs {
     uint64_t epoch, step;
     double budget;
     const nnc_data *held_out;     /* NULL: none */
+    nnc_patience *patience;       /* NULL: none */
     double *sums; /* (n, 2, 2 + n_metrics): rows, loss, metrics of training and of held_out (with penalties) */
     size_t done; /* set: epochs that were finished */
     size_t steps_of_next; /* set: steps of the epoch that ended early, where the status says so */

@@ -488,6 +488,13 @@ nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start,
 
 /* ---- whole epochs ------------------------------------------------------------------------------------------------------ */
 
+/* Whether training ends behind an epoch of this loss. */
+static bool exhausts(nnc_patience *p, double loss) {
+    p->count = loss > p->best - p->tolerance ? p->count + 1 : 0;
+    if (loss < p->best) p->best = loss;
+    return p->count > p->patience;
+}
+
 nnc_status nnc_plan_train_epochs(nnc_plan *plan, const nnc_data *data, nnc_epochs *e) {
     const double deadline = nnc_seconds() + e->budget;
     nnc_schedule schedule = {.stop = e->n_rows, .batch_size = e->batch_size, .n_steps = e->n_steps, .budget = INFINITY};
@@ -508,7 +515,7 @@ nnc_status nnc_plan_train_epochs(nnc_plan *plan, const nnc_data *data, nnc_epoch
             if (status) return status;
             held_sums[0] = (double)of.rows, held_sums[1] = of.loss + nnc_plan_penalty(plan) * (double)of.rows;
         }
-        if (nnc_seconds() > deadline) {
+        if ((e->patience && exhausts(e->patience, sums[1] / sums[0])) || nnc_seconds() > deadline) {
             e->done++;
             break;
         }

@@ -66,6 +66,8 @@ cdef extern from "nnc.h" nogil:
         c_bool of_order
         size_t row
         int64_t value
+    ctypedef struct nnc_patience:
+        double best, tolerance, count, patience
     ctypedef struct nnc_epochs:
         size_t n, n_steps, batch_size
         const int64_t *orders
@@ -74,6 +76,7 @@ cdef extern from "nnc.h" nogil:
         uint64_t epoch, step
         double budget
         const nnc_data *held_out
+        nnc_patience *patience
         double *sums
         size_t done, steps_of_next
     ctypedef struct nnc_matrix:

@@ -72,6 +72,7 @@ class Plan:
         epoch: int,
         step: int,
         budget: float,
+        patience: tuple[float, float, float, float] | None = None,
     ) -> tuple[int, int, NDArray[np.float64], ValueError | None]: ...
     def release(self) -> None: ...
     def evaluate(

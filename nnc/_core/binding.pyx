@@ -325,13 +325,14 @@ cdef class Plan:
 
     def train_epochs(self, x, y, sample_weight, held_out, const int64_t[:, ::1] orders,
                      const float[:, ::1] learning_rates, size_t batch_size, uint64_t epoch, uint64_t step,
-                     double budget):
+                     double budget, patience=None):
         """Several epochs, each as `train` and, on held_out (x, y, sample_weight) or None, `evaluate` do them.
 
         Row e of orders (E, n or 0: as they lie) and learning_rates (E, steps) is of epoch `epoch` + e. Ends behind an
-        epoch when `budget` seconds are over. Gives (whole epochs done, steps done in one that broke off or -1, sums,
-        error): sums (E, 2, 2 + metrics) has the rows, loss and metrics of training and held_out; an epoch breaks off
-        at a loss that is not finite, error is None then, or at a row that is out of range, which error says.
+        epoch when `budget` seconds are over, or by `patience`, the fields of nnc_patience. Gives (whole epochs done,
+        steps done in one that broke off or -1, sums, error): sums (E, 2, 2 + metrics) has the rows, loss and metrics
+        of training and held_out; an epoch breaks off at a loss that is not finite, error is None then, or at a row
+        that is out of range, which error says.
         """
         cdef size_t E = learning_rates.shape[0], n = orders.shape[1], e
         cdef Py_ssize_t broken = -1
@@ -339,6 +340,7 @@ cdef class Plan:
         cdef _Rows rows = _Rows.of(x, y, sample_weight, self.n_inputs, self.n_outputs)
         cdef _Rows held
         cdef nnc_epochs epochs
+        cdef nnc_patience rule
         cdef nnc_status status
         if batch_size < 1 or batch_size > <size_t>self.batch_size:
             raise ValueError(f"batch_size must be from 1 to {self.batch_size}, got {batch_size}")
@@ -350,6 +352,10 @@ cdef class Plan:
         epochs.orders, epochs.n_rows = &orders[0, 0] if E and n else NULL, n if n else rows.data.n
         epochs.learning_rates = &learning_rates[0, 0] if E and epochs.n_steps else NULL
         epochs.epoch, epochs.step, epochs.budget = epoch, step, budget
+        epochs.patience = NULL
+        if patience is not None:
+            rule.best, rule.tolerance, rule.count, rule.patience = patience
+            epochs.patience = &rule
         epochs.held_out, epochs.done, epochs.steps_of_next = NULL, 0, 0
         epochs.sums = &sums[0, 0, 0] if E else NULL
         if held_out is not None:

@@ -84,6 +84,7 @@ class EpochsPlan(Plan, Protocol):
         epoch: int,
         step: int,
         budget: float,
+        patience: tuple[float, float, float, float] | None = None,
     ) -> tuple[int, int, np.ndarray, ValueError | None]: ...
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import compute_class_weight, compute_sample_weight
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import StrOptions, make_constraint
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
 from nnc._machine import threads
@@ -26,8 +28,40 @@ class Estimator(BaseEstimator):
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
 
+    def _validate_params(self) -> None:
+        """scikit-learn's check, which is left out where all parameters are known to pass it."""
+        cls: Any = type(self)
+        for name, default, constraints in _constraints(cls):
+            value = getattr(self, name)
+            if value is not default and not any(c.is_satisfied_by(value) for c in constraints):
+                super()._validate_params()
+                return
+
     def _threads(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext() if self.n_threads is None else threads(self.n_threads)
+
+
+@functools.cache
+def _constraints(cls: Any) -> list[tuple[str, Any, list[Any]]]:
+    """Of each parameter: its name, its default, which is valid, and what else is."""
+    parameters = inspect.signature(cls).parameters
+    return [
+        (name, parameters[name].default, [make_constraint(c) for c in constraints])
+        for name, constraints in cls._parameter_constraints.items()
+        if name in parameters
+    ]
+
+
+def binarizer(y: np.ndarray) -> LabelBinarizer:
+    """``LabelBinarizer().fit(y)``, in less time for y (n,) of whole numbers or truth values."""
+    labels = LabelBinarizer()
+    if type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iub":
+        classes = np.unique(y)
+        if 0 < len(classes) <= len(y) / 2:  # of more it warns
+            labels.y_type_ = "binary" if len(classes) <= 2 else "multiclass"
+            labels.sparse_input_, labels.classes_ = False, classes
+            return labels
+    return labels.fit(y)
 
 
 class Classifier(ClassifierMixin):

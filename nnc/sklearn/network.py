@@ -27,6 +27,10 @@ _IN_PLACE: dict[str, Callable[[np.ndarray], Any]] = {
 }
 
 
+# Of batch normalization, beside the variance; Keras's default.
+EPSILON = 1e-3
+
+
 class Normalization(NamedTuple):
     """Batch normalization behind a hidden layer's product, as inference does it; all arrays (O,)."""
 

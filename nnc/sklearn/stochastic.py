@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -21,7 +22,7 @@ from nnc.models.loops import BUDGET
 from nnc.models.stack import Stack
 from nnc.optimizers import Optimizer
 from nnc.regularizers import L1L2
-from nnc.sklearn.network import Normalization
+from nnc.sklearn.network import EPSILON, Normalization
 from nnc.sklearn.rows import Rows
 
 # Of batch normalization's moving averages: tables have few batches an epoch, for which Keras's 0.99 is slow.
@@ -50,6 +51,17 @@ def loss_spec(loss: str, n_outputs: int) -> dict[str, Any]:
         "gradient_factor": gradient,
         "by_weight": True,
     }
+
+
+class Patience(NamedTuple):
+    """When epochs end whose loss does not improve: once more than `patience` in a row were above
+    `best` - `tolerance`, `best` being the least loss so far. `counted` of them are there already.
+    """
+
+    best: float
+    tolerance: float
+    counted: int
+    patience: float
 
 
 class Trainer:
@@ -89,10 +101,8 @@ class Trainer:
         seed: int,
     ) -> None:
         self.units, self.loss, self.optimizer, self.seed = units, loss, optimizer, seed
-        self.stack = Stack()
-        for layer in network_layers(units, hidden, alpha, l1, dropout, batch_norm):
-            self.stack.add(layer)
-        self.stack.build((units[0],))
+        self.batch_norm = batch_norm
+        self._architecture = (tuple(units), tuple(hidden), alpha, l1, dropout, batch_norm)
         self.epoch = 0
         self._plan: EpochsPlan | None = None
         self._slots: list[list[np.ndarray]] | None = None  # while there is no plan
@@ -103,6 +113,11 @@ class Trainer:
     def __getstate__(self) -> dict[str, Any]:
         slots = self._slots if self._plan is None else self._plan.get_slots()
         return self.__dict__ | {"_plan": None, "_slots": slots, "watch": None}
+
+    @cached_property
+    def stack(self) -> Stack:
+        """The layers, which callbacks may look at."""
+        return _stack(*self._architecture)
 
     # ------------------------------------------------------------------------------------------------ weights
 
@@ -122,7 +137,7 @@ class Trainer:
                 .load()
                 .Plan(
                     self.units[0],
-                    self.stack.rows(),
+                    _plan_rows(*self._architecture),
                     loss=loss_spec(self.loss, self.units[-1]),
                     optimizer=self.optimizer.spec(),
                     batch_size=batch_size,
@@ -159,13 +174,12 @@ class Trainer:
         """The coefs, intercepts and normalizations as they are now."""
         arrays = iter([w.astype(dtype, copy=False) for w in self.plan.get_parameters()])
         coefs, intercepts, normalizations = [], [], []
-        for layer in self.stack.layers:
-            if isinstance(layer, Dense):
-                coefs.append(next(arrays))
-                intercepts.append(next(arrays))
-            elif isinstance(layer, BatchNormalization):
+        for i in range(len(self.units) - 1):
+            coefs.append(next(arrays))
+            intercepts.append(next(arrays))
+            if self.batch_norm and i < len(self.units) - 2:
                 four = (next(arrays), next(arrays), next(arrays), next(arrays))
-                normalizations.append(Normalization(*four, layer.epsilon))
+                normalizations.append(Normalization(*four, EPSILON))
         return coefs, intercepts, normalizations
 
     def logits(self, x: Any) -> np.ndarray:
@@ -188,10 +202,11 @@ class Trainer:
         batch_size: int,
         rates: Sequence[float],
         interrupts: Interrupts,
+        patience: Patience | None = None,
     ) -> list[float]:
         """An epoch for each of `rates`, its learning rate; row e of orders (E, n or 0) is the rows' order.
 
-        Ctrl-C comes through between the core's slices of time.
+        `patience` may end them earlier. Ctrl-C comes through between the core's slices of time.
 
         Returns
         -------
@@ -205,25 +220,35 @@ class Trainer:
             losses = [self._epoch(rows, order, batch_size, rates[0], interrupts)]
         else:
             interrupts.hold()
-            losses = self._epochs(rows, orders, batch_size, rates)
+            losses = self._epochs(rows, orders, batch_size, rates, patience)
             interrupts.release()
-        self._seconds = (time.perf_counter() - began) / len(rates)
-        self.epoch += len(rates)
+        self._seconds = (time.perf_counter() - began) / len(losses)
+        self.epoch += len(losses)
         if not math.isfinite(losses[-1]):
             self.plan.set_parameters([np.full(w.shape, np.nan) for w in self.plan.get_parameters()])
         return losses
 
-    def _epochs(self, rows: Rows, orders: np.ndarray, batch_size: int, rates: Sequence[float]) -> list[float]:
+    def _epochs(
+        self,
+        rows: Rows,
+        orders: np.ndarray,
+        batch_size: int,
+        rates: Sequence[float],
+        patience: Patience | None,
+    ) -> list[float]:
         """Several epochs in one call of the core."""
         n_steps = -(-rows.n // batch_size)
         steps = np.repeat(np.asarray(rates, np.float32)[:, np.newaxis], n_steps, axis=1)
-        done, _, sums, error = self.plan.train_epochs(
-            *rows, None, orders, steps, batch_size, self.epoch, self.optimizer.iterations, math.inf
+        done, broken, sums, error = self.plan.train_epochs(
+            *rows, None, orders, steps, batch_size, self.epoch, self.optimizer.iterations, math.inf, patience
         )
         if error is not None:
             raise error
-        self.optimizer.iterations += len(rates) * n_steps
-        return [*(sums[:done, 0, 1] / rows.n).tolist(), *[math.nan] * (len(rates) - done)]
+        losses = (sums[:done, 0, 1] / rows.n).tolist()
+        if broken >= 0:
+            losses += [math.nan] * (len(rates) - done)
+        self.optimizer.iterations += len(losses) * n_steps
+        return losses
 
     def _epoch(
         self, rows: Rows, order: np.ndarray | None, batch_size: int, rate: float, interrupts: Interrupts
@@ -260,17 +285,31 @@ class Trainer:
 
 
 def network_layers(
-    units: list[int], hidden: list[str], alpha: float, l1: float, dropout: float, batch_norm: bool
+    units: Sequence[int], hidden: Sequence[str], alpha: float, l1: float, dropout: float, batch_norm: bool
 ) -> list[Layer]:
     """The layers: Dense, [BatchNormalization, Activation], [Dropout], ..., Dense."""
     layers: list[Layer] = []
     for n, name in zip(units[1:-1], hidden, strict=True):
         layers.append(Dense(n, None if batch_norm else name, kernel_regularizer=_penalty(alpha, l1)))
         if batch_norm:
-            layers += [BatchNormalization(momentum=MOMENTUM), Activation(name)]
+            layers += [BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON), Activation(name)]
         if dropout:
             layers.append(Dropout(dropout))
     return [*layers, Dense(units[-1], kernel_regularizer=_penalty(alpha, l1))]
+
+
+def _stack(units: Sequence[int], *architecture: Any) -> Stack:
+    stack = Stack()
+    for layer in network_layers(units, *architecture):
+        stack.add(layer)
+    stack.build((units[0],))
+    return stack
+
+
+@lru_cache(64)
+def _plan_rows(*architecture: Any) -> list[dict[str, Any]]:
+    """The rows of a plan, which takes less time to make than they do."""
+    return _stack(*architecture).rows()
 
 
 def _penalty(alpha: float, l1: float) -> L1L2:
