@@ -1,10 +1,13 @@
 """nnc.sklearn's MLPs beside scikit-learn's: the same parameters, fits in turn, scores on held-out rows.
 
-    python benchmarks/sklearn_mlp.py                      # everything: some ten minutes
-    python benchmarks/sklearn_mlp.py --only iris table10k --threads 1 2
+    python benchmarks/sklearn_mlp.py                      # everything: some minutes
+    python benchmarks/sklearn_mlp.py --only iris table10k --threads 1 2 --doc
+    python benchmarks/sklearn_mlp.py --one-row
 
-Each line has the medians over the seeds: seconds of `fit` for both, how many times faster nnc's was (the
-median of the quotients), and the mean scores (accuracy or R^2) with their deviation over the seeds.
+Each line has the medians over the seeds: milliseconds of `fit` for both, how many times faster nnc's was (the
+median of the quotients), and the mean scores (accuracy or R^2) with their deviation over the seeds. --doc
+puts the lines into the table of docs/sklearn.md. --one-row times predictions of one row instead: the
+estimators' and those of the network alone, as a Sequential.
 """
 
 from __future__ import annotations
@@ -26,6 +29,9 @@ from threadpoolctl import threadpool_limits
 
 import nnc
 import nnc.sklearn
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "sklearn.md"
+BEGIN, END = "<!-- written by benchmarks/sklearn_mlp.py --doc -->\n", "<!-- end of the table -->"
 
 
 class Case(NamedTuple):
@@ -64,7 +70,8 @@ CASES = {
 }
 
 
-def measure(case: Case, seeds: int, n_threads: int) -> str:
+def measure(case: Case, seeds: int, n_threads: int) -> list[str]:
+    """The cells of a line behind the names of the data and the threads."""
     X, y = case.load()
     classes = {
         "scikit-learn": getattr(neural_network, case.estimator),
@@ -88,8 +95,60 @@ def measure(case: Case, seeds: int, n_threads: int) -> str:
             scores[name].append(model.score(test, y_test))
     quotients = [a / b for a, b in zip(*seconds.values(), strict=True)]
     theirs, ours = (statistics.median(values) for values in seconds.values())
-    shown = "   ".join(f"{np.mean(s):.4f} ({np.std(s):.4f})" for s in scores.values())
-    return f"{theirs:9.4f} {ours:9.4f} {statistics.median(quotients):7.1f}   {shown}"
+    shown = [f"{np.mean(values):.4f} ± {np.std(values):.4f}" for values in scores.values()]
+    faster = statistics.median(quotients)
+    return [f"{theirs * 1e3:.4g} ms", f"{ours * 1e3:.4g} ms", f"{faster:.1f}", *shown]
+
+
+def one_row(repeats: int = 5000) -> None:
+    """Print microseconds of a prediction of one row, the least of three medians."""
+    X, y = datasets.load_digits(return_X_y=True)
+    row = X[:1].copy()
+    with nnc.threads(1), threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = neural_network.MLPClassifier(max_iter=5, random_state=0).fit(X, y)
+        ours = nnc.sklearn.MLPClassifier(max_iter=5, random_state=0).fit(X, y)
+        model = ours.to_sequential()
+        narrow = row.astype(np.float32)
+        calls = {
+            "scikit-learn's predict": lambda: theirs.predict(row),
+            "nnc.sklearn's predict": lambda: ours.predict(row),
+            "nnc.sklearn's predict_proba": lambda: ours.predict_proba(row),
+            "the Sequential's predict_on_batch": lambda: model.predict_on_batch(narrow),
+        }
+        for name, call in calls.items():
+            medians = []
+            for _ in range(3):
+                times = []
+                for _ in range(repeats):
+                    began = time.perf_counter()
+                    call()
+                    times.append(time.perf_counter() - began)
+                medians.append(statistics.median(times))
+            print(f"{name:<34} {min(medians) * 1e6:7.1f} us")
+
+
+def limits(case: Case) -> str:
+    """What the parameters are where they are not the defaults."""
+    return ", ".join(f"{name}={value}" for name, value in case.parameters.items()) or "defaults"
+
+
+def put_rows(document: str, rows: dict[tuple[str, str], str]) -> str:
+    """`document` with these rows of its table, by (data, threads), in place of those that are there.
+
+    >>> old = f"a\\n{BEGIN}| data | threads |\\n|---|--:|\\n| iris | 1 | x |\\n| wine | 1 | y |\\n{END}\\nb"
+    >>> print(put_rows(old, {("wine", "1"): "| wine | 1 | new |"}).split(BEGIN)[1].split(END)[0])
+    | data | threads |
+    |---|--:|
+    | iris | 1 | x |
+    | wine | 1 | new |
+    <BLANKLINE>
+    """
+    before, rest = document.split(BEGIN)
+    table, after = rest.split(END)
+    head, kept = table.splitlines()[:2], table.splitlines()[2:]
+    found = {tuple(cell.strip() for cell in row.split("|")[1:3]): row for row in kept} | rows
+    return before + BEGIN + "\n".join([*head, *found.values()]) + "\n" + END + after
 
 
 def main() -> None:
@@ -97,19 +156,23 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--output", type=Path, help="a file to which the lines are added, too")
+    parser.add_argument("--doc", action="store_true", help="put the lines into docs/sklearn.md")
+    parser.add_argument("--one-row", action="store_true", help="time predictions of one row")
     arguments = parser.parse_args()
-    print(
-        f"{'data':<14} threads  sklearn s     nnc s  faster   score: scikit-learn, nnc (deviation over seeds)"
-    )
+    if arguments.one_row:
+        one_row()
+        return
+    print("| data | threads | parameters | scikit-learn | nnc | times faster | scores: scikit-learn | nnc |")
+    print("|---|--:|---|--:|--:|--:|--:|--:|")
+    rows = {}
     for name in arguments.only:
         for n_threads in arguments.threads:
-            found = measure(CASES[name], arguments.seeds, n_threads)
-            line = f"{name:<14} {n_threads:>7} {found}"
-            print(line, flush=True)
-            if arguments.output:
-                with arguments.output.open("a", encoding="utf-8") as file:
-                    file.write(line + "\n")
+            case = CASES[name]
+            cells = [name, str(n_threads), limits(case), *measure(case, arguments.seeds, n_threads)]
+            rows[name, str(n_threads)] = f"| {' | '.join(cells)} |"
+            print(rows[name, str(n_threads)], flush=True)
+    if arguments.doc:
+        DOCUMENT.write_text(put_rows(DOCUMENT.read_text(encoding="utf-8"), rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

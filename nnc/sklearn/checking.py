@@ -43,7 +43,7 @@ def checked_pair(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Any, np.n
         and X.shape[1]
         and (reset or X.shape[1] == known.get("n_features_in_"))
         and "feature_names_in_" not in known
-        and (y.dtype.kind in "iub" or (y.dtype in FLOATS and math.isfinite(np.add.reduce(y))))
+        and (y.dtype.kind in "iub" or _is_plain(y))
         and _is_plain(X)
     ):
         if reset:
@@ -62,5 +62,6 @@ def checked_pair(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Any, np.n
 
 
 def _is_plain(X: np.ndarray) -> bool:
-    """Whether there are rows of finite floats; large ones, of an infinite sum, may be, and are not here."""
-    return X.dtype in FLOATS and len(X) > 0 and math.isfinite(np.add.reduce(X, axis=None))
+    """Whether there are finite floats; large ones, of an infinite sum, may be, and are not here."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return X.dtype in FLOATS and len(X) > 0 and math.isfinite(np.add.reduce(X, axis=None))

@@ -55,13 +55,12 @@ def _constraints(cls: Any) -> list[tuple[str, Any, list[Any]]]:
 def binarizer(y: np.ndarray) -> LabelBinarizer:
     """``LabelBinarizer().fit(y)``, in less time for y (n,) of whole numbers or truth values."""
     labels = LabelBinarizer()
-    if type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iub":
-        classes = np.unique(y)
-        if 0 < len(classes) <= len(y) / 2:  # of more it warns
-            labels.y_type_ = "binary" if len(classes) <= 2 else "multiclass"
-            labels.sparse_input_, labels.classes_ = False, classes
-            return labels
-    return labels.fit(y)
+    if type(y) is not np.ndarray or y.ndim != 1 or y.dtype.kind not in "iub" or not len(y):
+        return labels.fit(y)
+    labels.classes_ = np.unique(y)
+    labels.y_type_ = "binary" if len(labels.classes_) <= 2 else "multiclass"
+    labels.sparse_input_ = False
+    return labels
 
 
 class Classifier(ClassifierMixin):
