@@ -4,7 +4,8 @@
     NNC_BF16=exact python benchmarks/precision.py --rounds 9
 
 Where AMX is emulated (a build with NNC_EMULATE_AMX=1), --tiles counts its instructions in place of the time,
-and says how many would do if no tile held a zero that only fills it up.
+says how many would do if no tile held a zero that only fills it up, and what they fetch into caches of 48 KB
+and 2 MB that hold nothing else.
 
     python benchmarks/precision.py --tiles
 """
@@ -68,10 +69,11 @@ def main() -> None:
             before = nnc._core.emulated_tiles()
             seconds_of(models["bfloat16"], x, y, batch)
             after = nnc._core.emulated_tiles()
-            loads, stores, made = ((b - a) / steps for a, b in zip(before, after, strict=True))
-            needed, kilobytes = flops / TILE_FLOPS, (loads + stores) * 1.024
+            loads, stores, made, l1, l2 = ((b - a) / steps for a, b in zip(before, after, strict=True))
+            needed = flops / TILE_FLOPS
             print(f"{name}: {made:.0f} products, {made / needed:.2f} of {needed:.0f};", end=" ")
-            print(f"{loads / made:.2f} loads each, {stores:.0f} stores, {kilobytes:.0f} KB moved")
+            print(f"{loads / made:.2f} loads each, {stores:.0f} stores;", end=" ")
+            print(f"{l1 / made:.1f} lines into L1 each, {l2 * 64 / 1e3:.0f} KB into L2")
             continue
         times = dict.fromkeys(PRECISIONS, float("inf"))
         for _ in range(options.rounds):

@@ -38,6 +38,11 @@ struct convolution {
 
 static const struct nnc_field fields[] = {FIELD(struct convolution, filters, SIZE), FIELD(struct convolution, use_bias, FLAG)};
 
+/* A row of a window on one channel is a few numbers. */
+static const struct nnc_products *products_of(const struct nnc_layer *layer) {
+    return layer->geometry.channels == 1 ? nnc_products_of_short_sums(layer->precision) : nnc_products(layer->precision);
+}
+
 static struct nnc_fault settle(struct nnc_layer *layer) {
     const struct convolution *own = layer->own;
     const nnc_geometry *g = &layer->geometry;
@@ -182,13 +187,13 @@ static struct nnc_frame input_frame(const struct nnc_layer *layer) {
     f.columns = (g->out_width - 1) * g->stride_width + 1;
     if (f.dilation > 1) f.taps = g->kernel_width;
     else f.columns += g->kernel_width - 1;
-    return f;
+    return nnc_share_zeros(f);
 }
 
 /* The same windows on the copy. */
 static nnc_geometry seen_in(const nnc_geometry *g, const struct nnc_frame *copy) {
     nnc_geometry seen = *g;
-    seen.height = copy->rows, seen.width = copy->columns, seen.channels = copy->taps * g->channels;
+    seen.height = copy->rows, seen.width = copy->columns + copy->shared, seen.channels = copy->taps * g->channels;
     seen.pad_top = seen.pad_left = 0;
     if (copy->taps > 1) seen.kernel_width = 1;
     seen.dilation_width = 1;
@@ -224,7 +229,7 @@ static struct nnc_frame gradient_frame(const struct nnc_layer *layer) {
     struct nnc_frame f = {.height = g->out_height, .width = g->out_width, .channels = layer->columns, .taps = 1};
     f.top = y.before, f.left = x.before, f.rows = y.pixels, f.columns = x.pixels, f.dilation = x.dilation;
     if (f.dilation > 1 && x.taps > 1) f.taps = x.taps;
-    return f;
+    return nnc_share_zeros(f);
 }
 
 /* ---- sums over windows ------------------------------------------------------------------------------------------- */
@@ -235,6 +240,8 @@ struct correlation {
     struct axis y, x;
     size_t channels, filters;
     size_t window_row;    /* rows of a panel for a row of the window */
+    size_t pitch;         /* pixels of `in` from one row to the next */
+    size_t first, last;   /* its rows that are not 0 throughout */
     struct nnc_operand in; /* (samples, y.in, x.in, channels) */
     const void *w;
     const float *bias;    /* in panels, or NULL: 0 */
@@ -245,13 +252,13 @@ struct correlation {
 /* The pixels that see through the same taps, for `n` filters from j on. */
 static void correlate_region(const struct correlation *s, struct section y, struct section x, size_t samples, size_t j,
                              size_t n) {
-    const size_t C = s->channels, F = s->filters, row = s->x.in * C, taps = y.t1 - y.t0;
-    const size_t first_row = y.t0 * s->window_row + x.t0 * C;
+    const size_t C = s->channels, F = s->filters, row = s->pitch * C, taps = y.t1 - y.t0;
+    const size_t first_row = y.t0 * s->window_row + x.t0 * C, top = taps ? pixel_seen(&s->y, y.q0, y.t0) : 0;
     const void *in = s->in.at;
     struct nnc_windows windows = {
         .samples = samples,
         .pixels = {y.q1 - y.q0, x.q1 - x.q0},
-        .in_maps = {s->in.ld, s->x.in, C, 1},
+        .in_maps = {s->in.ld, s->pitch, C, 1},
         .out = s->out.at + ((s->y.first + y.q0 * s->y.step) * s->x.out + s->x.first + x.q0 * s->x.step) * F + j,
         .out_maps = {s->out.ld, s->x.out, F, 1},
         .in_step = {s->y.stride, s->x.stride},
@@ -260,13 +267,21 @@ static void correlate_region(const struct correlation *s, struct section y, stru
         .dilation = {s->y.dilation, s->x.dilation},
         .w = nnc_element(s->products, s->w, j * s->y.taps * s->window_row + first_row * PANEL),
         .window_row = s->window_row,
+        .first = s->first > top ? s->first - top : 0,
+        .last = s->last > top ? s->last - top : 0,
         .init = s->bias ? s->bias + j : NULL,
         .n = n,
     };
-    if (windows.taps.across)
-        in = nnc_element(s->products, in, pixel_seen(&s->y, y.q0, y.t0) * row + pixel_seen(&s->x, x.q0, x.t0) * C);
+    if (windows.taps.across) in = nnc_element(s->products, in, top * row + pixel_seen(&s->x, x.q0, x.t0) * C);
     windows.in = in;
     nnc_product_windows(s->products, &windows);
+}
+
+/* `in` is a copy in bfloat16; NULL: the map itself. */
+static void read_from(struct correlation *s, const struct nnc_frame *copy) {
+    s->pitch = copy ? copy->columns : s->x.in;
+    s->first = copy && copy->top > 0 ? (size_t)copy->top : 0;
+    s->last = copy ? steps((ptrdiff_t)copy->height + copy->top, 1) : s->y.in;
 }
 
 /* Rows of sums [y0, y1) of `samples` samples. */
@@ -327,7 +342,7 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
     const struct nnc_layer *layer = &plan->layers[l];
     const struct convolution *own = layer->own;
     const nnc_geometry *g = &own->seen;
-    const struct nnc_products *products = nnc_products_of(plan);
+    const struct nnc_products *products = products_of(layer);
     const struct nnc_operand x = nnc_input_of_forward(plan, l, pass);
     const struct nnc_param *b = layer->params[BIAS];
     const struct nnc_panels *W = &layer->params[KERNEL]->panels;
@@ -344,6 +359,7 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
                                .worker = worker};
     size_t at = 0;
     struct share share;
+    read_from(&sums, layer->rounded ? &layer->rounded->x_frame : NULL);
     after.ld = F; /* its rows are pixels */
     nnc_round_input(plan, l, pass, worker);
     while (next_share(worker, pass->m, g->out_height, samples_together(layer), &at, &share)) {
@@ -426,7 +442,7 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, stru
     const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
     const nnc_geometry *g = &layer->geometry;
     const struct nnc_epilogue epilogue = nnc_after_input_gradient(before);
-    const struct nnc_products *products = nnc_products_of(plan);
+    const struct nnc_products *products = products_of(layer);
     const struct nnc_operand dz = nnc_gradient_of_input(layer);
     const struct nnc_frame *frame = layer->rounded ? &layer->rounded->dz_frame : NULL;
     const size_t row = g->width * g->channels, F = layer->columns;
@@ -443,7 +459,8 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, stru
         do {
             dx.y = t.y.axis, dx.x = t.x.axis, dx.window_row = t.row;
             if (frame) dx.y = in_copy(dx.y, frame->rows, frame->top, false);
-            if (frame) dx.x = in_copy(dx.x, frame->columns, frame->left, frame->taps > 1);
+            if (frame) dx.x = in_copy(dx.x, frame->columns + frame->shared, frame->left, frame->taps > 1);
+            read_from(&dx, frame);
             dx.w = nnc_element(products, layer->params[KERNEL]->transposed.at, t.at);
             correlate(&dx, share.n, sums_before(&dx.y, share.y0), sums_before(&dx.y, share.y1));
         } while (next_flipped(layer, &t));
@@ -465,10 +482,11 @@ static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_operan
     const struct nnc_layer *layer = &plan->layers[l];
     const struct convolution *own = layer->own;
     const nnc_geometry *g = &own->seen;
-    const struct nnc_products *products = nnc_products_of(plan);
+    const struct nnc_products *products = products_of(layer);
     const struct nnc_operand dz = nnc_gradient_of_kernel(layer);
     const struct axis ys = y_axis(g), xs = x_axis(g);
-    const size_t C = g->channels, F = layer->columns, row = g->width * C, window_row = g->kernel_width * C;
+    const size_t pitch = layer->rounded ? layer->rounded->x_frame.columns : g->width;
+    const size_t C = g->channels, F = layer->columns, row = pitch * C, window_row = g->kernel_width * C;
     for (size_t ky = of->r0 / window_row; ky * window_row < of->r1; ky++) {
         const size_t first = ky * window_row + q.t0 * C;
         const size_t f0 = of->r0 > first ? of->r0 : first, f1 = least(of->r1, ky * window_row + q.t1 * C);
@@ -480,7 +498,7 @@ static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_operan
             .samples = of->i1 - of->i0,
             .pixels = {y1 - y0, q.q1 - q.q0},
             .x = nnc_element(products, x.at, of->i0 * x.ld + seen * x.step),
-            .x_maps = {x.ld, g->width, C, x.step},
+            .x_maps = {x.ld, pitch, C, x.step},
             .x_step = {ys.stride, xs.stride},
             .dz = nnc_element(products, dz.at, of->i0 * dz.ld + ((y0 * xs.out + q.q0) * F + of->j) * dz.step),
             .dz_maps = {dz.ld, xs.out, F, dz.step},
@@ -569,7 +587,8 @@ static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_operand x,
     memset(sums, 0, sizeof sums);
     if (layer->rounded && !nnc_stopped(worker, m * pixels * (t1 - t0) * TILE)) {
         of.i1 = m, of.y0 = g->out_height * shard / division->shards, of.y1 = g->out_height * (shard + 1) / division->shards;
-        add_tiles(plan, l, x, &of, t0, t1, sums);
+        of.r0 = t0 * PANEL, of.r1 = least(t1 * PANEL, W->rows);
+        add_columns(plan, l, x, &of, (struct section){0, g->out_width, 0, own->seen.kernel_width}, sums);
     }
     const size_t samples = layer->rounded ? first : last;
     for (size_t i = first; i < samples && !nnc_stopped(worker, together * pixels * (t1 - t0) * TILE); i += together) {

@@ -109,6 +109,7 @@ int nnc_isa_tile_rows(void) {
 /* ---- bfloat16 -------------------------------------------------------------------------------------------------------- */
 
 static const struct nnc_products *bf16_products; /* NULL: nobody has asked for them yet */
+static const struct nnc_products *bf16_of_short_sums;
 
 /* The exact twin of this instruction set; of the best one where this one has no fused multiply-add, but the CPU has. */
 static const struct nnc_products *exact_products(void) {
@@ -148,13 +149,15 @@ nnc_status nnc_choose_bf16(const char *name, char message[NNC_MESSAGE]) {
         snprintf(message, NNC_MESSAGE, "NNC_BF16 is amx, but %s", why);
         return NNC_INVALID;
     }
-    if (!found) found = exact_products();
+    const struct nnc_products *twin = exact_products();
+    if (!found) found = twin;
     if (!found) {
         snprintf(message, NNC_MESSAGE,
                  "precision bfloat16 needs a CPU with AMX or with fused multiply-adds; this one has neither: use float32");
         return NNC_INVALID;
     }
     bf16_products = found;
+    bf16_of_short_sums = twin ? twin : found;
     return NNC_OK;
 }
 
@@ -176,6 +179,10 @@ const char *nnc_bf16_name(char message[NNC_MESSAGE]) {
 
 const struct nnc_products *nnc_products(enum nnc_precision precision) {
     return precision == PRECISION_bfloat16 ? bf16_products : &nnc_kernels->products[precision];
+}
+
+const struct nnc_products *nnc_products_of_short_sums(enum nnc_precision precision) {
+    return precision == PRECISION_bfloat16 ? bf16_of_short_sums : &nnc_kernels->products[precision];
 }
 
 /* ---- the choice ------------------------------------------------------------------------------------------------------- */

@@ -111,6 +111,16 @@ struct nnc_product {
     size_t rs, cs, a_segment, a_block;
     size_t ldb, b_segment, b_block;
     size_t ldinit, ldc;
+    const struct nnc_pixels *pixels; /* NULL, or what its rows are: where products take pixels, and ldinit is 0 */
+};
+
+/* m rows of a that are the pixels of a map, row by row, beginning with the first that a window sees; c has no row for those at the
+ * end of each row of the map. So for each of several maps. */
+struct nnc_pixels {
+    size_t maps, a_map, c_map;    /* elements from one map to the next */
+    size_t width, kept;           /* pixels from one row of the map to the next, and the first of them, which c has */
+    size_t c_row;                 /* elements of c from one row of the map to the next */
+    size_t dilation, first, last; /* segment s of pixel (y, x) is 0 unless first <= y + s dilation < last */
 };
 
 /* Which groups of each row of x are not 0 throughout. */
@@ -176,6 +186,7 @@ struct nnc_products {
     size_t interleaved;   /* rows of b that lie together, element by element */
     size_t element_size;  /* bytes of an element of a and b */
     bool skips_zeros;     /* may terms that are 0 be left out of a sum? */
+    bool takes_pixels;    /* see struct nnc_pixels */
     const char *name;     /* of bfloat16: which products these are */
 
     /* NULL, or what each thread calls before and after the products of a team's run. */
@@ -284,6 +295,8 @@ extern const struct nnc_kernels *nnc_kernels; /* the set in use; set by dispatch
 
 /* The products in use; those of bfloat16 once nnc_find_products has found them. */
 const struct nnc_products *nnc_products(enum nnc_precision precision);
+/* The same, where sums are so short that tiles of them were mostly zeros: in bfloat16 those of fused multiply-adds. */
+const struct nnc_products *nnc_products_of_short_sums(enum nnc_precision precision);
 /* Finds them, or says why there are none. */
 nnc_status nnc_find_products(enum nnc_precision precision, char message[NNC_MESSAGE]);
 

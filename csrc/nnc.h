@@ -45,9 +45,10 @@ int nnc_isa_tile_rows(void);              /* MR of the one in use */
 const char *nnc_bf16_name(char message[NNC_MESSAGE]);
 /* Choose them: "amx", "exact", or NULL for NNC_BF16 of the environment, else the faster ones that there are. */
 nnc_status nnc_choose_bf16(const char *name, char message[NNC_MESSAGE]);
-/* Tile instructions so far, in a build with -DNNC_EMULATE_AMX; elsewhere 0. */
+/* Tile instructions so far, in a build with -DNNC_EMULATE_AMX; elsewhere 0. And the cache lines that their loads and stores had
+ * to fetch into an L1 cache of 48 KB and into an L2 cache of 2 MB, where nothing else is in these. */
 struct nnc_tile_counts {
-    uint64_t loads, stores, products;
+    uint64_t loads, stores, products, l1_lines, l2_lines;
 };
 struct nnc_tile_counts nnc_emulated_tiles(void);
 

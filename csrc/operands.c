@@ -6,7 +6,16 @@
 
 /* Elements from one sample's copy to the next: after the last pixel a whole step may be read; an odd number of cache lines. */
 static size_t leading_dimension(const struct nnc_frame *f) {
-    return nnc_round_up(f->rows * f->columns * f->taps * f->channels + BF16_STEP, 2 * BF16_STEP) + BF16_STEP;
+    const size_t pixels = f->rows * f->columns + f->shared;
+    return nnc_round_up(pixels * f->taps * f->channels + BF16_STEP, 2 * BF16_STEP) + BF16_STEP;
+}
+
+struct nnc_frame nnc_share_zeros(struct nnc_frame f) {
+    if (f.taps > 1 || f.left <= 0) return f;
+    const size_t left = (size_t)f.left, seen = f.columns, end = least(left + f.width, seen);
+    f.columns = seen > end + left ? seen - left : end;
+    f.shared = seen - f.columns;
+    return f;
 }
 
 void nnc_rounded_lay_out(struct nnc_layer *layer, const struct nnc_frame *x, const struct nnc_frame *dz, size_t B,

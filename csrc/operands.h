@@ -8,11 +8,13 @@
 
 /* How a map (height, width, channels) lies in a copy of rows x columns pixels: pixel (y, x) holds the map's pixels
  * (y - top, x - left + t dilation) for t = 0, ..., taps - 1, one behind the other, and zeros for those that are outside. With
- * room at the edges every window sees all of its taps; with several taps a row of a dilated window is a run of memory. */
+ * room at the edges every window sees all of its taps; with several taps a row of a dilated window is a run of memory. A window
+ * may reach `shared` pixels beyond the end of a row: into the zeros at the beginning of the next one. */
 struct nnc_frame {
     size_t height, width, channels;
     size_t rows, columns, taps, dilation;
     ptrdiff_t top, left;
+    size_t shared;
 };
 
 /* The copies of a layer in bfloat16. */
@@ -27,8 +29,11 @@ struct nnc_rounded {
 
 /* A row of n numbers, as a map of one pixel. */
 static inline struct nnc_frame nnc_flat(size_t n) {
-    return (struct nnc_frame){1, 1, n, 1, 1, 1, 1, 0, 0};
+    return (struct nnc_frame){1, 1, n, 1, 1, 1, 1, 0, 0, 0};
 }
+
+/* The frame whose rows share their zeros, where its pixels are those of the map. */
+struct nnc_frame nnc_share_zeros(struct nnc_frame frame);
 
 /* Room for the copies of batches of up to B samples, where the layer's precision wants them. */
 void nnc_rounded_lay_out(struct nnc_layer *layer, const struct nnc_frame *x, const struct nnc_frame *dz, size_t B,

@@ -192,6 +192,16 @@ static size_t best_direction(const struct direction directions[3], size_t mr) {
     return best;
 }
 
+/* All pixels of the maps as rows, with those that are no output (see struct nnc_pixels)? 16 of them lie within few cache lines;
+ * those of 16 samples each in a page of its own, but none is made in vain. */
+static bool takes_pixels(const struct nnc_products *products, const struct nnc_windows *of, size_t rows,
+                         const struct direction *best) {
+    const size_t tiles = of->samples * nnc_parts(rows, LANES);
+    const size_t others = of->samples * of->pixels.down * of->pixels.across / best->n * nnc_parts(best->n, LANES);
+    const bool adjacent = of->in_step.down == 1 && of->in_step.across == 1 && of->pixels.across <= of->in_maps.width;
+    return products->takes_pixels && adjacent && 2 * tiles <= 3 * others;
+}
+
 void nnc_product_windows(const struct nnc_products *products, const struct nnc_windows *of) {
     const struct nnc_maps *in = &of->in_maps, *out = &of->out_maps;
     const struct direction directions[3] = {
@@ -213,6 +223,15 @@ void nnc_product_windows(const struct nnc_products *products, const struct nnc_w
         product.a_segment = distance_across(in, of->dilation), product.b_segment = C * PANEL;
     }
     const float *init = of->init ? of->init : zeros;
+    const size_t all = (of->pixels.down - 1) * in->width + of->pixels.across;
+    if (product.blocks == 1 && takes_pixels(products, of, all, &rows)) {
+        const struct nnc_pixels pixels = {
+            of->samples,       in->ld,    out->ld, in->width, of->pixels.across, directions[1].out,
+            of->dilation.down, of->first, of->last};
+        product.m = all, product.rs = C, product.ldc = directions[0].out, product.pixels = &pixels;
+        products->gemm(&product, of->in, of->w, init, of->out);
+        return;
+    }
     for (size_t i = 0; i < outer.n; i++)
         for (size_t q = 0; q < inner.n; q++)
             products->gemm(&product, nnc_element(products, of->in, i * outer.in + q * inner.in), of->w, init,

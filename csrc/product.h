@@ -60,8 +60,8 @@ void nnc_product_kernel_gradient_block(const struct nnc_kernel_gradient *of, siz
 
 /* ---- windows on maps ---------------------------------------------------------------------------------------------- */
 
-/* Maps of a batch, channels adjacent: elements from one sample to the next, pixels of a row, channels of a pixel, each `step`
- * elements (of windows 1). */
+/* Maps of a batch, channels adjacent: elements from one sample to the next, pixels from one row to the next, channels of a pixel,
+ * each `step` elements (of windows 1). */
 struct nnc_maps {
     size_t ld, width, channels, step;
 };
@@ -83,6 +83,7 @@ struct nnc_windows {
     struct nnc_span taps, dilation;     /* that they see; pixels of in from one tap to the next */
     const void *w;                      /* a panel, from their first tap on; its rows are (ky, kx, channel) */
     size_t window_row;                  /* rows of the panel for a row of the whole window */
+    size_t first, last;                 /* rows of in, counted from the first tap's, all others being 0 */
     const float *init;                  /* (PANEL), or NULL: 0 */
     size_t n;                           /* filters, at most PANEL */
 };

@@ -1,8 +1,9 @@
 /* amx.c -- bfloat16 products by AMX's tiles; -DNNC_EMULATE_AMX compiles the same source against the instructions in C.
  *
- * Eight tiles of 16 rows of 64 bytes: 0 to 3 are 2 x 2 tiles of c, 4 and 5 are A, 16 rows of 32 numbers as they lie, 6 and 7
- * are B, 16 pairs of rows of 16 columns. Four instructions use four loads. A tile instruction adds up one step of k: the order of
- * kernels/bfloat16.inc. The last rows are a whole tile, too: of rows that were done already, or of a copy where m < 16. */
+ * Eight tiles of 16 rows of 64 bytes: 0 to 3 are tiles of c, 2 x 2, or 4 x 1 where c has up to 16 columns; 4 and 5 are A, 16 rows
+ * of 32 numbers as they lie, 6 and 7 are B, 16 pairs of rows of 16 columns. Four instructions use four or five loads. A tile
+ * instruction adds up one step of k: the order of kernels/bfloat16.inc. The last rows are a whole tile, too: of rows that were
+ * done already, or of a copy where m < 16. */
 
 #include "../kernels.h"
 #include "../sizes.h"
@@ -40,72 +41,175 @@ static void end(void) {
     _tile_release();
 }
 
-/* 16 rows of A: as they lie, or where there are fewer, copied. */
+/* Rows [row, row + there) of a map, or of a matrix, whose sums a tile of c holds; those before `first` are done already. */
 struct rows {
-    const uint16_t *at; /* the first element of the first of them */
-    size_t stride, there;
+    const uint16_t *at;
+    float *c; /* of the map */
+    size_t row, there, first;
+    uint16_t *copy; /* room for 16 rows where there are fewer, else NULL */
 };
 
-/* The sums of up to 2 x 2 tiles, each at 16 rows of 16 floats. */
-static void sum_tiles(const struct nnc_product *t, const struct rows a[2], bool two_rows, const uint16_t *b, bool two_columns,
-                      float sums[4][ROWS * ROWS]) {
-    uint16_t copied[ROWS * ROW_BYTES / sizeof(uint16_t)] = {0};
+/* What is summed: segments [s0, s1) of each block; `n` tiles of rows, one or two of columns. */
+struct sums {
+    const struct nnc_product *product;
+    const struct rows *rows;
+    size_t n, s0, s1;
+};
+
+/* 16 rows of A for a step of k, `stride` bytes apart: as they lie, or copied. */
+static const uint16_t *rows_of(const struct rows *rows, size_t at, size_t *stride) {
+    const size_t as_it_lies = *stride;
+    const uint16_t *a = rows->at + at;
+    if (!rows->copy) return a;
+    *stride = ROW_BYTES;
+    for (size_t i = 0; i < rows->there; i++) memcpy(rows->copy + i * BF16_STEP, a + i * (as_it_lies / sizeof *a), ROW_BYTES);
+    return rows->copy;
+}
+
+#define LOAD_ROWS(tile, rows)                             \
+    do {                                                  \
+        size_t stride_ = t->rs * sizeof(uint16_t);        \
+        const uint16_t *a_ = rows_of(rows, at, &stride_); \
+        _tile_loadd(tile, a_, stride_);                   \
+    } while (0)
+
+#define EACH_STEP(t, at, bs)                                                         \
+    for (size_t block = 0; block < (t)->blocks; block++)                             \
+        for (size_t segment = of->s0; segment < of->s1; segment++)                   \
+            for (size_t k = 0, at = block * (t)->a_block + segment * (t)->a_segment, \
+                        bs = block * (t)->b_block + segment * (t)->b_segment;        \
+                 k < (t)->k; k += BF16_STEP, at += BF16_STEP, bs += BF16_STEP * (t)->ldb)
+
+/* Up to 2 tiles of rows by 2 of columns: rows of `sums` have 32 floats. */
+static void sum_2x2(const struct sums *of, const uint16_t *b, float *sums) {
+    enum { BYTES = 2 * ROW_BYTES, NEXT = 2 * ROWS * ROWS };
+    const struct nnc_product *t = of->product;
+    const struct rows *rows = of->rows;
     const size_t b_bytes = t->ldb * PAIR_BYTES;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (size_t block = 0; block < t->blocks; block++)
-        for (size_t segment = 0; segment < t->segments; segment++) {
-            const size_t at = block * t->a_block + segment * t->a_segment;
-            const uint16_t *bs = b + block * t->b_block + segment * t->b_segment;
-            for (size_t k = 0; k < t->k; k += BF16_STEP, bs += BF16_STEP * t->ldb) {
-                const uint16_t *as = a[0].at + at + k;
-                size_t a_bytes = a[0].stride * sizeof *as;
-                for (size_t i = 0; i < a[0].there && a[0].there < ROWS; i++)
-                    memcpy(copied + i * BF16_STEP, as + i * a[0].stride, ROW_BYTES);
-                if (a[0].there < ROWS) as = copied, a_bytes = ROW_BYTES;
-                _tile_loadd(4, as, a_bytes);
-                _tile_loadd(6, bs, b_bytes);
-                _tile_dpbf16ps(0, 4, 6);
-                if (two_rows) {
-                    _tile_loadd(5, a[1].at + at + k, a[1].stride * sizeof *as);
-                    _tile_dpbf16ps(2, 5, 6);
-                }
-                if (!two_columns) continue;
-                _tile_loadd(7, bs + 2 * ROWS, b_bytes);
-                _tile_dpbf16ps(1, 4, 7);
-                if (two_rows) _tile_dpbf16ps(3, 5, 7);
-            }
-        }
-    _tile_stored(0, sums[0], ROW_BYTES);
-    if (two_columns) _tile_stored(1, sums[1], ROW_BYTES);
-    if (two_rows) _tile_stored(2, sums[2], ROW_BYTES);
-    if (two_rows && two_columns) _tile_stored(3, sums[3], ROW_BYTES);
-}
-
-/* The tile of rows from i on: the last one begins earlier, so that it is whole. */
-static size_t first_row(size_t i, size_t m) {
-    return i + ROWS <= m || m < ROWS ? i : m - ROWS;
-}
-
-static void gemm(const struct nnc_product *t, const void *a, const void *b, const float *init, float *c) {
-    _Alignas(64) float sums[4][ROWS * ROWS];
-    const bool two_columns = t->n > ROWS;
-    for (size_t i = 0; i < t->m; i += 2 * ROWS) {
-        const bool two_rows = i + ROWS < t->m;
-        struct rows rows[2] = {{0}};
-        for (size_t q = 0; q < 1u + two_rows; q++) {
-            const size_t first = first_row(i + q * ROWS, t->m);
-            rows[q] = (struct rows){(const uint16_t *)a + first * t->rs, t->rs, least(ROWS, t->m - first)};
-        }
-        sum_tiles(t, rows, two_rows, b, two_columns, sums);
-        for (size_t r = i; r < least(i + 2 * ROWS, t->m); r++) {
-            const size_t q = (r - i) / ROWS, from = r - first_row(i + q * ROWS, t->m);
-            for (size_t j = 0; j < t->n; j++)
-                c[r * t->ldc + j] = init[r * t->ldinit + j] + sums[2 * q + j / ROWS][from * ROWS + j % ROWS];
-        }
+    EACH_STEP(t, at, bs) {
+        LOAD_ROWS(4, &rows[0]);
+        _tile_loadd(6, b + bs, b_bytes);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, b + bs + 2 * ROWS, b_bytes);
+        _tile_dpbf16ps(1, 4, 7);
+        if (of->n == 1) continue;
+        LOAD_ROWS(5, &rows[1]);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
     }
+    _tile_stored(0, sums, BYTES);
+    _tile_stored(1, sums + ROWS, BYTES);
+    if (of->n == 1) return;
+    _tile_stored(2, sums + NEXT, BYTES);
+    _tile_stored(3, sums + NEXT + ROWS, BYTES);
+}
+
+/* Up to 4 tiles of rows by one of columns: rows of `sums` have 16 floats. */
+static void sum_4x1(const struct sums *of, const uint16_t *b, float *sums) {
+    enum { NEXT = ROWS * ROWS };
+    const struct nnc_product *t = of->product;
+    const struct rows *rows = of->rows;
+    const size_t b_bytes = t->ldb * PAIR_BYTES, n = of->n;
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    EACH_STEP(t, at, bs) {
+        _tile_loadd(6, b + bs, b_bytes);
+        LOAD_ROWS(4, &rows[0]);
+        _tile_dpbf16ps(0, 4, 6);
+        if (n == 1) continue;
+        LOAD_ROWS(5, &rows[1]);
+        _tile_dpbf16ps(1, 5, 6);
+        if (n == 2) continue;
+        LOAD_ROWS(4, &rows[2]);
+        _tile_dpbf16ps(2, 4, 6);
+        if (n == 3) continue;
+        LOAD_ROWS(5, &rows[3]);
+        _tile_dpbf16ps(3, 5, 6);
+    }
+    _tile_stored(0, sums, ROW_BYTES);
+    if (n > 1) _tile_stored(1, sums + NEXT, ROW_BYTES);
+    if (n > 2) _tile_stored(2, sums + 2 * NEXT, ROW_BYTES);
+    if (n > 3) _tile_stored(3, sums + 3 * NEXT, ROW_BYTES);
+}
+
+typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
+
+/* c = init + sums, n numbers of each of m rows. */
+static void add_init(size_t m, size_t n, const float *sums, size_t ldsums, const float *init, size_t ldinit, float *c,
+                     size_t ldc) {
+    for (; m > 0; m--, sums += ldsums, init += ldinit, c += ldc) {
+        size_t j = 0;
+        for (; j + 8 <= n; j += 8) *(v8 *)(c + j) = *(const v8 *)(init + j) + *(const v8 *)(sums + j);
+        for (; j < n; j++) c[j] = init[j] + sums[j];
+    }
+}
+
+/* The rows of a tile that c has, run by run. */
+static void put_rows(const struct nnc_product *t, const struct nnc_pixels *p, const struct rows *rows, const float *sums,
+                     size_t ldsums, const float *init) {
+    const size_t end = rows->row + rows->there;
+    for (size_t y = rows->first / p->width, x = rows->first % p->width; y * p->width + x < end; y++, x = 0) {
+        const size_t r = y * p->width + x;
+        if (x >= p->kept) continue;
+        add_init(least(p->kept - x, end - r), t->n, sums + (r - rows->row) * ldsums, ldsums, init + r * t->ldinit, t->ldinit,
+                 rows->c + y * p->c_row + x * t->ldc, t->ldc);
+    }
+}
+
+/* The segments in which the rows are not 0 throughout. */
+static void find_segments(struct sums *of, const struct nnc_pixels *p) {
+    size_t y0 = SIZE_MAX, y1 = 0;
+    for (const struct rows *rows = of->rows; rows < of->rows + of->n; rows++) {
+        const size_t first = rows->row / p->width, last = (rows->row + rows->there - 1) / p->width;
+        y0 = least(y0, first), y1 = last > y1 ? last : y1;
+    }
+    of->s0 = p->first > y1 ? nnc_parts(p->first - y1, p->dilation) : 0;
+    of->s1 = p->last > y0 ? least(of->s1, nnc_parts(p->last - y0, p->dilation)) : 0;
+}
+
+/* The sums of n tiles of rows, and what c is. */
+static void multiply(const struct nnc_product *t, const struct nnc_pixels *p, const struct rows *rows, size_t n,
+                     const uint16_t *b, const float *init) {
+    _Alignas(64) float sums[4 * ROWS * ROWS];
+    const bool wide = t->n > ROWS;
+    const size_t ldsums = wide ? 2 * ROWS : ROWS;
+    struct sums of = {t, rows, n, 0, t->segments};
+    if (t->pixels) find_segments(&of, p);
+    if (wide) sum_2x2(&of, b, sums);
+    else sum_4x1(&of, b, sums);
+    for (size_t i = 0; i < n; i++) put_rows(t, p, &rows[i], sums + i * ROWS * ldsums, ldsums, init);
+}
+
+/* Tiles of two maps together, of four where one tile of columns is all; of a matrix two or four tiles. The last one of a map begins
+ * earlier, so that it is whole. */
+static void gemm(const struct nnc_product *t, const void *a, const void *b, const float *init, float *c) {
+    const struct nnc_pixels one_row = {.maps = 1, .width = t->m, .kept = t->m}, *p = t->pixels ? t->pixels : &one_row;
+    const size_t most = t->n > ROWS ? 2 : 4;
+    uint16_t copies[4][ROWS * BF16_STEP];
+    struct rows rows[4];
+    size_t n = 0;
+    if (t->m < ROWS) memset(copies, 0, sizeof copies);
+    for (size_t map = 0; map < p->maps; map += most)
+        for (size_t q = 0; q < t->m; q += ROWS)
+            for (size_t i = map; i < least(map + most, p->maps); i++) {
+                const size_t row = q + ROWS <= t->m || t->m < ROWS ? q : t->m - ROWS;
+                rows[n] = (struct rows){(const uint16_t *)a + i * p->a_map + row * t->rs,
+                                        c + i * p->c_map,
+                                        row,
+                                        least(ROWS, t->m - row),
+                                        q,
+                                        t->m < ROWS ? copies[n] : NULL};
+                if (++n < most) continue;
+                multiply(t, p, rows, n, b, init);
+                n = 0;
+            }
+    if (n) multiply(t, p, rows, n, b, init);
 }
 
 const struct nnc_products nnc_products_amx = {
@@ -113,6 +217,7 @@ const struct nnc_products nnc_products_amx = {
     .k_step = BF16_STEP,
     .interleaved = 2,
     .element_size = sizeof(uint16_t),
+    .takes_pixels = true,
 #ifdef NNC_EMULATE_AMX
     .name = "amx, emulated",
 #else

@@ -1,5 +1,5 @@
 /* amx_emulated.h -- AMX's tile instructions in C, for CPUs with AVX2 and FMA: what amx.c does can be tested without AMX. They are
- * counted, so that the work can be shown, too. */
+ * counted, and the cache lines that they touch, so that the work can be shown, too. */
 #ifndef NNC_AMX_EMULATED_H
 #define NNC_AMX_EMULATED_H
 
@@ -17,6 +17,21 @@ static _Thread_local struct {
     uint8_t rows[8];
     uint16_t bytes[8];
 } emulated_shape;
+
+/* Caches of 64-byte lines, the last one used first in each set. */
+enum { L1_SETS = 64, L1_WAYS = 12, L2_SETS = 2048, L2_WAYS = 16 };
+static _Thread_local uintptr_t emulated_l1[L1_SETS * L1_WAYS], emulated_l2[L2_SETS * L2_WAYS];
+
+/* Was the line there? */
+static inline bool emulated_use(uintptr_t *cache, size_t sets, size_t ways, uintptr_t line) {
+    uintptr_t *set = cache + line % sets * ways;
+    size_t way = 0;
+    while (way + 1 < ways && set[way] != line) way++;
+    const bool there = set[way] == line;
+    memmove(set + 1, set, way * sizeof *set);
+    set[0] = line;
+    return there;
+}
 
 static inline void emulated_count(uint64_t *counter) {
     __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
@@ -36,6 +51,14 @@ static inline void emulated_release(void) {
     emulated_shape.loaded = false;
 }
 
+static inline void emulated_fetch(const void *base, size_t bytes) {
+    for (uintptr_t line = (uintptr_t)base / 64; line <= ((uintptr_t)base + bytes - 1) / 64; line++) {
+        if (emulated_use(emulated_l1, L1_SETS, L1_WAYS, line)) continue;
+        emulated_count(&nnc_emulated.l1_lines);
+        if (!emulated_use(emulated_l2, L2_SETS, L2_WAYS, line)) emulated_count(&nnc_emulated.l2_lines);
+    }
+}
+
 /* Without a configuration the CPU raises an exception. */
 static inline void emulated_check(void) {
     if (!emulated_shape.loaded) __builtin_trap();
@@ -49,15 +72,19 @@ static inline void emulated_zero(int t) {
 static inline void emulated_loadd(int t, const void *base, size_t stride) {
     emulated_zero(t);
     emulated_count(&nnc_emulated.loads);
-    for (size_t r = 0; r < emulated_shape.rows[t]; r++)
+    for (size_t r = 0; r < emulated_shape.rows[t]; r++) {
+        emulated_fetch((const char *)base + r * stride, emulated_shape.bytes[t]);
         memcpy(emulated_tiles[t].row[r], (const char *)base + r * stride, emulated_shape.bytes[t]);
+    }
 }
 
 static inline void emulated_stored(int t, void *base, size_t stride) {
     emulated_check();
     emulated_count(&nnc_emulated.stores);
-    for (size_t r = 0; r < emulated_shape.rows[t]; r++)
+    for (size_t r = 0; r < emulated_shape.rows[t]; r++) {
+        emulated_fetch((char *)base + r * stride, emulated_shape.bytes[t]);
         memcpy((char *)base + r * stride, emulated_tiles[t].row[r], emulated_shape.bytes[t]);
+    }
 }
 
 /* c += a b: the sums of even and of odd k apart, by FMA, then their sum added to c; denormals are 0 whatever MXCSR says. */

@@ -98,7 +98,7 @@ cdef extern from "nnc.h" nogil:
     const char *nnc_bf16_name(char *message)
     nnc_status nnc_choose_bf16(const char *name, char *message)
     struct nnc_tile_counts:
-        uint64_t loads, stores, products
+        uint64_t loads, stores, products, l1_lines, l2_lines
     nnc_tile_counts nnc_emulated_tiles()
     int nnc_threads()
     void nnc_set_threads(int n)

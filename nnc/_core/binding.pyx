@@ -50,9 +50,10 @@ def set_bfloat16(name=None):
 
 
 def emulated_tiles():
-    """AMX's instructions so far, in a build that emulates them: loads, stores and products of tiles."""
+    """AMX's instructions so far, in a build that emulates them: loads, stores and products of tiles; and the cache
+    lines that these fetched into L1 and L2 (see csrc/nnc.h)."""
     cdef nnc_tile_counts counts = nnc_emulated_tiles()
-    return counts.loads, counts.stores, counts.products
+    return counts.loads, counts.stores, counts.products, counts.l1_lines, counts.l2_lines
 
 
 def set_num_threads(n):

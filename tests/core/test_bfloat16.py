@@ -118,6 +118,13 @@ def test_random_convolutions(products, threads, seed):
         check_bits(row, size_in(row), batch)
 
 
+@pytest.mark.parametrize("row", [(dense(19), 37), (conv((5, 4, 3), 6, (3, 3), pads=(1, 1)), 60)])
+def test_every_size_of_a_batch(products, threads, row):
+    threads(2)
+    for batch in range(1, 68):
+        check_bits(*row, batch)
+
+
 DROPOUT = {"kind": "dropout", "rate": 0.3}
 
 NETS = {
@@ -221,9 +228,9 @@ def test_the_instructions_are_as_many_as_the_arithmetic_needs(threads):
     plan = _core.Plan(96, [dense(40)], precision="bfloat16", batch_size=64)
     before = _core.emulated_tiles()
     plan.forward(np.ones((64, 96), np.float32))
-    loads, stores, made = (after - b for after, b in zip(_core.emulated_tiles(), before, strict=True))
+    loads, stores, made, *_ = (after - b for after, b in zip(_core.emulated_tiles(), before, strict=True))
     assert (made, stores) == (4 * 3 * 3, 4 * 3)  # 64 rows, 40 columns, 96 terms
-    assert loads == 2 * 3 * (4 + 3)  # pairs of tiles of rows: with two of columns 4 loads, with one 3
+    assert loads == 3 * (2 * 4 + 5)  # of 2 x 2 tiles 4 loads, of 4 x 1 tiles 5
 
 
 def test_a_precision_that_is_not_there():
