@@ -1,7 +1,9 @@
 """Every experiment with --quick, as a user starts it: its tables and figures are there and plausible."""
 
+import ast
 import csv
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +51,33 @@ def test_quick(name, tmp_path, request):
     pictures = {file.stem for file in (tmp_path / name).glob("*.png")}
     assert pictures == {file.stem for file in (tmp_path / name).glob("*.svg")}
     assert bool(pictures) == (name not in NO_FIGURES)
+
+
+NEEDS = {"search_optuna": "optuna", "search_cluster": "distributed", "sklearn_pipeline": "sklearn"}
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "examples").glob("*.py")), ids=lambda script: script.stem)
+def test_help_says_what_it_does_and_what_its_options_mean(script):
+    if script.stem in NEEDS:
+        pytest.importorskip(NEEDS[script.stem])
+    run = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, check=True)
+    usage, does, options = run.stdout.split("\n\n", 2)
+    assert usage.startswith(f"usage: {script.name} [options]") and usage.count("\n") == 0
+    summary = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))).split("\n\n")[1]
+    assert does.split() == summary.split()
+    options = re.split(r"\n  (?=-)", options.partition("options:")[2])[1:]
+    assert any(option.startswith("--quick") for option in options)
+    for option in options:
+        explained = re.split(r"\s{2,}", option.strip(), maxsplit=1)[1:]
+        assert explained and not explained[0].startswith("(default"), option
+
+
+def test_pictures_of_the_documentation_are_small():
+    pictures = list((ROOT / "docs" / "img").glob("*.png"))
+    script = (ROOT / "docs" / "img" / "make.py").read_text(encoding="utf-8")
+    assert pictures and all(file.stat().st_size < 100_000 for file in pictures)
+    drawn = re.findall(r'^    save\(.*"(\w+)"(?:, \d+)?\)$', script, re.MULTILINE)
+    assert {file.stem for file in pictures} == set(drawn)
 
 
 def test_page(tmp_path):
