@@ -123,7 +123,8 @@ def _places(axis: Axes) -> list[tuple[Any, float]] | None:
     if figure.get_layout_engine() is None or longest > _LONGEST_NAME:
         return None
     ends = np.array([(line.get_xdata()[-1], line.get_ydata()[-1]) for line in lines], dtype=np.float64)
-    if not np.isfinite(ends).all() or len(set(ends[:, 0])) > 1:
+    last = max(np.max(line.get_xdata()) for line in axis.lines)  # of those without names, too
+    if not np.isfinite(ends).all() or np.any(ends[:, 0] < last):
         return None
     axis.get_ylim()  # settles the limits of what was drawn
     height = 72 * figure.get_size_inches()[1] * axis.get_position().height

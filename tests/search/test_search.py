@@ -566,6 +566,20 @@ def test_pictures(mixed):
     curves = search.plots.curves(mixed, "loss")
     assert len(curves.lines) == 12 and curves.get_ylabel() == "loss"
     assert curves.lines[-1].get_ydata().tolist() == mixed.best_trial.history["loss"]
+    for trials, best in (
+        ([1, 1, 1], 1),
+        ([3, 1, 2], 1),
+        ([2, 2], 0),
+    ):  # of so many epochs; the best ends first
+        made = [
+            search.Trial(i, {}, 0, "done", float(i == best), [1.0], n, [{"loss": [1.0] * n}], "", 0.1)
+            for i, n in enumerate(trials)
+        ]
+        found = search.plots.curves(search.SearchResult(made, "loss", "max", mixed.plan, False))
+        found.figure.canvas.draw()
+        left, right = found.get_xlim()
+        for line in found.lines:
+            assert left <= min(line.get_xdata()) and max(line.get_xdata()) <= right
     figure = Figure()
     given = figure.subplots()
     for draw in (search.plots.parallel, search.plots.curves):
