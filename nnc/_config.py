@@ -12,12 +12,14 @@ that a model file can name the classes written here and no others.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
 
 # Kernels compute in float32: a larger number would be infinite there.
 LARGEST = 3.4028234663852886e38
@@ -71,6 +73,29 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     keys = {_key(each): each for each in known}
     close = get_close_matches(_key(name), keys, 1, 0.7)
     return f"; did you mean {keys[close[0]]!r}?" if close else ""
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def answers_misspelt(method: Callable[_P, _R]) -> Callable[_P, _R]:
+    """`method`, of which an argument that it has not is answered by the one that was meant."""
+
+    @functools.wraps(method)
+    def call(*args: _P.args, **keywords: _P.kwargs) -> _R:
+        try:
+            return method(*args, **keywords)
+        except TypeError as error:
+            found = re.search(r"got an unexpected keyword argument '(\w+)'$", str(error))
+            if found is None or found[1] not in keywords:
+                raise
+            code = cast(FunctionType, method).__code__
+            known = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+            meant = did_you_mean(found[1], known) or f"; it takes {', '.join(known)}"
+            raise TypeError(f"{method.__name__} has no argument {found[1]!r}{meant}") from None
+
+    return call
 
 
 def number(name: str, value: object, interval: str = "(-inf, inf)") -> float:
@@ -289,7 +314,8 @@ class Config(metaclass=_Made):
         if found is None:
             known = sorted(family.names())
             refused = refusal(argument, f"one of {', '.join(known)}", identifier)
-            raise ValueError(f"{refused}{did_you_mean(identifier, known)}")
+            aliases = (alias for member in family.registry.values() for alias in member.aliases)
+            raise ValueError(f"{refused}{did_you_mean(identifier, [*known, *aliases])}")
         return found()
 
     @classmethod

@@ -12,7 +12,7 @@ flat vectors, and, in NumPy, in nnc.reference.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
 
 import numpy as np
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -142,4 +143,14 @@ def bar(total: int | None, title: str, unit: str) -> Any:
     from tqdm import tqdm
 
     between = 0.1 if sys.stdout.isatty() else SECONDS_BETWEEN_LINES
-    return tqdm(total=total, desc=title, unit=unit, file=sys.stdout, dynamic_ncols=True, mininterval=between)
+    # A terminal may say that it has 0 columns, which tqdm would take for no limit.
+    width: dict[str, Any] = {"ncols": 80} if _columns() == 0 else {"dynamic_ncols": True}
+    return tqdm(total=total, desc=title, unit=unit, file=sys.stdout, mininterval=between, **width)
+
+
+def _columns() -> int | None:
+    """The width of the terminal that stdout is; None where it is none."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (AttributeError, OSError, ValueError):
+        return None

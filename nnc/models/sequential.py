@@ -19,7 +19,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 import numpy as np
 
 from nnc import losses, optimizers, random
-from nnc._config import boolean, choice, deserialize, did_you_mean, integer, items, refusal, serialize, shape
+from nnc._config import (
+    answers_misspelt,
+    boolean,
+    choice,
+    deserialize,
+    did_you_mean,
+    integer,
+    items,
+    refusal,
+    serialize,
+    shape,
+)
 from nnc.callbacks import Callback, History
 from nnc.callbacks.progress import RowsBar, printer, resolve, text
 from nnc.callbacks.run import CallbackList
@@ -136,6 +147,13 @@ class Sequential:
             meant = did_you_mean(name, (known for known in dir(self) if known[0] != "_"))
             raise AttributeError(f"Sequential has no attribute {name!r}{meant}")
         super().__setattr__(name, value)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """The error for a name that a model has not, with the one that was meant."""
+            meant = did_you_mean(name, (known for known in dir(type(self)) if known[0] != "_"))
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{meant}")
 
     # ------------------------------------------------------------------------------------------------- layers
 
@@ -378,6 +396,7 @@ class Sequential:
 
     # ---------------------------------------------------------------------------------------------- compiling
 
+    @answers_misspelt
     def compile(
         self,
         optimizer: str | optimizers.Optimizer | Mapping[str, Any] = "rmsprop",
@@ -477,6 +496,7 @@ class Sequential:
 
     # ---------------------------------------------------------------------------------------------- training
 
+    @answers_misspelt
     def fit(
         self,
         x: Any = None,

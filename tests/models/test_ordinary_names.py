@@ -167,3 +167,16 @@ def test_py_dataset(workers):
     first = by_arrays.fit(X, X[:, :2], batch_size=4, shuffle=False, epochs=3, verbose=0)
     second = by_data.fit(Data(workers=workers, max_queue_size=2), epochs=3, verbose=0)
     assert first.history == second.history and len(ended) == 3
+
+
+def test_misspelt_names_are_answered_by_those_that_were_meant():
+    model = nnc.Sequential([nnc.layers.Dense(1)])
+    for call, meant in (
+        (lambda: model.compile("sgd", "mse", metrcs=[]), "'metrics'"),
+        (lambda: model.fit([[1.0]], [1.0], epoch=3), "'epochs'"),
+        (lambda: model.summry(), "'summary'"),
+        (lambda: nnc.losses.get("msee"), "'mse'"),
+        (lambda: nnc.metrics.get("precison"), "'precision'"),
+    ):
+        with pytest.raises((AttributeError, TypeError, ValueError), match=f"did you mean {meant}"):
+            call()
