@@ -38,6 +38,8 @@ _SAME: dict[str, tuple[Any, ...]] = {
     "renorm_clipping": (_ANY,),  # of renorm
     "renorm_momentum": (_ANY,),
     "ragged": (False,),
+    "axis": (-1,),  # of metrics
+    "ignore_class": (None,),
     "input_axes": (None,),
     "output_axes": (None,),
     "use_ema": (False,),

@@ -102,15 +102,15 @@ def _compiled(config: Any, stack: Stack) -> Compiled:
     try:
         if not isinstance(config, dict):
             raise _config.refusal("'compile_config'", "a table", config)
-        for name in ("loss_weights", "weighted_metrics"):
-            if config.get(name):
-                raise _config.refusal(name, "None: nnc has none", config[name])
+        if config.get("loss_weights"):
+            raise _config.refusal("loss_weights", "None: nnc has none", config["loss_weights"])
         if config.get("optimizer") is None or config.get("loss") is None:
             raise ValueError("it has an optimizer or a loss that Keras could not write")
         compiled = Compiled.of(
             kerasconfig.optimizer(config["optimizer"]),
             kerasconfig.loss(config["loss"]),
             kerasconfig.metric_list(config.get("metrics")),
+            kerasconfig.metric_list(config.get("weighted_metrics")),
         )
         if stack.built:
             compiled.metrics_for(stack.shapes()[1])

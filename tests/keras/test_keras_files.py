@@ -156,7 +156,7 @@ def test_compiled(model, read):
         (("optimizer", "module"), "os"),
         (("loss",), {"a": 1}),
         (("metrics",), [{"class_name": "function"}]),
-        (("weighted_metrics",), ["mae_"]),
+        (("weighted_metrics",), ["maximum"]),
     ):
         with pytest.warns(UserWarning, match="not compiled"):
             found = read(keras_file(changed(config, "compile_config", *place, value=value), weights))
