@@ -31,7 +31,7 @@ _OF_MODELS = ("sum_over_batch_size", "mean")
 _REDUCTIONS = (*_OF_MODELS, "sum", "mean_with_sample_weight", "none")
 
 
-class LossOptions(TypedDict, total=False):
+class _LossOptions(TypedDict, total=False):
     """The keyword arguments that every loss takes; `Loss` says what they mean."""
 
     name: str | None
@@ -230,7 +230,7 @@ class Huber(Loss):
     aliases = ("huber_loss",)
     rule = "huber"
 
-    def __init__(self, delta: float = 1.0, **options: Unpack[LossOptions]) -> None:
+    def __init__(self, delta: float = 1.0, **options: Unpack[_LossOptions]) -> None:
         super().__init__(**options)
         self.delta = self.param = _config.number("delta", delta, "(0, inf)")
 
@@ -242,7 +242,7 @@ class _Crossentropy(Loss):
     probabilities = True
 
     def __init__(
-        self, from_logits: bool = False, label_smoothing: float = 0.0, **options: Unpack[LossOptions]
+        self, from_logits: bool = False, label_smoothing: float = 0.0, **options: Unpack[_LossOptions]
     ) -> None:
         super().__init__(**options)
         self.from_logits = _config.boolean("from_logits", from_logits)
@@ -307,7 +307,7 @@ class CategoricalCrossentropy(_Crossentropy):
         label_smoothing: float = 0.0,
         *,
         normalize: bool = True,
-        **options: Unpack[LossOptions],
+        **options: Unpack[_LossOptions],
     ) -> None:
         super().__init__(from_logits, label_smoothing, **options)
         self.normalize = _config.boolean("normalize", normalize)
@@ -345,7 +345,7 @@ class SparseCategoricalCrossentropy(Loss):
         *,
         normalize: bool = True,
         ignore_class: None = None,
-        **options: Unpack[LossOptions],
+        **options: Unpack[_LossOptions],
     ) -> None:
         super().__init__(**options)
         self.normalize = _config.boolean("normalize", normalize)
@@ -409,7 +409,7 @@ class MarginHinge(Loss):
     whole_rows = True
     targets = "any"
 
-    def __init__(self, margin: float = 1.0, **options: Unpack[LossOptions]) -> None:
+    def __init__(self, margin: float = 1.0, **options: Unpack[_LossOptions]) -> None:
         super().__init__(**options)
         self.margin = self.param = _config.number("margin", margin, "[0, inf)")
 
@@ -564,7 +564,7 @@ class BinaryFocalCrossentropy(_Crossentropy):
         gamma: float = 2.0,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
-        **options: Unpack[LossOptions],
+        **options: Unpack[_LossOptions],
     ) -> None:
         super().__init__(from_logits, label_smoothing, **options)
         self.apply_class_balancing = _config.boolean("apply_class_balancing", apply_class_balancing)
@@ -608,7 +608,7 @@ class CategoricalFocalCrossentropy(_Crossentropy):
         gamma: float = 2.0,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
-        **options: Unpack[LossOptions],
+        **options: Unpack[_LossOptions],
     ) -> None:
         super().__init__(from_logits, label_smoothing, **options)
         self.alpha = _config.number("alpha", alpha, "[0, 1]")
@@ -647,7 +647,7 @@ class FunctionLoss(Loss):
     saved = False
     targets = "any"
 
-    def __init__(self, function: Callable[..., Any], **options: Unpack[LossOptions]) -> None:
+    def __init__(self, function: Callable[..., Any], **options: Unpack[_LossOptions]) -> None:
         super().__init__(**options)
         if not callable(function):
             raise _config.refusal("function", "callable", function, TypeError)

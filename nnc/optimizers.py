@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Slots = Mapping[str, str | None]
 
 
-class OptimizerOptions(TypedDict, total=False):
+class _OptimizerOptions(TypedDict, total=False):
     """The keyword arguments that every optimizer takes beside its own."""
 
     name: str | None
@@ -191,7 +191,7 @@ class SGD(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
-        **options: Unpack[OptimizerOptions],
+        **options: Unpack[_OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
         self.momentum = _config.number("momentum", momentum, "[0, 1]")
@@ -248,7 +248,7 @@ class RMSprop(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
-        **options: Unpack[OptimizerOptions],
+        **options: Unpack[_OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
         self.rho = _config.number("rho", rho, "[0, 1)")
@@ -307,7 +307,7 @@ class Adam(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
-        **options: Unpack[OptimizerOptions],
+        **options: Unpack[_OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
         self.beta_1 = _config.number("beta_1", beta_1, "[0, 1)")
@@ -352,7 +352,7 @@ class AdamW(Adam):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
-        **options: Unpack[OptimizerOptions],
+        **options: Unpack[_OptimizerOptions],
     ) -> None:
         super().__init__(
             learning_rate,
@@ -408,7 +408,7 @@ class Adagrad(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
-        **options: Unpack[OptimizerOptions],
+        **options: Unpack[_OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
         self.initial_accumulator_value = _config.number(
@@ -461,7 +461,7 @@ class Adamax(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
-        **options: Unpack[OptimizerOptions],
+        **options: Unpack[_OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
         self.beta_1 = _config.number("beta_1", beta_1, "[0, 1)")
@@ -512,7 +512,7 @@ class Nadam(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
-        **options: Unpack[OptimizerOptions],
+        **options: Unpack[_OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
         self.beta_1 = _config.number("beta_1", beta_1, "[0, 1)")
@@ -557,7 +557,7 @@ class Lion(Optimizer):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
-        **options: Unpack[OptimizerOptions],
+        **options: Unpack[_OptimizerOptions],
     ) -> None:
         super().__init__(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, **options)
         self.beta_1 = _config.number("beta_1", beta_1, "[0, 1)")
