@@ -52,6 +52,7 @@ def draw_curves(axis: Axes, curves: Mapping[str, tuple[int, np.ndarray, np.ndarr
         axis.set_yticks(range(len(names)), names, fontsize=_NAME_SIZE if len(names) > 6 else None)
         axis.set_ylim(len(names) - 0.5, -0.5)
         axis.margins(x=0.1)
+        axis.locator_params(axis="x", nbins=4)
         axis.set(xlabel=what)
     else:
         for name, (i, x, y) in curves.items():
