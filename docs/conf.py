@@ -35,6 +35,7 @@ html_math_renderer = "mathml"
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
+toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say them with shapes and dtypes
 autosummary_generate = False
@@ -44,6 +45,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "nnc"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -64,6 +66,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": gallery.RUN,
     "ignore_pattern": "__init__",
+    "default_thumb_file": str(ROOT / "docs" / "drawings" / "network.svg"),
     "reset_argv": "gallery.arguments",
     "image_scrapers": ("gallery.pictures",),
     "reset_modules": ("gallery.tell_file",),

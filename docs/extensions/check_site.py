@@ -33,7 +33,7 @@ class Page(HTMLParser):
 
 def problems(site: Path) -> list[str]:
     """What is wrong, a line each."""
-    pages = {path: Page(path) for path in sorted(site.rglob("*.html"))}
+    pages = {path: Page(path) for path in sorted(site.rglob("*.html")) if "_static" not in path.parts}
     found = []
     for path, page in pages.items():
         here = path.relative_to(site)
@@ -57,7 +57,5 @@ if __name__ == "__main__":
     if not (site / "index.html").exists():
         sys.exit(f"{site} has no index.html: build the site first")
     lines = problems(site)
-    print(
-        "\n".join(lines) or f"{len(list(site.rglob('*.html')))} pages: every link within them leads somewhere"
-    )
+    print("\n".join(lines) or "every link leads somewhere, every picture has a text")
     sys.exit(bool(lines))

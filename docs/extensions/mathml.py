@@ -13,7 +13,7 @@ def inline(translator, node):
 
 def block(translator, node):
     """A formula of its own."""
-    translator.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>')
+    translator.body.append(f'<div class="math" tabindex="0">{tex2mathml(node.astext(), as_block=True)}</div>')
     raise _skip()
 
 

@@ -17,7 +17,7 @@ import nnc
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
-FRAGMENTS = {"export.md"}  # parts of programs, to be read
+FRAGMENTS = {"export.md", "keras.md"}  # parts of programs, to be read
 PAGES = [
     path
     for path in sorted(DOCS.rglob("*.md"))
