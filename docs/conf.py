@@ -69,7 +69,7 @@ sphinx_gallery_conf = {
     "default_thumb_file": str(ROOT / "docs" / "drawings" / "network.svg"),
     "reset_argv": "gallery.arguments",
     "image_scrapers": ("gallery.pictures",),
-    "reset_modules": ("gallery.tell_file",),
+    "reset_modules": (),
     "download_all_examples": False,
     "show_memory": False,
     "write_computation_times": False,

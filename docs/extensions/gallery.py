@@ -5,7 +5,7 @@ The others, which take long or want another package, are shown as they are.
 
 from __future__ import annotations
 
-import builtins
+import ast
 import tempfile
 from pathlib import Path
 from shutil import copyfile
@@ -28,14 +28,11 @@ OUTPUT = Path(tempfile.mkdtemp(prefix="nnc-gallery-"))  # a folder for what each
 
 
 def arguments(gallery_conf, script_vars) -> list[str]:
-    """The arguments of a script."""
-    name = Path(script_vars["src_file"]).stem
-    return [*QUICK.get(name, []), "--output", str(OUTPUT / name)]
-
-
-def tell_file(gallery_conf, src_file) -> None:
-    """Give a script its ``__file__``, by which it finds its data: sphinx-gallery does not."""
-    builtins.__file__ = str(EXAMPLES / Path(src_file).name)  # type: ignore[attr-defined]
+    """The arguments of a script, which is also told its file and its docstring: sphinx-gallery does not."""
+    script = EXAMPLES / Path(script_vars["src_file"]).name
+    docstring = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))
+    script_vars["example_globals"] |= {"__file__": str(script), "__doc__": docstring}
+    return [*QUICK.get(script.stem, []), "--output", str(OUTPUT / script.stem)]
 
 
 def pictures(block, block_vars, gallery_conf) -> str:
