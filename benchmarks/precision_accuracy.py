@@ -71,17 +71,17 @@ NETS = {
 
 
 class Deadline(nnc.callbacks.Callback):
-    """Ends this process behind an epoch, when the next one would last beyond the given time."""
+    """Ends this process before an epoch that would last beyond the given time; the one before it is saved."""
 
     def __init__(self, seconds: float, start: float) -> None:
         super().__init__()
-        self.end, self.before = start + seconds, time.perf_counter()
+        self.end, self.before = start + seconds, None
 
-    def on_epoch_end(self, epoch, logs=None) -> None:
+    def on_epoch_begin(self, epoch, logs=None) -> None:
         now = time.perf_counter()
-        longest, self.before = now - self.before, now
-        if now + longest > self.end:
-            sys.exit(f"epoch {epoch + 1}; start it again to go on")
+        if self.before is not None and 2 * now - self.before > self.end:
+            sys.exit(f"{epoch} epochs are done; start it again to go on")
+        self.before = now
 
 
 def path_of(options, name: str, precision: str, seed: int) -> Path:
