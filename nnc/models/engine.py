@@ -125,8 +125,7 @@ class Engine:
         self._unchecked = not self.stack.built
         self.drop_plan()
         changed = self.stack.changed()
-        for layer in changed:
-            layer.learns = layer.trainable
+        self.stack.take_changes()
         if changed or compiled.optimizer is not self.compiled.optimizer:
             self._forget_optimizer(compiled)
         if backend != self.backend:
@@ -196,6 +195,8 @@ class Engine:
     def _weights(self) -> list[np.ndarray]:
         """All weights, not to be written to; those not given yet are drawn."""
         plan = self._plan
+        if self.stack.outer is not None:
+            return self.stack.outer.weights_of_part(self.stack)
         if plan is not None:
             return self._shaped(plan.get_parameters())
         return [weight for values in self._all_values() for weight in values]
@@ -216,30 +217,55 @@ class Engine:
                 )
             arrays.append(np.array(_arrays.to_float(array, weight.path, self.backend.dtype)))
         plan = self._plan
-        if plan is not None:
+        if self.stack.outer is not None:
+            self.stack.outer.give_part(self.stack, arrays)
+        elif plan is not None:
             _write(plan, arrays)
         else:
             self._values = self._by_layer(arrays)
 
     @_locked
+    def hand_over(self) -> None:
+        """Leave the weights to the layers, before their model becomes a layer of another."""
+        if self.stack.built:
+            for layer, weights in zip(self.stack.layers, self._by_layer(self.get_weights()), strict=True):
+                layer.set_own(weights)
+        self.drop_plan()
+        self._values = []
+
+    @_locked
+    def weights_of_part(self, part: Stack) -> list[np.ndarray]:
+        """Copies of the weights of a model that is a layer."""
+        self.stack.shapes()
+        return self.get_weights()[self._places(part.layers)]
+
+    @_locked
+    def give_part(self, part: Stack, weights: Sequence[np.ndarray]) -> None:
+        """Take weights for a model that is a layer."""
+        all_weights = self.get_weights()
+        all_weights[self._places(part.layers)] = weights
+        self.set_weights(all_weights)
+
+    @_locked
     def weights_of(self, layer: Layer) -> list[np.ndarray]:
         """Copies of the weights of one layer."""
         self.stack.shapes()
-        return self.get_weights()[self._place(layer)]
+        return self.get_weights()[self._places([layer])]
 
     @_locked
     def give(self, layer: Layer, weights: Sequence[np.ndarray]) -> None:
         """Take weights for one layer."""
         self.stack.shapes()
         all_weights = self.get_weights()
-        all_weights[self._place(layer)] = weights
+        all_weights[self._places([layer])] = weights
         self.set_weights(all_weights)
 
-    def _place(self, layer: Layer) -> slice:
-        """Where the layer's weights are in `get_weights`."""
+    def _places(self, part: Sequence[Layer]) -> slice:
+        """Where the weights of layers that follow one another are in `get_weights`."""
         layers = self.stack.layers
-        start = sum(len(other.weight_names) for other in layers[: layers.index(layer)])
-        return slice(start, start + len(layer.weight_names))
+        first = layers.index(part[0])
+        start = sum(len(other.weight_names) for other in layers[:first])
+        return slice(start, start + sum(len(layer.weight_names) for layer in part))
 
     @_locked
     def state(self) -> EngineState:
@@ -257,7 +283,11 @@ class Engine:
         self.seed, self.backend, self.compiled = state.seed, state.backend, state.compiled
         self.precision = state.precision
         self._plan = self.flat_plan = self._metrics = None
-        self._values = [] if state.weights is None else self._by_layer(_cast(state.weights, state.backend))
+        self._values = []
+        if state.weights is not None and self.stack.outer is not None:
+            self.stack.outer.give_part(self.stack, state.weights)
+        elif state.weights is not None:
+            self._values = self._by_layer(_cast(state.weights, state.backend))
         self._slots = state.slots and [_cast(slots, state.backend) for slots in state.slots]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -295,6 +325,8 @@ class Engine:
         """The plan, with room for batches of `batch_size`."""
         plan = self._plan
         if plan is not None and plan.batch_size >= batch_size:
+            if self.stack.outer is not None:
+                _write(plan, self._weights())
             return plan
         weights = self._weights()
         optimizer, spec = self.compiled.optimizer, self.compiled.loss_spec
@@ -311,7 +343,7 @@ class Engine:
             shapes = made.parameter_shapes
             made.set_slots([[s.reshape(shape) for s in of] for of, shape in zip(slots, shapes, strict=True)])
         flat = all(len(shape) == 1 for shape in self.stack.shapes())
-        self._plan, self.flat_plan = made, made if flat else None
+        self._plan, self.flat_plan = made, made if flat and self.stack.outer is None else None
         self._values, self._slots = [], None
         return made
 
@@ -328,6 +360,8 @@ class Engine:
         plan = self._plan
         if plan is not None:
             self._values, self._slots = self._by_layer(plan.get_parameters()), self._slots_of(plan)
+            if self.stack.outer is not None:
+                self._values = []
             self._plan = self.flat_plan = None
 
     @_locked
@@ -367,11 +401,19 @@ class Engine:
         optimizer, _ = self.compiled.for_training()
         plan, step = self.plan_for(batch_size), optimizer.iterations
         rates = optimizer.learning_rates(step, n_steps, epoch)
-        done, rows, loss_sum, metric_sums = self._steps(plan).train(
-            *arrays, order, start, rates, batch_size, epoch, step, budget, sums, outputs=outputs
-        )
+        try:
+            done, rows, loss_sum, metric_sums = self._steps(plan).train(
+                *arrays, order, start, rates, batch_size, epoch, step, budget, sums, outputs=outputs
+            )
+        finally:
+            self._hand_out(plan)
         optimizer.iterations = step + done
         return Steps(done, rows, loss_sum, metric_sums, rates)
+
+    def _hand_out(self, plan: Plan) -> None:
+        """Give the weights that the plan has now to the model whose layer this one is."""
+        if self.stack.outer is not None:
+            self.stack.outer.give_part(self.stack, self._shaped(plan.get_parameters()))
 
     @property
     def trains_epochs(self) -> bool:
@@ -411,9 +453,12 @@ class Engine:
         """
         optimizer, _ = self.compiled.for_training()
         plan, step = cast(EpochsPlan, self.plan_for(batch_size)), optimizer.iterations
-        done, broken, sums, error = plan.train_epochs(
-            *arrays, held_out, orders, learning_rates, batch_size, epoch, step, budget
-        )
+        try:
+            done, broken, sums, error = plan.train_epochs(
+                *arrays, held_out, orders, learning_rates, batch_size, epoch, step, budget
+            )
+        finally:
+            self._hand_out(plan)
         optimizer.iterations = step + done * learning_rates.shape[1] + max(broken, 0)
         return done, broken, sums[:done, :, 1:] / np.maximum(sums[:done, :, :1], 1), error
 

@@ -27,6 +27,7 @@ from nnc.models import tensorfile
 from nnc.models.backends import BACKENDS, PRECISIONS, Backend
 from nnc.models.compiled import Compiled
 from nnc.models.engine import EngineState
+from nnc.models.layout import described, part_of
 from nnc.models.stack import Stack, Weight
 from nnc.models.state import ModelState, Position
 
@@ -96,7 +97,7 @@ def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
         "seed": engine.seed,
         "backend": engine.backend.name,
         "input": serialize(stack.input) if stack.input is not None else None,
-        "layers": [serialize(layer) for layer in stack.layers],
+        "layers": [described(part) for part in stack.parts],
         "input_shape": list(stack.shapes()[0]) if stack.built else None,
         "compile": compiled,
         "slots": slots,
@@ -386,10 +387,10 @@ def _stack(config: Mapping[str, Any]) -> Stack:
             raise FormatError(f"'input' must be an InputLayer, got {shown(first)}")
         stack.add(first)
     for data in config["layers"]:
-        layer = deserialize(data, layers.registry)
-        if layer.name is None or isinstance(layer, layers.InputLayer):
-            raise FormatError(f"'layers' must be layers with names, got {shown(layer)}")
-        stack.add(layer)
+        part = part_of(data)
+        if part.name is None or isinstance(part, layers.InputLayer):
+            raise FormatError(f"'layers' must be layers with names, got {shown(part)}")
+        stack.add(part)
     shape = config["input_shape"]
     if shape is not None:
         if not isinstance(shape, list) or not shape or not all(map(tensorfile.is_size, shape)):

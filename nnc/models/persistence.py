@@ -129,7 +129,12 @@ def clone_model(model: Sequential, clone_function: Callable[[Layer], Layer] | No
         raise refusal("model", "a Sequential", model, TypeError)
     if clone_function is None:
         return Sequential.from_config(model.get_config())
-    clone = Sequential([clone_function(layer) for layer in model.layers], name=model.name)
+    clone, first = Sequential(name=model.name), model.state().stack.input
+    if first is not None:
+        clone.add(type(first).from_config(first.get_config()))
+    for layer in model.layers:
+        nested = isinstance(layer, Sequential)
+        clone.add(clone_model(layer, clone_function) if nested else clone_function(layer))
     if model.input_shape is not None:
         clone.build(model.input_shape)
     return clone

@@ -19,18 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 import numpy as np
 
 from nnc import losses, optimizers, random
-from nnc._config import (
-    answers_misspelt,
-    boolean,
-    choice,
-    deserialize,
-    did_you_mean,
-    integer,
-    items,
-    refusal,
-    serialize,
-    shape,
-)
+from nnc._config import answers_misspelt, boolean, choice, did_you_mean, integer, items, refusal, shape
 from nnc.callbacks import Callback, History
 from nnc.callbacks.progress import RowsBar, printer, resolve, text
 from nnc.callbacks.run import CallbackList
@@ -50,9 +39,10 @@ from nnc.models.compiled import Compiled
 from nnc.models.engine import Engine, cut
 from nnc.models.inputs import Arrays, split
 from nnc.models.interrupts import Interrupts
+from nnc.models.layout import config_of, stack_of
 from nnc.models.loops import Fit, Rows, Source, Stream, TrainingState, Validation, divergence
 from nnc.models.resuming import resume
-from nnc.models.stack import Stack
+from nnc.models.stack import Stack, layers_of
 from nnc.models.state import ModelState
 
 if TYPE_CHECKING:
@@ -67,7 +57,6 @@ Result: TypeAlias = Any
 _FLOAT32 = np.dtype(np.float32)
 _MOST_EPOCHS = 2**32 - 1  # the epoch is a word of 32 bits in the counter of the random numbers
 
-_CONFIG = frozenset(("name", "layers", "build_input_shape"))
 _ATTRIBUTES = frozenset(("history", "stop_training"))  # that are no properties
 
 
@@ -76,7 +65,7 @@ class Sequential:
 
     Parameters
     ----------
-    layers : list of Layer, optional
+    layers : list of Layer or Sequential, optional
         The first may be an `Input`; without one the model is built by the first data it sees.
     trainable : bool
         Whether the weights of the layers move in training; see `trainable`.
@@ -88,8 +77,10 @@ class Sequential:
 
     Attributes
     ----------
-    layers : list of Layer
+    layers : list of Layer or Sequential
         Without the `Input`.
+    flattened_layers : dict of str to Layer
+        The same with the layers of models that were added, by their paths, such as "encoder/dense".
     input_shape, output_shape : tuple or None
         With the batch axis, as in Keras: (None, 784). None until the model is built.
     optimizer, loss : Optimizer, Loss or None
@@ -114,7 +105,7 @@ class Sequential:
 
     def __init__(
         self,
-        layers: Sequence[Layer] | None = None,
+        layers: Sequence[Layer | Sequential] | None = None,
         trainable: bool = True,
         name: str | None = None,
         *,
@@ -130,7 +121,7 @@ class Sequential:
         self._trainable = boolean("trainable", trainable)
         must = "a list of layers of nnc.layers"
         for layer in () if layers is None else items("layers", layers, must):
-            if not isinstance(layer, Layer):
+            if not isinstance(layer, Layer | Sequential):
                 raise refusal("layers", must, layers, TypeError)
             self.add(layer)
 
@@ -179,13 +170,34 @@ class Sequential:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = boolean("trainable", value)
-        for layer in self.layers:
+        for layer in self.layers:  # a model in this one hears of it, too
             layer.trainable = value
 
     @property
-    def layers(self) -> list[Layer]:
-        """The layers, without the `Input`."""
-        return self._stack.layers
+    def layers(self) -> list[Any]:
+        """The layers, without the `Input`; a model that was added is one of them."""
+        return [self._shown(part) for part in self._stack.parts]
+
+    @property
+    def flattened_layers(self) -> dict[str, Layer]:
+        """Every layer, those of the models in this one in their places, by its path: "encoder/dense"."""
+        return dict(zip(self._stack.paths(), self._stack.layers, strict=True))
+
+    def _shown(self, part: Layer | Stack) -> Any:
+        """A layer, or the model that has a stack."""
+        if isinstance(part, Layer):
+            return part
+        if part.model is None:
+            model = Sequential(seed=self.seed)
+            model._take(part)
+            part.model = model
+        return part.model
+
+    def _take(self, stack: Stack) -> None:
+        """Be the model of `stack`; its weights are those of its layers."""
+        self._stack, self._engine = stack, Engine(stack, self.seed)
+        stack.keep_weights_in(self._engine)
+        self._trainable = any(layer.trainable for layer in stack.layers) or not stack.layers
 
     @property
     def input_shape(self) -> tuple[Any, ...] | None:
@@ -208,7 +220,7 @@ class Sequential:
         """
         first, *rest = input_shape
         sample = shape("input_shape[1:]", rest)
-        for layer in self.layers:
+        for layer in self._stack.layers:
             sample = layer.sample_output_shape(sample)
         return (first, *sample)
 
@@ -217,8 +229,11 @@ class Sequential:
         """Whether the shapes are known."""
         return self._stack.built
 
-    def add(self, layer: Layer) -> None:
+    def add(self, layer: Layer | Sequential) -> None:
         """Put a layer behind the last one. Weights that are there stay; a compiled model stays compiled.
+
+        A model may be added, too. Its layers are then this model's as well: training one changes the weights
+        of the other, and it may be used, trained and saved as before, but takes no more layers.
 
         Raises
         ------
@@ -236,13 +251,18 @@ class Sequential:
         """
         with self._stack.lock:
             self._engine.drop_plan()
-            if not self._trainable and isinstance(layer, Layer):
+            if not self._trainable and isinstance(layer, Layer | Sequential):
                 layer.trainable = False
-            self._stack.add(layer)
+            if isinstance(layer, Sequential):
+                layer._engine.hand_over()
+                self._stack.add(layer._stack)
+                layer._stack.model = layer
+            else:
+                self._stack.add(layer)
             self._engine.layers_changed()
 
-    def pop(self, rebuild: bool = True) -> Layer:
-        """Take the last layer away and return it.
+    def pop(self, rebuild: bool = True) -> Any:
+        """Take the last layer away and return it; it keeps its weights.
 
         Examples
         --------
@@ -253,11 +273,14 @@ class Sequential:
         """
         with self._stack.lock:
             self._engine.drop_plan()
-            layer = self._stack.pop()
+            for layer in [each for part in self._stack.parts[-1:] for each in layers_of(part)]:
+                if self.built:
+                    layer.set_own(layer.get_weights())
+            part = self._stack.pop()
             self._engine.layers_changed()
-        return layer
+        return self._shown(part)
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """The layer of that name or place.
 
         Examples
@@ -267,7 +290,7 @@ class Sequential:
         >>> model.get_layer("hidden").units, model.get_layer(index=1).units
         (30, 10)
         """
-        return self._stack.get(name, index)
+        return self._shown(self._stack.get(name, index))
 
     def build(self, input_shape: Sequence[int | None] | None = None) -> None:
         """Settle the shapes.
@@ -332,7 +355,7 @@ class Sequential:
     @property
     def weights(self) -> list[Variable]:
         """All weights, in the order of `get_weights`."""
-        return [w for layer in self.layers for w in layer.weights]
+        return [w for layer in self._stack.layers for w in layer.weights]
 
     variables = weights
 
@@ -360,15 +383,15 @@ class Sequential:
         7850
         """
         self._stack.shapes()
-        return sum(layer.count_params() for layer in self.layers)
+        return sum(layer.count_params() for layer in self._stack.layers)
 
-    def layer_output(self, x: ArrayLike, layer: Layer | str | int) -> np.ndarray:
+    def layer_output(self, x: ArrayLike, layer: Layer | Sequential | str | int) -> np.ndarray:
         """What one of the layers gives for x, in inference mode.
 
         Parameters
         ----------
         x : array-like (n, *input_shape)
-        layer : Layer, str or int
+        layer : Layer, Sequential, str or int
             The layer, its name or its place in `layers`.
 
         Returns
@@ -384,15 +407,17 @@ class Sequential:
         >>> model.layer_output([[1.0, 2.0, 3.0]], hidden).tolist()
         [[6.0, 6.0]]
         """
-        if isinstance(layer, str):
-            layer = self.get_layer(layer)
-        elif isinstance(layer, int):
-            layer = self.get_layer(index=layer)
-        elif layer not in self.layers:
+        part: Any = layer
+        if isinstance(layer, str | int):
+            part = self._stack.get(layer) if isinstance(layer, str) else self._stack.get(index=layer)
+        elif isinstance(layer, Sequential):
+            part = layer._stack
+        last: Any = part.layers[-1] if isinstance(part, Stack) and part.layers else part
+        if last not in self._stack.layers:
             raise ValueError(f"layer must be one of the model, its name or its place, got {layer!r}")
         rows = prepare.feature_rows(self._stack, x)
-        outputs = self._engine.layer_output(rows, self.layers.index(layer) + 1)
-        return outputs.reshape(len(rows), *(layer.output_shape or ()))
+        outputs = self._engine.layer_output(rows, self._stack.layers.index(last) + 1)
+        return outputs.reshape(len(rows), *(last.output_shape or ()))
 
     # ---------------------------------------------------------------------------------------------- compiling
 
@@ -1103,13 +1128,10 @@ class Sequential:
         (None, 3)
         """
         model = cls(seed=state.engine.seed)
-        model._stack = state.stack
-        model._engine = Engine(state.stack, state.engine.seed)
-        state.stack.keep_weights_in(model._engine)
+        model._take(state.stack)
         model._engine.restore(state.engine)
         model._training = TrainingState(state.epoch, state.callbacks, state.position)
         model.history, model.stop_training = state.history, state.stopped
-        model._trainable = any(layer.trainable for layer in state.stack.layers) or not state.stack.layers
         return model
 
     def __getstate__(self) -> dict[str, Any]:
@@ -1314,7 +1336,7 @@ class Sequential:
                 raise ValueError(f"{argument} must be None, got {value!r}")
         if line_length is not None:
             line_length = integer("line_length", line_length, 1)
-        (print_fn or print)(summary.table(self._stack, line_length or 0, show_trainable))
+        (print_fn or print)(summary.table(self._stack, line_length or 0, show_trainable, expand_nested))
 
     def get_config(self) -> dict[str, Any]:
         """The layers and the model's name as JSON can hold them, without weights.
@@ -1326,18 +1348,17 @@ class Sequential:
         >>> [layer["class_name"] for layer in model.get_config()["layers"]]
         ['InputLayer', 'Dense']
         """
-        first = [] if self._stack.input is None else [self._stack.input]
-        config: dict[str, Any] = {
-            "name": self.name,
-            "layers": [serialize(layer) for layer in [*first, *self.layers]],
-        }
-        if self._stack.input is None and self._stack.built:
-            config["build_input_shape"] = [None, *self._stack.shapes()[0]]
-        return config
+        return config_of(self._stack)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Sequential:
+    def from_config(cls, config: Mapping[str, Any], *, seed: int | None = None) -> Sequential:
         """A new model, with weights of its own, of the layers that `get_config` described.
+
+        Parameters
+        ----------
+        config : dict
+        seed : int, optional
+            As the constructor's.
 
         Examples
         --------
@@ -1346,16 +1367,8 @@ class Sequential:
         >>> nnc.Sequential.from_config(model.get_config()).count_params()
         15
         """
-        if not isinstance(config, Mapping) or not {"layers"} <= config.keys() <= _CONFIG:
-            given = list(config) if isinstance(config, Mapping) else config
-            raise ValueError(
-                f"config must be a dict with the keys {', '.join(sorted(_CONFIG))}, got {given!r}"
-            )
-        model = cls(
-            [deserialize(layer, Layer.registry) for layer in config["layers"]], name=config.get("name")
-        )
-        if config.get("build_input_shape") is not None:
-            model.build(config["build_input_shape"])
+        model = cls(seed=seed)
+        model._take(stack_of(config))
         return model
 
     def to_json(self, **options: Any) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator, Sequence
 from itertools import count
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from nnc._config import refusal
+import numpy as np
+
+from nnc._config import optional_name, refusal
 from nnc._locks import ModelLock
 from nnc.layers import InputLayer, Layer
 from nnc.layers.base import WeightStore
@@ -33,16 +35,35 @@ class Weight(NamedTuple):
         return f"{self.layer}/{self.name}"
 
 
+class Store(WeightStore, Protocol):
+    """What holds the weights of a model, those of the models in it too."""
+
+    def weights_of_part(self, part: Stack) -> list[np.ndarray]: ...
+    def give_part(self, part: Stack, weights: Sequence[np.ndarray]) -> None: ...
+
+
 class Stack:
     """Layers one after the other, and the name of their model.
 
+    A model may be a layer of another: its stack is then one of the `parts` of the other's, and its layers are
+    among the other's `layers`, which is all that is computed with.
+
     Attributes
     ----------
+    parts : list of Layer or Stack
+        What was added, without the `Input`.
     layers : list of Layer
-        Without the `Input`.
+        The same, with the layers of each model in its place.
+    learns : list of bool
+        For each of `layers`: `trainable` as it was when the model was last compiled, or when the layer was
+        added.
     input : InputLayer or None
     input_shape : tuple of int or None
         Of one sample; None until it is known.
+    outer : Store or None
+        Where the weights are, if this is a part of another stack.
+    model : object
+        The model that has these layers, if there is one already; see `Sequential.layers`.
     lock : ModelLock
         Of the whole model: whoever changes it, or computes with it, has this lock.
     """
@@ -52,89 +73,137 @@ class Stack:
             raise refusal("name", "a string", name, TypeError)
         self.name = name or "sequential"
         self.lock = ModelLock()
+        self.parts: list[Layer | Stack] = []
         self.layers: list[Layer] = []
+        self.learns: list[bool] = []
         self.input: InputLayer | None = None
         self.input_shape: Shape | None = None
-        self.store: weakref.ref[WeightStore] | None = None
+        self.store: weakref.ref[Store] | None = None
+        self.outer: Store | None = None
+        self.model: Any = None
 
-    def keep_weights_in(self, store: WeightStore) -> None:
-        """Tell the layers where their weights are."""
+    def keep_weights_in(self, store: Store) -> None:
+        """Tell the layers where their weights are, if that is not an outer model."""
         self.store = weakref.ref(store)
-        for layer in self.layers:
-            layer._store = self.store
+        if self.outer is None:
+            for layer in self.layers:
+                layer._store = self.store
+        for part in self.parts:
+            if isinstance(part, Stack):
+                part.outer = store
 
-    def add(self, layer: Layer) -> None:
-        """Put a layer behind the last one; see `Sequential.add`."""
-        if not isinstance(layer, Layer):
-            raise TypeError(f"add takes a layer of nnc.layers, got {layer!r}")
-        if isinstance(layer, InputLayer):
-            self._begin_with(layer)
+    def add(self, part: Layer | Stack) -> None:
+        """Put a layer, or all of another stack, behind the last one; see `Sequential.add`."""
+        if isinstance(part, InputLayer):
+            self._begin_with(part)
             return
-        names = {other.name for other in self.layers}
-        self._check(layer, names)
+        if not isinstance(part, Layer | Stack):
+            raise TypeError(f"add takes a layer of nnc.layers or a Sequential, got {part!r}")
+        self._check(part)
         shape = self.output_shape if self.built else self.input_shape
         if shape is None and not self.layers:
-            shape = layer.input_shape
+            shape = part.input_shape
         if shape is not None:
-            _build(layer, shape, self.layers)
+            _build(part, shape, self.layers)
             self.input_shape = self.input_shape or shape
-        if layer.name is None:
-            layer.name = next(name for name in _names(layer.auto_name) if name not in names)
-        layer.learns = layer.trainable
-        self.layers.append(layer)
-        _owners[layer], layer._store = weakref.ref(self), self.store
+        self._name(part)
+        found = layers_of(part)
+        for layer in found:
+            _owners[layer], layer._store = weakref.ref(self), self.store
+        self.parts.append(part)
+        self.layers += found
+        self.learns += [layer.trainable for layer in found]
+        if isinstance(part, Stack):
+            part.outer = None if self.store is None else self.store()
+
+    def _name(self, part: Layer | Stack) -> None:
+        """A name that no other part has, for one that was given none."""
+        names = {other.name for other in self.parts}
+        if isinstance(part, Layer) and part.name is None:
+            part.name = next(name for name in _names(part.auto_name) if name not in names)
+        elif isinstance(part, Stack) and part.name in names:
+            part.name = next(name for name in _names(part.name) if name not in names)
 
     def _begin_with(self, layer: InputLayer) -> None:
-        if self.layers or self.input is not None:
-            raise ValueError(
-                f"an Input comes first and once, but the model has {self.layers or [self.input]}"
-            )
+        if self.parts or self.input is not None:
+            raise ValueError(f"an Input comes first and once, but the model has {self.parts or [self.input]}")
         self.input, self.input_shape = layer, layer.shape
         layer.name = layer.name or "input"
 
-    def _check(self, layer: Layer, names: set[str | None]) -> None:
-        """Whether the layer is free and its name too."""
-        if len(self.layers) == _MAX_LAYERS:
+    def _check(self, part: Layer | Stack) -> None:
+        """Whether a part is free, and its name too."""
+        found = layers_of(part)
+        if self.outer is not None:
+            raise ValueError(
+                f"the model {self.name!r} is a layer of another, so that none can be added to it"
+            )
+        if len(self.layers) + len(found) > _MAX_LAYERS:
             raise ValueError(f"a model has at most {_MAX_LAYERS} layers")
-        if layer in self.layers:
-            raise ValueError(f"{layer} is in the model already; make a new layer")
-        reference = _owners.get(layer)
+        if isinstance(part, Stack):
+            _check_nested(part, self)
+            return
+        if part in self.layers:
+            raise ValueError(f"{part} is in the model already; make a new layer")
+        reference = _owners.get(part)
         owner = reference() if reference is not None else None
         if owner is not None:
             raise ValueError(
-                f"{layer} is in another model, {owner.name!r}. Weights belong to models: make a new layer, "
+                f"{part} is in another model, {owner.name!r}. Weights belong to models: make a new layer, "
                 "type(layer).from_config(layer.get_config()), and carry weights over with set_weights"
             )
-        if layer.name in names:
-            raise ValueError(f"the model has a layer named {layer.name!r} already; names must differ")
+        if part.name in {other.name for other in self.parts}:
+            raise ValueError(f"the model has a layer named {part.name!r} already; names must differ")
 
-    def pop(self) -> Layer:
-        """Take the last layer away and return it."""
-        if not self.layers:
+    def pop(self) -> Layer | Stack:
+        """Take the last layer or stack away and return it."""
+        if self.outer is not None:
+            raise ValueError(f"pop: the model {self.name!r} is a layer of another")
+        if not self.parts:
             raise ValueError("pop: the model has no layers")
-        layer = self.layers.pop()
+        part = self.parts.pop()
+        found = layers_of(part)
+        kept = len(self.layers) - len(found)
+        del self.layers[kept:], self.learns[kept:]
         if not self.layers and self.input is None:
             self.input_shape = None
-        del _owners[layer]
-        layer._store = None
-        return layer
+        for layer in found:
+            if isinstance(part, Layer):
+                del _owners[layer]
+                layer._store = None
+            else:
+                _owners[layer], layer._store = weakref.ref(part), part.store
+        if isinstance(part, Stack):
+            part.outer = None
+        return part
 
-    def get(self, name: str | None = None, index: int | None = None) -> Layer:
-        """The layer of that name or place."""
+    def get(self, name: str | None = None, index: int | None = None) -> Layer | Stack:
+        """The layer, or the stack, of that name or place."""
         if (name is None) == (index is None):
             raise ValueError(f"get_layer takes name or index, got name={name!r}, index={index!r}")
         if index is not None:
-            return self.layers[index]
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        known = ", ".join(str(other.name) for other in self.layers)
+            return self.parts[index]
+        for part in self.parts:
+            if part.name == name:
+                return part
+        known = ", ".join(str(other.name) for other in self.parts)
         raise ValueError(f"the model has no layer {name!r}; it has {known}")
+
+    def paths(self) -> list[str]:
+        """For each of `layers`: its name behind those of the models that it is in, "encoder/dense"."""
+        return [
+            path
+            for part in self.parts
+            for path in (
+                [str(part.name)]
+                if isinstance(part, Layer)
+                else [f"{part.name}/{path}" for path in part.paths()]
+            )
+        ]
 
     @property
     def built(self) -> bool:
         """Whether the shapes are known."""
-        return bool(self.layers) and self.layers[-1].built
+        return bool(self.layers) and self.layers[-1].built and self.input_shape is not None
 
     @property
     def output_shape(self) -> Shape | None:
@@ -155,9 +224,25 @@ class Stack:
         if self.input_shape not in (None, shape):
             raise ValueError(f"the model takes samples of shape {self.input_shape}, got {shape}")
         if not self.built:
-            self.input_shape, output = shape, shape
-            for index, layer in enumerate(self.layers):
-                output = _build(layer, output, self.layers[:index])
+            if self.outer is not None:
+                raise ValueError(
+                    f"the model {self.name!r} is a layer of another, not built yet: build that one"
+                )
+            self.build_behind([], shape)
+
+    def build_behind(self, before: Sequence[Layer], shape: Shape) -> Shape:
+        """Settle the shapes behind the layers `before`, which are built, and return the outputs' shape."""
+        if self.input_shape not in (None, shape):
+            raise ValueError(
+                f"the model {self.name!r} takes samples of shape {self.input_shape}, but the layers before "
+                f"it give {shape}"
+            )
+        output, done = shape, [*before]
+        for part in self.parts:
+            output = _build(part, output, done)
+            done += layers_of(part)
+        self.input_shape = shape
+        return output
 
     def shapes(self) -> tuple[Shape, Shape]:
         """The shapes of one sample and of one output.
@@ -177,23 +262,30 @@ class Stack:
 
     def rows(self, n_layers: int | None = None) -> list[dict[str, Any]]:
         """The rows of a plan of all layers, or of the first `n_layers`."""
-        return [row | _options(layer) for layer in self.layers[:n_layers] for row in layer.rows()]
+        pairs = zip(self.layers[:n_layers], self.learns, strict=False)
+        return [row | _options(layer, learns) for layer, learns in pairs for row in layer.rows()]
 
     def weights(self, n_layers: int | None = None) -> list[Weight]:
         """Every weight of the layers, or of the first `n_layers`, in the order of a plan's parameters."""
         self.shapes()
+        found = zip(self.layers[:n_layers], self.paths(), self.learns, strict=False)
         return [
-            Weight(str(layer.name), name, shape, layer.learns and name not in layer.non_trainable)
-            for layer in self.layers[:n_layers]
+            Weight(path, name, shape, learns and name not in layer.non_trainable)
+            for layer, path, learns in found
             for name, shape, _ in layer.weights_spec()
         ]
 
     def changed(self) -> list[Layer]:
         """The layers whose `trainable` was changed after the model was compiled."""
-        return [layer for layer in self.layers if layer.learns != layer.trainable]
+        pairs = zip(self.layers, self.learns, strict=True)
+        return [layer for layer, learns in pairs if learns != layer.trainable]
+
+    def take_changes(self) -> None:
+        """Go by `trainable` of the layers as it is now."""
+        self.learns = [layer.trainable for layer in self.layers]
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"store": None}
+        return self.__dict__ | {"store": None, "outer": None, "model": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -201,14 +293,32 @@ class Stack:
             _owners[layer] = weakref.ref(self)
 
 
-def _options(layer: Layer) -> dict[str, Any]:
+def layers_of(part: Layer | Stack) -> list[Layer]:
+    """A layer alone, or those of a stack."""
+    return [part] if isinstance(part, Layer) else part.layers
+
+
+def _check_nested(part: Stack, outer: Stack) -> None:
+    """Whether a stack can be a part of another."""
+    if part is outer:
+        raise ValueError("a model cannot be a layer of itself")
+    if part.outer is not None:
+        raise ValueError(f"the model {part.name!r} is a layer of a model already: use a clone (clone_model)")
+    if not part.layers:
+        raise ValueError(f"the model {part.name!r} has no layers: add some first")
+    optional_name(part.name)
+
+
+def _options(layer: Layer, learns: bool) -> dict[str, Any]:
     """What every kind of row may say of its layer, where it is not the usual."""
-    frozen = {} if layer.learns else {"trainable": False}
+    frozen = {} if learns else {"trainable": False}
     return frozen if layer.seed is None else frozen | {"seed": layer.seed}
 
 
-def _build(layer: Layer, shape: Shape, before: Sequence[Layer]) -> Shape:
-    """Build `layer` behind the layers `before`, which are built, and return its output's shape."""
+def _build(layer: Layer | Stack, shape: Shape, before: Sequence[Layer]) -> Shape:
+    """Build a part behind the layers `before`, which are built, and return its output's shape."""
+    if isinstance(layer, Stack):
+        return layer.build_behind(before, shape)
     if layer.stops_gradient:
         first = next((other for other in before if other.weight_names), None)
         if first is not None:

@@ -30,7 +30,7 @@ class Model(Protocol):
     """What a picture needs of a model."""
 
     @property
-    def layers(self) -> Sequence[Layer]: ...
+    def flattened_layers(self) -> Mapping[str, Layer]: ...
     @property
     def input_shape(self) -> Sequence[int | None] | None: ...
     @property
@@ -55,7 +55,9 @@ def curves_of(history: Run) -> tuple[Mapping[str, Curve], np.ndarray]:
 def matrices_of(source: Weights) -> dict[str, np.ndarray]:
     """Weight arrays of at least two axes by name."""
     if isinstance(source, Model):
-        names = [(str(layer.name), name) for layer in source.layers for name in layer.weight_names]
+        names = [
+            (path, name) for path, layer in source.flattened_layers.items() for name in layer.weight_names
+        ]
         arrays = {
             layer if name == "kernel" else f"{layer} {name}": w
             for (layer, name), w in zip(names, source.get_weights(), strict=True)
@@ -102,19 +104,18 @@ def maps_of(model: Sequential, x: ArrayLike, layer: Layer | str | int | None) ->
     if x.ndim < 2 or len(x) != 1:
         raise ValueError(f"x must be one sample of shape {(model.input_shape or ())[1:]}, got {x.shape}")
     if layer is None:
-        known = [part for part in model.layers if part.built and part.weight_names]
+        known = [part for part in model.flattened_layers.values() if part.built and part.weight_names]
         layer = next((part for part in known if len(part.output_shape or ()) == 3), None)
         if layer is None:
             raise ValueError(f"layer is None, but none with weights gives maps: {known}")
-    elif isinstance(layer, str):
-        layer = model.get_layer(layer)
-    elif isinstance(layer, int):
-        layer = model.get_layer(index=layer)
-    maps = model.layer_output(x, layer)[0]
+    elif isinstance(layer, str | int):
+        layer = model.get_layer(layer) if isinstance(layer, str) else model.get_layer(index=layer)
+    shown: Any = layer
+    maps = model.layer_output(x, shown)[0]
     if maps.ndim != 3:
         must = "layer must be one that gives maps (height, width, channels)"
-        raise ValueError(f"{must}, {layer.name} gives {maps.shape}")
-    return str(layer.name), maps.transpose(2, 0, 1)
+        raise ValueError(f"{must}, {shown.name} gives {maps.shape}")
+    return str(shown.name), maps.transpose(2, 0, 1)
 
 
 def ids_of(

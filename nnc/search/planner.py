@@ -93,7 +93,8 @@ def working_set_of(model: Sequential, batch_size: int | None, input_shape: tuple
     if not model.built:
         model.build((None, *input_shape))
     slots = len(model.optimizer.slot_names()) if model.optimizer else 0
-    outputs = sum(math.prod(layer.output_shape or ()) for layer in model.layers if layer.weight_names)
+    layers = model.flattened_layers.values()
+    outputs = sum(math.prod(layer.output_shape or ()) for layer in layers if layer.weight_names)
     rows = (batch_size or BATCH_SIZE) * (math.prod(input_shape) + 2 * outputs)
     return 4 * ((1 + slots) * model.count_params() + rows)
 

@@ -113,7 +113,7 @@ class _SequentialEstimator(Estimator):
             arguments["validation_data"] = held_out
         rows = Rows(X, targets, sample_weight)
         if arguments["batch_size"] >= rows.n and not arguments.get("validation_split"):
-            by_row = all(isinstance(layer, _BY_ROW) for layer in self.model_.layers)
+            by_row = all(isinstance(layer, _BY_ROW) for layer in self.model_.flattened_layers.values())
             if by_row and arguments.get("shuffle", True) is True:
                 rows = Rows.of(X, targets, sample_weight).merged()  # for any order, and repeated rows
         weight = rows.sample_weight
@@ -232,7 +232,12 @@ def _dense(X: Any) -> np.ndarray:
 
 def _redrawn(model: Sequential, seed: int) -> Sequential:
     """A model of the same layers, compiled alike, whose weights are drawn from `seed`."""
-    layers = [type(layer).from_config(layer.get_config()) for layer in model.layers]
+    layers = [
+        Sequential.from_config(layer.get_config(), seed=seed)
+        if isinstance(layer, Sequential)
+        else type(layer).from_config(layer.get_config())
+        for layer in model.layers
+    ]
     new = Sequential(layers, name=model.name, seed=seed)
     if model.input_shape is not None:
         new.build(model.input_shape)

@@ -44,7 +44,7 @@ def test_taken_name_is_passed_over():
         (lambda m: m.add(layers.Dense(3, name="dense")), ValueError, "has a layer named 'dense' already"),
         (lambda m: m.add(m.layers[0]), ValueError, "is in the model already"),
         (lambda m: m.add(layers.Input((4,))), ValueError, "an Input comes first and once"),
-        (lambda m: m.add("dense"), TypeError, "add takes a layer of nnc.layers, got 'dense'"),
+        (lambda m: m.add("dense"), TypeError, "add takes a layer of nnc.layers or a Sequential, got 'dense'"),
         (lambda m: m.add(layers.Reshape((2, 2))), ValueError, "3 features do not fit"),
         (lambda m: m.build((None, 5)), ValueError, r"takes samples of shape \(4,\), got \(5,\)"),
         (lambda m: m.build((4,)), ValueError, r"begin with the batch axis"),

@@ -41,7 +41,8 @@ class Model:
 
     def __init__(self):
         self.history = types.SimpleNamespace(history=CURVES, epoch=[4, 5, 6, 7])
-        self.layers = [Layer("flatten"), Layer("dense", "kernel", "bias"), Layer("dense_1", "kernel")]
+        layers = [Layer("flatten"), Layer("dense", "kernel", "bias"), Layer("dense_1", "kernel")]
+        self.flattened_layers = {layer.name: layer for layer in layers}
 
     def get_weights(self):
         return [W1, np.zeros(12, np.float32), W2]

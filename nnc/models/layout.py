@@ -1,0 +1,66 @@
+"""The layers of a model as a dict that JSON can hold, and the stack that such a dict describes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nnc._config import deserialize, refusal, serialize, shape
+from nnc.layers import Layer
+from nnc.models.stack import Stack
+
+_KEYS = frozenset(("name", "layers", "build_input_shape"))
+_DEEPEST = 64  # models in models
+
+
+def described(part: Layer | Stack) -> dict[str, Any]:
+    """{"class_name": ..., "config": ...} of a layer, or of a model that is one."""
+    if isinstance(part, Stack):
+        return {"class_name": "Sequential", "config": config_of(part)}
+    return serialize(part)
+
+
+def config_of(stack: Stack) -> dict[str, Any]:
+    """What `Sequential.get_config` returns."""
+    first = [] if stack.input is None else [stack.input]
+    config: dict[str, Any] = {
+        "name": stack.name,
+        "layers": [described(part) for part in [*first, *stack.parts]],
+    }
+    if stack.input is None and stack.built:
+        config["build_input_shape"] = [None, *stack.shapes()[0]]
+    return config
+
+
+def part_of(data: Any, depth: int = 0) -> Layer | Stack:
+    """The layer or stack that `described` describes."""
+    if isinstance(data, Mapping) and data.get("class_name") == "Sequential" and "config" in data:
+        return stack_of(data["config"], depth + 1)
+    part: Layer = deserialize(data, Layer.registry)
+    return part
+
+
+def stack_of(config: Any, depth: int = 0) -> Stack:
+    """The stack that `config_of` described.
+
+    Raises
+    ------
+    ValueError
+        If it is no such dict, or a layer or a value in it is not nnc's.
+    """
+    if not isinstance(config, Mapping) or not {"layers"} <= config.keys() <= _KEYS:
+        given = list(config) if isinstance(config, Mapping) else config
+        raise refusal("config", f"a dict with the keys {', '.join(sorted(_KEYS))}", given)
+    if depth > _DEEPEST:
+        raise ValueError(f"config has models in models deeper than {_DEEPEST}")
+    if not isinstance(config["layers"], list | tuple):
+        raise refusal("layers", "a list of layers", config["layers"])
+    stack = Stack(config.get("name"))
+    for data in config["layers"]:
+        stack.add(part_of(data, depth))
+    built = config.get("build_input_shape")
+    if built is not None:
+        if not isinstance(built, list | tuple) or len(built) < 2:
+            raise refusal("build_input_shape", "a shape that begins with the batch axis", built)
+        stack.build(shape("build_input_shape", built[1:]))
+    return stack
