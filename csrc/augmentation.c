@@ -1,4 +1,4 @@
-/* augmentation.c -- random changes of the samples in training: turned, zoomed and shifted images.
+/* augmentation.c -- random changes of the samples in training: turned, zoomed, shifted and mirrored images.
  *
  * Places on a map are worked out in float64, as the reference has them, and by + - * / alone, so that they are the same on
  * every machine. No gradient goes back: there is nothing to learn before. */
@@ -17,6 +17,7 @@ enum { WORK_OF_A_PIXEL = 16 }; /* a float of an image, in multiply-adds */
  * and to the right, as parts of the map. */
 struct affine {
     double rotation[2], zoom_height[2], zoom_width[2], shift_height[2], shift_width[2];
+    bool flip_height, flip_width; /* upside down, left and right exchanged: of every second sample */
     int fill;          /* what is seen beyond the edge */
     float fill_value;
     int interpolation;
@@ -39,6 +40,8 @@ static const struct nnc_field fields[] = {
     OPTIONAL_FIELD(struct affine, zoom_width, PAIR), /* missing: the width takes the number that was drawn for the height */
     FIELD(struct affine, shift_height, PAIR),
     FIELD(struct affine, shift_width, PAIR),
+    OPTIONAL_FIELD(struct affine, flip_height, FLAG),
+    OPTIONAL_FIELD(struct affine, flip_width, FLAG),
     {.name = "fill", .type = FIELD_WORD, .offset = offsetof(struct affine, fill), .look_up = fill_id},
     FIELD(struct affine, fill_value, FLOAT),
     {.name = "interpolation",
@@ -98,19 +101,21 @@ static void sine_cosine(double turn, double *sine, double *cosine) {
     }
 }
 
-/* The view of sample i, by words 8 i, ..., 8 i + 4 of the layer's stream. */
+/* The view of sample i, by words 8 i, ..., 8 i + 6 of the layer's stream. A flip is a zoom below 0. */
 static struct view draw_view(const struct nnc_layer *layer, const struct nnc_stream *stream, size_t i) {
     const struct affine *own = layer->own;
     const double *zoom_width = one_zoom(own) ? own->zoom_height : own->zoom_width;
     const double *ranges[] = {own->rotation, own->zoom_height, zoom_width, own->shift_height, own->shift_width};
     const double height = (double)layer->geometry.height, width = (double)layer->geometry.width;
-    uint32_t words[5];
+    uint32_t words[7];
     double values[5];
-    nnc_kernels->random_words(stream, 8 * i, 5, words);
+    nnc_kernels->random_words(stream, 8 * i, 7, words);
     for (int k = 0; k < 5; k++) values[k] = ranges[k][0] + words[k] * 0x1p-32 * (ranges[k][1] - ranges[k][0]);
     struct view view = {.zoom = {1 + values[1], 1 + values[one_zoom(own) ? 1 : 2]},
                         .shift = {values[3] * height, values[4] * width},
                         .center = {(height - 1) / 2, (width - 1) / 2}};
+    if (own->flip_height && words[5] >> 31) view.zoom[0] = -view.zoom[0];
+    if (own->flip_width && words[6] >> 31) view.zoom[1] = -view.zoom[1];
     sine_cosine(values[0], &view.sin, &view.cos);
     return view;
 }

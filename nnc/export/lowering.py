@@ -20,7 +20,7 @@ class Model(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def layers(self) -> list[Layer]: ...
+    def flattened_layers(self) -> dict[str, Layer]: ...
     @property
     def input_shape(self) -> tuple[int, ...] | None: ...
     @property
@@ -78,7 +78,10 @@ def _gamma_beta(row: dict[str, Any], arrays: Arrays) -> tuple[np.ndarray, np.nda
 
 
 def _batch_normalization(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
-    moving = arrays["moving_mean"], arrays["moving_variance"]
+    if "mean" in arrays:  # of Normalization
+        moving = arrays["mean"].reshape(-1), arrays["variance"].reshape(-1)
+    else:
+        moving = arrays["moving_mean"], arrays["moving_variance"]
     has = row["scale"], row["center"]
     yield ops.BatchNormalization(
         *at, *_gamma_beta(row, arrays), *moving, row["epsilon"], row["momentum"], *has
@@ -119,6 +122,8 @@ KINDS: dict[str, Lowering] = {
     "layer_normalization": _layer_normalization,
     "dropout": _dropout,
     "spatial_dropout": _dropout,
+    "gaussian_noise": _augmentation,
+    "gaussian_dropout": _augmentation,
     "random_affine": _augmentation,
 }
 
@@ -137,7 +142,7 @@ def operations(model: Model) -> list[ops.Operation]:
             "build((None, ...)) or train it first"
         )
     weights, found = iter(model.get_weights()), list[ops.Operation]()
-    for layer in model.layers:
+    for layer in model.flattened_layers.values():
         arrays = {name: next(weights).astype(np.float64) for name in layer.weight_names}
         for name, array in arrays.items():
             if not np.isfinite(array).all():

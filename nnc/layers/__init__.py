@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 from nnc import _config
 from nnc._absent import no_attribute
 from nnc.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
-from nnc.layers.augmentation import RandomRotation, RandomTranslation, RandomZoom
+from nnc.layers.augmentation import RandomFlip, RandomRotation, RandomTranslation, RandomZoom
 from nnc.layers.base import Layer
 from nnc.layers.convolution import Conv2D, Convolution2D
 from nnc.layers.dense import Dense
 from nnc.layers.dropout import Dropout, SpatialDropout2D
 from nnc.layers.input import Input, InputLayer
-from nnc.layers.normalization import BatchNormalization, LayerNormalization
+from nnc.layers.noise import GaussianDropout, GaussianNoise
+from nnc.layers.normalization import BatchNormalization, LayerNormalization, UnitNormalization
 from nnc.layers.pooling import (
     AveragePooling2D,
     AvgPool2D,
@@ -51,6 +52,7 @@ from nnc.layers.sequences import (
     MaxPool1D,
     MaxPooling1D,
 )
+from nnc.layers.standardization import Normalization
 from nnc.layers.variable import Variable
 
 __all__ = [
@@ -68,6 +70,8 @@ __all__ = [
     "Dense",
     "Dropout",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalAvgPool1D",
@@ -85,7 +89,9 @@ __all__ = [
     "MaxPool2D",
     "MaxPooling1D",
     "MaxPooling2D",
+    "Normalization",
     "PReLU",
+    "RandomFlip",
     "RandomRotation",
     "RandomTranslation",
     "RandomZoom",
@@ -94,6 +100,7 @@ __all__ = [
     "Reshape",
     "Softmax",
     "SpatialDropout2D",
+    "UnitNormalization",
     "Variable",
     "ZeroPadding2D",
     "get",

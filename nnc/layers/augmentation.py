@@ -40,7 +40,9 @@ class _RandomAffine(Layer):
     def sample_output_shape(self, input_shape: Shape) -> Shape:
         return geometry.image(self, input_shape)
 
-    def _row(self, **ranges: list[float] | None) -> list[dict[str, Any]]:
+    def _row(
+        self, flips: tuple[bool, bool] = (False, False), **ranges: list[float] | None
+    ) -> list[dict[str, Any]]:
         height, width, channels = self._shapes()[0]
         row: dict[str, Any] = {
             "kind": "random_affine",
@@ -53,7 +55,47 @@ class _RandomAffine(Layer):
         }
         for name in ("rotation", "zoom_height", "zoom_width", "shift_height", "shift_width"):
             row[name] = ranges.get(name, [0.0, 0.0])
+        row |= {name: True for name, acts in zip(("flip_height", "flip_width"), flips, strict=True) if acts}
         return [row]
+
+
+class RandomFlip(_RandomAffine):
+    """While training, every second image, as chance has it, is mirrored.
+
+    Input and output (n, height, width, channels). It acts in training only; no gradient flows through it, so
+    that it stands before every layer with weights. What is drawn is a function of the model's seed, the epoch
+    and the step, as the masks of `Dropout`.
+
+    Parameters
+    ----------
+    mode : {"horizontal_and_vertical", "horizontal", "vertical"}
+        Left and right are exchanged ("horizontal"), top and bottom, or both, one independent of the other.
+    seed : int, optional
+        Of this layer's random numbers, in place of the model's seed.
+    data_format : {None, "channels_last"}
+        nnc's images are (height, width, channels).
+    name : str, optional
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.RandomFlip("horizontal").build((28, 28, 1))
+    (28, 28, 1)
+    """
+
+    def __init__(
+        self,
+        mode: str = "horizontal_and_vertical",
+        seed: int | None = None,
+        data_format: str | None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__("nearest", "nearest", seed, 0.0, data_format, name, **options)
+        self.mode = _config.choice("mode", mode, ("horizontal_and_vertical", "horizontal", "vertical"))
+
+    def rows(self) -> list[dict[str, Any]]:
+        return self._row((self.mode != "horizontal", self.mode != "vertical"))
 
 
 class RandomTranslation(_RandomAffine):

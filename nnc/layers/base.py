@@ -79,8 +79,6 @@ class Layer(_config.Config):
         the constructor was given.
     trainable : bool
         May be set; counts from the next `Sequential.compile` on.
-    learns : bool
-        `trainable` as it was when the model was last compiled, or when the layer was added to it.
     non_trainable : tuple of str
         Of a class: the names of the weights that no gradient moves, such as moving averages; see
         `trainable_flags`.
@@ -137,7 +135,7 @@ class Layer(_config.Config):
         if input_dim is not None:
             input_shape = (_config.integer("input_dim", input_dim, 1, _config.MAX_FEATURES),)
         self.name = _config.optional_name(name)
-        self.trainable = self.learns = _config.boolean("trainable", trainable)
+        self.trainable = _config.boolean("trainable", trainable)
         self.input_shape = None if input_shape is None else _config.shape("input_shape", input_shape)
         self.output_shape: Shape | None = None
         self._store: Callable[[], WeightStore | None] | None = None  # a weak reference
@@ -172,7 +170,7 @@ class Layer(_config.Config):
                 f"{type(self).__name__}({name}=...), and carry the weights over with set_weights"
             )
         beside = self._given_beside().keys()
-        given = {each: getattr(self, each) for each in (*self.arguments(), *beside)} | {name: value}
+        given = {each: self._value(each) for each in (*self.arguments(), *beside)} | {name: value}
         other = type(self)(**given, input_shape=self.input_shape)
         for attribute, known in vars(other).items():
             object.__setattr__(self, attribute, known)
@@ -279,6 +277,10 @@ class Layer(_config.Config):
             store.give(self, arrays)
         else:
             self._own = [np.array(to_float(a, "weights")) for a in arrays]
+
+    def set_own(self, weights: Sequence[NDArray[Any]]) -> None:
+        """Keep these as the weights that the next model begins with."""
+        self._own = [np.array(w, np.float32) for w in weights]
 
     def _model(self) -> WeightStore | None:
         if self._store is None:

@@ -252,22 +252,69 @@ class LayerNormalization(_Normalization):
         self.axis = _config.axes("axis", axis)
 
     def sample_output_shape(self, input_shape: Shape) -> Shape:
-        last = len(input_shape)
-        given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        # Axis 0 is the batch: of a sample's `last` axes, -1 is number `last`.
-        found = sorted(axis + last + 1 if axis < 0 else axis for axis in given)
-        if found[0] < 1 or found != list(range(last - len(found) + 1, last + 1)):
-            lists = [list(range(first, last + 1)) for first in range(last - 1, 0, -1)]
-            must = " or ".join(map(str, (-1, last, *lists)))
-            raise _config.refusal("axis", f"{must} for input_shape {input_shape}", self.axis)
+        last_axes(self.axis, input_shape)
         return input_shape
 
     def _group(self) -> int:
         return math.prod(self._weight_shape())
 
     def _weight_shape(self) -> Shape:
-        n_axes = len(self.axis) if isinstance(self.axis, tuple) else 1
-        return self._shapes()[0][-n_axes:]
+        return last_axes(self.axis, self._shapes()[0])
 
     def rows(self) -> list[dict[str, Any]]:
         return [{"kind": "layer_normalization"} | self._row()]
+
+
+def last_axes(axis: int | tuple[int, ...], input_shape: Shape) -> Shape:
+    """The sizes of the axes, which are the last of a sample's.
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
+    last = len(input_shape)
+    given = axis if isinstance(axis, tuple) else (axis,)
+    # Axis 0 is the batch: of a sample's `last` axes, -1 is number `last`.
+    found = sorted(each + last + 1 if each < 0 else each for each in given)
+    if found[0] < 1 or found != list(range(last - len(found) + 1, last + 1)):
+        lists = [list(range(first, last + 1)) for first in range(last - 1, 0, -1)]
+        must = " or ".join(map(str, (-1, last, *lists)))
+        raise _config.refusal("axis", f"{must} for input_shape {input_shape}", axis)
+    return input_shape[-len(found) :]
+
+
+class UnitNormalization(Layer):
+    """a = x / max(|x|, 1e-6), |x| the Euclidean norm along the axes.
+
+    Input and output (n, ...).
+
+    Parameters
+    ----------
+    axis : int or list of int
+        -1, the last axis, or a list of the last axes, such as [1, 2, 3] for a whole image (the batch axis is
+        0).
+    name : str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If axis is none of these; by `build`, if the axes are not the last.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.UnitNormalization()([[3.0, 4.0]]).round(3)
+    array([[0.6, 0.8]], dtype=float32)
+    """
+
+    def __init__(self, axis: int | Sequence[int] = -1, name: str | None = None, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.axis = _config.axes("axis", axis)
+
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
+        last_axes(self.axis, input_shape)
+        return input_shape
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{"kind": "unit_normalization", "group": math.prod(last_axes(self.axis, self._shapes()[0]))}]

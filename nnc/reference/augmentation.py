@@ -43,6 +43,7 @@ def affine_images(
     rotation: ArrayLike = 0.0,
     zoom: ArrayLike = (0.0, 0.0),
     shift: ArrayLike = (0.0, 0.0),
+    flip: ArrayLike = (False, False),
     *,
     fill: str = "reflect",
     fill_value: float = 0.0,
@@ -56,6 +57,8 @@ def affine_images(
         iy = cy + (1 + zoom[0]) (cos t v + sin t u)
         ix = cx + (1 + zoom[1]) (cos t u - sin t v)
 
+    A flip changes the sign of 1 + zoom.
+
     Parameters
     ----------
     images : array_like, shape (B, H, W, C)
@@ -65,6 +68,8 @@ def affine_images(
         Of the height and of the width, above -1: the content becomes 1 / (1 + zoom) times as large.
     shift : array_like, shape (B, 2) or (2,)
         Down and to the right, as parts of the height and of the width.
+    flip : array_like of bool, shape (B, 2) or (2,)
+        Upside down, left and right exchanged.
     fill : str
         What is seen beyond the edge, of pixels a b c: "nearest" a a | a b c | c c, "reflect"
         b a | a b c | c b, "wrap" b c | a b c | a b, or "constant": fill_value.
@@ -104,15 +109,16 @@ def affine_images(
     if not np.all(np.asarray(zoom) > -1.0):
         raise ValueError(f"zoom {zoom!r}: every number must be above -1")
     rotation = np.broadcast_to(np.asarray(rotation, np.float64), (n,))[:, None, None]
-    zoom_y, zoom_x = np.broadcast_to(np.asarray(zoom, np.float64), (n, 2)).T[:, :, None, None]
+    factors = np.where(flip, -1.0, 1.0) * (1.0 + np.asarray(zoom, np.float64))
+    factor_y, factor_x = np.broadcast_to(factors, (n, 2)).T[:, :, None, None]
     shift_y, shift_x = np.broadcast_to(np.asarray(shift, np.float64), (n, 2)).T[:, :, None, None]
     cos, sin = np.cos(2.0 * math.pi * rotation), np.sin(2.0 * math.pi * rotation)
 
     cy, cx = (height - 1) / 2, (width - 1) / 2
     v = np.arange(height)[:, None] - cy - shift_y * height
     u = np.arange(width) - cx - shift_x * width
-    iy = cy + (1.0 + zoom_y) * (cos * v + sin * u)
-    ix = cx + (1.0 + zoom_x) * (cos * u - sin * v)
+    iy = cy + factor_y * (cos * v + sin * u)
+    ix = cx + factor_x * (cos * u - sin * v)
 
     y = np.zeros(images.shape)
     for row, row_weight in neighbours(iy):
@@ -124,9 +130,10 @@ def affine_images(
 class RandomAffine(MapLayer):
     """`affine_images` with random arguments for each sample in training; nothing in inference.
 
-    Sample r of the batch has five numbers u_j in [0, 1): word 8 r + j of the layer's stream (see
-    `random_words`), j = 0, ..., 4, times 2^-32. They choose, each in its range lo + u (hi - lo), rotation,
-    zoom_height, zoom_width, shift_height and shift_width. No gradient goes back through it: there must be
+    Sample r of the batch has seven numbers u_j in [0, 1): word 8 r + j of the layer's stream (see
+    `random_words`), j = 0, ..., 6, times 2^-32. They choose, each in its range lo + u (hi - lo), rotation,
+    zoom_height, zoom_width, shift_height and shift_width; with flip_height and flip_width, u of at least 1/2
+    flips. No gradient goes back through it: there must be
     nothing to learn before it.
     """
 
@@ -148,13 +155,14 @@ class RandomAffine(MapLayer):
                 raise ValueError(f"layer {index}: {name} {[low, high]}: use {least} < lo <= hi < inf")
 
     def draw(self, n, noise):
-        """Return rotation (n,), zoom (n, 2) and shift (n, 2) for the n samples of a batch."""
+        """Return rotation (n,), zoom (n, 2), shift (n, 2) and flip (n, 2) for the n samples of a batch."""
         u = random_words(8 * n, self.index, noise).reshape(n, 8) * 2.0**-32
         low, high = np.array(list(self.ranges.values()), np.float64).T
         values = low + u[:, :5] * (high - low)
         if self.one_zoom:
             values[:, 2] = values[:, 1]
-        return values[:, 0], values[:, 1:3], values[:, 3:5]
+        flips = [bool(self.row.get("flip_height")), bool(self.row.get("flip_width"))]
+        return values[:, 0], values[:, 1:3], values[:, 3:5], (u[:, 5:7] >= 0.5) & flips
 
     def forward(self, x, parameters, noise):
         if noise is None:

@@ -56,6 +56,7 @@ NEEDED = {
     "kernel_size": 3,
     "units": 2,
     "rate": 0.5,
+    "stddev": 0.5,
     "shape": (3,),
     "factor": 0.1,
     "height_factor": 0.1,

@@ -218,7 +218,9 @@ def test_random_affine(threads, fill, interpolation):
     how = {"fill": fill, "interpolation": interpolation}
     for shape, n_threads in itertools.product([(1, 1, 1), (7, 9, 3), (12, 5, 1), (8, 8, 16)], [1, 3]):
         threads(n_threads)
-        for more in [{}, {"zoom_width": [-0.5, 1.5]}, {"rotation": [-3, 3], "shift_height": [-2.5, 2.5]}]:
+        flips = {"flip_height": True, "flip_width": True}
+        turns = {"rotation": [-3, 3], "shift_height": [-2.5, 2.5]}
+        for more in [{}, {"zoom_width": [-0.5, 1.5]}, turns, flips]:
             compiled, expected = make_plans(np.prod(shape), [affine(shape, **how, **more)], loss=None)
             x = make_data(9, np.prod(shape), 1)[0]
             for step in range(3):
@@ -236,6 +238,50 @@ def test_whole_quarters_are_exact():
         compiled = _core.Plan(25, [row])
         turned = compiled.step_forward(image, 0, 0).reshape(5, 5)
         np.testing.assert_array_equal(turned, np.rot90(image.reshape(5, 5), quarters))
+
+
+@pytest.mark.parametrize("flips", [("flip_height",), ("flip_width",), ("flip_height", "flip_width")])
+def test_flips_are_exact(threads, flips):
+    """Every image is one of those that the flips make, to the bit, and all of them come."""
+    images = rng_of(2).normal(size=(64, 5, 4, 3)).astype(np.float32)
+    still = {f"{name}_{axis}": [0.0, 0.0] for name in ("zoom", "shift") for axis in ("height", "width")}
+    row = affine((5, 4, 3), **still, rotation=[0, 0], interpolation="nearest", **dict.fromkeys(flips, True))
+    expected = None
+    for n_threads in (1, 3):
+        threads(n_threads)
+        plan = _core.Plan(60, [row], batch_size=64)
+        got = plan.step_forward(images.reshape(64, 60), 0, 0).reshape(images.shape)
+        if expected is not None:
+            np.testing.assert_array_equal(got, expected)
+        expected = got
+    steps = {"flip_height": np.s_[::-1], "flip_width": np.s_[:, ::-1]}
+    seen = set()
+    for image, flipped in zip(images, got, strict=True):
+        ways = {(): image}
+        for flip in flips:
+            ways |= {(*way, flip): other[steps[flip]] for way, other in ways.items()}
+        found = [way for way, other in ways.items() if np.array_equal(other, flipped)]
+        assert len(found) == 1
+        seen |= set(found)
+    assert len(seen) == 2 ** len(flips)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("kind", ["gaussian_noise", "gaussian_dropout"])
+def test_gaussian(isa, threads, kind, n_threads):
+    threads(n_threads)
+    for features in [1, 3, 63, 64, 65, 300]:
+        assert_same_as_reference(features, [PRELU, {"kind": kind, "stddev": 0.3}, PRELU], 5)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_unit_normalization(isa, threads, n_threads):
+    threads(n_threads)
+    for group, positions in itertools.product([1, 2, 7, 32, 33, 300], [1, 4, 9]):
+        row = {"kind": "unit_normalization", "group": group}
+        assert_same_as_reference(group * positions, [PRELU, row, PRELU], 5)
+    zeros = _core.Plan(6, [{"kind": "unit_normalization", "group": 3}]).forward(np.zeros((2, 6), np.float32))
+    assert not zeros.any()
 
 
 # ---- whole nets

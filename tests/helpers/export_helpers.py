@@ -22,12 +22,13 @@ def trained_like(model, seed=0):
     """The model with weights as training leaves them: no zeros, moving statistics that differ."""
     rng = np.random.default_rng(seed)
     weights = []
-    for layer in model.layers:
+    for layer in model.flattened_layers.values():
         for name, shape, _ in layer.weights_spec():
             value = rng.normal(size=shape)
             fan = int(np.prod(shape[:-1])) if len(shape) > 1 else 1
             value = {
                 "moving_variance": np.abs(value) + 0.5,
+                "variance": np.abs(value) + 0.5,
                 "gamma": 1.0 + 0.3 * value,
                 "alpha": 0.3 * value,
             }.get(name, value / np.sqrt(fan) if len(shape) > 1 else 0.3 * value)
@@ -135,6 +136,15 @@ LAYERS = {
     "rescaling, pooling": (
         (5, 4, 2),
         lambda: [layers.Rescaling(0.1, 0.5), layers.MaxPooling2D(), layers.Conv2D(3, 2)],
+    ),
+    "standardized": ((6,), lambda: [layers.Normalization(), layers.Dense(4), layers.GaussianNoise(0.1)]),
+    "standardized, image": (
+        (5, 4, 2),
+        lambda: [layers.RandomFlip(), layers.Normalization(), layers.Conv2D(3, 3)],
+    ),
+    "a model in a model": (
+        (6,),
+        lambda: [nnc.Sequential([layers.Dense(5, "relu"), layers.BatchNormalization()]), layers.Dense(3)],
     ),
     "rescaling alone": ((3, 2), lambda: [layers.Rescaling(-0.1, 0.5)]),
     "reshape": ((12,), lambda: [layers.Reshape((2, 3, 2)), layers.Conv2D(3, 2), layers.Reshape((-1,))]),

@@ -7,7 +7,8 @@ import numpy as np
 from nnc import optimizers
 from nnc.reference import Plan
 
-WITHOUT_MAPS = {f"nnc.reference.{name}" for name in ["dense", "activation", "dropout", "rescaling"]}
+_FLAT = ["dense", "activation", "dropout", "gaussian", "rescaling", "unit_normalization"]
+WITHOUT_MAPS = {f"nnc.reference.{name}" for name in _FLAT}
 
 
 def loss_spec(name, from_logits=False, label_smoothing=0.0, param=0.0):

@@ -78,6 +78,9 @@ LAYER_ROWS = [
     {"kind": "prelu", "alpha_l1": 0.0, "alpha_l2": 0.0},
     {"kind": "dropout", "rate": 0.4},
     {"kind": "spatial_dropout", "rate": 0.4, "channels": 3},
+    {"kind": "gaussian_noise", "stddev": 0.4},
+    {"kind": "gaussian_dropout", "stddev": 0.4},
+    {"kind": "unit_normalization", "group": 3},
     {"kind": "rescaling", "scale": 1 / 255, "offset": -0.5},
 ]
 

@@ -491,12 +491,13 @@ def test_spatial_dropout_drops_whole_channels():
     assert (plan.forward(np.ones((2, 30))) == 1.0).all()
 
 
-def test_random_affine_draws_five_numbers_for_each_sample():
+def test_random_affine_draws_seven_numbers_for_each_sample():
     ranges = {"rotation": [-0.5, 0.25], "zoom_height": [-0.3, 0.4], "zoom_width": [0.1, 0.2]}
     ranges |= {"shift_height": [-0.2, 0.0], "shift_width": [0.0, 0.5]}
     noise = (0x123456789ABCDEF0, 7, 2**32 + 5)
     layer = LAYERS["random_affine"](affine_row((4, 3, 2), **ranges), 24, 3)
-    rotation, zoom, shift = layer.draw(3, noise)
+    rotation, zoom, shift, flip = layer.draw(3, noise)
+    assert not flip.any()
     for r, values in enumerate(np.column_stack([rotation, zoom, shift])):
         for j, (low, high) in enumerate(ranges.values()):
             i = 8 * r + j
@@ -506,9 +507,14 @@ def test_random_affine_draws_five_numbers_for_each_sample():
     y = reference.affine_images(x.reshape(3, 4, 3, 2), rotation, zoom, shift)
     np.testing.assert_array_equal(layer.forward(x, [], noise)[0], y.reshape(3, 24))
     alone = LAYERS["random_affine"](affine_row((4, 3, 2), **ranges | {"zoom_width": None}), 24, 3)
-    other_rotation, zooms, other_shift = alone.draw(3, noise)
+    other_rotation, zooms, other_shift, _ = alone.draw(3, noise)
     np.testing.assert_array_equal(zooms, zoom[:, [0, 0]])
     np.testing.assert_array_equal([other_rotation, *other_shift.T], [rotation, *shift.T])
+    flipping = LAYERS["random_affine"](affine_row((4, 3, 2), flip_width=True), 24, 3)
+    flips = flipping.draw(500, noise)[3]
+    assert not flips[:, 0].any() and abs(flips[:, 1].mean() - 0.5) < 0.1
+    mirrored = reference.affine_images(x.reshape(3, 4, 3, 2), flip=(True, True))
+    np.testing.assert_allclose(mirrored, x.reshape(3, 4, 3, 2)[:, ::-1, ::-1], atol=1e-12)
 
 
 def test_random_affine_repeats_and_acts_in_training_alone():

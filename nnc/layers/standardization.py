@@ -1,0 +1,179 @@
+"""Features brought to mean 0 and variance 1 by what was seen of the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnc import _config, initializers
+from nnc._arrays import as_numbers
+from nnc.layers.base import Layer, Shape, Weight
+from nnc.layers.normalization import last_axes
+from nnc.layers.variable import Variable
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import ArrayLike, NDArray
+
+_LEAST = 1e-14  # variance, of features that are constant: the square of Keras's 1e-7
+
+
+class _Given(initializers.Initializer):
+    """Values that are known."""
+
+    saved = False
+
+    def __init__(self, value: ArrayLike) -> None:
+        self.value = value
+
+    def __call__(self, shape: Sequence[int], rng: Generator | None = None) -> NDArray[np.float32]:
+        return np.array(np.broadcast_to(np.asarray(self.value, np.float32), shape))
+
+
+class Normalization(Layer):
+    """a = (x - mean) / sqrt(variance), by the mean and variance of each feature in the data.
+
+    `adapt` takes them from data; or they are given. No training moves them. Input and output (n, ...).
+    Weights: mean and variance, of the shape of the axes that are kept. (Keras has a third, the count of the
+    samples, and none where mean and variance are given.)
+
+    Parameters
+    ----------
+    axis : int, list of int or None
+        What has statistics of its own: -1, the last axis; a list of the last axes, such as [1, 2, 3] for each
+        place of an image; None: one mean and one variance for all.
+    mean, variance : float or nested list of them, optional
+        Both or none.
+    invert : bool
+        Only False.
+    name : str, optional
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these; by `build`, if the axes are not the last, or mean and variance do not
+        fit them.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> norm = layers.Normalization()
+    >>> norm.adapt([[1.0, 10.0], [3.0, 30.0]])
+    >>> norm([[1.0, 20.0]])
+    array([[-1.,  0.]], dtype=float32)
+    >>> layers.Normalization(mean=3.0, variance=4.0)([[7.0]])
+    array([[2.]], dtype=float32)
+    """
+
+    non_trainable = ("mean", "variance")
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] | None = -1,
+        mean: Any = None,
+        variance: Any = None,
+        invert: bool = False,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(name, **options)
+        self.axis = None if axis is None else _config.axes("axis", axis)
+        if (mean is None) != (variance is None):
+            lacking, other = ("mean", "variance") if mean is None else ("variance", "mean")
+            raise _config.refusal(lacking, f"given beside {other}", None)
+        self._given: dict[str, Any] = {"mean": mean, "variance": variance}
+        if mean is not None:
+            self._given = {name: _numbers(name, value) for name, value in self._given.items()}
+            if np.min(self._given["variance"]) < 0:
+                raise _config.refusal("variance", "at least 0", variance)
+        self.invert = _config.boolean("invert", invert)
+        if self.invert:
+            raise _config.refusal("invert", "False: nnc has no way back to the data", invert)
+
+    def _value(self, name: str) -> Any:
+        return self._given[name] if name in self._given else super()._value(name)
+
+    @property
+    def mean(self) -> Any:
+        """The weight, or before the layer is built what was given."""
+        return Variable(self, 0) if self.built else self._given["mean"]
+
+    @property
+    def variance(self) -> Any:
+        """The weight, or before the layer is built what was given."""
+        return Variable(self, 1) if self.built else self._given["variance"]
+
+    def adapt(self, data: ArrayLike, batch_size: int | None = None, steps: int | None = None) -> None:
+        """Take mean and variance from data (n, ...), of all rows; a layer not built is built by it.
+
+        Parameters
+        ----------
+        data : array-like (n, ...)
+        batch_size, steps : None
+            nnc looks at all rows at once.
+
+        Raises
+        ------
+        ValueError
+            If mean and variance were given, data has no rows or other sizes, or a value is not finite.
+        """
+        for argument, value in (("batch_size", batch_size), ("steps", steps)):
+            if value is not None:
+                raise _config.refusal(argument, "None: adapt looks at all rows at once", value)
+        if self._given["mean"] is not None:
+            raise ValueError(f"adapt: mean and variance of {self} were given")
+        x = as_numbers(data, "data")
+        if x.ndim < 2 or not len(x):
+            raise ValueError(f"data must have rows of features, got an array of shape {x.shape}")
+        if not self.built:
+            self.build(x.shape[1:])
+        shape = self._shapes()[0]
+        if x.shape[1:] != shape:
+            raise ValueError(f"data must have the shape (n, {', '.join(map(str, shape))}), got {x.shape}")
+        kept = self._kept(shape)
+        axes = tuple(range(x.ndim - len(kept))) if self.axis is not None else None
+        mean, variance = np.mean(x, axis=axes, dtype=np.float64), np.var(x, axis=axes, dtype=np.float64)
+        if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
+            raise ValueError("data has NaN or infinite values: adapt needs finite ones")
+        self.set_weights([np.reshape(mean, kept), np.reshape(variance, kept)])
+
+    def _kept(self, input_shape: Shape) -> Shape:
+        """The shape of mean and variance."""
+        return (1,) if self.axis is None else last_axes(self.axis, input_shape)
+
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
+        kept = self._kept(input_shape)
+        for name, value in self._given.items():
+            try:
+                np.broadcast_to(np.zeros(()) if value is None else value, kept)
+            except ValueError:
+                raise _config.refusal(name, f"a number or an array of shape {kept}", value) from None
+        return input_shape
+
+    def weights_spec(self) -> list[Weight]:
+        shape = self._kept(self._shapes()[0])
+        given = self._given["mean"] is not None
+        return [
+            ("mean", shape, _Given(self._given["mean"]) if given else initializers.Zeros()),
+            ("variance", shape, _Given(self._given["variance"]) if given else initializers.Ones()),
+        ]
+
+    def rows(self) -> list[dict[str, Any]]:
+        row = {"kind": "batch_normalization", "group": math.prod(self._kept(self._shapes()[0]))}
+        row |= {"momentum": 1.0, "epsilon": _LEAST, "center": False, "scale": False}
+        return [row | {"trainable": False}]
+
+
+def _numbers(name: str, value: Any) -> Any:
+    """`value` as a number or a nested tuple of numbers."""
+    array = np.asarray(as_numbers(value, name), np.float64)
+    if not array.size or not np.isfinite(array).all():
+        raise _config.refusal(name, "a finite number or an array of them", value)
+    return _nested(array.tolist())
+
+
+def _nested(value: Any) -> Any:
+    return tuple(map(_nested, value)) if isinstance(value, list) else value
