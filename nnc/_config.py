@@ -263,9 +263,9 @@ class Config(metaclass=_Made):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON can hold them, nested objects as `serialize` writes them."""
-        return {name: _plain(self._value(name)) for name in self.arguments()} | self._given_beside()
+        return {name: _plain(self._argument(name)) for name in self.arguments()} | self._given_beside()
 
-    def _value(self, name: str) -> Any:
+    def _argument(self, name: str) -> Any:
         """An argument as the constructor took it."""
         return getattr(self, name)
 
@@ -336,7 +336,7 @@ class Config(metaclass=_Made):
     def __repr__(self) -> str:
         shown = []
         for name, default in self.arguments().items():
-            value = self._value(name)
+            value = self._argument(name)
             if default is REQUIRED:
                 shown.append(repr(_short(value)))
             elif not self._is_default(name, value, default):

@@ -170,7 +170,7 @@ class Layer(_config.Config):
                 f"{type(self).__name__}({name}=...), and carry the weights over with set_weights"
             )
         beside = self._given_beside().keys()
-        given = {each: self._value(each) for each in (*self.arguments(), *beside)} | {name: value}
+        given = {each: self._argument(each) for each in (*self.arguments(), *beside)} | {name: value}
         other = type(self)(**given, input_shape=self.input_shape)
         for attribute, known in vars(other).items():
             object.__setattr__(self, attribute, known)

@@ -93,8 +93,8 @@ class Normalization(Layer):
         if self.invert:
             raise _config.refusal("invert", "False: nnc has no way back to the data", invert)
 
-    def _value(self, name: str) -> Any:
-        return self._given[name] if name in self._given else super()._value(name)
+    def _argument(self, name: str) -> Any:
+        return self._given[name] if name in self._given else super()._argument(name)
 
     @property
     def mean(self) -> Any:
