@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -21,11 +21,17 @@ def show_config() -> None:
     >>> nnc.show_config()  # doctest: +ELLIPSIS
     nnc ...
     """
+    print(config_text(config()))
+
+
+def config() -> dict[str, str]:
+    """What nnc found, by name."""
     import platform
 
     info = _core.cpu_info()
-    rows = {
-        f"nnc {__version__}": f"Python {platform.python_version()}, NumPy {np.__version__}",
+    return {
+        "nnc": __version__,
+        "python": f"Python {platform.python_version()}, NumPy {np.__version__}",
         "machine": f"{platform.system()} {platform.machine()}",
         "instruction set": f"{info['isa']} (there are: {', '.join(info['isa_available'])})",
         "bfloat16": info["bfloat16"],
@@ -33,8 +39,13 @@ def show_config() -> None:
         "OpenMP": "yes" if info["openmp"] else "no: POSIX threads",
         "compiler": info["compiler"],
     }
-    for name, value in rows.items():
-        print(f"{name:<16} {value}")
+
+
+def config_text(found: Mapping[str, str]) -> str:
+    """What `config` gives, a line for each."""
+    first = {f"nnc {found['nnc']}": found["python"]}
+    rows = first | {name: value for name, value in found.items() if name not in ("nnc", "python")}
+    return "\n".join(f"{name:<16} {value}" for name, value in rows.items())
 
 
 def set_num_threads(n: int | None) -> None:

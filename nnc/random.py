@@ -57,6 +57,8 @@ class Purpose(IntEnum):
     """The order in which rows are dealt out to folds: (search's seed, FOLDS)."""
     TRIALS = 13
     """The seed of a trial: (search's seed, TRIALS, the trial's number)."""
+    PARTS = 21
+    """Which rows of a table are for training, validation and test: (seed, PARTS)."""
 
 
 class _Sequence:

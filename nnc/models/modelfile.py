@@ -1,4 +1,5 @@
-"""The model file: one safetensors file, with the configuration as JSON in its metadata under "nnc".
+"""The model file: one safetensors file, with the configuration as JSON in its metadata under "nnc"; what else
+the metadata have belongs to the model's user and is kept as it is.
 
 Tensors: "<layer>/<weight>"; "slots/<slot>/<layer>/<weight>", the optimizer's memory; "history/epoch" and
 "history/logs/<key>"; "callbacks/<callback>/<layer>/<weight>", best weights so far. A file holds no code and
@@ -18,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from nnc import layers, losses, metrics, optimizers
-from nnc._config import choice, deserialize, integer, serialize, shown
+from nnc._config import choice, deserialize, integer, refusal, serialize, shown
 from nnc._files import path_of
 from nnc._version import __version__
 from nnc.callbacks import History
@@ -35,6 +36,8 @@ Path: TypeAlias = str | bytes | os.PathLike[Any]
 
 FORMAT = 1  # of the file
 NUMERICS = 2  # of the arithmetic: the bits that a seed gives
+
+_CONFIG = "nnc"  # the configuration's key in the metadata
 
 _KEYS = frozenset(
     {
@@ -113,7 +116,19 @@ def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
     if state.history is not None:
         tensors["history/epoch"] = np.array(state.history.epoch, np.int64)
         tensors |= {f"history/logs/{key}": values for key, values in logs.items()}
-    tensorfile.write(path, tensors, {"nnc": json.dumps(config, allow_nan=False)})
+    metadata = checked_metadata(state.metadata)
+    tensorfile.write(path, tensors, metadata | {_CONFIG: json.dumps(config, allow_nan=False)})
+
+
+def checked_metadata(value: Any) -> dict[str, str]:
+    """`value` as what a file carries beside the configuration: a dict of str to str."""
+    must = f"a dict of str to str without the key {_CONFIG!r}, which is the configuration's"
+    strings = isinstance(value, Mapping) and all(isinstance(s, str) for pair in value.items() for s in pair)
+    if not strings:
+        raise refusal("metadata", must, value, TypeError)
+    if _CONFIG in value:
+        raise refusal("metadata", must, value)
+    return dict(value)
 
 
 def _weight_tensors(
@@ -309,7 +324,9 @@ class _File:
             ]
         callbacks = self._callbacks(tensors)
         history = self._history(tensors)
-        return ModelState(self.stack, engine, self.config["epoch"], callbacks, history, *self.run)
+        metadata = {key: value for key, value in self.file.metadata.items() if key != _CONFIG}
+        epoch = self.config["epoch"]
+        return ModelState(self.stack, engine, epoch, callbacks, history, *self.run, metadata=metadata)
 
     def _engine(self, tensors: Mapping[str, np.ndarray]) -> EngineState:
         weights = [tensors[w.path] for w in self.weights] if self.stack.built else None
@@ -337,9 +354,9 @@ class _File:
 
 def _config(file: tensorfile.TensorFile) -> dict[str, Any]:
     """The configuration in the metadata, its own values checked; layers and the like check theirs."""
-    if "nnc" not in file.metadata:
+    if _CONFIG not in file.metadata:
         raise FormatError('this is a safetensors file, but not of a model of nnc: its metadata have no "nnc"')
-    config = file.parse_json(file.metadata["nnc"])
+    config = file.parse_json(file.metadata[_CONFIG])
     version = config.get("format") if isinstance(config, dict) else None
     if type(version) is not int or version < 1:
         raise FormatError("the configuration has no format version")

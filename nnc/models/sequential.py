@@ -119,6 +119,7 @@ class Sequential:
         stack.keep_weights_in(self._engine)
         self._training = TrainingState(0, {})
         self._trainable = boolean("trainable", trainable)
+        self._metadata: dict[str, str] = {}
         must = "a list of layers of nnc.layers"
         for layer in () if layers is None else items("layers", layers, must):
             if not isinstance(layer, Layer | Sequential):
@@ -161,6 +162,24 @@ class Sequential:
     def seed(self) -> int:
         """The seed of the first weights, the shuffles and dropout."""
         return self._engine.seed
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Strings by name that `save` writes into the file beside the model, and `nnc.load_model` gives back.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.metadata = {"data": "measured in May"}
+        >>> model.metadata["data"]
+        'measured in May'
+        """
+        return self._metadata
+
+    @metadata.setter
+    def metadata(self, value: Mapping[str, str]) -> None:
+        self._metadata = modelfile.checked_metadata(value)
 
     @property
     def trainable(self) -> bool:
@@ -1113,7 +1132,14 @@ class Sequential:
             engine.compiled = Compiled(compiled.optimizer, compiled.loss, *self.metrics_by_weight)
         stopped = self.stop_training and training.epoch > 0
         return ModelState(
-            stack, engine, training.epoch, training.callbacks(), self.history, stopped, training.position()
+            stack,
+            engine,
+            training.epoch,
+            training.callbacks(),
+            self.history,
+            stopped,
+            training.position(),
+            self._metadata,
         )
 
     @classmethod
@@ -1132,6 +1158,7 @@ class Sequential:
         model._engine.restore(state.engine)
         model._training = TrainingState(state.epoch, state.callbacks, state.position)
         model.history, model.stop_training = state.history, state.stopped
+        model._metadata = dict(state.metadata)
         return model
 
     def __getstate__(self) -> dict[str, Any]:

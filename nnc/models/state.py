@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from nnc.callbacks import History
@@ -26,6 +28,7 @@ class ModelState(NamedTuple):
 
     epoch: the epochs done. callbacks: what those of the last run counted, by callback and attribute. stopped:
     whether a callback ended the run. position: where the run stands within an epoch, None between two.
+    metadata: strings by name that the file carries beside the configuration.
     """
 
     stack: Stack
@@ -35,6 +38,7 @@ class ModelState(NamedTuple):
     history: History | None
     stopped: bool = False
     position: Position | None = None
+    metadata: Mapping[str, str] = MappingProxyType({})
 
     def uncompiled(self) -> ModelState:
         """The state without what belongs to training, but with the history."""
@@ -43,4 +47,4 @@ class ModelState(NamedTuple):
 
     def weights_only(self) -> ModelState:
         """Layers and weights."""
-        return self.uncompiled()._replace(history=None)
+        return self.uncompiled()._replace(history=None, metadata={})

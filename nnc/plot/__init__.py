@@ -17,6 +17,7 @@ from nnc.plot.frames import RIGHT, WRONG, save
 from nnc.plot.learned import feature_maps, filters, filters_by_class, singular_values, weights
 from nnc.plot.outputs import calibration, embedding
 from nnc.plot.recorded import filters_over_epochs, histograms
+from nnc.plot.residuals import residuals
 
 __all__ = [
     "RIGHT",
@@ -32,6 +33,7 @@ __all__ = [
     "filters_over_epochs",
     "histograms",
     "history",
+    "residuals",
     "save",
     "singular_values",
     "weights",

@@ -1,0 +1,131 @@
+"""Tables that are arrays: .npy (read where it lies), .npz, and .parquet by pandas."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnc.cli.chunks import Chunk, NumberCells, Reading, TextCells, check_names, rows_per_chunk
+from nnc.cli.problems import Problem
+from nnc.errors import FormatError
+
+
+class ArrayTable:
+    """Columns of arrays of one length: numbers, or text."""
+
+    place = "row"
+
+    def __init__(
+        self, path: str, names: Sequence[str], columns: Sequence[np.ndarray], described: str, gaps: frozenset[str]
+    ) -> None:
+        self.path, self.described = path, described
+        if not columns or not len(columns[0]):
+            raise FormatError(f"{path}: there are no rows")
+        try:
+            self.names = check_names(path, names)
+        except ValueError as error:
+            raise FormatError(str(error)) from None
+        self._columns, self._reading = columns, Reading(gaps)
+
+    def chunks(self) -> Iterator[Chunk]:
+        n, size = len(self._columns[0]), rows_per_chunk(len(self.names))
+        for start in range(0, n, size):
+            stop = min(start + size, n)
+            yield Chunk([self._cells(column[start:stop]) for column in self._columns], range(start, stop))
+
+    def _cells(self, column: np.ndarray) -> NumberCells | TextCells:
+        if column.dtype.kind in "biuf":
+            return NumberCells(column)
+        return TextCells(["" if cell is None else str(cell) for cell in column.tolist()], self._reading, False)
+
+
+def read_npy(path: str, gaps: frozenset[str]) -> ArrayTable:
+    """The array in a .npy file, mapped: its rows are those of the table."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, SyntaxError, zipfile.BadZipFile) as error:
+        raise FormatError(f"{path}: no .npy file, or damaged: {_line(error)}") from None
+    if not isinstance(array, np.ndarray):
+        raise FormatError(f"{path}: an archive of arrays, whose name must end in .npz")
+    names, columns = _columns(path, "", array)
+    return ArrayTable(path, names, columns, f"an array {array.shape} of {array.dtype}", gaps)
+
+
+def read_npz(path: str, gaps: frozenset[str]) -> ArrayTable:
+    """The arrays of a .npz file side by side."""
+    names: list[str] = []
+    columns: list[np.ndarray] = []
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (ValueError, EOFError, OSError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise FormatError(f"{path}: no .npz file, or damaged: {_line(error)}") from None
+    lengths = {name: array.shape[:1] for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        given = ", ".join(f"{name} {arrays[name].shape}" for name in lengths)
+        raise FormatError(f"{path}: the arrays must have as many rows each, got {given}")
+    for name, array in arrays.items():
+        more_names, more = _columns(path, name, array)
+        names += more_names
+        columns += more
+    described = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+    return ArrayTable(path, names, columns, f"arrays {described}", gaps)
+
+
+def read_parquet(path: str, gaps: frozenset[str]) -> ArrayTable:
+    """A Parquet file, by pandas."""
+    try:
+        import pandas
+    except ImportError:
+        raise Problem(f"{path}: Parquet is read by pandas, which is not installed (pip install pandas pyarrow)") from None
+    try:
+        frame: Any = pandas.read_parquet(path)
+    except ImportError:
+        raise Problem(f"{path}: pandas wants pyarrow for Parquet (pip install pyarrow)") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise FormatError(f"{path}: no Parquet file, or damaged: {_line(error)}") from None
+    except Exception as error:  # pyarrow's errors are of classes of its own
+        raise FormatError(f"{path}: no Parquet file, or damaged: {_line(error)}") from None
+    columns = []
+    for name in frame.columns:
+        column = frame[name]
+        if pandas.api.types.is_bool_dtype(column.dtype) or pandas.api.types.is_numeric_dtype(column.dtype):
+            columns.append(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        else:
+            columns.append(column.astype(object).where(column.notna(), None).to_numpy())
+    return ArrayTable(path, [str(name) for name in frame.columns], columns, "Parquet", gaps)
+
+
+def _columns(path: str, name: str, array: np.ndarray) -> tuple[list[str], list[np.ndarray]]:
+    """The columns of an array (n,), (n, ...) or of a structured type, and their names."""
+    what = f"{path}, array {name!r}" if name else path
+    if array.ndim == 0:
+        raise FormatError(f"{what}: a single number, where rows are wanted")
+    if array.dtype.names:
+        if array.ndim != 1:
+            raise FormatError(f"{what}: a structured array must have one axis, got {array.shape}")
+        return list(array.dtype.names), [_checked(what, array[field]) for field in array.dtype.names]
+    array = _checked(what, array)
+    if array.ndim == 1:
+        return [name or "0"], [array]
+    rows = array.reshape(len(array), -1) if len(array) else array.reshape(0, 1)
+    prefix = f"{name}." if name else ""
+    return [f"{prefix}{i}" for i in range(rows.shape[1])], [rows[:, i] for i in range(rows.shape[1])]
+
+
+def _checked(what: str, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "biufU":
+        raise FormatError(f"{what}: a table is of numbers or text, got the type {array.dtype}")
+    return array
+
+
+def _line(error: BaseException) -> str:
+    """An error's message in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,246 @@
+"""Tables of text: CSV, with a comma, a semicolon or a tab between the cells, read in chunks.
+
+By RFC 4180: cells may be quoted, and quoted ones may hold delimiters, quotes (doubled) and ends of lines. Lines end in LF or CRLF;
+empty ones are passed over; a byte order mark is, too. The file is UTF-8 unless another encoding is given. Whatever is wrong
+is a `FormatError` that names the line.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, NoReturn
+
+from nnc.cli.chunks import GAPS, Chunk, Reading, TextCells, check_names, rows_per_chunk
+from nnc.errors import FormatError
+
+_SAMPLE = 2**16  # bytes that the kind of file is found by
+_SAMPLE_ROWS = 100
+_LONGEST = 2**24  # bytes of a line
+_DELIMITERS = ("\t", ";", ",")  # of those that fit, the first: commas stand in numbers and in text, too
+_NAMES = {"\t": "tabs", ";": "semicolons", ",": "commas"}
+_COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
+_POINT_NUMBER = re.compile(r"[+-]?\d+\.\d+")
+
+
+class TextOptions(NamedTuple):
+    """What the caller said about the file; None is found out."""
+
+    delimiter: str | None = None
+    header: bool | None = None
+    encoding: str = "utf-8"
+    gaps: frozenset[str] = GAPS
+
+
+class TextTable:
+    """A text file of rows.
+
+    Raises
+    ------
+    FormatError
+        If the file is empty, has no rows behind its header, or its first lines are no table.
+    """
+
+    place = "line"
+
+    def __init__(self, path: str, options: TextOptions = TextOptions()) -> None:  # noqa: B008
+        self.path, self.options = path, options
+        sample = self._sample()
+        self.delimiter = options.delimiter or _delimiter(sample)
+        rows = self._first_rows(sample)
+        if not rows:
+            raise FormatError(f"{path}: there are no rows, only empty lines")
+        decimal = "," if self.delimiter != "," and _has_decimal_commas(rows) else "."
+        self.reading = Reading(options.gaps, decimal)
+        self.header = _is_header(rows, self.reading) if options.header is None else options.header
+        if self.header and len(rows) == 1 and not self._has_second_row():
+            raise FormatError(f"{path}: there is a header ({len(rows[0])} columns), but no row behind it")
+        first = rows[0]
+        try:
+            self.names = check_names(path, first if self.header else [""] * len(first))
+        except ValueError as error:
+            raise FormatError(str(error)) from None
+        self.described = f"text with {_NAMES.get(self.delimiter, repr(self.delimiter))}"
+        self.described += ", decimal commas" * (decimal == ",") + ", a header" * self.header
+        self.described += ", no header" * (not self.header)
+
+    def chunks(self) -> Iterator[Chunk]:
+        size, width = rows_per_chunk(len(self.names)), len(self.names)
+        for rows, places, plain in self._rows(size, width):
+            columns = [TextCells(cells, self.reading, plain) for cells in zip(*rows, strict=True)]
+            yield Chunk(list(columns), places)
+
+    # -------------------------------------------------------------------------------------------- its rows
+
+    def _rows(self, size: int, width: int) -> Iterator[tuple[list[list[str]], list[int], bool]]:
+        """(rows, the line of each, whether `float` may read them), so many at a time; without the header."""
+        rows: list[list[str]] = []
+        places: list[int] = []
+        with open(self.path, "rb", buffering=2**20) as file:
+            lines = _Lines(file, self.path, self.options.encoding)
+            waiting = self.header
+            for place, row in self._parsed(lines):
+                if len(row) != width:
+                    self._refuse_width(place, row, width)
+                if waiting:
+                    waiting = False
+                    continue
+                rows.append(row)
+                places.append(place)
+                if len(rows) == size:
+                    yield rows, places, lines.take_plain() and self.reading.decimal == "."
+                    rows, places = [], []
+            if rows:
+                yield rows, places, lines.take_plain() and self.reading.decimal == "."
+
+    def _parsed(self, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+        """(line on which it ends, row) of each that is not empty."""
+        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        try:
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+        except csv.Error as error:
+            text = str(error)
+            if "unexpected end" in text or "field larger" in text:
+                text = "a quote is opened here or before, and not closed"
+            raise FormatError(f"{self.path}, line {max(reader.line_num, 1)}: {text}") from None
+
+    def _refuse_width(self, place: int, row: Sequence[str], width: int) -> NoReturn:
+        what = f"{len(row)} cells where the first row has {width}"
+        at = self.names[len(row)] if len(row) < width else self.names[-1]
+        where = f"the last is of column {self.names[len(row) - 1]!r}" if len(row) < width else f"behind {at!r}"
+        raise FormatError(f"{self.path}, line {place}: {what} ({where})")
+
+    # ------------------------------------------------------------------------------------ what kind of file
+
+    def _sample(self) -> str:
+        """The first lines, whole ones where there are any."""
+        with open(self.path, "rb") as file:
+            raw = file.read(_SAMPLE)
+        if not raw.strip():
+            raise FormatError(f"{self.path}: the file is empty")
+        refuse_binary(self.path, raw)
+        cut = raw.rfind(b"\n") + 1 if len(raw) == _SAMPLE else len(raw)
+        lines = _Lines(io.BytesIO(raw[: cut or len(raw)]), self.path, self.options.encoding)
+        return "".join(lines)
+
+    def _first_rows(self, sample: str) -> list[list[str]]:
+        """Rows of the sample; fewer where its end is within a quoted cell."""
+        rows: list[list[str]] = []
+        try:
+            for row in csv.reader(io.StringIO(sample, newline=""), delimiter=self.delimiter, strict=True):
+                rows += [row] * bool(row)
+                if len(rows) == _SAMPLE_ROWS:
+                    break
+        except csv.Error:
+            if not rows:  # else reading the whole says what is wrong, and where
+                for _, row in self._parsed(_Lines(open(self.path, "rb"), self.path, self.options.encoding)):  # noqa: SIM115
+                    return [row]
+        return rows
+
+    def _has_second_row(self) -> bool:
+        self.names = ["" for _ in range(2**16)]
+        with open(self.path, "rb") as file:
+            rows = self._parsed(_Lines(file, self.path, self.options.encoding))
+            return len([row for row, _ in zip(rows, range(2), strict=False)]) == 2
+
+
+class _Lines:
+    """The lines of a file as str; remembers whether all of some were plain."""
+
+    def __init__(self, file: io.BufferedIOBase, path: str, encoding: str) -> None:
+        self._file, self._path, self._encoding = file, path, encoding
+        self._number, self._plain = 0, True
+
+    def take_plain(self) -> bool:
+        """Whether the lines since the last call hold nothing that only `float` takes for a number."""
+        plain, self._plain = self._plain, True
+        return plain
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        raw = self._file.readline(_LONGEST + 1)
+        if not raw:
+            raise StopIteration
+        self._number += 1
+        if self._number == 1 and raw.startswith(codecs.BOM_UTF8):
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+        if len(raw) > _LONGEST:
+            raise FormatError(f"{self._path}, line {self._number}: longer than {_LONGEST:,} bytes")
+        if b"_" in raw or not raw.isascii():  # float("1_0") is 10, and it takes the digits of all scripts
+            self._plain = False
+        try:
+            return raw.decode(self._encoding)
+        except UnicodeDecodeError as error:
+            self._refuse(raw, error)
+
+    def _refuse(self, raw: bytes, error: UnicodeDecodeError) -> NoReturn:
+        column = raw[: error.start].count(b",") + 1
+        text = raw[max(0, error.start - 12) : error.end + 12].decode("latin-1").strip()
+        raise FormatError(
+            f"{self._path}, line {self._number}: byte {raw[error.start]:#04x} (near {text!r}, cell {column} or so) is "
+            f"not {self._encoding.upper()}; say --encoding latin-1 if that is what the file is"
+        )
+
+
+def refuse_binary(path: str, raw: bytes) -> None:
+    """Raise a FormatError if these first bytes are not those of text, and say of what they are."""
+    kinds = {
+        b"PK": "an archive (a spreadsheet?): save the table as CSV",
+        b"\x1f\x8b": "compressed: unpack it first",
+        b"PAR1": "Parquet: its name must end in .parquet",
+        b"\x93NUMPY": "an array: its name must end in .npy",
+        codecs.BOM_UTF16_LE: "UTF-16: save it as UTF-8",
+        codecs.BOM_UTF16_BE: "UTF-16: save it as UTF-8",
+    }
+    for start, what in kinds.items():
+        if raw.startswith(start):
+            raise FormatError(f"{path}: no table of text, but {what}")
+    if raw[8:9] == b"{" and b'"__metadata__"' in raw[:256] or raw[8:10] == b'{"' and raw[3:8] == b"\0" * 5:
+        raise FormatError(f"{path}: a model file, where a table is wanted")
+    if b"\0" in raw:
+        raise FormatError(f"{path}: a binary file (there is a null byte at {raw.index(0)}), no table")
+
+
+def _delimiter(sample: str) -> str:
+    """What stands between cells: the first of the delimiters that gives all rows as many cells, above one."""
+    best = ","
+    for delimiter in _DELIMITERS:
+        counts = []
+        try:
+            for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True):
+                counts += [len(row)] * bool(row)
+                if len(counts) == _SAMPLE_ROWS:
+                    break
+        except csv.Error:
+            pass
+        if counts and counts[0] > 1:
+            if len(set(counts)) == 1:
+                return delimiter
+            best = delimiter
+    return best
+
+
+def _has_decimal_commas(rows: Sequence[Sequence[str]]) -> bool:
+    cells = [cell.strip() for row in rows for cell in row]
+    return any(map(_COMMA_NUMBER.fullmatch, cells)) and not any(map(_POINT_NUMBER.fullmatch, cells))
+
+
+def _is_header(rows: Sequence[Sequence[str]], reading: Reading) -> bool:
+    """Whether the first row names the columns: none of its cells is a number, or one is text over a number."""
+
+    def is_number(cell: str) -> bool:
+        value = reading.number(cell)
+        return value == value
+
+    first = rows[0]
+    if not any(map(is_number, first)):
+        return True
+    below = rows[1] if len(rows) > 1 and len(rows[1]) == len(first) else first
+    return any(reading.text(a) and not is_number(a) and is_number(b) for a, b in zip(first, below, strict=True))

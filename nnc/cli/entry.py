@@ -1,0 +1,87 @@
+"""Runs a command; what goes wrong is one line on stderr.
+
+The status is 0; 2 where what was given does not fit (options, files, cells); 1 where training or writing failed; 130 after
+Ctrl-C; 141 where nobody reads the output any more.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from nnc.cli.output import note
+from nnc.cli.parser import parser
+from nnc.cli.problems import Interrupted, Problem
+from nnc.errors import DivergenceError, FormatError
+
+_WRONG, _FAILED, _INTERRUPTED, _UNREAD = 2, 1, 130, 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that these words say, those of the process unless given; the exit status."""
+    try:
+        status = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # head, or a pager that was left
+        _close_stdout()
+        return _UNREAD
+    except Interrupted as interrupted:
+        note(str(interrupted))
+        return _INTERRUPTED
+    except KeyboardInterrupt:
+        _close_stdout()
+        note("interrupted: nothing was written")
+        return _INTERRUPTED
+    except (Problem, FormatError) as error:
+        note(_line(error))
+        return _WRONG
+    except DivergenceError as error:
+        note(_line(error))
+        return _FAILED
+    except MemoryError:
+        note("there is not enough memory")
+        return _FAILED
+    except OSError as error:
+        return _of_system(error)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    options = parser().parse_args(arguments)
+    command = options.command
+    function = getattr(importlib.import_module(f"nnc.cli.{command.module}"), command.function)
+    if getattr(options, "threads", None) is not None and command.module != "bench":
+        from nnc._machine import set_num_threads
+
+        set_num_threads(options.threads)
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: note(_line(message))  # without file and line
+        return function(options)
+
+
+def _of_system(error: OSError) -> int:
+    name = error.filename if error.filename is not None else ""
+    name = os.fsdecode(name) if isinstance(name, str | bytes) else str(name)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if not name:
+        _close_stdout()
+        name = "the output"
+    note(f"{name}: {error.strerror or _line(error)}")
+    return _FAILED if full or error.errno == errno.EIO else _WRONG
+
+
+def _close_stdout() -> None:
+    """Let nothing more be written: what is left would fail again when Python ends."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):  # it is closed, or no file
+        pass
+
+
+def _line(error: object) -> str:
+    return " ".join(str(error).split())

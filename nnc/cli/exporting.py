@@ -1,0 +1,54 @@
+"""nnc export: a model as C or ONNX, by its file's name."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from typing import Any
+
+from nnc.cli import schema
+from nnc.cli.encoding import Schema
+from nnc.cli.output import say, say_json
+from nnc.cli.problems import Problem
+
+
+def run(options: Namespace) -> int:
+    """Write the file and say what its inputs and outputs are."""
+    suffix = os.path.splitext(options.output)[1].lower()
+    if suffix not in (".c", ".onnx"):
+        raise Problem(f"{options.output}: the file's name must end in .c or .onnx")
+    model, columns = schema.load(options.model)
+    result: dict[str, Any]
+    try:
+        if suffix == ".c":
+            written = model.export_c(options.output, check=options.check)
+            result = {"files": list(written.files), "flash": written.flash, "ram": written.ram}
+            result["multiply_adds"] = written.multiply_adds
+        else:
+            classes = None if columns is None else columns.target.classes
+            onnx = model.export_onnx(options.output, classes=classes)
+            result = {"files": [onnx.file], "inputs": list(onnx.inputs), "outputs": list(onnx.outputs)}
+    except (ValueError, ImportError) as error:
+        raise Problem(f"{options.model}: {error}") from error
+    if options.json:
+        say_json(result | ({} if columns is None else _columns(columns)))
+        return 0
+    say("wrote " + ", ".join(result.pop("files")))
+    for name, value in result.items():
+        shown = ", ".join(value) if isinstance(value, list) else f"{value:,}"
+        say(f"{name.replace('_', '-')}: {shown}{' bytes' * (name in ('flash', 'ram'))}")
+    if columns is not None:
+        found = _columns(columns)
+        say(f"a row of inputs: {', '.join(found['columns'])}")
+        for name, offset in found["offsets"].items():
+            say(f"of {name!r} subtract {offset:.10g} first")
+        say(f"a row of outputs: {', '.join(found['targets'])}")
+    return 0
+
+
+def _columns(columns: Schema) -> dict[str, Any]:
+    """What the numbers that go in and come out are."""
+    target = columns.target
+    targets = [target.name] if target.classes is None else [f"p({each})" for each in target.classes]
+    offsets = {c.name: c.offset for c in columns.columns if getattr(c, "offset", 0.0)}  # of numbers only
+    return {"columns": columns.inputs, "offsets": offsets, "targets": targets}

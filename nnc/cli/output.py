@@ -1,0 +1,85 @@
+"""What is printed: results on stdout, as text or as JSON, and progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_ON_TERMINAL, _ELSEWHERE = 0.1, 10.0  # seconds between two lines of progress
+_WIDTH = 80  # where it is not known
+
+
+def say(text: str = "") -> None:
+    """Print a result."""
+    print(text)
+
+
+def say_json(value: Any) -> None:
+    """Print a result for programs: one line."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def note(text: str) -> None:
+    """Print what is worth knowing beside the result, on stderr."""
+    print(f"nnc: {text}", file=sys.stderr, flush=True)
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> str:
+    """Rows of cells as text, the columns of numbers in `right` flushed right."""
+    right = set(right)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        cells = zip(row, widths, strict=True)
+        return "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(cells)).rstrip()
+
+    return "\n".join(map(line, rows))
+
+
+class Progress:
+    """How far a command is, on stderr: one line, written over, on a terminal; else a line each 10 s.
+
+    Use it in a ``with``: the line on a terminal is gone behind it.
+    """
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._next = time.monotonic() + (0.0 if self._terminal else _ELSEWHERE)
+        self._shown = 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._write(f"\r{' ' * self._shown}\r")
+            self._shown = 0
+
+    def show(self, text: str) -> None:
+        """Show this text if it is time for it."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + (_ON_TERMINAL if self._terminal else _ELSEWHERE)
+        if not self._terminal:
+            self._write(text + "\n")
+            return
+        text = text[: max(_columns() - 1, 1)]  # in the last column a terminal would begin a new line
+        self._write("\r" + text.ljust(self._shown))
+        self._shown = len(text)
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def _columns() -> int:
+    """How wide the terminal is now."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _WIDTH
+    except (OSError, ValueError):
+        return _WIDTH

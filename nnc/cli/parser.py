@@ -1,0 +1,230 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import argparse
+import codecs
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+_DESCRIPTION = "Small neural networks, trained and served fast on a CPU. `nnc COMMAND --help` has the options of a command."
+
+
+class Command(NamedTuple):
+    """A command: its module is imported when it is run."""
+
+    module: str
+    function: str
+    help: str
+    add: Callable[[argparse.ArgumentParser], None]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; what it gives has `command`, a `Command`."""
+    top = argparse.ArgumentParser(prog="nnc", description=_DESCRIPTION, allow_abbrev=False)
+    top.add_argument("--version", action=_Version, help="print nnc's version and exit")
+    commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.help, description=_sentence(command.help), allow_abbrev=False)
+        command.add(sub)
+        sub.set_defaults(command=command)
+    return top
+
+
+class _Version(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from nnc._version import __version__
+
+        parser.exit(message=f"nnc {__version__}\n")
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
+# ---------------------------------------------------------------------------------------------- kinds of values
+
+
+def _integer(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
+    def integer(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if not least <= value <= most:
+            end = f" to {most}" if most < 2**31 - 1 else " on"
+            raise argparse.ArgumentTypeError(f"must be an integer from {least}{end}, got {text!r}")
+        return value
+
+    return integer
+
+
+def _number(low: float, high: float, with_low: bool = True) -> Callable[[str], float]:
+    """A number from `low`, or above it, to less than `high`."""
+
+    def number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not (low <= value if with_low else low < value) or not value < high:
+            raise argparse.ArgumentTypeError(
+                f"must be a number {'from' if with_low else 'above'} {low:g} and below {high:g}, got {text!r}"
+            )
+        return value
+
+    return number
+
+
+def _hidden(text: str) -> tuple[int, ...]:
+    if text == "none":
+        return ()
+    try:
+        units = tuple(int(word) for word in text.split(","))
+    except ValueError:
+        units = (0,)
+    if not all(0 < each <= 2**16 for each in units):
+        raise argparse.ArgumentTypeError(f"must be numbers of units such as 64,32, or none; got {text!r}")
+    return units
+
+
+def _delimiter(text: str) -> str:
+    text = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}.get(text, text)
+    if len(text) != 1 or text in "\"\r\n" or not text.isascii():
+        raise argparse.ArgumentTypeError(f"must be one character, or tab; got {text!r}")
+    return text
+
+
+def _encoding(text: str) -> str:
+    try:
+        name = codecs.lookup(text).name
+        if b"\n".decode(name) != "\n" or "\n".encode(name) != b"\n":
+            raise LookupError
+    except (LookupError, ValueError):
+        raise argparse.ArgumentTypeError(f"must be the name of an encoding of single bytes or UTF-8, got {text!r}") from None
+    return name
+
+
+def _activation(text: str) -> str:
+    from nnc import activations
+
+    try:
+        activations.get(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+# ---------------------------------------------------------------------------------------------------- options
+
+
+def _add_json(parser: argparse.ArgumentParser, what: str = "one line of JSON") -> None:
+    parser.add_argument("--json", action="store_true", help=f"print {what}, for programs")
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=_integer(1, 1024), metavar="N", help="use N threads")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="FILE", help="a model file")
+
+
+def add_table_options(parser: argparse.ArgumentParser) -> None:
+    """A table, and how it is read."""
+    add = parser.add_argument
+    add("table", metavar="TABLE", help="a table: text with commas, semicolons or tabs, .npy, .npz, .parquet")
+    group = parser.add_argument_group("how the table is read")
+    add = group.add_argument
+    add("--no-header", action="store_true", help="the first row is one of data, not of names")
+    add("--delimiter", type=_delimiter, metavar="C", help="what stands between cells; found out unless given")
+    add("--encoding", type=_encoding, default="utf-8", metavar="NAME", help="of the text (utf-8)")
+    add("--gap", action="append", default=[], metavar="WORD", help="a cell with this word is a gap, too; repeatable")
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """A table to learn from: its target, its columns, how rows are shared out."""
+    add_table_options(parser)
+    group = parser.add_argument_group("what is learned")
+    add = group.add_argument
+    add("--target", required=True, metavar="COLUMN", help="the column to predict: its name, or number (-1: the last)")
+    tasks = ("auto", "classification", "regression")
+    add("--task", choices=tasks, default="auto", help="auto: strings and up to 20 whole numbers are classes")
+    add("--drop", action="append", default=[], metavar="COLUMN", help="leave this column out; repeatable")
+    add("--text", action="append", default=[], metavar="COLUMN", help="its numbers are names of kinds; repeatable")
+    add("--max-values", type=_integer(2, 1000), default=50, metavar="N", help="leave out columns of more strings (50)")
+    add("--validation", type=_number(0, 0.9, False), default=0.15, metavar="PART", help="of the rows, to stop by (0.15)")
+    add("--test", type=_number(0, 0.9), default=0.15, metavar="PART", help="of the rows, to test by (0.15)")
+    add("--seed", type=_integer(0), default=0, metavar="N", help="of the shares, first weights and shuffles (0)")
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how it is trained")
+    add = group.add_argument
+    add("--epochs", type=_integer(1), default=200, metavar="N", help="at most (200)")
+    add("--patience", type=_integer(1), default=20, metavar="N", help="epochs without a better validation loss (20)")
+    _add_output(parser)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", metavar="FOLDER", help="for the files (the table's name and -model)")
+    parser.add_argument("--no-pictures", action="store_true", help="draw nothing")
+    _add_threads(parser)
+    _add_json(parser)
+
+
+def _train(parser: argparse.ArgumentParser) -> None:
+    add_data_options(parser)
+    group = parser.add_argument_group("the network")
+    add = group.add_argument
+    add("--hidden", type=_hidden, default=(64, 32), metavar="UNITS", help="of the hidden layers (64,32), or none")
+    add("--activation", type=_activation, default="relu", metavar="NAME", help="of the hidden layers (relu)")
+    add("--dropout", type=_number(0, 1), default=0.0, metavar="PART", help="behind hidden layers (0)")
+    add("--learning-rate", type=_number(0, 1e3, False), default=1e-3, metavar="R", help="of Adam (0.001)")
+    add("--batch-size", type=_integer(1), metavar="N", help="rows of a step (32, 128 or 512, by the table)")
+    _add_training(parser)
+
+
+def _search(parser: argparse.ArgumentParser) -> None:
+    add_data_options(parser)
+    parser.add_argument("--trials", type=_integer(1, 100_000), default=20, metavar="N", help="networks to try (20)")
+    parser.add_argument("--jobs", type=_integer(1, 1024), metavar="N", help="networks at once")
+    _add_training(parser)
+
+
+def _predict(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    add_table_options(parser)
+    _add_threads(parser)
+    _add_json(parser, "a line of JSON for each row")
+
+
+def _export(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument("output", metavar="OUT", help="the file to write, out.c or out.onnx")
+    parser.add_argument("--check", type=_integer(0, 10_000), default=0, metavar="N", help="rows of a self-test in C (0)")
+    _add_json(parser)
+
+
+def _summary(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    _add_json(parser)
+
+
+def _bench(parser: argparse.ArgumentParser) -> None:
+    _add_threads(parser)
+    _add_json(parser)
+
+
+COMMANDS = {
+    "info": Command("inspection", "info", "print what nnc finds on this machine", _add_json),
+    "summary": Command("inspection", "summary", "print what is in a model file", _summary),
+    "train": Command("train", "run", "train a network on a table and write a report", _train),
+    "predict": Command("predict", "run", "print what a model says to each row of a table, as CSV", _predict),
+    "search": Command("searching", "run", "try many networks on a table and keep the best", _search),
+    "export": Command("exporting", "run", "write a model as C or ONNX", _export),
+    "bench": Command("bench", "run", "measure a few cases beside documented ones", _bench),
+}

@@ -1,0 +1,165 @@
+"""What a training leaves in its folder: the model, curves, the confusion matrix or the residuals, a report."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnc import tables
+from nnc.cli.dataset import Dataset
+from nnc.cli.network import Settings, Trained
+from nnc.cli.scores import Scores, classes_table, scores_of
+
+MODEL = "model.safetensors"
+INTERRUPTED = "interrupted.safetensors"
+
+
+def check_folder(folder: str) -> None:
+    """Make the folder and see that files can be written there, before anything else takes time; an OSError if not."""
+    os.makedirs(folder, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def write_folder(folder: str, write: Callable[[str], object]) -> list[str]:
+    """Give `write` an empty folder, then put its files into `folder`, all or none; their paths.
+
+    Each takes its place at once. Nothing is left of them where `write` fails or is interrupted.
+    """
+    made = tempfile.mkdtemp(prefix=".nnc-", dir=folder)
+    try:
+        write(made)
+        names = sorted(os.listdir(made))
+        for name in names:
+            os.replace(os.path.join(made, name), os.path.join(folder, name))
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return [os.path.join(folder, name) for name in names]
+
+
+def write_results(folder: str, data: Dataset, trained: Trained, settings: Settings, options: Namespace) -> list[str]:
+    """Write model, history, pictures and report."""
+    scores = {name: scores_of(trained.model, part) for name, part in data.parts.items() if len(part.x)}
+
+    def write(made: str) -> None:
+        trained.model.save(os.path.join(made, MODEL))
+        epochs = range(1, len(trained.history["loss"]) + 1)
+        rows = [{"epoch": e, **{k: v[e - 1] for k, v in trained.history.items()}} for e in epochs]
+        tables.save(rows, os.path.join(made, "history"), formats=("csv",))
+        pictures = [] if options.no_pictures else _draw(made, data, trained, scores)
+        text = _report(folder, data, trained, settings, scores, pictures)
+        with open(os.path.join(made, "report.md"), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    return write_folder(folder, write)
+
+
+def describe(data: Dataset) -> list[str]:
+    """What was found in the table, in words: a line for the rows, the target, each kind of column."""
+    schema, sizes = data.schema, {name: len(part.x) for name, part in data.parts.items()}
+    split = ", ".join(f"{size:,} {name}" for name, size in sizes.items() if size)
+    lines = [f"{data.table.path}: {data.table.described}; {sum(sizes.values()):,} rows ({split})"]
+    if data.n_without_target:
+        lines.append(f"{data.n_without_target:,} rows without a target are left out")
+    classes = schema.target.classes
+    if classes is None:
+        lines.append(f"target {schema.target.name!r}: numbers (regression)")
+    else:
+        shown = ", ".join(classes[:6]) + ", ..." * (len(classes) > 6)
+        lines.append(f"target {schema.target.name!r}: {len(classes)} classes (classification): {shown}")
+    plain = [c.name for c in schema.columns if c.described == "numbers"]
+    if plain:
+        names = ", ".join(plain[:6]) + ", ..." * (len(plain) > 6)
+        lines.append(f"{len(plain)} columns of numbers: {names}")
+    lines += [f"column {c.name!r}: {c.described}" for c in schema.columns if c.described != "numbers"]
+    return lines + [f"column {name!r} is left out: {why}" for name, why in data.left_out.items()]
+
+
+def scores_text(scores: Scores, rows: int) -> str:
+    """The scores in one line."""
+    shown = "  ".join(f"{name} {value:.4g}" for name, value in scores.values.items())
+    return f"{shown}  ({rows:,} rows)"
+
+
+# -------------------------------------------------------------------------------------------------- the pictures
+
+
+def _draw(folder: str, data: Dataset, trained: Trained, scores: dict[str, Scores]) -> list[str]:
+    """Curves, and the confusion matrix or the residuals of the last part that there is; their names."""
+    import matplotlib
+
+    from nnc import plot
+
+    with _without_windows(matplotlib):
+        plot.save(plot.history(trained.history), os.path.join(folder, "curves"), "png")
+        name = list(scores)[-1]
+        part, outputs = data.parts[name], scores[name].predicted
+        classes = data.schema.target.classes
+        if classes is None:
+            plot.save(plot.residuals(part.y, outputs), os.path.join(folder, "residuals"), "png")
+            return ["curves", "residuals"]
+        plot.save(plot.confusion_matrix(part.y, outputs, classes), os.path.join(folder, "confusion"), "png")
+        return ["curves", "confusion"]
+
+
+class _without_windows:  # noqa: N801
+    """Figures are drawn into memory whatever the user's settings are, and closed behind the ``with``."""
+
+    def __init__(self, matplotlib: Any) -> None:
+        self._matplotlib = matplotlib
+
+    def __enter__(self) -> None:
+        self._matplotlib.use("Agg")
+
+    def __exit__(self, *_: object) -> None:
+        import matplotlib.pyplot as plt
+
+        plt.close("all")
+
+
+# ---------------------------------------------------------------------------------------------------- the report
+
+
+def _report(
+    folder: str,
+    data: Dataset,
+    trained: Trained,
+    settings: Settings,
+    scores: dict[str, Scores],
+    pictures: Sequence[str],
+) -> str:
+    """The report, in Markdown."""
+    target = data.schema.target
+    epochs = len(trained.history["loss"])
+    rows = [{"rows of": name, "number": len(data.parts[name].x), **s.values} for name, s in scores.items()]
+    parts = [f"# {target.name} from {os.path.basename(data.table.path)}", "## Table"]
+    parts.append("\n".join(f"- {line}" for line in describe(data)))
+    parts.append("## Network")
+    parts.append("```\n" + _summary(trained) + "\n```")
+    parts.append(
+        f"Adam, learning rate {settings.learning_rate:g}, batches of {settings.batch_size}; {epochs} epochs, the weights are "
+        f"those of epoch {trained.best_epoch}, of the least validation loss."
+    )
+    parts += ["## Results", tables.markdown(rows)]
+    name = list(scores)[-1]
+    if target.classes is not None and len(target.classes) <= 50:
+        parts += [f"By class, {name} rows:", tables.markdown(classes_table(data, scores[name], data.parts[name]))]
+    if target.classes is None and epochs:
+        deviation = float(np.std(data.training.y))
+        parts.append(f"The target's standard deviation in the training rows is {deviation:.4g}.")
+    captions = {"curves": "Loss by epoch", "confusion": f"Confusion, {name} rows", "residuals": f"Residuals, {name} rows"}
+    parts += [f"![{captions[picture]}]({picture}.png)" for picture in pictures]
+    parts += ["## Use", f"    nnc predict {os.path.join(folder, MODEL)} TABLE"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _summary(trained: Trained) -> str:
+    lines: list[str] = []
+    trained.model.summary(print_fn=lines.append)
+    return "\n".join(lines)
