@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 
 HEAD = """\
@@ -76,3 +78,41 @@ def put_into(readme: str, text: str) -> str:
     if not mark:
         raise ValueError(f"README.md has no {BEGIN.strip()} with {END} behind it")
     return f"{before}{BEGIN}\n{text}\n\n{END}{after}"
+
+
+FIGURES = ("Training", "Inference")  # the tables that `nnc bench` shows
+
+
+def figures(document: str) -> str:
+    """What nnc/cli/figures.csv has of docs/benchmarks.md: nnc and the fastest peer of each case in it.
+
+    Times are microseconds.
+
+    >>> head = "## A, 2 CPUs, AVX2\\n\\n### Training\\n\\n"
+    >>> head += "| case | threads | unit | nnc | JAX | PyTorch | fastest peer / nnc |\\n|---|--:|\\n"
+    >>> print(figures(head + "| 4-40-3, iris | 1 | µs | 1,230 | 5.5 |  | 2 |\\n\\n### Notes\\n"), end="")
+    machine,case,threads,nnc,peer,peer_us
+    "A, 2 CPUs, AVX2","4-40-3, iris",1,1230,JAX,5.5
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["machine", "case", "threads", "nnc", "peer", "peer_us"])
+    machine = heading = ""
+    sides: list[str] = []
+    for line in document.splitlines():
+        if line.startswith("## "):
+            machine = line.removeprefix("## ")
+        elif line.startswith("### "):
+            heading, sides = line.removeprefix("### "), []
+        elif line.startswith("| ") and heading in FIGURES:
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if not sides:
+                sides = cells
+                continue
+            pairs = zip(sides[3:], cells[3:], strict=True)
+            times = {side: cell.replace(",", "") for side, cell in pairs if cell}
+            nnc = times.pop("nnc")
+            peers = [side for side in times if not side.startswith(("fastest", "nnc"))]
+            fastest = min(peers, key=lambda side: float(times[side]), default="")
+            writer.writerow([machine, *cells[:2], nnc, fastest, times.get(fastest, "")])
+    return text.getvalue()

@@ -180,7 +180,7 @@ def generator(seed: int, purpose: Purpose, *key: int) -> Generator:
     Traceback (most recent call last):
     ...
     TypeError: purpose must be one of Purpose.SHUFFLE, Purpose.WEIGHTS, Purpose.SEEDS, Purpose.INITIALIZER, \
-Purpose.DRAWS, Purpose.FOLDS, Purpose.TRIALS, got 1
+Purpose.DRAWS, Purpose.FOLDS, Purpose.TRIALS, Purpose.PARTS, got 1
 
     References
     ----------

@@ -19,7 +19,12 @@ class ArrayTable:
     place = "row"
 
     def __init__(
-        self, path: str, names: Sequence[str], columns: Sequence[np.ndarray], described: str, gaps: frozenset[str]
+        self,
+        path: str,
+        names: Sequence[str],
+        columns: Sequence[np.ndarray],
+        described: str,
+        gaps: frozenset[str],
     ) -> None:
         self.path, self.described = path, described
         if not columns or not len(columns[0]):
@@ -38,8 +43,10 @@ class ArrayTable:
 
     def _cells(self, column: np.ndarray) -> NumberCells | TextCells:
         if column.dtype.kind in "biuf":
-            return NumberCells(column)
-        return TextCells(["" if cell is None else str(cell) for cell in column.tolist()], self._reading, False)
+            return NumberCells(column, self._reading)
+        return TextCells(
+            ["" if cell is None else str(cell) for cell in column.tolist()], self._reading, False
+        )
 
 
 def read_npy(path: str, gaps: frozenset[str]) -> ArrayTable:
@@ -59,8 +66,10 @@ def read_npz(path: str, gaps: frozenset[str]) -> ArrayTable:
     names: list[str] = []
     columns: list[np.ndarray] = []
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("it holds other files than arrays")
     except (ValueError, EOFError, OSError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
@@ -82,7 +91,9 @@ def read_parquet(path: str, gaps: frozenset[str]) -> ArrayTable:
     try:
         import pandas
     except ImportError:
-        raise Problem(f"{path}: Parquet is read by pandas, which is not installed (pip install pandas pyarrow)") from None
+        raise Problem(
+            f"{path}: Parquet is read by pandas, which is not installed (pip install pandas pyarrow)"
+        ) from None
     try:
         frame: Any = pandas.read_parquet(path)
     except ImportError:

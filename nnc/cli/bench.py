@@ -1,7 +1,7 @@
 """nnc bench: this machine beside those of docs/benchmarks.md, a few cases in seconds.
 
-The cases are those of benchmarks/, by the same names; figures.csv holds what was measured there, of nnc and of the fastest
-peer, and is written with the page. Peers are not run here.
+The cases are those of benchmarks/, by the same names; figures.csv holds what was measured there, of nnc
+and of the fastest peer, and is written with the page. Peers are not run here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,15 @@ def run(options: Namespace) -> int:
     if options.json:
         say_json({"machine": _machine.config(), "measured": measured, "documented": known})
         return 0
-    rows = [["microseconds", "threads", "here", *(f"[{i}]" for i in range(1, len(machines) + 1)), "its fastest peer"]]
+    rows = [
+        [
+            "microseconds",
+            "threads",
+            "here",
+            *(f"[{i}]" for i in range(1, len(machines) + 1)),
+            "fastest peer there",
+        ]
+    ]
     for row in measured:
         there = [r for r in known if (r["case"], r["threads"]) == (row["case"], row["threads"])]
         by_machine = {r["machine"]: r for r in there}
@@ -56,7 +64,11 @@ def _figures() -> Iterator[dict[str, Any]]:
     """The documented figures: machine, case, threads, nnc, peer, peer_us."""
     with (resources.files("nnc.cli") / "figures.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            numbers = {"threads": int(row["threads"]), "nnc": float(row["nnc"]), "peer_us": float(row["peer_us"])}
+            numbers = {
+                "threads": int(row["threads"]),
+                "nnc": float(row["nnc"]),
+                "peer_us": float(row["peer_us"]),
+            }
             yield row | numbers
 
 
@@ -67,7 +79,8 @@ def _number(value: float) -> str:
 def _microseconds(call: Callable[[], object], units: int) -> float:
     """Of a unit of the work that `call` does; the median of some rounds behind a first one."""
     call()
-    times, ends = [], time.perf_counter() + _SECONDS
+    times: list[float] = []
+    ends = time.perf_counter() + _SECONDS
     while len(times) < _ROUNDS or time.perf_counter() < ends:
         start = time.perf_counter()
         call()
@@ -75,14 +88,21 @@ def _microseconds(call: Callable[[], object], units: int) -> float:
     return 1e6 * statistics.median(times)
 
 
-# ------------------------------------------------------------------------------------------------------- cases
+# ------------------------------------------------------------------------------------------------------ cases
 
 
 def _images() -> tuple[Callable[[], object], int]:
     rng, steps = np.random.default_rng(0), 100
-    x, y = rng.integers(1, 256, (128 * steps, 784), np.uint8), rng.integers(0, 10, 128 * steps).astype(np.int32)
+    x, y = (
+        rng.integers(1, 256, (128 * steps, 784), np.uint8),
+        rng.integers(0, 10, 128 * steps).astype(np.int32),
+    )
     l2 = regularizers.L2(1.25e-7)
-    stack = [layers.Input((784,)), layers.Rescaling(1 / 255), layers.Dense(292, "relu", kernel_regularizer=l2)]
+    stack = [
+        layers.Input((784,)),
+        layers.Rescaling(1 / 255),
+        layers.Dense(292, "relu", kernel_regularizer=l2),
+    ]
     model = Sequential([*stack, layers.Dense(10, kernel_regularizer=l2)], seed=0)
     model.compile(optimizers.SGD(0.2475), losses.SparseCategoricalCrossentropy(from_logits=True))
     return _epochs(model, x, y, 128, steps, 1)

@@ -1,7 +1,7 @@
 """What the readers of tables give: some rows at a time, column by column.
 
-A column of a chunk can be asked for its numbers or for its texts, whatever the file holds. Gaps are NaN among numbers and
-None among texts.
+A column of a chunk can be asked for its numbers or for its texts, whatever the file holds. Gaps are NaN
+among numbers and None among texts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from nnc._config import LARGEST
 
-CELLS = 2**18  # of a chunk, about: text takes some 60 bytes a cell while it is read
+CELLS = 2**17  # of a chunk, about: text takes some 100 bytes a cell while it is read
 MAX_COLUMNS = 5_000  # their names and statistics must go into a model file's header
 
 GAPS = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "?"))  # in lower case
@@ -28,12 +28,15 @@ class Cells(Protocol):
 
     def numbers(self) -> np.ndarray:
         """(n,) float64, NaN where there is no number."""
+        ...
 
     def texts(self) -> Sequence[str | None]:
         """The cells as text, None where there is a gap."""
+        ...
 
     def distinct(self) -> set[str]:
         """The texts that occur, gaps left out."""
+        ...
 
 
 class CellError(ValueError):
@@ -63,6 +66,7 @@ class Table(Protocol):
 
     def chunks(self) -> Iterator[Chunk]:
         """The rows, from the first one on; each call reads them anew."""
+        ...
 
 
 class Reading(NamedTuple):
@@ -70,6 +74,11 @@ class Reading(NamedTuple):
 
     gaps: frozenset[str] = GAPS  # in lower case
     decimal: str = "."
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether `float` reads numbers as they are meant: with points, and none of them a gap."""
+        return self.decimal == "." and not any(map(_NUMBER.fullmatch, self.gaps))
 
     def text(self, cell: str) -> str | None:
         """The cell without spaces around it; None for a gap."""
@@ -116,14 +125,17 @@ class TextCells:
 class NumberCells:
     """Cells of an array of numbers."""
 
-    def __init__(self, values: np.ndarray) -> None:
-        self._values = values
+    def __init__(self, values: np.ndarray, reading: Reading) -> None:
+        self._values = values.astype(np.float64)
+        if not reading.is_plain:
+            gaps = [float(word) for word in reading.gaps if _NUMBER.fullmatch(word)]
+            self._values[np.isin(self._values, gaps)] = np.nan
 
     def __len__(self) -> int:
         return len(self._values)
 
     def numbers(self) -> np.ndarray:
-        return self._values.astype(np.float64)
+        return self._values.copy()
 
     def texts(self) -> list[str | None]:
         return [None if value != value else number_text(value) for value in self.numbers().tolist()]
@@ -151,7 +163,7 @@ def first_text(cells: Cells, values: np.ndarray) -> int | None:
     if not len(places):
         return None
     texts = cells.texts()
-    return next((int(place) for place in places if texts[place] is not None), None)
+    return next((place for place in places.tolist() if texts[place] is not None), None)
 
 
 def number_text(value: float) -> str:

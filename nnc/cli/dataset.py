@@ -1,11 +1,12 @@
 """A table as arrays to train on: rows shared out, columns encoded.
 
-The table is read twice: once for what its columns hold, once to fill arrays of the right size. Memory is 4 bytes for each
-input of each row, 16 for each row, and one chunk.
+The table is read twice: once for what its columns hold, once to fill arrays of the right size. Memory is
+4 bytes for each input of each row, 16 for each row, and one chunk.
 """
 
 from __future__ import annotations
 
+import itertools
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -72,7 +73,10 @@ def load(table: Table, options: Namespace) -> Dataset:
         target, y = _target(table, profiles[target_at], rows, options.task)
         columns, left_out = _columns(table, profiles, target_at, options)
         with_target = rows.known if target.classes is None else y >= 0
-        place, sizes = _shared_out(y, with_target, target.classes is not None, options)
+        try:
+            place, sizes = _shared_out(y, with_target, target.classes is not None, options)
+        except Problem as problem:
+            raise Problem(f"{table.path}: {problem}") from None
         width = sum(len(column.inputs) for column in columns)
         x = np.empty((sum(sizes), width), np.float32)
         targets = np.empty(len(x), y.dtype)
@@ -80,9 +84,11 @@ def load(table: Table, options: Namespace) -> Dataset:
         schema = Schema(tuple(columns), target)
         _fill(table, schema, place, x, progress)
     schema, mean, variance = _measured(schema, x, sizes[0])
-    ends = np.cumsum([0, *sizes])
-    parts = [Part(x[a:b], targets[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)]
-    return Dataset(table, schema, *parts, mean, variance, left_out, int(len(y) - len(x)))
+    training, validation, test = (
+        Part(x[a:b], targets[a:b]) for a, b in itertools.pairwise([0, *itertools.accumulate(sizes)])
+    )
+    n_without = len(y) - len(x)
+    return Dataset(table, schema, training, validation, test, mean, variance, left_out, n_without)
 
 
 def column_at(table: Table, name: str) -> int:
@@ -97,8 +103,8 @@ def column_at(table: Table, name: str) -> int:
     if -n <= number <= n and number:
         return number - 1 if number > 0 else n + number
     meant = did_you_mean(name, table.names)
-    there = shortened(table.names)
-    raise Problem(f"{table.path}: there is no column {name!r}{meant}; there are: {there}")
+    there = shortened(table.names, 200)
+    raise Problem(f"{table.path}: there is no column {name!r}{meant or '.'} There are: {there}")
 
 
 def refuse_cell(table: Table, places: Sequence[int], error: CellError, name: str) -> FormatError:
@@ -106,7 +112,7 @@ def refuse_cell(table: Table, places: Sequence[int], error: CellError, name: str
     return FormatError(f"{table.path}, {table.place} {places[error.index]}, column {name!r}: {error}")
 
 
-# ------------------------------------------------------------------------------------------------ the first pass
+# --------------------------------------------------------------------------------------------- the first pass
 
 
 class _TargetRows:
@@ -170,7 +176,8 @@ def _refuse_text(table: Table, profile: Profile, how: str) -> FormatError:
     place, text = profile.first_text or (0, "")
     others = f"{profile.n_numbers:,} other cells are numbers"
     return FormatError(
-        f"{table.path}, {table.place} {place}, column {profile.name!r}: {text!r} is no number, where {others}; {how}"
+        f"{table.path}, {table.place} {place}, column {profile.name!r}: {text!r} is no number, where "
+        f"{others}; {how}"
     )
 
 
@@ -181,7 +188,9 @@ def _target(table: Table, profile: Profile, rows: _TargetRows, task: str) -> tup
         raise Problem(f"{where}: there are only gaps")
     if profile.n_texts:
         if profile.is_numeric or task == "regression":
-            raise _refuse_text(table, profile, f"--gap {(profile.first_text or ('', 'X'))[1]} takes it for a gap")
+            raise _refuse_text(
+                table, profile, f"--gap {(profile.first_text or ('', 'X'))[1]} takes it for a gap"
+            )
         if rows.code is None:
             raise Problem(f"{where}: more than {MOST_VALUES:,} different strings are no classes")
         names = sorted(rows.code)
@@ -236,7 +245,9 @@ def _column(table: Table, profile: Profile, as_text: bool, max_values: int) -> C
     if profile.is_numeric and not as_text:
         if profile.n_texts:
             word = (profile.first_text or ("", "X"))[1]
-            raise _refuse_text(table, profile, f"--gap {word} takes it for a gap, --text {profile.name} all for strings")
+            raise _refuse_text(
+                table, profile, f"--gap {word} takes it for a gap, --text {profile.name} all for strings"
+            )
         far = abs(profile.mean) > _FAR * profile.deviation
         return Number(profile.name, np.nan, float(np.rint(profile.mean)) if far else 0.0, gaps)
     if profile.values is None or len(profile.values) > max_values:
@@ -245,7 +256,7 @@ def _column(table: Table, profile: Profile, as_text: bool, max_values: int) -> C
     return Category(profile.name, tuple(sorted(profile.values)), gaps)
 
 
-# ------------------------------------------------------------------------------------------------- sharing out
+# ------------------------------------------------------------------------------------------------ sharing out
 
 
 def _shared_out(
@@ -274,7 +285,7 @@ def _shared_out(
     return place, sizes
 
 
-# ----------------------------------------------------------------------------------------------- the second pass
+# -------------------------------------------------------------------------------------------- the second pass
 
 
 def _fill(table: Table, schema: Schema, place: np.ndarray, x: np.ndarray, progress: Progress) -> None:

@@ -1,8 +1,8 @@
 """Tables of text: CSV, with a comma, a semicolon or a tab between the cells, read in chunks.
 
-By RFC 4180: cells may be quoted, and quoted ones may hold delimiters, quotes (doubled) and ends of lines. Lines end in LF or CRLF;
-empty ones are passed over; a byte order mark is, too. The file is UTF-8 unless another encoding is given. Whatever is wrong
-is a `FormatError` that names the line.
+By RFC 4180: cells may be quoted, and quoted ones may hold delimiters, quotes (doubled) and ends of lines.
+Lines end in LF or CRLF; empty ones are passed over; a byte order mark is, too. The file is UTF-8 unless
+another encoding is given. Whatever is wrong is a `FormatError` that names the line.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, NoReturn
+from typing import BinaryIO, NamedTuple, NoReturn
 
 from nnc.cli.chunks import GAPS, Chunk, Reading, TextCells, check_names, rows_per_chunk
 from nnc.errors import FormatError
@@ -56,7 +57,7 @@ class TextTable:
         decimal = "," if self.delimiter != "," and _has_decimal_commas(rows) else "."
         self.reading = Reading(options.gaps, decimal)
         self.header = _is_header(rows, self.reading) if options.header is None else options.header
-        if self.header and len(rows) == 1 and not self._has_second_row():
+        if self.header and len(rows) == 1 and len(self._parsed_first(2)) == 1:
             raise FormatError(f"{path}: there is a header ({len(rows[0])} columns), but no row behind it")
         first = rows[0]
         try:
@@ -91,28 +92,34 @@ class TextTable:
                 rows.append(row)
                 places.append(place)
                 if len(rows) == size:
-                    yield rows, places, lines.take_plain() and self.reading.decimal == "."
+                    yield rows, places, lines.take_plain() and self.reading.is_plain
                     rows, places = [], []
             if rows:
-                yield rows, places, lines.take_plain() and self.reading.decimal == "."
+                yield rows, places, lines.take_plain() and self.reading.is_plain
 
     def _parsed(self, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
         """(line on which it ends, row) of each that is not empty."""
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        end = 0
         try:
             for row in reader:
+                end = reader.line_num
                 if row:
-                    yield reader.line_num, row
+                    yield end, row
         except csv.Error as error:
             text = str(error)
-            if "unexpected end" in text or "field larger" in text:
-                text = "a quote is opened here or before, and not closed"
-            raise FormatError(f"{self.path}, line {max(reader.line_num, 1)}: {text}") from None
+            if "unexpected end" in text or "field limit" in text:
+                text = "a quote is opened in this row and not closed"
+            elif "expected after" in text:
+                text = f"a quoted cell goes on behind its second quote ({text})"
+            raise FormatError(f"{self.path}, line {end + 1}: {text}") from None
 
     def _refuse_width(self, place: int, row: Sequence[str], width: int) -> NoReturn:
         what = f"{len(row)} cells where the first row has {width}"
         at = self.names[len(row)] if len(row) < width else self.names[-1]
-        where = f"the last is of column {self.names[len(row) - 1]!r}" if len(row) < width else f"behind {at!r}"
+        where = (
+            f"the last is of column {self.names[len(row) - 1]!r}" if len(row) < width else f"behind {at!r}"
+        )
         raise FormatError(f"{self.path}, line {place}: {what} ({where})")
 
     # ------------------------------------------------------------------------------------ what kind of file
@@ -137,22 +144,23 @@ class TextTable:
                 if len(rows) == _SAMPLE_ROWS:
                     break
         except csv.Error:
-            if not rows:  # else reading the whole says what is wrong, and where
-                for _, row in self._parsed(_Lines(open(self.path, "rb"), self.path, self.options.encoding)):  # noqa: SIM115
-                    return [row]
+            if (
+                not rows
+            ):  # the first one is longer than the sample, or wrong; else reading the whole says what is
+                return self._parsed_first(1)
         return rows
 
-    def _has_second_row(self) -> bool:
-        self.names = ["" for _ in range(2**16)]
+    def _parsed_first(self, n: int) -> list[list[str]]:
+        """The first n rows, or as many as there are."""
         with open(self.path, "rb") as file:
             rows = self._parsed(_Lines(file, self.path, self.options.encoding))
-            return len([row for row, _ in zip(rows, range(2), strict=False)]) == 2
+            return [row for _, row in itertools.islice(rows, n)]
 
 
 class _Lines:
     """The lines of a file as str; remembers whether all of some were plain."""
 
-    def __init__(self, file: io.BufferedIOBase, path: str, encoding: str) -> None:
+    def __init__(self, file: BinaryIO, path: str, encoding: str) -> None:
         self._file, self._path, self._encoding = file, path, encoding
         self._number, self._plain = 0, True
 
@@ -184,8 +192,8 @@ class _Lines:
         column = raw[: error.start].count(b",") + 1
         text = raw[max(0, error.start - 12) : error.end + 12].decode("latin-1").strip()
         raise FormatError(
-            f"{self._path}, line {self._number}: byte {raw[error.start]:#04x} (near {text!r}, cell {column} or so) is "
-            f"not {self._encoding.upper()}; say --encoding latin-1 if that is what the file is"
+            f"{self._path}, line {self._number}: byte {raw[error.start]:#04x} (near {text!r}, cell {column} "
+            f"or so) is not {self._encoding.upper()}; say --encoding latin-1 if that is what the file is"
         )
 
 
@@ -202,7 +210,7 @@ def refuse_binary(path: str, raw: bytes) -> None:
     for start, what in kinds.items():
         if raw.startswith(start):
             raise FormatError(f"{path}: no table of text, but {what}")
-    if raw[8:9] == b"{" and b'"__metadata__"' in raw[:256] or raw[8:10] == b'{"' and raw[3:8] == b"\0" * 5:
+    if raw[8:9] == b"{" and raw[4:8] == b"\0" * 4:
         raise FormatError(f"{path}: a model file, where a table is wanted")
     if b"\0" in raw:
         raise FormatError(f"{path}: a binary file (there is a null byte at {raw.index(0)}), no table")
@@ -233,7 +241,7 @@ def _has_decimal_commas(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _is_header(rows: Sequence[Sequence[str]], reading: Reading) -> bool:
-    """Whether the first row names the columns: none of its cells is a number, or one is text over a number."""
+    """Whether the first row has names: none of its cells is a number, or one is text above a number."""
 
     def is_number(cell: str) -> bool:
         value = reading.number(cell)
@@ -243,4 +251,6 @@ def _is_header(rows: Sequence[Sequence[str]], reading: Reading) -> bool:
     if not any(map(is_number, first)):
         return True
     below = rows[1] if len(rows) > 1 and len(rows[1]) == len(first) else first
-    return any(reading.text(a) and not is_number(a) and is_number(b) for a, b in zip(first, below, strict=True))
+    return any(
+        reading.text(a) and not is_number(a) and is_number(b) for a, b in zip(first, below, strict=True)
+    )

@@ -1,8 +1,9 @@
 """Columns of a table as inputs of a model, and outputs of a model as the column that is predicted.
 
-A number goes in as it is, less an offset where float32 would lose its digits otherwise; a string takes an input for each of its
-values, 1 where it is that one. A gap in a column that had some when the model was trained has an input of its own,
-which is 1 there; the number is the mean then. What scales the numbers is a layer of the model.
+A number goes in as it is, less an offset where float32 would lose its digits otherwise; a string takes an
+input for each of its values, 1 where it is that one. A gap in a column that had some when the model was
+trained has an input of its own, which is 1 there; the number is the mean then. What scales the numbers is
+a layer of the model.
 """
 
 from __future__ import annotations
@@ -71,8 +72,9 @@ class Category(NamedTuple):
     @property
     def described(self) -> str:
         """In words."""
-        shown = ", ".join(self.values[:6]) + ", ..." * (len(self.values) > 6)
-        return f"{len(self.values)} strings, an input for each: {shown}" + "; and one for gaps" * self.gaps
+        shown, n = ", ".join(self.values[:6]) + ", ..." * (len(self.values) > 6), len(self.values)
+        words = f"{n} strings, an input for each: {shown}" if n > 1 else f"one string: {shown}"
+        return words + "; an input for gaps" * self.gaps
 
     def encode(self, cells: Cells, out: np.ndarray) -> Counts:
         """Write the cells (n,) into `out` (n, inputs); an unknown string is zeros."""

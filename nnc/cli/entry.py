@@ -1,11 +1,12 @@
 """Runs a command; what goes wrong is one line on stderr.
 
-The status is 0; 2 where what was given does not fit (options, files, cells); 1 where training or writing failed; 130 after
-Ctrl-C; 141 where nobody reads the output any more.
+The status is 0; 2 where what was given does not fit (options, files, cells); 1 where training or writing
+failed; 130 after Ctrl-C; 141 where nobody reads the output any more.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except KeyboardInterrupt:
         _close_stdout()
-        note("interrupted: nothing was written")
+        note("interrupted")
         return _INTERRUPTED
     except (Problem, FormatError) as error:
         note(_line(error))
@@ -68,19 +69,17 @@ def _of_system(error: OSError) -> int:
     name = error.filename if error.filename is not None else ""
     name = os.fsdecode(name) if isinstance(name, str | bytes) else str(name)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    if not name:
+    if not name and error.errno is not None:
         _close_stdout()
         name = "the output"
-    note(f"{name}: {error.strerror or _line(error)}")
+    note(f"{name}: {error.strerror}" if error.strerror else _line(error))
     return _FAILED if full or error.errno == errno.EIO else _WRONG
 
 
 def _close_stdout() -> None:
     """Let nothing more be written: what is left would fail again when Python ends."""
-    try:
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # it is closed, or no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError, AttributeError):  # it is closed, or no file
-        pass
 
 
 def _line(error: object) -> str:

@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import Any
 
 from nnc.cli import schema
-from nnc.cli.encoding import Schema
+from nnc.cli.encoding import Number, Schema
 from nnc.cli.output import say, say_json
 from nnc.cli.problems import Problem
 
@@ -50,5 +50,5 @@ def _columns(columns: Schema) -> dict[str, Any]:
     """What the numbers that go in and come out are."""
     target = columns.target
     targets = [target.name] if target.classes is None else [f"p({each})" for each in target.classes]
-    offsets = {c.name: c.offset for c in columns.columns if getattr(c, "offset", 0.0)}  # of numbers only
+    offsets = {c.name: c.offset for c in columns.columns if isinstance(c, Number) and c.offset}
     return {"columns": columns.inputs, "offsets": offsets, "targets": targets}

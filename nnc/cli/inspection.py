@@ -13,7 +13,18 @@ from nnc.cli.output import aligned, say, say_json
 from nnc.models import Sequential
 
 # What nnc's functions use where it is there.
-_PACKAGES = ("matplotlib", "tqdm", "safetensors", "pandas", "pyarrow", "scikit-learn", "onnx", "onnxruntime", "torch", "optuna")
+_PACKAGES = (
+    "matplotlib",
+    "tqdm",
+    "safetensors",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "onnx",
+    "onnxruntime",
+    "torch",
+    "optuna",
+)
 
 
 def info(options: Namespace) -> int:
@@ -43,13 +54,23 @@ def summary(options: Namespace) -> int:
     if model.loss is not None:
         say(f"\ncompiled: {model.optimizer!r}, {model.loss!r}")
     if model.history is not None and model.history.history:
-        last = "  ".join(f"{name} {values[-1]:.4g}" for name, values in model.history.history.items() if values)
+        last = "  ".join(
+            f"{name} {values[-1]:.4g}" for name, values in model.history.history.items() if values
+        )
         say(f"trained: {len(model.history.epoch)} epochs, at the end {last}")
     if columns is not None:
         target = columns.target
         what = "numbers" if target.classes is None else f"classes {', '.join(target.classes)}"
         say(f"\ntarget {target.name!r}: {what}")
-        say(aligned([["column", "inputs", ""], *([c.name, str(len(c.inputs)), c.described] for c in columns.columns)], [1]))
+        say(
+            aligned(
+                [
+                    ["column", "inputs", ""],
+                    *([c.name, str(len(c.inputs)), c.described] for c in columns.columns),
+                ],
+                [1],
+            )
+        )
     return 0
 
 
@@ -58,7 +79,10 @@ def _json(model: Sequential, columns: Schema | None) -> dict[str, Any]:
         "name": model.name,
         "input_shape": model.input_shape,
         "output_shape": model.output_shape,
-        "layers": [{"name": each.name, "class": type(each).__name__, "weights": each.count_params()} for each in model.layers],
+        "layers": [
+            {"name": each.name, "class": type(each).__name__, "weights": each.count_params()}
+            for each in model.layers
+        ],
         "weights": model.count_params(),
         "epochs": len(model.history.epoch) if model.history is not None else 0,
     }

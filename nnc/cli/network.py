@@ -1,4 +1,4 @@
-"""The network for a table: dense layers behind one that scales the numbers, trained until it gets no better."""
+"""The network for a table: dense layers behind one that scales the numbers; and its training."""
 
 from __future__ import annotations
 
@@ -142,7 +142,9 @@ class _Shown(Callback):
     def on_steps(self, steps: int, logs: Logs | None = None) -> None:
         total = self.params["steps"]
         if total:
-            self._progress.show(f"epoch {self._epoch}/{self._epochs}  {100 * steps // total} %  {_losses(logs or {})}")
+            self._progress.show(
+                f"epoch {self._epoch}/{self._epochs}  {100 * steps // total} %  {_losses(logs or {})}"
+            )
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch + 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import codecs
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
-_DESCRIPTION = "Small neural networks, trained and served fast on a CPU. `nnc COMMAND --help` has the options of a command."
+_DESCRIPTION = "Small neural networks, trained and served fast on a CPU. `nnc COMMAND --help` says more."
 
 
 class Command(NamedTuple):
@@ -21,14 +21,23 @@ class Command(NamedTuple):
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands; what it gives has `command`, a `Command`."""
-    top = argparse.ArgumentParser(prog="nnc", description=_DESCRIPTION, allow_abbrev=False)
+    top = _Parser(prog="nnc", description=_DESCRIPTION, allow_abbrev=False)
     top.add_argument("--version", action=_Version, help="print nnc's version and exit")
     commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
     for name, command in COMMANDS.items():
-        sub = commands.add_parser(name, help=command.help, description=_sentence(command.help), allow_abbrev=False)
+        sub = commands.add_parser(
+            name, help=command.help, description=_sentence(command.help), allow_abbrev=False
+        )
         command.add(sub)
         sub.set_defaults(command=command)
     return top
+
+
+class _Parser(argparse.ArgumentParser):
+    """One whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} ({self.prog} --help has all options)\n")
 
 
 class _Version(argparse.Action):
@@ -38,14 +47,15 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from nnc._version import __version__
 
-        parser.exit(message=f"nnc {__version__}\n")
+        print(f"nnc {__version__}")
+        parser.exit()
 
 
 def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-# ---------------------------------------------------------------------------------------------- kinds of values
+# -------------------------------------------------------------------------------------------- kinds of values
 
 
 def _integer(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
@@ -93,7 +103,7 @@ def _hidden(text: str) -> tuple[int, ...]:
 
 def _delimiter(text: str) -> str:
     text = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}.get(text, text)
-    if len(text) != 1 or text in "\"\r\n" or not text.isascii():
+    if len(text) != 1 or text in '"\r\n' or not text.isascii():
         raise argparse.ArgumentTypeError(f"must be one character, or tab; got {text!r}")
     return text
 
@@ -104,7 +114,9 @@ def _encoding(text: str) -> str:
         if b"\n".decode(name) != "\n" or "\n".encode(name) != b"\n":
             raise LookupError
     except (LookupError, ValueError):
-        raise argparse.ArgumentTypeError(f"must be the name of an encoding of single bytes or UTF-8, got {text!r}") from None
+        raise argparse.ArgumentTypeError(
+            f"must be the name of an encoding of single bytes or UTF-8, got {text!r}"
+        ) from None
     return name
 
 
@@ -142,7 +154,13 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
     add("--no-header", action="store_true", help="the first row is one of data, not of names")
     add("--delimiter", type=_delimiter, metavar="C", help="what stands between cells; found out unless given")
     add("--encoding", type=_encoding, default="utf-8", metavar="NAME", help="of the text (utf-8)")
-    add("--gap", action="append", default=[], metavar="WORD", help="a cell with this word is a gap, too; repeatable")
+    add(
+        "--gap",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="a cell with this word is a gap, too; repeatable",
+    )
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -150,22 +168,57 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     add_table_options(parser)
     group = parser.add_argument_group("what is learned")
     add = group.add_argument
-    add("--target", required=True, metavar="COLUMN", help="the column to predict: its name, or number (-1: the last)")
+    add(
+        "--target",
+        required=True,
+        metavar="COLUMN",
+        help="the column to predict: its name, or number (-1: the last)",
+    )
     tasks = ("auto", "classification", "regression")
     add("--task", choices=tasks, default="auto", help="auto: strings and up to 20 whole numbers are classes")
     add("--drop", action="append", default=[], metavar="COLUMN", help="leave this column out; repeatable")
-    add("--text", action="append", default=[], metavar="COLUMN", help="its numbers are names of kinds; repeatable")
-    add("--max-values", type=_integer(2, 1000), default=50, metavar="N", help="leave out columns of more strings (50)")
-    add("--validation", type=_number(0, 0.9, False), default=0.15, metavar="PART", help="of the rows, to stop by (0.15)")
+    add(
+        "--text",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="its numbers are names of kinds; repeatable",
+    )
+    add(
+        "--max-values",
+        type=_integer(2, 1000),
+        default=50,
+        metavar="N",
+        help="leave out columns of more strings (50)",
+    )
+    add(
+        "--validation",
+        type=_number(0, 0.9, False),
+        default=0.15,
+        metavar="PART",
+        help="of the rows, to stop by (0.15)",
+    )
     add("--test", type=_number(0, 0.9), default=0.15, metavar="PART", help="of the rows, to test by (0.15)")
-    add("--seed", type=_integer(0), default=0, metavar="N", help="of the shares, first weights and shuffles (0)")
+    add(
+        "--seed",
+        type=_integer(0),
+        default=0,
+        metavar="N",
+        help="of the shares, first weights and shuffles (0)",
+    )
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how it is trained")
     add = group.add_argument
     add("--epochs", type=_integer(1), default=200, metavar="N", help="at most (200)")
-    add("--patience", type=_integer(1), default=20, metavar="N", help="epochs without a better validation loss (20)")
+    add(
+        "--patience",
+        type=_integer(1),
+        default=20,
+        metavar="N",
+        help="epochs without a better validation loss (20)",
+    )
     _add_output(parser)
 
 
@@ -180,7 +233,13 @@ def _train(parser: argparse.ArgumentParser) -> None:
     add_data_options(parser)
     group = parser.add_argument_group("the network")
     add = group.add_argument
-    add("--hidden", type=_hidden, default=(64, 32), metavar="UNITS", help="of the hidden layers (64,32), or none")
+    add(
+        "--hidden",
+        type=_hidden,
+        default=(64, 32),
+        metavar="UNITS",
+        help="of the hidden layers (64,32), or none",
+    )
     add("--activation", type=_activation, default="relu", metavar="NAME", help="of the hidden layers (relu)")
     add("--dropout", type=_number(0, 1), default=0.0, metavar="PART", help="behind hidden layers (0)")
     add("--learning-rate", type=_number(0, 1e3, False), default=1e-3, metavar="R", help="of Adam (0.001)")
@@ -190,7 +249,9 @@ def _train(parser: argparse.ArgumentParser) -> None:
 
 def _search(parser: argparse.ArgumentParser) -> None:
     add_data_options(parser)
-    parser.add_argument("--trials", type=_integer(1, 100_000), default=20, metavar="N", help="networks to try (20)")
+    parser.add_argument(
+        "--trials", type=_integer(1, 100_000), default=20, metavar="N", help="networks to try (20)"
+    )
     parser.add_argument("--jobs", type=_integer(1, 1024), metavar="N", help="networks at once")
     _add_training(parser)
 
@@ -205,7 +266,9 @@ def _predict(parser: argparse.ArgumentParser) -> None:
 def _export(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument("output", metavar="OUT", help="the file to write, out.c or out.onnx")
-    parser.add_argument("--check", type=_integer(0, 10_000), default=0, metavar="N", help="rows of a self-test in C (0)")
+    parser.add_argument(
+        "--check", type=_integer(0, 10_000), default=0, metavar="N", help="rows of a self-test in C (0)"
+    )
     _add_json(parser)
 
 

@@ -33,16 +33,18 @@ def run(options: Namespace) -> int:
     else:
         names = [name] if n_outputs == 1 else [f"{name} {i}" for i in range(n_outputs)]
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    if not options.json:
-        writer.writerow(names)
-    for outputs in parts:
+    for i, outputs in enumerate(parts):
+        if i == 0 and not options.json:  # now that the table is known to fit
+            writer.writerow(names)
         values = outputs.tolist()
         best = outputs.argmax(axis=1).tolist()
         if options.json:
             for row, index in zip(values, best, strict=True):
                 say_json(_object(row, index, name, classes))
         elif classes is not None:
-            writer.writerows([classes[i], *(f"{p:.6g}" for p in row)] for row, i in zip(values, best, strict=True))
+            writer.writerows(
+                [classes[i], *(f"{p:.6g}" for p in row)] for row, i in zip(values, best, strict=True)
+            )
         else:
             writer.writerows([f"{value:.8g}" for value in row] for row in values)
     return 0
@@ -83,9 +85,10 @@ def _places(columns: Schema, table: Table) -> list[int]:
         return list(range(len(names)))
     missing = [name for name in names if name not in table.names]
     meant = did_you_mean(missing[0], table.names) if len(missing) == 1 else ""
-    lacks = f"there is no column {shortened(map(repr, missing))}{meant}, which the model wants"
+    lacks = f"the model wants {shortened(map(repr, missing))}, and no column is named so{meant}"
     if not named:
-        lacks = f"{len(table.names)} columns without names, where the model wants {len(names)}: {shortened(names)}"
+        lacks = f"{len(table.names)} columns without names, where the model wants {len(names)}: "
+        lacks += shortened(names)
     raise Problem(f"{table.path}: {lacks}")
 
 
@@ -93,7 +96,9 @@ def _plain(model: Sequential, table: Table) -> Iterator[np.ndarray]:
     """The outputs of each part of a table of numbers that are a model's inputs in their order."""
     shape = (model.input_shape or (None, len(table.names)))[1:]
     if int(np.prod(shape)) != len(table.names):
-        raise Problem(f"{table.path}: {len(table.names)} columns, where the model has {int(np.prod(shape))} inputs")
+        raise Problem(
+            f"{table.path}: {len(table.names)} columns, where the model has {int(np.prod(shape))} inputs"
+        )
     for chunk in table.chunks():
         rows = np.stack([_numbers(table, chunk, at) for at in range(len(table.names))], axis=1)
         outputs = model.predict(rows.reshape(-1, *shape), verbose=0)
@@ -107,7 +112,9 @@ def _numbers(table: Table, chunk: Chunk, at: int) -> np.ndarray:
         gap = np.isnan(values)
         if gap.any():
             index = first_text(cells, values)
-            index, what = (int(np.argmax(gap)), "a gap") if index is None else (index, repr(cells.texts()[index]))
+            index, what = (
+                (int(np.argmax(gap)), "a gap") if index is None else (index, repr(cells.texts()[index]))
+            )
             raise CellError(index, f"{what} is no number")
     except CellError as error:
         raise dataset.refuse_cell(table, chunk.places, error, table.names[at]) from None

@@ -1,4 +1,4 @@
-"""What a training leaves in its folder: the model, curves, the confusion matrix or the residuals, a report."""
+"""What a training leaves in its folder: model, curves, confusion matrix or residuals, report."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from nnc import tables
 from nnc.cli.dataset import Dataset
 from nnc.cli.network import Settings, Trained
+from nnc.cli.problems import Problem
 from nnc.cli.scores import Scores, classes_table, scores_of
 
 MODEL = "model.safetensors"
@@ -21,7 +22,9 @@ INTERRUPTED = "interrupted.safetensors"
 
 
 def check_folder(folder: str) -> None:
-    """Make the folder and see that files can be written there, before anything else takes time; an OSError if not."""
+    """Make the folder and see that it can be written to, before anything takes time; else an OSError."""
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise Problem(f"{folder}: is no folder, and the results need one (--output)")
     os.makedirs(folder, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
@@ -43,7 +46,9 @@ def write_folder(folder: str, write: Callable[[str], object]) -> list[str]:
     return [os.path.join(folder, name) for name in names]
 
 
-def write_results(folder: str, data: Dataset, trained: Trained, settings: Settings, options: Namespace) -> list[str]:
+def write_results(
+    folder: str, data: Dataset, trained: Trained, settings: Settings, options: Namespace
+) -> list[str]:
     """Write model, history, pictures and report."""
     scores = {name: scores_of(trained.model, part) for name, part in data.parts.items() if len(part.x)}
 
@@ -76,7 +81,7 @@ def describe(data: Dataset) -> list[str]:
     plain = [c.name for c in schema.columns if c.described == "numbers"]
     if plain:
         names = ", ".join(plain[:6]) + ", ..." * (len(plain) > 6)
-        lines.append(f"{len(plain)} columns of numbers: {names}")
+        lines.append(f"{len(plain)} column{'s' * (len(plain) > 1)} of numbers: {names}")
     lines += [f"column {c.name!r}: {c.described}" for c in schema.columns if c.described != "numbers"]
     return lines + [f"column {name!r} is left out: {why}" for name, why in data.left_out.items()]
 
@@ -87,7 +92,7 @@ def scores_text(scores: Scores, rows: int) -> str:
     return f"{shown}  ({rows:,} rows)"
 
 
-# -------------------------------------------------------------------------------------------------- the pictures
+# ----------------------------------------------------------------------------------------------- the pictures
 
 
 def _draw(folder: str, data: Dataset, trained: Trained, scores: dict[str, Scores]) -> list[str]:
@@ -108,7 +113,7 @@ def _draw(folder: str, data: Dataset, trained: Trained, scores: dict[str, Scores
         return ["curves", "confusion"]
 
 
-class _without_windows:  # noqa: N801
+class _without_windows:
     """Figures are drawn into memory whatever the user's settings are, and closed behind the ``with``."""
 
     def __init__(self, matplotlib: Any) -> None:
@@ -123,7 +128,7 @@ class _without_windows:  # noqa: N801
         plt.close("all")
 
 
-# ---------------------------------------------------------------------------------------------------- the report
+# ------------------------------------------------------------------------------------------------- the report
 
 
 def _report(
@@ -143,17 +148,27 @@ def _report(
     parts.append("## Network")
     parts.append("```\n" + _summary(trained) + "\n```")
     parts.append(
-        f"Adam, learning rate {settings.learning_rate:g}, batches of {settings.batch_size}; {epochs} epochs, the weights are "
-        f"those of epoch {trained.best_epoch}, of the least validation loss."
+        f"Adam, learning rate {settings.learning_rate:g}, batches of {settings.batch_size}; {epochs} epochs, "
+        f"the weights are those of epoch {trained.best_epoch}, of the least validation loss."
     )
     parts += ["## Results", tables.markdown(rows)]
     name = list(scores)[-1]
     if target.classes is not None and len(target.classes) <= 50:
-        parts += [f"By class, {name} rows:", tables.markdown(classes_table(data, scores[name], data.parts[name]))]
+        parts += [
+            f"By class, {name} rows:",
+            tables.markdown(classes_table(data, scores[name], data.parts[name])),
+        ]
     if target.classes is None and epochs:
         deviation = float(np.std(data.training.y))
-        parts.append(f"The target's standard deviation in the training rows is {deviation:.4g}.")
-    captions = {"curves": "Loss by epoch", "confusion": f"Confusion, {name} rows", "residuals": f"Residuals, {name} rows"}
+        parts.append(
+            f"The target's standard deviation in the training rows is {deviation:.4g}; the losses of the "
+            "curves are in units of it."
+        )
+    captions = {
+        "curves": "Loss by epoch",
+        "confusion": f"Confusion, {name} rows",
+        "residuals": f"Residuals, {name} rows",
+    }
     parts += [f"![{captions[picture]}]({picture}.png)" for picture in pictures]
     parts += ["## Use", f"    nnc predict {os.path.join(folder, MODEL)} TABLE"]
     return "\n\n".join(parts) + "\n"

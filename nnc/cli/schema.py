@@ -1,7 +1,7 @@
 """The columns of a table in a model file: JSON in its metadata, written and checked.
 
-docs/model-file.md has the keys. A file may come from anywhere: every key, type and size is checked, and that the columns
-are those of the model's shapes.
+docs/model-file.md has the keys. A file may come from anywhere: every key, type and size is checked, and
+that the columns are those of the model's shapes.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from nnc.models import Sequential, load_model, tensorfile
 
 KEY = "nnc.table"
 FORMAT = 1
+_TEXT = frozenset((*b"\t\r\n\xef\xbb\xbf", *range(32, 127)))
 
 
 def to_json(schema: Schema) -> str:
     """The schema as text for `Sequential.metadata`."""
     columns = [column._asdict() for column in schema.columns]
-    return json.dumps({"format": FORMAT, "target": schema.target._asdict(), "columns": columns}, allow_nan=False)
+    return json.dumps(
+        {"format": FORMAT, "target": schema.target._asdict(), "columns": columns}, allow_nan=False
+    )
 
 
 def load(path: str) -> tuple[Sequential, Schema | None]:
@@ -41,8 +44,8 @@ def load(path: str) -> tuple[Sequential, Schema | None]:
     except FormatError as error:
         with open(path, "rb") as file:
             start = file.read(8)
-        if start and 0 not in start:  # a header of less than 16 MiB has zeros in its length
-            raise FormatError(f"{path}: no model file: it begins as text does") from None
+        if start and all(byte in _TEXT for byte in start):  # a header's length has zeros in it
+            raise FormatError(f"{path}: a text, where a model file is wanted") from None
         raise FormatError(str(error)) from None
     text = model.metadata.get(KEY)
     if text is None:
@@ -54,7 +57,7 @@ def load(path: str) -> tuple[Sequential, Schema | None]:
 
 
 def from_json(text: str) -> Schema:
-    """The schema that `to_json` wrote; a FormatError or another ValueError or a TypeError for anything else."""
+    """The schema that `to_json` wrote; a ValueError (FormatError) or a TypeError for anything else."""
     if tensorfile.memory_of_parsing(text) > tensorfile.MEMORY:
         raise FormatError("they have too many items")
     data = _dict("the table", tensorfile.parse_json(text), ("format", "target", "columns"))

@@ -18,12 +18,15 @@ class Scores(NamedTuple):
 
 
 def scores_of(model: Sequential, part: Part) -> Scores:
-    """accuracy and cross-entropy of classes; root mean square error, mean absolute error and R2 of numbers."""
+    """Accuracy and cross-entropy of classes; root mean square error, mean absolute error, R2 of numbers."""
     predicted = model.predict(part.x, verbose=0)
     if part.y.dtype.kind == "i":
         right = np.count_nonzero(predicted.argmax(axis=1) == part.y)
         likely = np.maximum(predicted[np.arange(len(part.y)), part.y], np.float32(1e-7))
-        values = {"accuracy": right / len(part.y), "cross-entropy": float(-np.log(likely, dtype=np.float64).mean())}
+        values = {
+            "accuracy": right / len(part.y),
+            "cross-entropy": float(-np.log(likely, dtype=np.float64).mean()),
+        }
         return Scores(values, predicted)
     errors = predicted[:, 0].astype(np.float64) - part.y
     spread = float(np.square(part.y - part.y.mean()).sum())

@@ -1,4 +1,4 @@
-"""nnc search: random trials of networks for a table; the best one is trained and written as `nnc train` does."""
+"""nnc search: random trials of networks for a table; the best is trained and written as by `nnc train`."""
 
 from __future__ import annotations
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from argparse import Namespace
 
 from nnc.cli import arrays
 from nnc.cli.chunks import GAPS, Table
 from nnc.cli.delimited import TextOptions, TextTable
+from nnc.cli.problems import Problem
 
 _BY_SUFFIX = {".npy": arrays.read_npy, ".npz": arrays.read_npz, ".parquet": arrays.read_parquet}
 
@@ -22,6 +24,8 @@ def open_table(path: str, options: Namespace) -> Table:
     FormatError
         If it is no table.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
+        raise Problem(f"{path}: no regular file; a table is read more than once")
     with open(path, "rb"):  # says what is wrong with the name, whatever reads it
         pass
     gaps = GAPS | {word.lower() for word in options.gap}

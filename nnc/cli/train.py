@@ -74,7 +74,9 @@ def _interrupted(folder: str, stopped: network.Stopped, settings: Settings) -> I
         return Interrupted(f"{where}: nothing was written")
     path = os.path.join(folder, report.INTERRUPTED)
     stopped.trained.model.save(path)
-    return Interrupted(f"{where}: only {path} was written, the weights of epoch {stopped.trained.best_epoch}, the best so far")
+    return Interrupted(
+        f"{where}: only {path} was written, the best weights so far (epoch {stopped.trained.best_epoch})"
+    )
 
 
 def _json(data: Dataset, trained: Trained, part: str, values: dict[str, float], files: list[str]) -> dict:
@@ -85,7 +87,8 @@ def _json(data: Dataset, trained: Trained, part: str, values: dict[str, float], 
         "classes": None if target.classes is None else list(target.classes),
         "columns": {column.name: column.described for column in data.schema.columns},
         "left_out": data.left_out,
-        "rows": {name: len(each.x) for name, each in data.parts.items()} | {"without_target": data.n_without_target},
+        "rows": {name: len(each.x) for name, each in data.parts.items()}
+        | {"without_target": data.n_without_target},
         "epochs": len(trained.history["loss"]),
         "best_epoch": trained.best_epoch,
         part: values,

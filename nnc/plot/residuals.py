@@ -39,7 +39,9 @@ def residuals(y_true: ArrayLike, y_pred: ArrayLike, ax: AxesLike = None) -> np.n
     """
     true, predicted = (np.asarray(y, dtype=np.float64).reshape(-1) for y in (y_true, y_pred))
     if len(true) != len(predicted) or not len(true):
-        raise ValueError(f"y_true and y_pred must have as many rows, at least one: {len(true)}, {len(predicted)}")
+        raise ValueError(
+            f"y_true and y_pred must have as many rows, at least one: {len(true)}, {len(predicted)}"
+        )
     axes = axes_of(ax, 2, (4.4, 3.8))
     both = np.concatenate([true, predicted])
     low, high = float(both.min()), float(both.max())
@@ -48,7 +50,13 @@ def residuals(y_true: ArrayLike, y_pred: ArrayLike, ax: AxesLike = None) -> np.n
     many = len(true) > 2000
     axes[0].plot(ends, ends, color=FRAME, linewidth=1)
     axes[0].plot(
-        true, predicted, ".", color=TRAINING, markersize=3 if many else 5, alpha=0.3 if many else 0.7, markeredgewidth=0
+        true,
+        predicted,
+        ".",
+        color=TRAINING,
+        markersize=3 if many else 5,
+        alpha=0.3 if many else 0.7,
+        markeredgewidth=0,
     )
     axes[0].set(xlim=ends, ylim=ends, xlabel="true value", ylabel="prediction", aspect="equal")
     off = predicted - true

@@ -33,6 +33,12 @@ def test_examples():
     assert result.attempted >= 5 and result.failed == 0
 
 
+def test_the_command_line_has_the_figures_of_the_page():
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    figures = (ROOT / "nnc" / "cli" / "figures.csv").read_text(encoding="utf-8")
+    assert figures == document.figures(page) and figures.count("\n") > 20
+
+
 def test_machines_are_added_in_turn():
     text = written(MACHINES)
     assert text.startswith(document.HEAD)

@@ -91,6 +91,7 @@ def test_purposes_keep_their_numbers():
         "DRAWS": 11,
         "FOLDS": 12,
         "TRIALS": 13,
+        "PARTS": 21,
     }
 
 

@@ -1,0 +1,285 @@
+"""What cannot be used: one line that names the file, the row and the column, and status 2."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import zipfile
+
+import numpy as np
+import pytest
+
+import nnc as nnc_package
+
+ROWS = "".join(f"{i},{i % 2}\n" for i in range(30))
+
+# contents of t.csv, with columns a and b and the target b; what the line says
+TABLES = {
+    "empty": (b"", "t.csv: the file is empty"),
+    "blank": (b"\n \r\n\n", "t.csv: the file is empty"),
+    "header": (b"a,b\n", "t.csv: there is a header (2 columns), but no row behind it"),
+    "binary": (b"a,b\n1,\0\n", "t.csv: a binary file (there is a null byte at 6), no table"),
+    "picture": (
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+        "t.csv: a binary file (there is a null byte at 8), no table",
+    ),
+    "gzip": (gzip.compress(b"a,b\n1,2\n"), "t.csv: no table of text, but compressed: unpack it first"),
+    "archive": (b"PK\3\4", "t.csv: no table of text, but an archive (a spreadsheet?): save the table as CSV"),
+    "utf-16": ("a,b\n1,2\n".encode("utf-16"), "t.csv: no table of text, but UTF-16: save it as UTF-8"),
+    "npy": (b"\x93NUMPY\1\0", "t.csv: no table of text, but an array: its name must end in .npy"),
+    "latin-1": (
+        b"a,b\n1,p\n2,caf\xe9\n",
+        "t.csv, line 3: byte 0xe9 (near '2,café', cell 2 or so) is not UTF-8; say --encoding latin-1 if that "
+        "is what the file is",
+    ),
+    "too many cells": (
+        b"a,b\n1,p\n\n1,q,r\n",
+        "t.csv, line 4: 3 cells where the first row has 2 (behind 'b')",
+    ),
+    "too few cells": (
+        b"a,b\n1,p\n1\n",
+        "t.csv, line 3: 1 cells where the first row has 2 (the last is of column 'a')",
+    ),
+    "open quote": (b'a,b\n1,p\n"1,q\n1,p\n', "t.csv, line 3: a quote is opened in this row and not closed"),
+    "open quote at once": (b'"a,b\n1,p\n', "t.csv, line 1: a quote is opened in this row and not closed"),
+    "quote inside": (
+        b'a,b\n"1"2,p\n3,q\n',
+        "t.csv, line 2: a quoted cell goes on behind its second quote (',' expected after '\"')",
+    ),
+    "two names": (b"a,a\n1,2\n3,4\n", "t.csv: columns 1 and 2 are both named 'a'"),
+    "infinite": (b"a,b\n1,p\n-inf,q\n", "t.csv, line 3, column 'a': '-inf' is infinite"),
+    "beyond float32": (
+        b"a,b\n1,p\n\n2e39,q\n",
+        "t.csv, line 4, column 'a': '2e39' is beyond float32's largest number, 3.4e38",
+    ),
+    "infinite target": (b"a,b\n1,1.5\n2,inf\n", "t.csv, line 3, column 'b': 'inf' is infinite"),
+    "typing error": (
+        f"a,b\n{ROWS}3O,1\n".encode(),
+        "t.csv, line 32, column 'a': '3O' is no number, where 30 other cells are numbers; --gap 3O takes it "
+        "for a gap, --text a all for strings",
+    ),
+    "typing error in the target": (
+        f"a,b\n{ROWS}30,l\n".encode(),
+        "t.csv, line 32, column 'b': 'l' is no number, where 30 other cells are numbers; --gap l takes it "
+        "for a gap",
+    ),
+    "one class": (
+        b"a,b\n1,x\n2,x\n",
+        "t.csv, column 'b' (the target): all rows are of one class, 'x'; two are needed",
+    ),
+    "one number": (
+        b"a,b\n1,.5\n2,0.50\n",
+        "t.csv, column 'b' (the target): all rows have the same value, 0.5",
+    ),
+    "gaps": (b"a,b\n1,\n2,NA\n3,?\n", "t.csv, column 'b' (the target): there are only gaps"),
+    "constant": (b"a,b\n1,p\n1,q\n", "t.csv: no column is left to learn from: 'a' (the same in all rows)"),
+    "only gaps": (b"a,b\n,p\nna,q\n", "t.csv: no column is left to learn from: 'a' (only gaps)"),
+    "too few rows": (b"a,b\n1,p\n2,q\n", "t.csv: 2 rows with a target are too few"),
+    "names only": (b"".join(b"%d,%d\n" % (i, i) for i in range(3)), "t.csv: there is no column 'b'"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables(name, refused, folder):
+    contents, says = TABLES[name]
+    (folder / "t.csv").write_bytes(contents)
+    assert refused("train", "t.csv", "--target", "b").startswith(f"nnc: {says}")
+    assert sorted(os.listdir(folder)) == ["iris.csv", "t.csv"]
+
+
+def test_strings_as_target(refused, folder):
+    (folder / "t.csv").write_text("a,b\n" + "".join(f"{i},n{i}\n" for i in range(1500)))
+    says = "nnc: t.csv, column 'b' (the target): more than 1,000 different strings are no classes"
+    assert refused("train", "t.csv", "--target", "b") == says
+    assert "'n0' is no number" in refused("train", "t.csv", "--target", "b", "--task", "regression")
+
+
+def test_a_wide_line_and_many_columns(refused, folder):
+    (folder / "t.csv").write_bytes(b"a,b\n1,p\n" + b"x" * (2**24 + 1) + b",q\n")
+    assert refused("train", "t.csv", "--target", "b") == "nnc: t.csv, line 3: longer than 16,777,216 bytes"
+    (folder / "t.csv").write_text(",".join(f"c{i}" for i in range(5001)) + "\n" + ",".join("1" * 5001) + "\n")
+    assert refused("train", "t.csv", "--target", "c0") == "nnc: t.csv: 5,001 columns are more than 5,000"
+
+
+def test_columns_that_are_not_there(refused):
+    said = refused("train", "iris.csv", "--target", "specie")
+    assert said.startswith(
+        "nnc: iris.csv: there is no column 'specie'; did you mean 'species'? There are: sepal_length"
+    )
+    for option in ("--drop", "--text"):
+        said = refused("train", "iris.csv", "--target", "species", option, "petals")
+        assert said.startswith("nnc: iris.csv: there is no column 'petals'")
+    assert "no column '6'" in refused("train", "iris.csv", "--target", "6")
+
+
+def test_files_that_are_not_there(refused, folder):
+    (folder / "d.csv").mkdir()
+    for words, says in (
+        (("train", "no.csv", "--target", "b"), "no.csv: No such file or directory"),
+        (("train", "d.csv", "--target", "b"), "d.csv: Is a directory"),
+        (("train", "no.npy", "--target", "b"), "no.npy: No such file or directory"),
+        (("predict", "no", "iris.csv"), "no: No such file or directory"),
+        (("summary", "d.csv"), "d.csv: Is a directory"),
+        (("export", "no", "a.c"), "no: No such file or directory"),
+    ):
+        assert refused(*words) == f"nnc: {says}"
+
+
+def test_a_fifo(refused, folder):
+    os.mkfifo(folder / "t.csv")
+    assert (
+        refused("train", "t.csv", "--target", "b")
+        == "nnc: t.csv: no regular file; a table is read more than once"
+    )
+
+
+def test_arrays(refused, folder):
+    np.save(folder / "o.npy", np.array([{}, 1]), allow_pickle=True)
+    np.save(folder / "c.npy", np.zeros((3, 2), complex))
+    np.save(folder / "s.npy", np.float32(3))
+    np.save(folder / "e.npy", np.zeros((0, 3)))
+    np.save(folder / "i.npy", np.array([[1.0, 2.0], [np.inf, 1.0]]))
+    np.savez(folder / "l.npz", x=np.zeros((3, 2)), y=np.zeros(4))
+    (folder / "z.npz").write_bytes(b"PK\3\4 no archive")
+    whole = io.BytesIO()
+    np.save(whole, np.zeros((30, 4)))
+    (folder / "cut.npy").write_bytes(whole.getvalue()[:-100])
+    for name, says in {
+        "o.npy": "o.npy: no .npy file, or damaged: ",
+        "c.npy": "c.npy: a table is of numbers or text, got the type complex128",
+        "s.npy": "s.npy: a single number, where rows are wanted",
+        "e.npy": "e.npy: there are no rows",
+        "i.npy": "i.npy, row 1, column '0': 'inf' is infinite",
+        "l.npz": "l.npz: the arrays must have as many rows each, got x (3, 2), y (4,)",
+        "z.npz": "z.npz: no .npz file, or damaged: ",
+        "cut.npy": "cut.npy: no .npy file, or damaged: ",
+    }.items():
+        assert refused("train", name, "--target", "1").startswith(f"nnc: {says}")
+
+
+def test_one_kind_of_file_for_the_other(refused, model):
+    assert refused("train", model, "--target", "b") == f"nnc: {model}: a model file, where a table is wanted"
+    assert refused("predict", model, model) == f"nnc: {model}: a model file, where a table is wanted"
+    assert refused("predict", "iris.csv", "iris.csv") == "nnc: iris.csv: a text, where a model file is wanted"
+    assert refused("summary", "iris.csv") == "nnc: iris.csv: a text, where a model file is wanted"
+
+
+def test_tables_that_a_model_does_not_fit(refused, model, folder):
+    (folder / "t.csv").write_text("sepal_length,sepal_width,petal_lenght,petal_width\n1,2,3,4\n")
+    said = refused("predict", model, "t.csv")
+    assert (
+        said == "nnc: t.csv: the model wants 'petal_length', and no column is named so; did you mean "
+        "'petal_lenght'?"
+    )
+    (folder / "t.csv").write_text("1,2,3\n4,5,6\n")
+    assert refused("predict", model, "t.csv", "--no-header").startswith(
+        "nnc: t.csv: 3 columns without names, where the model wants 4: sepal_length"
+    )
+    plain = nnc_package.Sequential([nnc_package.layers.Dense(2, input_dim=3)])
+    plain.save(folder / "plain")
+    assert refused("predict", "plain", "iris.csv") == "nnc: iris.csv: 5 columns, where the model has 3 inputs"
+
+
+def test_cells_that_a_model_cannot_take(nnc, model, folder):
+    head = "sepal_length,sepal_width,petal_length,petal_width\n"
+    for cell, says in (
+        ("x", "'x' is no number"),
+        ("1_0", "'1_0' is no number"),
+        ("inf", "'inf' is infinite"),
+    ):
+        (folder / "t.csv").write_text(f"{head}1,2,3,4\n1,2,{cell},4\n")
+        ended = nnc("predict", model, "t.csv")
+        assert ended.status == 2 and ended.err == f"nnc: t.csv, line 3, column 'petal_length': {says}\n"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda d: d.update(format=2),
+        lambda d: d.update(more=1),
+        lambda d: d.pop("target"),
+        lambda d: d["columns"].pop(),
+        lambda d: d["columns"].append(d["columns"][0]),
+        lambda d: d.update(columns={}),
+        lambda d: d["columns"][0].update(fill=None),
+        lambda d: d["columns"][0].update(fill=1e39),
+        lambda d: d["columns"][0].update(gaps=1),
+        lambda d: d["columns"][0].update(gaps=True),
+        lambda d: d["columns"][0].update(name=3),
+        lambda d: d["columns"][0].update(name="species"),
+        lambda d: d["columns"].__setitem__(0, {"name": "a", "values": ["x", "x"], "gaps": False}),
+        lambda d: d["columns"].__setitem__(0, {"name": "a", "values": [], "gaps": False}),
+        lambda d: d["columns"].__setitem__(0, 7),
+        lambda d: d["target"].update(classes=["a", "b"]),
+        lambda d: d["target"].update(classes="abc"),
+        lambda d: d["target"].update(classes=None),
+    ],
+)
+def test_damaged_schemas(damage, refused, model, folder):
+    loaded = nnc_package.load_model(model)
+    data = json.loads(loaded.metadata["nnc.table"])
+    damage(data)
+    loaded.metadata = {"nnc.table": json.dumps(data)}
+    loaded.save("damaged")
+    for words in (("summary", "damaged"), ("predict", "damaged", "iris.csv"), ("export", "damaged", "a.c")):
+        assert refused(*words).startswith("nnc: damaged: the columns of its table are damaged: ")
+    assert nnc_package.load_model("damaged").predict([[1, 2, 3, 4]], verbose=0).shape == (1, 3)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": NaN}', "[" * 100_000, "1" * 5000])
+def test_schemas_that_are_none(text, refused, model):
+    loaded = nnc_package.load_model(model)
+    loaded.metadata = {"nnc.table": text}
+    loaded.save("damaged")
+    assert refused("summary", "damaged").startswith("nnc: damaged: the columns of its table are damaged: ")
+
+
+def test_options(refused):
+    for words, says in (
+        (
+            ("train", "iris.csv", "--target", "species", "--epochs", "0"),
+            "--epochs: must be an integer from 1 on, got '0'",
+        ),
+        (
+            ("train", "iris.csv", "--target", "species", "--dropout", "1"),
+            "must be a number from 0 and below 1, got '1'",
+        ),
+        (
+            ("train", "iris.csv", "--target", "species", "--hidden", "8,x"),
+            "must be numbers of units such as 64,32, or none",
+        ),
+        (("train", "iris.csv", "--target", "species", "--activation", "rely"), "relu"),
+        (
+            ("train", "iris.csv", "--target", "species", "--delimiter", "ab"),
+            "must be one character, or tab; got 'ab'",
+        ),
+        (("train", "iris.csv", "--target", "species", "--encoding", "utf-16"), "the name of an encoding"),
+        (("train", "iris.csv"), "the following arguments are required: --target"),
+        (("trian",), "invalid choice: 'trian'"),
+        ((), "the following arguments are required: COMMAND"),
+    ):
+        assert says in refused(*words)
+
+
+def test_outputs_that_cannot_be_written(refused, model, folder):
+    said = refused("train", "iris.csv", "--target", "species", "--output", "iris.csv")
+    assert said == "nnc: iris.csv: is no folder, and the results need one (--output)"
+    assert refused("export", model, "a.txt") == "nnc: a.txt: the file's name must end in .c or .onnx"
+    assert "there is no folder" in refused("export", model, "no/a.c")
+    assert refused("export", model, "8.c").startswith(f"nnc: {model}: prefix must be given")
+
+
+def test_a_folder_without_permission(process, folder):
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    (folder / "closed").mkdir(mode=0o500)
+    run = process("train", "iris.csv", "--target", "species", "--output", "closed")
+    assert run.communicate()[1] == "nnc: closed: Permission denied\n" and run.returncode == 2
+
+
+def test_archives_are_refused_whatever_they_hold(refused, folder):
+    with zipfile.ZipFile(folder / "t.npz", "w") as archive:
+        archive.writestr("x.npy", b"nothing")
+    assert refused("train", "t.npz", "--target", "x").startswith("nnc: t.npz: no .npz file, or damaged: ")
