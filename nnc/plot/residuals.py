@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from nnc.plot.frames import FRAME, TRAINING, axes_of, grid
+from nnc.plot.frames import FRAME, axes_of, grid
+from nnc.plot.lines import COLOURS
 
 if TYPE_CHECKING:
     from nnc.plot.frames import AxesLike
@@ -53,14 +54,14 @@ def residuals(y_true: ArrayLike, y_pred: ArrayLike, ax: AxesLike = None) -> np.n
         true,
         predicted,
         ".",
-        color=TRAINING,
+        color=COLOURS[0],
         markersize=3 if many else 5,
         alpha=0.3 if many else 0.7,
         markeredgewidth=0,
     )
     axes[0].set(xlim=ends, ylim=ends, xlabel="true value", ylabel="prediction", aspect="equal")
     off = predicted - true
-    axes[1].hist(off, bins=min(40, max(5, round(np.sqrt(len(off))))), color=TRAINING)
+    axes[1].hist(off, bins=min(40, max(5, round(np.sqrt(len(off))))), color=COLOURS[0])
     axes[1].axvline(0.0, color=FRAME, linewidth=1)
     axes[1].set(xlabel="prediction - true value", ylabel="rows")
     axes[0].set_title(f"{len(true):,} rows", fontsize=10)

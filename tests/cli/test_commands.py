@@ -463,7 +463,7 @@ def test_memory_of_a_large_table(folder):
     many = peak_of(["train", "large.csv", *words], folder)
     needed = times * 2000 * (4 * columns + 16) / 2**20
     print(
-        f"{size / 2**20:.0f} MiB of text: {few:.0f} MiB for 8,000 rows, {many:.0f} for all, {needed:.0f} wanted"
+        f"{size / 2**20:.0f} MiB of text: {few:.0f} MiB for 8,000 rows, {many:.0f} for all, {needed:.0f} due"
     )
     assert many - few <= 1.3 * needed + 64
     assert peak_of(["predict", "out/model.safetensors", "large.csv"], folder) <= few + 32
