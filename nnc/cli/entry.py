@@ -23,7 +23,15 @@ _WRONG, _FAILED, _INTERRUPTED, _UNREAD = 2, 1, 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that these words say, those of the process unless given; the exit status."""
+    """Run the command that these words say, those of the process unless given; the exit status.
+
+    Examples
+    --------
+    >>> from nnc.cli import main
+    >>> main(["info"])  # doctest: +ELLIPSIS
+    nnc ...
+    0
+    """
     try:
         status = _run(arguments)
         if sys.stdout is not None:
