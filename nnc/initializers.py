@@ -1,12 +1,12 @@
-"""Initializers: the first values of the weights.
+"""Initializers: the initial values of the weights.
 
     >>> from nnc import initializers, random
     >>> w = initializers.HeNormal()((784, 292), random.generator(0, random.Purpose.WEIGHTS))
     >>> w.shape, w.dtype, bool(abs(w.std() - (2 / 784) ** 0.5) < 1e-3)
     ((784, 292), dtype('float32'), True)
 
-A kernel's fan is (inputs, outputs) of one unit: (I, O) for a kernel (I, O), (h w I, h w O) for a kernel
-(h, w, I, O). Numbers are drawn in float64 and rounded once, a part of the array at a time.
+The fan of a kernel is (inputs, outputs) of one unit: (I, O) for a kernel (I, O), (h w I, h w O) for a kernel
+(h, w, I, O). Numbers are drawn in float64 and rounded once, one block of the array at a time.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-_PART = 2**16  # numbers that are drawn at once; the numbers do not depend on it
+_PART = 2**16  # how many numbers are drawn at once; the values do not depend on it
 
-# Standard deviation of a standard normal number cut off at -2 and 2.
+# Standard deviation of the standard normal distribution truncated at -2 and 2.
 _TRUNCATED_STD = 0.87962566103423978
 
 _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
 
 
 class Initializer(_config.Config):
-    """Base of the initializers: a rule for `draw`.
+    """Base class of the initializers; a subclass defines `draw`.
 
     Examples
     --------
@@ -52,15 +52,15 @@ class Initializer(_config.Config):
     seed: int | None = None
 
     def __call__(self, shape: Sequence[int], rng: Generator | None = None) -> NDArray[np.float32]:
-        """An array of the given shape.
+        """Return an array of the given shape.
 
         Parameters
         ----------
         shape : sequence of int
             Kernel (I, O) or (h, w, I, O), vector (O,).
         rng : numpy.random.Generator, optional
-            Source of the random numbers, unless the initializer has a seed, which then gives the same array
-            at every call, as in Keras. With neither, the next seed of `nnc.random` is taken.
+            Source of the random numbers. An initializer with a seed ignores it and returns the same array at
+            every call, as in Keras. With neither, the next seed of `nnc.random` is used.
 
         Returns
         -------
@@ -78,7 +78,7 @@ class Initializer(_config.Config):
 
 
 class Zeros(Initializer):
-    """All 0.
+    """Fills the array with 0.
 
     Examples
     --------
@@ -94,7 +94,7 @@ class Zeros(Initializer):
 
 
 class Ones(Initializer):
-    """All 1.
+    """Fills the array with 1.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """All `value`.
+    """Fills the array with `value`.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class Constant(Initializer):
 
 
 class RandomNormal(Initializer):
-    """N(mean, stddev^2).
+    """Normal distribution N(mean, stddev^2).
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class RandomNormal(Initializer):
     stddev : float
         At least 0.
     seed : int, optional
-        The same array at every call.
+        With a seed, every call returns the same array.
 
     Examples
     --------
@@ -163,16 +163,16 @@ class RandomNormal(Initializer):
 
 
 class TruncatedNormal(RandomNormal):
-    """N(mean, stddev^2), the values beyond two standard deviations from the mean drawn again.
+    """N(mean, stddev^2), with values more than two standard deviations from the mean drawn again.
 
     Parameters
     ----------
     mean : float
         Any finite number.
     stddev : float
-        At least 0; of the normal distribution before it is cut: the values' own is 0.8796 of it.
+        At least 0; that of the normal distribution before truncation: the values have 0.8796 of it.
     seed : int, optional
-        The same array at every call.
+        With a seed, every call returns the same array.
 
     Examples
     --------
@@ -194,7 +194,7 @@ class RandomUniform(Initializer):
     minval, maxval : float
         Finite, minval <= maxval.
     seed : int, optional
-        The same array at every call.
+        With a seed, every call returns the same array.
 
     Examples
     --------
@@ -218,7 +218,7 @@ class RandomUniform(Initializer):
 
 
 class VarianceScaling(Initializer):
-    """Mean 0 and variance scale / n, n from the kernel's fan.
+    """Mean 0 and variance scale / n, where n depends on the fan of the kernel.
 
     Parameters
     ----------
@@ -227,10 +227,10 @@ class VarianceScaling(Initializer):
     mode : {"fan_in", "fan_out", "fan_avg"}
         n is the number of inputs, of outputs, or the mean of both.
     distribution : {"truncated_normal", "untruncated_normal", "uniform"}
-        The truncated normal is cut at two standard deviations and scaled so that its own variance is
-        scale / n; the uniform one is on [-sqrt(3 scale / n), sqrt(3 scale / n)).
+        The truncated normal is truncated at two standard deviations and scaled to the variance scale / n; the
+        uniform one is on [-sqrt(3 scale / n), sqrt(3 scale / n)).
     seed : int, optional
-        The same array at every call.
+        With a seed, every call returns the same array.
 
     Examples
     --------
@@ -265,7 +265,7 @@ class VarianceScaling(Initializer):
 
 
 class _Normal(VarianceScaling):
-    """A VarianceScaling by a normal distribution; the class gives scale and mode."""
+    """A VarianceScaling with a normal distribution; the class defines scale and mode."""
 
     saved = False
     scale_and_mode: tuple[float, str]
@@ -277,7 +277,7 @@ class _Normal(VarianceScaling):
 
 
 class _Uniform(VarianceScaling):
-    """A VarianceScaling by a uniform distribution; the class gives scale and mode."""
+    """A VarianceScaling with a uniform distribution; the class defines scale and mode."""
 
     saved = False
     scale_and_mode: tuple[float, str]
@@ -292,10 +292,10 @@ class GlorotNormal(_Normal):
     Parameters
     ----------
     seed : int, optional
-        The same array at every call.
+        With a seed, every call returns the same array.
     truncated : bool
-        Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain
-        normal distribution, as in PyTorch.
+        Truncated at two standard deviations (and scaled to keep the variance), as in Keras; False for the
+        plain normal distribution, as in PyTorch.
 
     Examples
     --------
@@ -321,7 +321,7 @@ class GlorotUniform(_Uniform):
     Parameters
     ----------
     seed : int, optional
-        The same array at every call.
+        With a seed, every call returns the same array.
 
     Examples
     --------
@@ -345,10 +345,10 @@ class LecunNormal(_Normal):
     Parameters
     ----------
     seed : int, optional
-        The same array at every call.
+        With a seed, every call returns the same array.
     truncated : bool
-        Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain
-        normal distribution.
+        Truncated at two standard deviations (and scaled to keep the variance), as in Keras; False for the
+        plain normal distribution.
 
     Examples
     --------
@@ -371,7 +371,7 @@ class LecunUniform(_Uniform):
     Parameters
     ----------
     seed : int, optional
-        The same array at every call.
+        With a seed, every call returns the same array.
 
     Examples
     --------
@@ -394,12 +394,12 @@ class HeNormal(VarianceScaling):
     Parameters
     ----------
     seed : int, optional
-        The same array at every call.
+        With a seed, every call returns the same array.
     negative_slope : float
         The slope below zero of the leaky_relu that follows, at least 0; 0 for relu, as in Keras.
     truncated : bool
-        Cut at two standard deviations (and scaled to keep the variance), as in Keras; False for the plain
-        normal distribution, as in PyTorch's kaiming_normal_.
+        Truncated at two standard deviations (and scaled to keep the variance), as in Keras; False for the
+        plain normal distribution, as in PyTorch's kaiming_normal_.
 
     Examples
     --------
@@ -425,7 +425,7 @@ class HeUniform(_Uniform):
     Parameters
     ----------
     seed : int, optional
-        The same array at every call.
+        With a seed, every call returns the same array.
 
     Examples
     --------
@@ -445,20 +445,20 @@ class HeUniform(_Uniform):
 class Orthogonal(Initializer):
     """gain times a matrix with orthonormal rows or columns, whichever are fewer.
 
-    A kernel (h, w, I, O) is taken as the matrix (h w I, O).
+    A kernel (h, w, I, O) is treated as the matrix (h w I, O).
 
     Parameters
     ----------
     gain : float
         Any finite number.
     seed : int, optional
-        The same array at every call.
+        With a seed, every call returns the same array.
 
     Notes
     -----
-    The factor Q of a matrix of normal numbers, its columns signed so that R has a positive diagonal, which
-    makes every orthogonal matrix equally likely. NumPy's QR runs in LAPACK, in float64: its last bits are
-    LAPACK's.
+    The factor Q of a matrix of normal numbers, with the signs of its columns chosen to make the diagonal of R
+    positive: every orthogonal matrix is then equally likely. NumPy's QR runs in LAPACK, in float64: its last
+    bits depend on LAPACK.
 
     Examples
     --------
@@ -493,7 +493,7 @@ InitializerLike = str | Initializer | type[Initializer] | Mapping[str, Any]
 
 
 def get(identifier: InitializerLike) -> Initializer:
-    """The initializer that `identifier` means: a name as in Keras, an object, its class or its configuration.
+    """Return the initializer for `identifier`: a Keras name, an object, its class or its configuration.
 
     Examples
     --------
@@ -505,7 +505,7 @@ def get(identifier: InitializerLike) -> Initializer:
 
 
 def fans(shape: Sequence[int]) -> tuple[int, int]:
-    """(inputs, outputs) of one unit of a kernel of that shape.
+    """Return (inputs, outputs) of one unit of a kernel of that shape.
 
     Examples
     --------
@@ -521,7 +521,7 @@ def fans(shape: Sequence[int]) -> tuple[int, int]:
 
 
 def _filled(shape: tuple[int, ...], draw: Callable[[int], NDArray[np.float64]]) -> NDArray[np.float32]:
-    """An array of the numbers that `draw(count)` gives, in their order."""
+    """An array filled with the numbers that `draw(count)` returns, in order."""
     array = np.empty(shape, np.float32)
     flat = array.reshape(-1)
     for start in range(0, flat.size, _PART):
@@ -533,10 +533,10 @@ def _filled(shape: tuple[int, ...], draw: Callable[[int], NDArray[np.float64]]) 
 def _truncated(
     shape: tuple[int, ...], rng: Generator, scaled: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 ) -> NDArray[np.float32]:
-    """Scaled standard normal numbers, those outside [-2, 2] drawn again, in turn, until none is."""
+    """Scaled standard normal numbers; those outside [-2, 2] are drawn again until there are none."""
     array = np.empty(shape, np.float32)
     flat = array.reshape(-1)
-    outside: NDArray[Any] | None = None  # places; at first everywhere
+    outside: NDArray[Any] | None = None  # indices to draw again; None: all
     while outside is None or outside.size:
         again = []
         for start in range(0, flat.size if outside is None else outside.size, _PART):
@@ -552,7 +552,7 @@ def _truncated(
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """The classes by the names in lower case that Keras has beside them."""
+        """The classes by the lower-case names that Keras also has."""
         found = Initializer.in_lower_case(name)
         if found is None:
             raise no_attribute(__name__, name, globals())

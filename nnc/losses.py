@@ -1,13 +1,13 @@
-"""Losses: what training makes small, by the names of Keras; each a mean over the batch.
+"""Losses, the functions that training minimizes, with Keras's names; each is a mean over the batch.
 
     >>> from nnc import losses
     >>> losses.get("mse").get_config()
     {}
 
-For row i with loss l_i and sample weight s_i (1 unless given) the loss of a batch of B rows is
-sum_i s_i l_i / B, Keras's "sum_over_batch_size". Targets are rows (n, n_outputs) or, where a class says so,
-class ids (n,), which stand for their one-hot rows. The arithmetic is in the C core and, in NumPy, in
-nnc.reference; a final softmax or sigmoid is fused with its cross-entropy there.
+For row i with loss l_i and sample weight s_i (by default 1) the loss of a batch of B rows is
+sum_i s_i l_i / B, Keras's "sum_over_batch_size". Targets are rows (n, n_outputs) or, if a class accepts them,
+class ids (n,), which are equivalent to their one-hot rows. The formulas are implemented in the C core and, in
+NumPy, in nnc.reference; a final softmax or sigmoid is fused with its cross-entropy there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _REDUCTIONS = (*_OF_MODELS, "sum", "mean_with_sample_weight", "none")
 
 
 class _LossOptions(TypedDict, total=False):
-    """The keyword arguments that every loss takes; `Loss` says what they mean."""
+    """The keyword arguments that every loss takes; `Loss` documents them."""
 
     name: str | None
     reduction: str | None
@@ -41,34 +41,34 @@ class _LossOptions(TypedDict, total=False):
 
 
 class Loss(_config.Config):
-    """Base of the losses: which formula of the core, on what targets.
+    """Base class of the losses: the formula of the core and the kind of targets.
 
     Parameters
     ----------
     name : str, optional
         Any name; nnc does not use it.
     reduction : str or None
-        What a call makes of the rows' losses: "sum_over_batch_size" or "mean", sum_i s_i l_i / B; "sum",
+        How a call reduces the losses of the rows: "sum_over_batch_size" or "mean", sum_i s_i l_i / B; "sum",
         sum_i s_i l_i; "mean_with_sample_weight", sum_i s_i l_i / sum_i s_i; "none" or None, the array of
         s_i l_i. Models are trained with the first.
     axis : int
-        Only -1, the last.
+        Must be -1, the last axis.
     dtype : {None, "float32"}
         nnc computes in float32.
 
     Attributes
     ----------
     rule : str
-        Of a class: the core's name of the formula.
+        Class attribute: the core's name of the formula.
     targets : {"ids", "rows", "any"}
-        Of a class: whether y_true holds class ids (n,), rows (n, n_outputs), or either.
+        Class attribute: whether y_true holds class ids (n,), rows (n, n_outputs), or either.
     target_range : (float, float)
-        Of a class: the lowest and highest value that rows of y_true may have.
+        Class attribute: the lowest and highest value allowed in rows of y_true.
     whole_rows : bool
-        Of a class: whether a row of outputs is one distribution over the classes, compared with one class,
-        so that the model's outputs must have one axis.
+        Class attribute: whether a row of outputs is one distribution over the classes, compared with one
+        class, which requires the model's outputs to have a single axis.
     probabilities : bool
-        Of a class: whether the outputs are probabilities, unless they are logits.
+        Class attribute: whether the outputs are probabilities, unless they are logits.
 
     Examples
     --------
@@ -105,8 +105,8 @@ class Loss(_config.Config):
         self.reduction = _config.choice("reduction", reduction, (*_REDUCTIONS, None)) or "none"
         _config.choice("axis", axis, (-1,))
 
-    def spec(self) -> dict[str, Any] | Any:  # Any: the None of FunctionLoss, which no other loss gives
-        """The loss as a plan is told of it."""
+    def spec(self) -> dict[str, Any] | Any:  # Any: FunctionLoss returns None, no other loss does
+        """The description of the loss that is passed to a plan."""
         return {
             "name": self.rule,
             "from_logits": self.from_logits,
@@ -115,16 +115,16 @@ class Loss(_config.Config):
         }
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
-        """The loss of a batch.
+        """Return the loss of a batch.
 
         Parameters
         ----------
         y_true : array-like
-            Class ids (n,) or rows (n, n_outputs), as `targets` says.
+            Class ids (n,) or rows (n, n_outputs), as `targets` specifies.
         y_pred : array-like, (n, n_outputs)
             A model's outputs.
         sample_weight : array-like, (n,), or float, optional
-            The weight of each row, or of every row.
+            The weight of each row, or one weight for all rows.
 
         Returns
         -------
@@ -152,7 +152,7 @@ class Loss(_config.Config):
         return values
 
     def check_trainable(self) -> None:
-        """Raise a ValueError if no model is trained with this reduction."""
+        """Raise a ValueError if a model cannot be trained with this reduction."""
         if self.reduction not in _OF_MODELS:
             raise ValueError(
                 f"a model is trained with a mean over the batch, reduction='sum_over_batch_size', got "
@@ -162,7 +162,7 @@ class Loss(_config.Config):
     def value_and_gradient(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> tuple[float, NDArray[np.float32]]:
-        """The loss of a batch and its gradient with respect to `y_pred`, float32 (n, n_outputs).
+        """Return the loss of a batch and its gradient with respect to `y_pred`, float32 (n, n_outputs).
 
         Examples
         --------
@@ -214,7 +214,7 @@ class Huber(Loss):
     Parameters
     ----------
     delta : float
-        Where the parabola becomes a line, above 0.
+        The error at which the loss changes from quadratic to linear, above 0.
 
     Examples
     --------
@@ -236,7 +236,7 @@ class Huber(Loss):
 
 
 class _Crossentropy(Loss):
-    """What the cross-entropies on rows have in common: logits, and labels that are smoothed."""
+    """Common options of the cross-entropies on rows: logits and label smoothing."""
 
     saved = False
     probabilities = True
@@ -273,7 +273,7 @@ class BinaryCrossentropy(_Crossentropy):
 
 
 class CategoricalCrossentropy(_Crossentropy):
-    """l = -sum_j y_j log p_j, p = a, or softmax(a) if the outputs are logits; y are rows, as one-hot ones.
+    """l = -sum_j y_j log p_j, p = a, or softmax(a) if the outputs are logits; y are rows, such as one-hot.
 
     Parameters
     ----------
@@ -283,8 +283,8 @@ class CategoricalCrossentropy(_Crossentropy):
     label_smoothing : float
         s in [0, 1]: y becomes y (1 - s) + s / n_outputs.
     normalize : bool
-        Whether each row of probabilities is first divided by its sum, as in Keras. (Not in Keras: False takes
-        them as they are given.)
+        Whether each row of probabilities is first divided by its sum, as in Keras. (False, which Keras does
+        not have, uses them unchanged.)
 
     Examples
     --------
@@ -371,7 +371,7 @@ class Poisson(Loss):
 class EuclideanLoss(Loss):
     """l = sum_j (a_j - y_j)^2 / 2: half the squared distance to the target.
 
-    A class id stands for its one-hot row. The gradient is a - y.
+    A class id is equivalent to its one-hot row. The gradient is a - y.
 
     Examples
     --------
@@ -386,12 +386,12 @@ class EuclideanLoss(Loss):
 
 
 class MarginHinge(Loss):
-    """l = sum over j != t of max(0, margin - a_t + a_j), t the class id, or where the target row is greatest.
+    """l = sum over j != t of max(0, margin - a_t + a_j), t the class id, or the argmax of the target row.
 
     Parameters
     ----------
     margin : float
-        By how much the true class must win, at least 0.
+        By how much the output of the true class must exceed the others, at least 0.
 
     Examples
     --------
@@ -415,7 +415,7 @@ class MarginHinge(Loss):
 
 
 class LogCosh(Loss):
-    """l = mean_j log(cosh(a_j - y_j)): a parabola near the target, a line far from it.
+    """l = mean_j log(cosh(a_j - y_j)): quadratic near the target, linear far from it.
 
     Examples
     --------
@@ -429,7 +429,7 @@ class LogCosh(Loss):
 
 
 class Hinge(Loss):
-    """l = mean_j max(0, 1 - y_j a_j), for y of -1 and 1; 0 stands for -1.
+    """l = mean_j max(0, 1 - y_j a_j), for y of -1 and 1; 0 is treated as -1.
 
     Examples
     --------
@@ -442,7 +442,7 @@ class Hinge(Loss):
 
 
 class SquaredHinge(Loss):
-    """l = mean_j max(0, 1 - y_j a_j)^2, for y of -1 and 1; 0 stands for -1.
+    """l = mean_j max(0, 1 - y_j a_j)^2, for y of -1 and 1; 0 is treated as -1.
 
     Examples
     --------
@@ -486,7 +486,7 @@ class KLDivergence(Loss):
 
 
 class MeanSquaredLogarithmicError(Loss):
-    """l = mean_j (log(1 + a_j) - log(1 + y_j))^2, negative a and y taken for 0.
+    """l = mean_j (log(1 + a_j) - log(1 + y_j))^2, negative a and y treated as 0.
 
     Examples
     --------
@@ -500,7 +500,7 @@ class MeanSquaredLogarithmicError(Loss):
 
 
 class CosineSimilarity(Loss):
-    """l = -sum_j y_j a_j / (|y| |a|): -1 where they point in the same direction.
+    """l = -sum_j y_j a_j / (|y| |a|): -1 if both point in the same direction.
 
     Examples
     --------
@@ -530,16 +530,16 @@ class MeanAbsolutePercentageError(Loss):
 class BinaryFocalCrossentropy(_Crossentropy):
     """l = mean_j w_j q_j^gamma c_j, c the binary cross-entropy and q_j = y_j (1 - p_j) + (1 - y_j) p_j.
 
-    Outputs that are right already count little.
+    Outputs that are already correct contribute little.
 
     Parameters
     ----------
     apply_class_balancing : bool
-        Whether w_j is alpha where y_j is 1 and 1 - alpha where it is 0, in place of 1.
+        Whether w_j is alpha where y_j is 1 and 1 - alpha where it is 0, instead of 1.
     alpha : float
         In [0, 1].
     gamma : float
-        At least 0; 0 is the cross-entropy itself.
+        At least 0; with 0 the loss is the cross-entropy.
     from_logits, label_smoothing
         As in `BinaryCrossentropy`.
 
@@ -584,7 +584,7 @@ class CategoricalFocalCrossentropy(_Crossentropy):
     alpha : float
         In [0, 1], the same for all classes.
     gamma : float
-        At least 0; 0 is the cross-entropy, times alpha.
+        At least 0; with 0 the loss is alpha times the cross-entropy.
     from_logits, label_smoothing
         As in `CategoricalCrossentropy`.
 
@@ -625,13 +625,13 @@ class FunctionLoss(Loss):
     ----------
     function : callable
         Given y_true (n, ...) and y_pred (n, n_outputs), returns the value and its gradient with respect to
-        y_pred (n, n_outputs). The value is either a number, the loss of the batch, or an array (n,) with each
-        row's loss, whose row of the gradient is that loss's own; nnc then weights the rows and takes the mean
-        of both.
+        y_pred (n, n_outputs). The value is either a number, the loss of the batch, or an array (n,) with the
+        loss of each row; each row of the gradient is then the gradient of that row's loss, and nnc weights
+        the rows and takes the mean of both.
 
     Notes
     -----
-    A model that was compiled with such a loss can be saved, the loss cannot: files hold no code.
+    A model that was compiled with such a loss can be saved, but the loss is not: files contain no code.
 
     Examples
     --------
@@ -655,13 +655,13 @@ class FunctionLoss(Loss):
         self.name = getattr(function, "__name__", self.identifier)
 
     def spec(self) -> None:
-        """None: a plan knows nothing of it, it is given the gradient."""
+        """None: a plan does not know the function, it is passed the gradient."""
         return None
 
     def value_and_gradient(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> tuple[float, NDArray[np.float32]]:
-        """As of every loss; the function sees `y_true` and `y_pred` as arrays."""
+        """As for every loss; the function receives `y_true` and `y_pred` as arrays."""
         a = _outputs(y_pred)
         n, called = len(a), f"the loss {self.name}"
         result = self.function(np.asarray(y_true), a)
@@ -669,7 +669,7 @@ class FunctionLoss(Loss):
             refused = _config.refusal(
                 f"what {called} returns", "a tuple (value, gradient)", result, TypeError
             )
-            raise TypeError(f"{refused}; nnc differentiates no Python code, so the function gives both")
+            raise TypeError(f"{refused}; nnc does not differentiate Python code, so return both")
         value, gradient = np.asarray(result[0], dtype=np.float64), np.asarray(result[1], dtype=np.float64)
         if gradient.shape != a.shape:
             raise ValueError(f"{called} must return a gradient of shape {a.shape}, got {gradient.shape}")
@@ -695,13 +695,13 @@ registry = _config.close(Loss, globals())
 
 
 def get(identifier: str | Loss | type[Loss] | Mapping[str, Any] | Callable[..., Any]) -> Loss:
-    """The loss that `identifier` means.
+    """Return the loss for `identifier`.
 
     Parameters
     ----------
     identifier : str, Loss, dict or callable
         A name as in Keras ("mse", "sparse_categorical_crossentropy", ...), an object, its class or
-        configuration, or a Python function giving value and gradient (see `FunctionLoss`).
+        configuration, or a Python function that returns value and gradient (see `FunctionLoss`).
 
     Examples
     --------
@@ -720,7 +720,7 @@ def batch(
     wanted: str,
     target_range: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
-    """(y, a) as the core's losses and metrics take them, `wanted` being the targets: ids, rows or any.
+    """Return (y, a) as the core's losses and metrics take them, for targets "ids", "rows" or "any".
 
     Examples
     --------
@@ -739,12 +739,12 @@ def batch(
 def _outputs(y_pred: ArrayLike) -> NDArray[np.float32]:
     a = _arrays.as_numbers(y_pred, "y_pred")
     if a.ndim != 2 or a.size == 0:
-        raise ValueError(f"y_pred must have the shape (n, n_outputs), neither of them 0, got {a.shape}")
+        raise ValueError(f"y_pred must have the shape (n, n_outputs), both above 0, got {a.shape}")
     return np.require(_arrays.to_float(a, "y_pred"), requirements=("C", "A"))
 
 
 def _weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float32] | None:
-    if isinstance(sample_weight, Real):  # of every row, as in Keras
+    if isinstance(sample_weight, Real):  # one weight for all rows, as in Keras
         sample_weight = np.full(n, sample_weight, np.float32)
     weights = _arrays.sample_weights(sample_weight)
     if weights is not None and len(weights) != n:
@@ -755,7 +755,7 @@ def _weights(sample_weight: ArrayLike | None, n: int) -> NDArray[np.float32] | N
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """f(y_true, y_pred, **options): the value of each row, by the names in lower case, as in Keras."""
+        """f(y_true, y_pred, **options): the value of each row, under Keras's lower-case name of the loss."""
         found = Loss.in_lower_case(name)
         if found is None:
             raise no_attribute(__name__, name, globals())

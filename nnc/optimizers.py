@@ -1,12 +1,12 @@
-"""Optimizers: how a step changes the parameters, by the names, arguments and defaults of Keras.
+"""Optimizers: how a step updates the parameters, with the names, arguments and defaults of Keras.
 
     >>> from nnc import optimizers
     >>> optimizers.SGD(0.25, momentum=0.9)
     SGD(learning_rate=0.25, momentum=0.9)
 
-Every step, for each parameter w: the gradient g is that of the loss and of the regularizers; it is clipped;
-weight decay takes lr * weight_decay * w from w; then the class's own rule. All of it runs in the C core over
-flat vectors, and, in NumPy, in nnc.reference.
+In every step, for each parameter w: g is the gradient of the loss plus the regularizers; it is clipped;
+weight decay subtracts lr * weight_decay * w from w; then the class's own rule is applied. All of it runs in
+the C core over flat vectors and, in NumPy, in nnc.reference.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ Slots = Mapping[str, str | None]
 
 
 class _OptimizerOptions(TypedDict, total=False):
-    """The keyword arguments that every optimizer takes beside its own."""
+    """The keyword arguments that every optimizer takes in addition to its own."""
 
     name: str | None
 
 
 class Optimizer(_config.Config):
-    """Base of the optimizers: learning rate, clipping, weight decay, the count of steps.
+    """Base class of the optimizers: learning rate, clipping, weight decay, step count.
 
     Attributes
     ----------
     learning_rate : float or Schedule
-        May be set while training, as ReduceLROnPlateau does.
+        May be set during training, as ReduceLROnPlateau does.
     iterations : int
-        How many steps have been made; schedules and Adam's bias correction depend on it.
+        The number of steps made; schedules and Adam's bias correction depend on it.
     rule : str
-        Of a class: the core's name of the update rule.
+        Class attribute: the core's name of the update rule.
     slots : dict
-        Of a class: what the rule remembers of each parameter, in the core's order: the name of each slot,
-        and the option that wants it, or None for always.
+        Class attribute: the slots that the rule keeps for each parameter, in the core's order: the name of
+        each slot, and the option that requires it, or None if it is always kept.
 
     Examples
     --------
@@ -93,7 +93,7 @@ class Optimizer(_config.Config):
             self._learning_rate = _config.number("learning_rate", value, "[0, inf)")
 
     def learning_rates(self, step: int, count: int, epoch: int) -> NDArray[np.float32]:
-        """The rates of `count` steps from `step` on, all of them in `epoch`; both count from 0."""
+        """Return the rates of `count` steps starting at `step`, all in `epoch`; both count from 0."""
         given = self.learning_rate
         if not isinstance(given, schedules.Schedule):
             return np.full(count, given, dtype=np.float32)
@@ -101,7 +101,7 @@ class Optimizer(_config.Config):
         return np.full(count, rates, dtype=np.float32)
 
     def slot_names(self) -> list[str]:
-        """The names of the slots that are kept for each parameter, in their order.
+        """Return the names of the slots that are kept for each parameter, in order.
 
         Examples
         --------
@@ -112,13 +112,13 @@ class Optimizer(_config.Config):
         return [name for name, option in self.slots.items() if option is None or getattr(self, option)]
 
     def spec(self) -> dict[str, Any]:
-        """The optimizer as a plan is told of it; the learning rate is given with each step instead.
+        """Return the description of the optimizer for a plan; the learning rate is passed with each step.
 
         Returns
         -------
         dict
-            "name", the rule; "slots", the names of those that are kept; every option of every optimizer,
-            False or 0 where this one has none or leaves it out.
+            "name", the rule; "slots", the names of the slots kept; every option of every optimizer, False or
+            0 if this one does not have or set it.
 
         Examples
         --------
@@ -137,7 +137,7 @@ class Optimizer(_config.Config):
         del spec["learning_rate"]
         return spec
 
-    # An optimizer counts steps: two with the same arguments are still two.
+    # An optimizer has state (its step count): two with the same arguments are not equal.
     def __eq__(self, other: object) -> bool:
         return self is other
 
@@ -148,7 +148,7 @@ class Optimizer(_config.Config):
 class SGD(Optimizer):
     """Stochastic gradient descent, with momentum.
 
-    Without momentum ``w -= lr * g``; with it ``v = momentum * v - lr * g; w += v``, and with nesterov
+    Without momentum ``w -= lr * g``; with momentum ``v = momentum * v - lr * g; w += v``, and with nesterov
     ``w += momentum * v - lr * g`` instead.
 
     Parameters
@@ -158,9 +158,10 @@ class SGD(Optimizer):
     momentum : float
         In [0, 1].
     nesterov : bool
-        Whether to look ahead; needs a momentum above 0.
+        Whether to use Nesterov momentum; requires a momentum above 0.
     weight_decay : float, optional
-        Decoupled, as in Keras: each step also takes lr * weight_decay * w from every parameter, biases too.
+        Decoupled, as in Keras: each step also subtracts lr * weight_decay * w from every parameter, including
+        biases.
     clipnorm, clipvalue, global_clipnorm : float, optional
         At most one of them: the largest norm of each parameter's gradient, the largest absolute value of its
         elements, the largest norm of all gradients together.
@@ -176,7 +177,7 @@ class SGD(Optimizer):
     References
     ----------
     Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum in deep learning",
-    ICML 2013. PyTorch's v is ours divided by -lr: the two differ when the rate changes.
+    ICML 2013. PyTorch's v is this one divided by -lr: the two differ when the learning rate changes.
     """
 
     rule = "sgd"
@@ -201,10 +202,11 @@ class SGD(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """The gradient divided by a running mean of its size.
+    """Gradient descent with the gradient divided by a running mean of its magnitude.
 
-    ``a = rho * a + (1 - rho) * g^2``; ``i = lr * g / sqrt(a + epsilon)``, where centered puts a - c^2 for a,
-    with ``c = rho * c + (1 - rho) * g``; then ``w -= i``, or with momentum ``u = momentum * u + i; w -= u``.
+    ``a = rho * a + (1 - rho) * g^2``; ``i = lr * g / sqrt(a + epsilon)``, where centered replaces a by
+    a - c^2, with ``c = rho * c + (1 - rho) * g``; then ``w -= i``, or with momentum
+    ``u = momentum * u + i; w -= u``.
 
     Parameters
     ----------
@@ -215,7 +217,7 @@ class RMSprop(Optimizer):
     momentum : float
         In [0, 1].
     epsilon : float
-        At least 0; inside the root, as in Keras (outside in PyTorch).
+        At least 0; inside the square root, as in Keras (outside in PyTorch).
     centered : bool
         Whether to subtract the squared mean of the gradient.
     weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
@@ -258,14 +260,14 @@ class RMSprop(Optimizer):
 
 
 class Adam(Optimizer):
-    """Steps from running means of the gradient and of its square.
+    """Gradient descent with running means of the gradient and of its square.
 
     With t counting the steps from 1::
 
         m += (1 - beta_1) (g - m);  v += (1 - beta_2) (g^2 - v)
         w -= lr sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon)
 
-    amsgrad puts the greatest v so far in the last line.
+    With amsgrad, the largest v so far replaces v in the last line.
 
     Parameters
     ----------
@@ -277,7 +279,7 @@ class Adam(Optimizer):
         At least 0; added to sqrt(v) before the bias is corrected, as in Keras ("epsilon hat" in the paper;
         after it in PyTorch).
     amsgrad : bool
-        Whether to use the greatest v so far.
+        Whether to use the largest v so far.
     weight_decay, clipnorm, clipvalue, global_clipnorm : float, optional
         As in `SGD`.
 
@@ -317,7 +319,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """`Adam` with decoupled weight decay: each step first takes lr * weight_decay * w from every parameter.
+    """`Adam` with decoupled weight decay: each step first subtracts lr * weight_decay * w from each parameter.
 
     Parameters
     ----------
@@ -369,7 +371,7 @@ class AdamW(Adam):
 
 
 class Adagrad(Optimizer):
-    """The gradient divided by the root of the sum of its squares so far.
+    """Gradient descent with the gradient divided by the root of the sum of its squares so far.
 
     ``s += g^2;  w -= lr * g / sqrt(initial_accumulator_value + s + epsilon)``.
 
@@ -417,12 +419,12 @@ class Adagrad(Optimizer):
         self.epsilon = _config.number("epsilon", epsilon, "[0, inf)")
 
     def spec(self) -> dict[str, Any]:
-        """As of every optimizer; the sum counts from 0, and what it should begin with is added to epsilon."""
+        """As for every optimizer; the sum starts at 0, and its initial value is added to epsilon instead."""
         return super().spec() | {"epsilon": self.initial_accumulator_value + self.epsilon}
 
 
 class Adamax(Optimizer):
-    """`Adam` by the largest gradient in place of the mean of its square.
+    """`Adam` with the largest absolute gradient instead of the mean of its square.
 
     ``m += (1 - beta_1) (g - m);  u = max(beta_2 u, |g|);  w -= lr / (1 - beta_1^t) * m / (u + epsilon)``.
 
@@ -521,7 +523,7 @@ class Nadam(Optimizer):
 
 
 class Lion(Optimizer):
-    """Steps of one size in the direction of the signs.
+    """Steps of size lr in the direction of the sign of a running mean of the gradient.
 
     ``w -= lr * sign(beta_1 m + (1 - beta_1) g);  m = beta_2 m + (1 - beta_2) g``.
 
@@ -568,7 +570,7 @@ registry = _config.close(Optimizer, globals())
 
 
 def get(identifier: str | Optimizer | type[Optimizer] | Mapping[str, Any]) -> Optimizer:
-    """The optimizer that `identifier` means: a name as in Keras, an object, its class or its configuration.
+    """Return the optimizer for `identifier`: a Keras name, an object, its class or its configuration.
 
     Examples
     --------

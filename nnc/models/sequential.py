@@ -1,4 +1,4 @@
-"""Sequential: layers one after the other, trained, evaluated, used and saved; by the names of Keras.
+"""Sequential: a linear stack of layers that can be trained, evaluated, used and saved, with Keras's names.
 
 >>> import nnc
 >>> model = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3, activation="softmax")])
@@ -51,45 +51,45 @@ if TYPE_CHECKING:
     from nnc.export.c import Report
     from nnc.export.onnxmodel import OnnxReport
 
-# The loss, or [loss, *metrics]: a union would have to be taken apart by every caller that knows its metrics.
+# The loss, or [loss, *metrics]: with a union, every caller that knows its metrics would have to narrow it.
 Result: TypeAlias = Any
 
 _FLOAT32 = np.dtype(np.float32)
-_MOST_EPOCHS = 2**32 - 1  # the epoch is a word of 32 bits in the counter of the random numbers
+_MOST_EPOCHS = 2**32 - 1  # the epoch is a 32-bit word in the counter of the random number generator
 
-_ATTRIBUTES = frozenset(("history", "stop_training"))  # that are no properties
+_ATTRIBUTES = frozenset(("history", "stop_training"))  # public attributes that are not properties
 
 
 class Sequential:
-    """Layers one after the other.
+    """A linear stack of layers.
 
     Parameters
     ----------
     layers : list of Layer or Sequential, optional
-        The first may be an `Input`; without one the model is built by the first data it sees.
+        The first may be an `Input`; without one, the model is built from the first data it sees.
     trainable : bool
-        Whether the weights of the layers move in training; see `trainable`.
+        Whether training updates the weights of the layers; see `trainable`.
     name : str, optional
-        "sequential" unless given.
+        Defaults to "sequential".
     seed : int, optional
-        Of the first weights, the shuffles and dropout, 64 bits; the next of the global sequence unless given
-        (`nnc.set_random_seed`).
+        64-bit seed of the initial weights, the shuffling and dropout. Defaults to the next seed of the global
+        sequence (`nnc.set_random_seed`).
 
     Attributes
     ----------
     layers : list of Layer or Sequential
-        Without the `Input`.
+        The layers, without the `Input`.
     flattened_layers : dict of str to Layer
-        The same with the layers of models that were added, by their paths, such as "encoder/dense".
+        The layers, with nested models expanded, keyed by path, such as "encoder/dense".
     input_shape, output_shape : tuple or None
         With the batch axis, as in Keras: (None, 784). None until the model is built.
     optimizer, loss : Optimizer, Loss or None
-        As `compile` was told.
+        As passed to `compile`.
     history : History or None
-        Of the last `fit`.
+        The history of the last `fit`.
     stop_training : bool
-        Set it to True in a callback to end `fit`. It is True after a run that a callback has ended, and of a
-        model that was loaded from a file of such a run.
+        Set it to True in a callback to end `fit`. It is True after a run that a callback has stopped, and in
+        a model that was loaded from a file of such a run.
 
     Examples
     --------
@@ -143,7 +143,7 @@ class Sequential:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """The error for a name that a model has not, with the one that was meant."""
+            """Raise the error for an unknown attribute, suggesting the closest known name."""
             meant = did_you_mean(name, (known for known in dir(type(self)) if known[0] != "_"))
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{meant}")
 
@@ -160,12 +160,12 @@ class Sequential:
 
     @property
     def seed(self) -> int:
-        """The seed of the first weights, the shuffles and dropout."""
+        """The seed of the initial weights, the shuffling and dropout."""
         return self._engine.seed
 
     @property
     def metadata(self) -> dict[str, str]:
-        """Strings by name that `save` writes into the file beside the model, and `nnc.load_model` gives back.
+        """Named strings that `save` writes to the file along with the model and `nnc.load_model` restores.
 
         Examples
         --------
@@ -183,27 +183,29 @@ class Sequential:
 
     @property
     def trainable(self) -> bool:
-        """Whether training moves weights. Setting it sets that of every layer, from the next `compile` on."""
+        """Whether training updates the weights. Setting it sets it for every layer, effective at the next
+        `compile`.
+        """
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = boolean("trainable", value)
-        for layer in self.layers:  # a model in this one hears of it, too
+        for layer in self.layers:  # nested models included
             layer.trainable = value
 
     @property
     def layers(self) -> list[Any]:
-        """The layers, without the `Input`; a model that was added is one of them."""
+        """The layers, without the `Input`; a nested model is one of them."""
         return [self._shown(part) for part in self._stack.parts]
 
     @property
     def flattened_layers(self) -> dict[str, Layer]:
-        """Every layer, those of the models in this one in their places, by its path: "encoder/dense"."""
+        """Every layer, with nested models expanded in place, keyed by path, such as "encoder/dense"."""
         return dict(zip(self._stack.paths(), self._stack.layers, strict=True))
 
     def _shown(self, part: Layer | Stack) -> Any:
-        """A layer, or the model that has a stack."""
+        """The part itself if it is a layer, or the model that owns it if it is a stack."""
         if isinstance(part, Layer):
             return part
         if part.model is None:
@@ -213,7 +215,7 @@ class Sequential:
         return part.model
 
     def _take(self, stack: Stack) -> None:
-        """Be the model of `stack`; its weights are those of its layers."""
+        """Make this the model of `stack`, with the weights of its layers."""
         self._stack, self._engine = stack, Engine(stack, self.seed)
         stack.keep_weights_in(self._engine)
         self._trainable = any(layer.trainable for layer in stack.layers) or not stack.layers
@@ -229,7 +231,7 @@ class Sequential:
         return self._stack.output_shape and (None, *self._stack.output_shape)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """The outputs' shape for an input's, both with the batch axis.
+        """Return the output shape for an input shape, both with the batch axis.
 
         Examples
         --------
@@ -249,15 +251,17 @@ class Sequential:
         return self._stack.built
 
     def add(self, layer: Layer | Sequential) -> None:
-        """Put a layer behind the last one. Weights that are there stay; a compiled model stays compiled.
+        """Append a layer. Existing weights are kept; a compiled model stays compiled.
 
-        A model may be added, too. Its layers are then this model's as well: training one changes the weights
-        of the other, and it may be used, trained and saved as before, but takes no more layers.
+        A model may be added, too. Its layers are then shared: training either model changes the weights of
+        the other. The added model can still be used, trained and saved, but no more layers can be added to
+        it.
 
         Raises
         ------
         ValueError
-            If the layer cannot follow, or its name or itself is in the model already.
+            If the layer does not accept the output shape so far, or if it or its name is already in the
+            model.
 
         Examples
         --------
@@ -281,7 +285,7 @@ class Sequential:
             self._engine.layers_changed()
 
     def pop(self, rebuild: bool = True) -> Any:
-        """Take the last layer away and return it; it keeps its weights.
+        """Remove the last layer and return it; it keeps its weights.
 
         Examples
         --------
@@ -300,7 +304,7 @@ class Sequential:
         return self._shown(part)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
-        """The layer of that name or place.
+        """Return the layer with that name or index.
 
         Examples
         --------
@@ -312,12 +316,12 @@ class Sequential:
         return self._shown(self._stack.get(name, index))
 
     def build(self, input_shape: Sequence[int | None] | None = None) -> None:
-        """Settle the shapes.
+        """Fix the shapes of all layers.
 
         Parameters
         ----------
         input_shape : tuple
-            With the batch axis, as in Keras: (None, 784). None where the model has an `Input`.
+            With the batch axis, as in Keras: (None, 784). None if the model has an `Input`.
 
         Examples
         --------
@@ -339,9 +343,9 @@ class Sequential:
     # ------------------------------------------------------------------------------------------------ weights
 
     def get_weights(self) -> list[np.ndarray]:
-        """Copies of all weights in layer order: kernel (I, O) and bias (O,) of a Dense, alpha of a PReLU, ...
+        """Return copies of all weights in layer order: kernel (I, O) and bias (O,) of a Dense, and so on.
 
-        The docstring of each layer says which it has.
+        The docstring of each layer lists its weights.
 
         Examples
         --------
@@ -353,12 +357,12 @@ class Sequential:
         return self._engine.get_weights()
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Take weights as `get_weights` gives them.
+        """Set all weights, in the order in which `get_weights` returns them.
 
         Raises
         ------
         ValueError
-            If their number or a shape is another; the message names the layer.
+            If the number of arrays or a shape does not match; the message names the layer.
 
         Examples
         --------
@@ -380,20 +384,20 @@ class Sequential:
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        """Those that training moves by their gradient."""
+        """The weights that training updates by their gradient."""
         return [w for w in self.weights if w.trainable]
 
     trainable_variables = trainable_weights
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
-        """The others: moving averages, and those of frozen layers."""
+        """The other weights: moving averages and the weights of frozen layers."""
         return [w for w in self.weights if not w.trainable]
 
     non_trainable_variables = non_trainable_weights
 
     def count_params(self) -> int:
-        """The number of weights.
+        """Return the number of weights.
 
         Examples
         --------
@@ -405,18 +409,18 @@ class Sequential:
         return sum(layer.count_params() for layer in self._stack.layers)
 
     def layer_output(self, x: ArrayLike, layer: Layer | Sequential | str | int) -> np.ndarray:
-        """What one of the layers gives for x, in inference mode.
+        """Return the outputs of one of the layers for x, in inference mode.
 
         Parameters
         ----------
         x : array-like (n, *input_shape)
         layer : Layer, Sequential, str or int
-            The layer, its name or its place in `layers`.
+            The layer, its name or its index in `layers`.
 
         Returns
         -------
         ndarray (n, *layer.output_shape)
-            After the layer's activation.
+            The outputs, after the layer's activation.
 
         Examples
         --------
@@ -433,7 +437,7 @@ class Sequential:
             part = layer._stack
         last: Any = part.layers[-1] if isinstance(part, Stack) and part.layers else part
         if last not in self._stack.layers:
-            raise ValueError(f"layer must be one of the model, its name or its place, got {layer!r}")
+            raise ValueError(f"layer must be a layer of the model, its name or its index, got {layer!r}")
         rows = prepare.feature_rows(self._stack, x)
         outputs = self._engine.layer_output(rows, self._stack.layers.index(last) + 1)
         return outputs.reshape(len(rows), *(last.output_shape or ()))
@@ -456,7 +460,10 @@ class Sequential:
         backend: str = "compiled",
         precision: str = "float32",
     ) -> None:
-        """Say how to train. Weights stay; the optimizer starts afresh, unless it is the one that was there.
+        """Configure the model for training.
+
+        The weights are kept. The state of the optimizer is reset, unless `optimizer` is the object with which
+        the model is already compiled.
 
         Parameters
         ----------
@@ -465,27 +472,28 @@ class Sequential:
         loss : str, Loss or callable
             A name, an object of `nnc.losses`, or a function f(y_true, y_pred) -> (value, gradient).
         metrics : list of str, Metric or callable, optional
-            Such as ["accuracy"], objects of `nnc.metrics`, functions f(y_true, y_pred), or objects of a class
-            of one's own (`nnc.metrics.Metric`); they do not see sample weights.
+            Names such as "accuracy", objects of `nnc.metrics`, functions f(y_true, y_pred), or objects of a
+            user-defined subclass of `nnc.metrics.Metric`. They ignore sample weights.
         weighted_metrics : list, optional
-            The same, which do: weights of rows and of classes.
+            The same, but weighted by the sample weights and class weights.
         loss_weights : None
-            nnc has none: a model has one loss.
+            Not supported: a model has one loss.
         run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
-            Taken for the sake of scripts written for Keras; nnc has nothing to choose here.
+            Accepted for compatibility with scripts written for Keras; they have no effect in nnc.
         backend : {"compiled", "reference"}
             The C core in float32, or NumPy in float64.
         precision : {"float32", "bfloat16"}
-            Of the products of dense and convolutional layers, on the way forward and back. "bfloat16" rounds
-            what they multiply (inputs, weights, gradients of outputs) to bfloat16 and adds up in float32;
-            weights, the optimizer and everything else stay float32. A CPU with AMX is much faster by it.
-            Others give the same bits, slower than in float32; `nnc.show_config` says which products are used.
+            Precision of the products of dense and convolutional layers, in the forward and backward pass.
+            "bfloat16" rounds the factors (inputs, weights, gradients of outputs) to bfloat16 and accumulates
+            in float32; weights, the optimizer and everything else stay float32. It is much faster on a CPU
+            with AMX. Other CPUs return the same bits, slower than in float32; `nnc.show_config` reports which
+            products are used.
 
         Raises
         ------
         ValueError
-            If an argument does not fit; in the first call that needs it, if the CPU has no bfloat16 products:
-            without AMX they want fused multiply-adds.
+            If an argument is invalid. The first call that needs bfloat16 products raises it if the CPU has
+            none: without AMX they require fused multiply-adds.
 
         Examples
         --------
@@ -504,17 +512,17 @@ class Sequential:
 
     @property
     def optimizer(self) -> optimizers.Optimizer | None:
-        """The optimizer, as `compile` was told."""
+        """The optimizer passed to `compile`."""
         return self._engine.compiled.optimizer
 
     @property
     def loss(self) -> losses.Loss | None:
-        """The loss, as `compile` was told."""
+        """The loss passed to `compile`."""
         return self._engine.compiled.loss
 
     @property
     def backend(self) -> str:
-        """What computes: "compiled" or "reference"."""
+        """The backend that computes: "compiled" or "reference"."""
         return self._engine.backend.name
 
     @property
@@ -524,18 +532,18 @@ class Sequential:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics beside the loss; none before the model is compiled and built."""
+        """The metrics, without the loss; empty until the model is compiled and built."""
         return self._engine.metrics
 
     @property
     def metrics_by_weight(self) -> tuple[list[Metric], list[Metric]]:
-        """The metrics that do not see weights, and those that do."""
+        """The unweighted metrics and the weighted ones."""
         watched, plain = self._engine.watched, len(self._engine.compiled.metrics)
         return watched.all[:plain], watched.all[plain:]
 
     @property
     def metrics_names(self) -> list[str]:
-        """The keys of the logs: "loss" and the metrics."""
+        """The keys of the logs: "loss" and the names of the metrics."""
         return self._engine.metrics_names
 
     # ---------------------------------------------------------------------------------------------- training
@@ -562,85 +570,88 @@ class Sequential:
         *,
         resume_from: modelfile.Path | None = None,
     ) -> History:
-        """Train.
+        """Train the model.
 
         Parameters
         ----------
         x : array-like (n, *input_shape), or an iterable of batches (x, y) or (x, y, sample_weight)
-            uint8 and float32 arrays are used where they lie, memory-mapped ones too; others become float32.
+            uint8 and float32 arrays, memory-mapped ones included, are used without a copy; others are
+            converted to float32.
         y : array-like
-            Class ids (n,) or rows (n, *output_shape), as the loss wants.
+            Class ids (n,) or rows (n, *output_shape), depending on the loss.
         batch_size : int, optional
-            Rows of a step, 32 unless given; the last step of an epoch takes what is left.
+            Rows per step, by default 32; the last step of an epoch uses the remaining rows.
         epochs : int
-            The number of the last epoch: a run with ``initial_epoch=3, epochs=5`` makes two.
+            The number of the last epoch: a run with ``initial_epoch=3, epochs=5`` trains for two.
         verbose : {"auto", 0, 1, 2}
-            Silent, a bar, or a line per epoch; "auto" is a bar on a terminal and lines elsewhere.
+            Silent, a progress bar, or a line per epoch; "auto" is a bar on a terminal and lines elsewhere.
         callbacks : list of Callback, optional
             See `nnc.callbacks`.
         validation_split : float
-            The last part of x and y, as they are given, to be kept out of training and evaluated after every
-            epoch.
+            Fraction of x and y, taken from the end in the order given, that is held out of training and
+            evaluated after every epoch.
         validation_data : (x, y), (x, y, sample_weight) or iterable of batches, optional
-            To be evaluated after every epoch.
+            Evaluated after every epoch.
         shuffle : bool
-            Whether every epoch has an order of its own, a function of the model's seed and the epoch.
+            Whether to shuffle the rows in every epoch; the order is a function of the model's seed and the
+            epoch.
         class_weight : dict of class id to weight, optional
             Multiplies the weight of each row of that class.
         sample_weight : array-like (n,), optional
-            The weight of each row's loss. The batch's loss is their weighted sum over the number of rows.
+            The weight of each row's loss. The batch's loss is the weighted sum divided by the number of rows.
         initial_epoch : int
-            Epochs done before, for a run that is continued: shuffles, dropout and the callbacks' counters go
-            on as if it had not been interrupted.
+            Number of epochs already trained, to continue a run: shuffling, dropout and the callbacks'
+            counters continue as if it had not been interrupted.
         steps_per_epoch : int, optional
-            Only so many batches an epoch; without a batch_size arrays are cut into so many. The next epoch of
-            an iterable goes on behind them.
+            Number of batches per epoch; without a batch_size, arrays are divided into that many. With an
+            iterable, the next epoch continues after them.
         validation_steps : int, optional
-            Only so many batches of the validation data.
+            Number of batches of the validation data to use.
         validation_batch_size : int, optional
-            Rows of a batch of the validation data, batch_size unless given; counts for `validation_steps` and
-            for the callbacks' hooks.
+            Rows per batch of the validation data, by default batch_size; it only matters for
+            `validation_steps` and for the callbacks' hooks.
         validation_freq : int or list of int
-            Every how many epochs, or after which epochs (from 1), to evaluate.
+            Evaluate every that many epochs, or after the listed epochs (counted from 1).
         resume_from : str, bytes or path, optional
-            A file of `save` or of a `ModelCheckpoint`, of a run of this same script that was killed or
-            interrupted: the run goes on from there, in the middle of an epoch too, and ends with the bits of
-            one that never was. From the file are the weights, the optimizer's memory, steps and learning
-            rate, the seed, the callbacks' counters, the epochs done and their history; `epochs` is the number
-            of the last epoch, as ever. Data, layers and arguments must be those of that run.
+            A file written by `save` or `ModelCheckpoint` in a run of the same script that was killed or
+            interrupted. The run continues from there, also from the middle of an epoch, and ends with the
+            same bits as a run that was never interrupted. The weights, the optimizer's slots, step count and
+            learning rate, the seed, the callbacks' counters, the epochs done and their history come from the
+            file; `epochs` is still the number of the last epoch. Data, layers and arguments must be those of
+            that run.
 
         Returns
         -------
         History
             ``.history`` holds "loss", the metrics, "val_loss", ... with one number per epoch; with
-            `resume_from` of the epochs before, too.
+            `resume_from`, including the earlier epochs.
 
         Raises
         ------
         ValueError, TypeError
-            When an argument does not fit; nothing has been trained then.
+            If an argument is invalid; nothing has been trained then.
         DivergenceError
-            When the loss becomes NaN or infinite (unless a `TerminateOnNaN` callback is there).
+            If the loss becomes NaN or infinite (unless there is a `TerminateOnNaN` callback).
         FormatError, OSError
-            When `resume_from` is not a model file, or cannot be read.
+            If `resume_from` is not a model file, or cannot be read.
 
         Notes
         -----
-        Ctrl-C, an error or a divergence leave the model after a whole step; the callbacks' `on_train_end` has
-        been called and ``model.history`` holds the epochs that were finished.
+        After Ctrl-C, an error or a divergence, the model is in the state after the last complete step; the
+        callbacks' `on_train_end` has been called and ``model.history`` holds the completed epochs.
 
-        That a callback has stopped a run is part of the model's state and of its file: going on where that
-        run ended, by `resume_from` or `initial_epoch`, makes no further epoch and gives a warning, unless
+        If a callback has stopped a run, the model and its file record it: continuing that run by
+        `resume_from` or `initial_epoch` trains no further epoch and issues a warning, unless
         ``model.stop_training = False`` was set.
 
         Examples
         --------
-        A script that may be killed at any time and started again:
+        A script that may be killed at any time and restarted:
 
         >>> import os, tempfile, nnc
         >>> folder = tempfile.TemporaryDirectory()
         >>> path = os.path.join(folder.name, "run.safetensors")
-        >>> for epochs in (2, 5):  # as if it had been killed behind epoch 2
+        >>> for epochs in (2, 5):  # as if it had been killed after epoch 2
         ...     model = nnc.Sequential([nnc.layers.Dense(1)])
         ...     model.compile("adam", "mse")
         ...     resume_from = path if os.path.exists(path) else None
@@ -709,7 +720,7 @@ class Sequential:
     def _callbacks_of_fit(
         self, callbacks: Callback | Sequence[Callback] | None, params: dict[str, Any], validates: bool
     ) -> tuple[History, CallbackList]:
-        """The History, which the model keeps; it with the caller's callbacks and what prints."""
+        """The History, which the model keeps, and the list of it, the caller's callbacks and the printer."""
         given = _listed(callbacks)
         history = next((each for each in given if isinstance(each, History)), None)
         if history is None:
@@ -748,7 +759,7 @@ class Sequential:
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
     ) -> Result:
-        """Make one step on these rows; return their loss (before the step) and metrics as `evaluate` does.
+        """Make one step on this batch; return its loss (before the step) and metrics as `evaluate` does.
 
         Examples
         --------
@@ -818,23 +829,23 @@ class Sequential:
         callbacks: Callback | Sequence[Callback] | None = None,
         return_dict: bool = False,
     ) -> Result:
-        """The loss (penalties included) and the metrics, in inference mode.
+        """Return the loss (penalties included) and the metrics, in inference mode.
 
         Parameters
         ----------
         x, y, sample_weight
             As in `fit`; x may be an iterable of batches.
         batch_size : int, optional
-            Only counts for `steps`: the result is that of all rows at once.
+            Only matters with `steps`: the result is always that of all rows at once.
         verbose : {0, 1, 2, "auto"}
-            Silent, a bar, a line; "auto" is a bar on a terminal and silent elsewhere.
+            Silent, a progress bar, or a line; "auto" is a bar on a terminal and silent elsewhere.
         steps : int, optional
-            Only so many batches.
+            Number of batches to evaluate; by default all.
         callbacks : list of Callback, optional
-            Their hooks `on_test_...` are called; where one has hooks for batches, these have `batch_size`
+            Their hooks `on_test_...` are called; for callbacks with batch hooks, batches have `batch_size`
             rows.
         return_dict : bool
-            Whether to return {"loss": ..., ...} instead of [loss, ...] (a float without metrics).
+            Whether to return {"loss": ..., ...} instead of [loss, ...] (a float if there are no metrics).
 
         Examples
         --------
@@ -894,7 +905,7 @@ class Sequential:
         sample_weight: ArrayLike | None = None,
         return_dict: bool = False,
     ) -> Result:
-        """The loss and the metrics of these rows, as `evaluate`.
+        """Return the loss and the metrics of one batch, as `evaluate` does.
 
         Examples
         --------
@@ -916,17 +927,17 @@ class Sequential:
         steps: int | None = None,
         callbacks: Callback | Sequence[Callback] | None = None,
     ) -> np.ndarray:
-        """The outputs, in inference mode.
+        """Return the outputs, in inference mode.
 
         Parameters
         ----------
         x : array-like (n, *input_shape), or an iterable of batches x
         batch_size : int, optional
-            Only counts for `steps`; the outputs of a row are the same bits in any batch.
+            Only matters with `steps`; the outputs of a row are bitwise the same in any batch.
         verbose : {0, 1, 2, "auto"}
-            1 shows a bar, "auto" does on a terminal.
+            1 shows a progress bar; "auto" does so on a terminal.
         steps : int, optional
-            Only so many batches.
+            Number of batches to predict; by default all.
         callbacks : list of Callback, optional
             Their hooks `on_predict_...` are called.
 
@@ -959,7 +970,7 @@ class Sequential:
                 room = rows_of_a_batch(rows, batch_size, steps) if rows else None
                 found = [*self._watched(parts, room, tick, watch)]
         if not found:
-            raise ValueError("x gave no batches")
+            raise ValueError("x must yield at least one batch, got none")
         outputs = found[0] if len(found) == 1 else np.concatenate(found)
         run("on_predict_end", {})
         return outputs.reshape(len(outputs), *self._stack.shapes()[1])
@@ -967,7 +978,7 @@ class Sequential:
     def _watched(
         self, parts: Iterable[np.ndarray], size: int | None, tick: Callable[[int], Any], watch: CallbackList
     ) -> Iterator[np.ndarray]:
-        """The outputs of the parts, batch after batch, between the callbacks' hooks."""
+        """Yield the outputs of the parts batch by batch, calling the callbacks' hooks around each."""
         shape, batches = self._stack.shapes()[1] if self.built else None, count()
         for part in parts:
             for start, stop in cut(len(part), size or len(part)):
@@ -979,7 +990,7 @@ class Sequential:
                 yield outputs
 
     def predict_on_batch(self, x: ArrayLike) -> np.ndarray:
-        """The outputs for these rows, in inference mode; the quickest way for a few rows at a time.
+        """Return the outputs for one batch, in inference mode; the fastest call for a few rows at a time.
 
         Examples
         --------
@@ -1006,19 +1017,19 @@ class Sequential:
     def gradients(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, training: bool = False
     ) -> list[np.ndarray]:
-        """The gradient of the loss over these rows, penalties included, for every weight.
+        """Return the gradient of the loss over one batch, penalties included, for every weight.
 
         Parameters
         ----------
         x, y, sample_weight
             As in `fit`, taken as one batch.
         training : bool
-            Whether dropout acts, as it would in the next step.
+            Whether dropout is active, as it would be in the next step.
 
         Returns
         -------
         list of ndarray
-            In the order and the shapes of `get_weights`.
+            In the order and with the shapes of `get_weights`.
 
         Examples
         --------
@@ -1037,18 +1048,18 @@ class Sequential:
     # ---------------------------------------------------------------------------------------- saving, showing
 
     def save(self, filepath: modelfile.Path, overwrite: bool = True) -> None:
-        """Write the model to a file: layers, weights, how it was compiled, the optimizer's memory, the
-        history.
+        """Write the model to a file: layers, weights, compile arguments, optimizer state and history.
 
-        The file is one in the safetensors format, written beside `filepath` and then put in its place at
-        once: whatever happens, there is the old file or the new one. `nnc.load_model` reads it.
+        The file is in the safetensors format. It is written to a temporary file next to `filepath` and then
+        renamed atomically: whatever happens, there is either the old file or the new one. `nnc.load_model`
+        reads it.
 
         Parameters
         ----------
         filepath : str or path
-            Not one in ".keras", ".h5" or ".onnx", which other programs would take for theirs.
+            Must not end in ".keras", ".h5" or ".onnx": other programs would take the file for one of theirs.
         overwrite : bool
-            Whether a file that is there may be replaced.
+            Whether an existing file may be replaced.
 
         Examples
         --------
@@ -1063,7 +1074,7 @@ class Sequential:
         modelfile.write(self.state(), filepath, overwrite)
 
     def save_weights(self, filepath: modelfile.Path, overwrite: bool = True) -> None:
-        """Write layers and weights only.
+        """Write only the layers and the weights to a file.
 
         Examples
         --------
@@ -1077,9 +1088,9 @@ class Sequential:
         modelfile.write(self.state().weights_only(), filepath, overwrite)
 
     def checkpoint(self, filepath: modelfile.Path, weights_only: bool = False) -> None:
-        """What `ModelCheckpoint` writes: as `save` or `save_weights`, under any name.
+        """Write the file of a `ModelCheckpoint`: as `save` or `save_weights`, but with any file name.
 
-        (Keras's ModelCheckpoint takes no name but one in ".keras"; nnc reads such a file of its own.)
+        (Keras's ModelCheckpoint requires a name ending in ".keras"; nnc reads its own files with that name.)
 
         Examples
         --------
@@ -1093,7 +1104,7 @@ class Sequential:
         modelfile.write(state.weights_only() if weights_only else state, filepath)
 
     def load_weights(self, filepath: modelfile.Path) -> None:
-        """Take the weights of a file of `save` or `save_weights`; their shapes must be the model's.
+        """Load the weights from a file written by `save` or `save_weights`; the shapes must match the model.
 
         Examples
         --------
@@ -1112,11 +1123,11 @@ class Sequential:
             self.set_weights(state.engine.weights or [])
         except ValueError as error:
             raise ValueError(
-                f"the weights of {os.fsdecode(filepath)} are not this model's: {error}"
+                f"the weights in {os.fsdecode(filepath)} do not fit this model: {error}"
             ) from None
 
     def state(self) -> ModelState:
-        """Everything that a model file holds; its arrays are not to be written to.
+        """Return everything that a model file holds; do not write to its arrays.
 
         Examples
         --------
@@ -1127,7 +1138,7 @@ class Sequential:
         15
         """
         stack, engine, training = self._stack, self._engine.state(), self._training
-        if stack.built:  # metrics as they were found: "accuracy" depends on the outputs
+        if stack.built:  # metrics as resolved: "accuracy" depends on the outputs
             compiled = engine.compiled
             engine.compiled = Compiled(compiled.optimizer, compiled.loss, *self.metrics_by_weight)
         stopped = self.stop_training and training.epoch > 0
@@ -1144,7 +1155,7 @@ class Sequential:
 
     @classmethod
     def from_state(cls, state: ModelState) -> Sequential:
-        """The model that `state` describes; it takes over the state's layers.
+        """Return the model that `state` describes; it takes over the state's layers.
 
         Examples
         --------
@@ -1162,7 +1173,7 @@ class Sequential:
         return model
 
     def __getstate__(self) -> dict[str, Any]:
-        """What pickle and copy take: weights and memory of its own, no run that is going on."""
+        """The state for pickle and copy: separate weights and optimizer state, and no run in progress."""
         known = self._training
         training = TrainingState(known.epoch, known.kept, known.last_position)
         return self.__dict__ | {"_engine": copy(self._engine), "_training": training}
@@ -1186,33 +1197,34 @@ class Sequential:
         max_flash: int | None = None,
         max_ram: int | None = None,
     ) -> Report:
-        """Write the model as C99: a .c and its .h without heap, input and output or global state.
+        """Write the model as C99: a .c and a .h file, without heap, input and output or global state.
 
-        docs/export.md lists the functions and what is done with each layer. Of "digits.c" they are
-        ``digits_predict(x, y)``, ``digits_predict_scratch(x, y, scratch)`` and, of several outputs or a
-        classifier of two classes, ``digits_classify(x)``. The same model gives the same bytes.
+        docs/export.md lists the functions and how each layer is exported. For "digits.c" they are
+        ``digits_predict(x, y)``, ``digits_predict_scratch(x, y, scratch)`` and, for several outputs or a
+        classifier with two classes, ``digits_classify(x)``. The same model always produces the same bytes.
 
         Parameters
         ----------
         path : str or path
-            Ends in .c; its folder is there. Files are replaced, all or none.
+            Must end in .c, in an existing folder. Existing files are replaced, all or none.
         prefix : str, optional
-            Of the names in C, instead of the file's name.
+            Prefix of the names in C; by default the file's name.
         weights : {"static", "extern"}
-            In the file, or in a second one, <name>_weights.c.
+            Stored in the file itself, or in a second one, <name>_weights.c.
         check : int or array-like (n, *input_shape)
-            How many rows to store beside what the model gives for them, or which; ``main`` then compares.
+            How many rows, or which, to store together with the model's outputs for them; ``main`` then
+            compares.
         arduino : bool
-            Whether to make a sketch: a folder named after the file, with an .ino that checks a row on the
+            Whether to write a sketch: a folder named after the file, with an .ino that checks a row on the
             board.
         int8 : array-like (n, *input_shape), optional
-            Rows to calibrate by: weights and values of 8 bits, sums of 32, and no float in the file. x is
-            int8 and y int16 then, by the scales in the .h.
+            Calibration rows: weights and values then have 8 bits, sums 32, and the file contains no floats.
+            x is then int8 and y int16, with the scales in the .h.
         test : (x, y), optional
-            Rows and their classes for the accuracy before and after; without it, the calibration rows are
-            compared with the model's own classes.
+            Rows and their classes to measure the accuracy before and after quantization; without it, the
+            calibration rows are compared with the model's own predictions.
         max_flash, max_ram : int, optional
-            Bytes of weights and tables, and of scratch, beyond which nothing is written.
+            Limits in bytes for weights and tables, and for scratch memory; beyond them nothing is written.
 
         Returns
         -------
@@ -1223,10 +1235,10 @@ class Sequential:
         Raises
         ------
         ValueError
-            If the model is not built, its loss is a Python function, a limit is passed or an argument does
-            not fit.
+            If the model is not built, its loss is a Python function, a limit is exceeded or an argument is
+            invalid.
         FileNotFoundError
-            If the folder is not there.
+            If the folder does not exist.
 
         Examples
         --------
@@ -1264,38 +1276,39 @@ class Sequential:
     ) -> OnnxReport:
         """Write the model as an ONNX file of opset 18, for batches of any size.
 
-        Its input is that of `predict`, float32 (n, *input_shape). A classifier, one that ends with a softmax
-        or one sigmoid or is compiled with a cross-entropy, has the outputs "label" (n,) and "probabilities"
-        or "logits" (n, O); other models have "output". Before it is written, the file passes onnx's checker
-        and, where onnxruntime is installed, gives nnc's outputs there. (``pip install "nnc[onnx]"``)
+        The input is that of `predict`, float32 (n, *input_shape). A classifier (a model that ends with a
+        softmax or a single sigmoid or is compiled with a cross-entropy) has the outputs "label" (n,) and
+        "probabilities" or "logits" (n, O); other models have "output". Before the file is written, it is
+        validated with onnx's checker and, if onnxruntime is installed, must reproduce nnc's outputs there.
+        (``pip install "nnc[onnx]"``)
 
         Parameters
         ----------
         path : str or path
         outputs : {"predict", "logits", "probabilities"}
-            What `predict` gives, or what stands before or behind the last softmax or sigmoid.
+            The outputs of `predict`, or the values before or after the last softmax or sigmoid.
         label : bool, optional
-            Whether there is an output "label"; None: of classifiers.
+            Whether there is an output "label"; None: only for classifiers.
         classes : list of int or str, optional
-            The classes' names, which the labels are; 0, 1, ... unless given.
+            The names of the classes, used as labels; by default 0, 1, ...
         zipmap : bool
-            Whether the probabilities are a list of dicts by class, as some servers want them.
+            Whether the probabilities are a list of dicts keyed by class, as some servers require.
         input_name, output_name : str, optional
 
         Returns
         -------
         OnnxReport
-            ``file``, ``inputs``, ``outputs`` (names) and ``difference``, onnxruntime's largest from nnc as a
-            part of the largest output, or None without it.
+            ``file``, ``inputs``, ``outputs`` (names) and ``difference``, the largest difference between
+            onnxruntime and nnc as a fraction of the largest output, or None without onnxruntime.
 
         Raises
         ------
         ImportError
-            Without the package onnx.
+            If the package onnx is not installed.
         ValueError
-            If the model is not built, its loss is a Python function or an argument does not fit.
+            If the model is not built, its loss is a Python function or an argument is invalid.
         FileNotFoundError
-            If the folder is not there.
+            If the folder does not exist.
 
         Examples
         --------
@@ -1333,13 +1346,13 @@ class Sequential:
         Parameters
         ----------
         line_length : int, optional
-            The table is at least so wide.
+            Minimum width of the table.
         print_fn : callable, optional
-            Is given the table, in place of `print`.
+            Called with the table instead of `print`.
         show_trainable : bool
-            Whether to say for each layer if it is trainable.
+            Whether to show for each layer if it is trainable.
         positions, expand_nested, layer_range
-            Keras has them; positions and layer_range must be None here.
+            As in Keras; positions and layer_range must be None here.
 
         Examples
         --------
@@ -1356,7 +1369,7 @@ class Sequential:
           Trainable params: 23,860 (93.20 KB)
           Non-trainable params: 0 (0.00 KB)
         """
-        if callable(line_length):  # its first argument in nnc before
+        if callable(line_length):  # print_fn was the first argument in earlier versions of nnc
             line_length, print_fn = None, line_length
         for argument, value in (("positions", positions), ("layer_range", layer_range)):
             if value is not None:
@@ -1366,7 +1379,7 @@ class Sequential:
         (print_fn or print)(summary.table(self._stack, line_length or 0, show_trainable, expand_nested))
 
     def get_config(self) -> dict[str, Any]:
-        """The layers and the model's name as JSON can hold them, without weights.
+        """Return the layers and the model's name as JSON-compatible values, without weights.
 
         Examples
         --------
@@ -1379,13 +1392,13 @@ class Sequential:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], *, seed: int | None = None) -> Sequential:
-        """A new model, with weights of its own, of the layers that `get_config` described.
+        """Return a new model, with new weights, from a configuration returned by `get_config`.
 
         Parameters
         ----------
         config : dict
         seed : int, optional
-            As the constructor's.
+            As in the constructor.
 
         Examples
         --------
@@ -1399,7 +1412,7 @@ class Sequential:
         return model
 
     def to_json(self, **options: Any) -> str:
-        """`get_config` as JSON, for `nnc.models.model_from_json`; options are those of `json.dumps`.
+        """Return `get_config` as JSON, for `nnc.models.model_from_json`; options are passed to `json.dumps`.
 
         Examples
         --------
