@@ -247,13 +247,13 @@ class Trainer:
         losses = (sums[:done, 0, 1] / rows.n).tolist()
         if broken >= 0:
             losses += [math.nan] * (len(rates) - done)
-        self.optimizer.iterations += len(losses) * n_steps
+        self.optimizer.iterations += done * n_steps + max(broken, 0)
         return losses
 
     def _epoch(
         self, rows: Rows, order: np.ndarray | None, batch_size: int, rate: float, interrupts: Interrupts
     ) -> float:
-        """One epoch in slices of time."""
+        """One epoch in slices of time; its losses are added step by step, wherever these end."""
         total, seen, at = 0.0, 0, 0
         for arrays, order_of_part in rows.parts(order, batch_size):
             start, n = 0, len(arrays.x)
@@ -263,7 +263,7 @@ class Trainer:
                     self.watch(at, None)
                     left = 1
                 interrupts.hold()
-                steps, count, loss, _ = self.plan.train(
+                steps, count, total, _ = self.plan.train(
                     *arrays,
                     order_of_part,
                     start,
@@ -272,12 +272,13 @@ class Trainer:
                     self.epoch,
                     self.optimizer.iterations,
                     BUDGET,
+                    np.array([total]),
                 )
                 self.optimizer.iterations += steps
                 interrupts.release()
-                if math.isnan(loss):
+                if math.isnan(total):
                     return math.nan
-                total, start, seen, at = total + loss, start + count, seen + count, at + steps
+                start, seen, at = start + count, seen + count, at + steps
                 if self.watch is not None:
                     self.watch(at, total / seen)
             self.plan.release()

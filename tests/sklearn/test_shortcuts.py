@@ -1,18 +1,22 @@
 """What is left out of scikit-learn's checks, and epochs that run ahead, change nothing."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", "1.9")
 
+from scipy import sparse
 from sklearn.datasets import load_iris
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import validate_data
 
 import nnc
-from nnc.sklearn import MLPClassifier, MLPRegressor
+from nnc.sklearn import MLPClassifier, MLPRegressor, rows, stochastic
 from nnc.sklearn.checking import FLOATS, SPARSE, checked_pair
 from nnc.sklearn.estimators import Estimator, binarizer
+from nnc.sklearn.stochastic import Trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -96,6 +100,15 @@ SETTINGS = [
 ]
 
 
+def assert_same(a, b):
+    """The losses are compared as they are: an epoch's are added step by step, whoever asks for the steps."""
+    for name in ("loss_curve_", "best_loss_", "loss_", "n_iter_", "t_", "_no_improvement_count"):
+        assert getattr(a, name) == getattr(b, name), name
+    assert a._optimizer.iterations == b._optimizer.iterations
+    for of_a, of_b in zip(a.coefs_ + a.intercepts_, b.coefs_ + b.intercepts_, strict=True):
+        np.testing.assert_array_equal(of_a, of_b)
+
+
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: "-".join(map(str, s.values())))
 @pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
 def test_epochs_run_ahead_as_one_by_one(cls, settings):
@@ -103,13 +116,79 @@ def test_epochs_run_ahead_as_one_by_one(cls, settings):
     settings = {"random_state": 0, "max_iter": 150} | settings
     ahead = cls(**settings).fit(SCALED, SPECIES)
     single = cls(callbacks=[nnc.callbacks.History()], **settings).fit(SCALED, SPECIES)
-    for name in ("n_iter_", "t_", "_no_improvement_count"):
-        assert getattr(ahead, name) == getattr(single, name), name
     assert len(ahead.loss_curve_) == ahead.n_iter_
-    np.testing.assert_allclose(ahead.loss_curve_, single.loss_curve_, rtol=1e-14)  # sums of other slices
+    assert_same(ahead, single)
+
+
+@pytest.mark.parametrize(("rate", "finite"), [(0.001, 3), (0.0015, 2), (0.03, 1)])
+def test_divergence_run_ahead_is_as_one_by_one(rate, finite):
+    """The loss is finite for so many epochs."""
+    settings = {"solver": "sgd", "activation": "identity", "learning_rate_init": rate, "random_state": 0}
+    settings |= {"batch_size": 40, "shuffle": False, "max_iter": 30}
+    models = [MLPRegressor(**settings), MLPRegressor(callbacks=[nnc.callbacks.History()], **settings)]
+    for model in models:
+        with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+            model.fit(3 * IRIS, SPECIES)
+    ahead, single = models
+    assert ahead.n_iter_ == 30
+    assert np.isfinite(ahead.loss_curve_).tolist() == [True] * finite + [False] * (30 - finite)
+    np.testing.assert_array_equal(ahead.loss_curve_, single.loss_curve_)
+    for name in ("best_loss_", "n_iter_", "t_", "_no_improvement_count"):
+        assert getattr(ahead, name) == getattr(single, name), name
     assert ahead._optimizer.iterations == single._optimizer.iterations
-    for a, b in zip(ahead.coefs_, single.coefs_, strict=True):
-        np.testing.assert_array_equal(a, b)
+
+
+class CutPlan:
+    """A plan whose calls of `train` make these numbers of steps in turn, again and again."""
+
+    def __init__(self, plan, lengths):
+        self.plan, self.lengths = plan, lengths
+
+    def __getattr__(self, name):
+        return getattr(self.plan, name)
+
+    def train(self, x, y, sample_weight, order, start, rates, *more):
+        return self.plan.train(x, y, sample_weight, order, start, rates[: next(self.lengths)], *more)
+
+
+def cuts(n_steps):
+    """Every way to cut so many steps into slices."""
+    for ends in itertools.product([False, True], repeat=n_steps - 1):
+        places = [0, *(i for i, end in enumerate(ends, 1) if end), n_steps]
+        yield [stop - start for start, stop in itertools.pairwise(places)]
+
+
+@pytest.mark.parametrize("lengths", list(cuts(4)), ids=lambda lengths: "+".join(map(str, lengths)))
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
+def test_nothing_depends_on_the_slices(cls, shuffle, lengths, monkeypatch):
+    """Where a slice of time ends within an epoch, be it run ahead or not."""
+    settings = {"random_state": 0, "max_iter": 12, "batch_size": 40, "shuffle": shuffle, "alpha": 0.1}
+    weight = 0.5 + SPECIES
+    whole = cls(**settings).fit(SCALED, SPECIES, weight)
+    plan, turn = Trainer.plan, itertools.cycle(lengths)
+    monkeypatch.setattr(Trainer, "plan", plan.getter(lambda trainer: CutPlan(plan.fget(trainer), turn)))
+    monkeypatch.setattr(Trainer, "ahead", lambda *arguments: 1)
+    assert_same(cls(**settings).fit(SCALED, SPECIES, weight), whole)
+
+
+@pytest.mark.parametrize("budget", [0.0, 1e-9, 1e-5, 1e6])
+@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
+def test_nothing_depends_on_the_budget(cls, budget, monkeypatch):
+    """Without any time a call makes one step; with much of it all epochs behind the first are run ahead."""
+    settings = {"random_state": 0, "max_iter": 20, "batch_size": 7, "shuffle": False, "tol": 1e-3}
+    whole = cls(**settings).fit(SCALED, SPECIES)
+    monkeypatch.setattr(stochastic, "BUDGET", budget)
+    assert_same(cls(**settings).fit(SCALED, SPECIES), whole)
+
+
+@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
+def test_nothing_depends_on_the_parts_of_sparse_rows(cls, monkeypatch):
+    settings = {"random_state": 0, "max_iter": 12, "batch_size": 7}
+    X = np.where(SCALED > 0.5, SCALED, 0)
+    dense = cls(**settings).fit(X, SPECIES)
+    monkeypatch.setattr(rows, "_MOST_DENSE", 4 * 7 * 2)
+    assert_same(cls(**settings).fit(sparse.csr_matrix(X), SPECIES), dense)
 
 
 def test_the_cores_patience():
