@@ -1,4 +1,4 @@
-"""Every activation that both have"""
+"""Every activation that both libraries have"""
 
 import keras
 from keras import layers

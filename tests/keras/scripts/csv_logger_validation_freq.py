@@ -1,4 +1,4 @@
-"""CSVLogger with validation_freq: NA where there is no number"""
+"""CSVLogger with validation_freq: NA for missing values"""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""A frozen layer behind one that learns, with global clipping"""
+"""A frozen layer after a trainable one, with global clipping"""
 
 import keras
 from keras import layers

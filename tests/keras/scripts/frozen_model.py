@@ -1,4 +1,4 @@
-"""model.trainable = False, and a layer that is let loose again"""
+"""model.trainable = False, and a layer that is unfrozen again"""
 
 import keras
 from keras import layers

@@ -1,4 +1,4 @@
-"""Loss BinaryFocalCrossentropy, of probabilities and of logits"""
+"""Loss BinaryFocalCrossentropy, on probabilities and on logits"""
 
 import keras
 from keras import layers

@@ -1,4 +1,4 @@
-"""Loss CategoricalFocalCrossentropy, of probabilities and of logits"""
+"""Loss CategoricalFocalCrossentropy, on probabilities and on logits"""
 
 import keras
 from keras import layers

@@ -1,6 +1,6 @@
 """Recurrent layers
 
-Refused: the message names what to use.
+Refused: the error message names an alternative.
 """
 
 import keras

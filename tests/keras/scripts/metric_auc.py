@@ -1,4 +1,4 @@
-"""Metric AUC: ROC, PR, summation, thresholds, logits, weights, in training and by hand"""
+"""Metric AUC: ROC, PR, summation, thresholds, logits, weights, in training and stand-alone"""
 
 import keras
 from keras import layers

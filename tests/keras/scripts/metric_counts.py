@@ -1,4 +1,4 @@
-"""Metrics TruePositives, TrueNegatives, FalsePositives, FalseNegatives, and rates at a rate"""
+"""Metrics TruePositives, TrueNegatives, FalsePositives, FalseNegatives, SensitivityAtSpecificity and the like"""
 
 import keras
 from keras import layers

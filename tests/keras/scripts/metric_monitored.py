@@ -1,4 +1,4 @@
-"""ModelCheckpoint and EarlyStopping find by the metric that a large AUC is good"""
+"""ModelCheckpoint and EarlyStopping infer from the metric that a larger AUC is better"""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""Metrics of a class of one's own: update_state, result, reset_state, add_weight, sample weights"""
+"""Custom metric classes: update_state, result, reset_state, add_weight, sample weights"""
 
 import keras
 from keras import layers

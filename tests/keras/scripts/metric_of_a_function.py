@@ -1,4 +1,4 @@
-"""Metrics that are Python functions, of each row and of a batch"""
+"""Metrics that are Python functions, per row and per batch"""
 
 import keras
 from keras import layers

@@ -1,4 +1,4 @@
-"""weighted_metrics beside metrics, with sample_weight and class_weight"""
+"""weighted_metrics together with metrics, with sample_weight and class_weight"""
 
 import keras
 from keras import layers

@@ -1,4 +1,4 @@
-"""Functions and classes by names in lower case"""
+"""Functions and classes by lower-case names"""
 
 import keras
 from keras import layers

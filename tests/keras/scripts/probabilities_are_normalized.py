@@ -1,4 +1,4 @@
-"""categorical cross-entropy of rows that no softmax made"""
+"""categorical cross-entropy of rows not normalized by a softmax"""
 
 import keras
 from keras import layers

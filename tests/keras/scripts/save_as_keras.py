@@ -1,6 +1,6 @@
 """save("model.keras")
 
-Refused: nnc writes safetensors files; the message says so.
+Refused: nnc writes safetensors files; the error message says so.
 """
 
 import os

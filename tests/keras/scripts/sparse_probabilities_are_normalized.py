@@ -1,4 +1,4 @@
-"""sparse categorical cross-entropy of rows that no softmax made"""
+"""sparse categorical cross-entropy of rows not normalized by a softmax"""
 
 import keras
 from keras import layers

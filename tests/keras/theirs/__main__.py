@@ -2,13 +2,13 @@
 
 Runs the tests of the layers, losses, metrics, optimizers, initializers, regularizers, constraints, schedules,
 activations, callbacks and of Sequential that nnc has, from Keras's sources, with Keras's names mapped to
-nnc's (shim.py) and its TestCase written anew (cases.py). The sources of the version that is installed are
-fetched into a temporary folder and never kept (its releases come without the tests, so that it is the tag of
-its repository); --source is a checkout that is there already. Without either, nothing is run.
+nnc's (shim.py) and its own version of Keras's TestCase (cases.py). The sources of the installed version are
+cloned into a temporary folder and not kept (releases come without the tests, hence the tag of the repository);
+--source is an existing checkout. Without either, nothing is run.
 
-Every test counts: what does not pass is put into a group by what it failed with. Those that pass are listed
-in passing.txt; a listed test that does not pass any more makes the exit code 1. --doc writes the counts into
-docs/keras.md and the list anew. -v prints each failure of a group that says that nnc differs.
+Every test counts: failures are grouped by their error. Those that pass are listed in passing.txt; if a listed
+test no longer passes, the exit code is 1. --doc writes the counts into docs/keras.md and rewrites the list.
+-v prints each failure of a group, by default those with other results.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ FILES = {
     "regularizers": "regularizers",
 }  # of Keras's sources, by folder, without _test.py
 
-_INNER = "Keras's inner functions and objects"
-_OPTIONS = "options that nnc refuses or has not"
+_INNER = "Keras's internal functions and objects"
+_OPTIONS = "options that nnc does not support"
 
 # (pattern of what a test failed with, from the exception's name on, group); the first that fits counts.
 GROUPS = [
@@ -74,23 +74,23 @@ GROUPS = [
     ("KerasTensor|StatelessScope|not 'InputLayer'|_functional|'inputs'|'outputs'", "symbolic tensors"),
     ("[Qq]uanti|GPTQ|AWQ|lora|Int4|Int8", "quantization, LoRA"),
     ("has a method call", "layers written in Python"),
-    ("does not match ['\"]|No warnings of type|DID NOT WARN", "refused or warned of in other words"),
-    ("dtype|DTypePolicy|AutocastScope|autocast|mixed_float16", "types other than float32"),
+    ("does not match ['\"]|No warnings of type|DID NOT WARN", "errors and warnings with other messages"),
+    ("dtype|DTypePolicy|AutocastScope|autocast|mixed_float16", "dtypes other than float32"),
     ("data_format must be|channels_first", "channels first"),
     ("AbsentError: mask|mask", "masks"),
     (r"got None$|\(None|got \[\]$|got \(\)$|axis must be", "unknown sizes, no axes, other axes"),
     ("AbsentError: (tensorflow|jax|torch|grain|openvino)", "other libraries"),
     (r"AbsentError: (export|saving|distribution|random|backend|ops|utils|testing|conftest|\w+$)", _INNER),
     (r"object has no attribute|has no attribute '_|validate_float_arg|SeedGenerator", _INNER),
-    ("AbsentError: ", "classes and functions that nnc has not"),
+    ("AbsentError: ", "classes and functions that nnc does not have"),
     ("has no argument|must be|must have|takes samples|unexpected keyword|has no attribute", _OPTIONS),
-    ("takes inputs of shape", "a built layer takes one shape"),
+    ("takes inputs of shape", "a built layer accepts one shape only"),
 ]
 DIFFERS = "other results"
 
 
 def fetched(folder: str) -> Path | None:
-    """Keras's sources of the installed version, or None where they cannot be had."""
+    """Keras's sources of the installed version, or None if they cannot be fetched."""
     try:
         version = importlib.metadata.version("keras")
         subprocess.run(
@@ -109,7 +109,7 @@ def _name(test: Any) -> str:
 
 
 class Result(unittest.TestResult):
-    """What became of each test: "" for those that pass, else what they failed with."""
+    """The outcome of each test: "" for those that pass, else what they failed with."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -186,7 +186,7 @@ def report(said: dict[str, str]) -> str:
     by_file_passed = Counter(name.split(".")[0] for name, each in said.items() if not each)
     lines = [f"{passed} of {len(said)} pass: "]
     lines[0] += ", ".join(f"{by_file_passed[n]} of {by_file[n]} of {n}" for n in by_file) + ".\n"
-    lines += ["| why the others do not | tests |", "|---|--:|"]
+    lines += ["| why the others fail | tests |", "|---|--:|"]
     return "\n".join([*lines, *(f"| {name} | {n} |" for name, n in counts.most_common()), ""])
 
 
@@ -199,7 +199,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         source = arguments.source or fetched(f"{folder}/keras")
         if source is None:
-            print("not run: Keras's sources are neither given nor to be fetched")
+            print("not run: Keras's sources were neither given nor could they be fetched")
             return 0
         said = run(source)
     for name, each in said.items():
@@ -212,7 +212,7 @@ def main() -> int:
         before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
         DOCS.write_text(before + BEGIN + report(said) + END + rest.partition(END)[2], encoding="utf-8")
     known = PASSING.read_text(encoding="utf-8").split("\n")[:-1] if PASSING.is_file() else []
-    lost = [name for name in known if said.get(name)]  # one that another version has not is no loss
+    lost = [name for name in known if said.get(name)]  # a test missing from another version is no loss
     for name in lost:
         print(f"\n=== passed before: {name}\n{said[name][-1500:]}")
     return 1 if lost else 0
