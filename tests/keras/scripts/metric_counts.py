@@ -1,4 +1,4 @@
-"""Metrics TruePositives, TrueNegatives, FalsePositives, FalseNegatives, SensitivityAtSpecificity and the like"""
+"""Metrics TruePositives, TrueNegatives, FalsePositives, FalseNegatives, SensitivityAtSpecificity and similar"""
 
 import keras
 from keras import layers

@@ -3,7 +3,7 @@
 Runs the tests of the layers, losses, metrics, optimizers, initializers, regularizers, constraints, schedules,
 activations, callbacks and of Sequential that nnc has, from Keras's sources, with Keras's names mapped to
 nnc's (shim.py) and its own version of Keras's TestCase (cases.py). The sources of the installed version are
-cloned into a temporary folder and not kept (releases come without the tests, hence the tag of the repository);
+cloned into a temporary folder and not kept (releases come without the tests, hence the repository's tag);
 --source is an existing checkout. Without either, nothing is run.
 
 Every test counts: failures are grouped by their error. Those that pass are listed in passing.txt; if a listed
