@@ -1,4 +1,4 @@
-"""Metrics TruePositives, TrueNegatives, FalsePositives, FalseNegatives, SensitivityAtSpecificity and similar"""
+"""Metrics TruePositives, TrueNegatives, FalsePositives, FalseNegatives, PrecisionAtRecall and similar ones"""
 
 import keras
 from keras import layers
