@@ -1,7 +1,8 @@
-"""Run every experiment, each as a process of its own, and write docs/experiments.md from what they measured.
+"""Run every experiment in its own process and write docs/experiments.md from their measurements.
 
-The texts are in template.md beside this file, where {name.table} is a table that an example wrote and
-{name.table[0][column]} a number of it. With --only the others keep what is in the output folder.
+The text is in template.md in the same folder, where {name.table} is a table written by an example and
+{name.table[0][column]} a number in it. With --only, the results of the other experiments in the output folder
+are reused.
 
     python docs/experiments/generate.py --out results
     python docs/experiments/generate.py --out results --only theory iris_activations
@@ -24,13 +25,13 @@ import nnc
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-NOISE = 0.001  # test accuracies nearer than that are not ordered: 10 of 10,000 images, whose error is 0.0014
-EPOCHS = (1, 2, 5, 10, 20, 50)  # of those there are, and the last, in the tables of epochs
+NOISE = 0.001  # closer test accuracies are not ordered: 10 of 10,000 images, whose standard error is 0.0014
+EPOCHS = (1, 2, 5, 10, 20, 50)  # shown in the tables of epochs, as far as they were run, and the last
 
 
 @dataclasses.dataclass
 class Experiment:
-    """A script and its arguments; `report` has test accuracies by epoch to stand beside its history.csv."""
+    """A script and its arguments; `report` has the report's test accuracies by epoch, for comparison."""
 
     script: str
     arguments: str = ""
@@ -51,7 +52,7 @@ EXPERIMENTS = {
 
 
 class Table(list):
-    """Rows of a CSV file; as text the table in Markdown, as the example wrote it if it did."""
+    """Rows of a CSV file; as text, the table in Markdown, in the form in which the example wrote it, if it did."""
 
     text = None
 
@@ -60,7 +61,7 @@ class Table(list):
 
 
 class Found:
-    """What is known of an experiment: command, seconds, its tables by the names of their files, its facts."""
+    """The results of an experiment: command, seconds, its tables by file name, and facts derived from them."""
 
     def __init__(self, name, folder):
         vars(self).update(json.loads((folder / "run.json").read_text()))
@@ -147,7 +148,7 @@ FACTS = {
 
 
 def value(text):
-    """What stands in a cell of a CSV file."""
+    """The value of a cell of a CSV file."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -190,8 +191,8 @@ def main():
     parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
     add("--out", type=Path, default="results", help="folder of the tables, figures and models")
-    add("--only", nargs="*", choices=EXPERIMENTS, default=list(EXPERIMENTS), help="what to run again")
-    add("--quick", action="store_true", help="all in little time, and the page into the output folder")
+    add("--only", nargs="*", choices=EXPERIMENTS, default=list(EXPERIMENTS), help="experiments to run again")
+    add("--quick", action="store_true", help="short runs; the page is written to the output folder")
     options = parser.parse_args()
     chosen = {name: EXPERIMENTS[name] for name in EXPERIMENTS if name in options.only}
     failed = [name for name in chosen if not run(name, chosen[name], options)]
