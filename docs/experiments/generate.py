@@ -52,7 +52,7 @@ EXPERIMENTS = {
 
 
 class Table(list):
-    """Rows of a CSV file; as text, the table in Markdown, in the form in which the example wrote it, if it did."""
+    """Rows of a CSV file; as text, the Markdown table, as written by the example if it wrote one."""
 
     text = None
 
@@ -61,7 +61,7 @@ class Table(list):
 
 
 class Found:
-    """The results of an experiment: command, seconds, its tables by file name, and facts derived from them."""
+    """The results of an experiment: command, seconds, its tables by file name, facts derived from them."""
 
     def __init__(self, name, folder):
         vars(self).update(json.loads((folder / "run.json").read_text()))
