@@ -60,6 +60,11 @@ _FAMILIES: dict[str, type[Config]] = {
 }
 
 
+def is_sequential(data: Any) -> bool:
+    """Whether Keras described a model that is a layer of another."""
+    return isinstance(data, dict) and data.get("class_name") == "Sequential"
+
+
 def layer(data: Any) -> layers.Layer:
     """The layer that Keras described.
 

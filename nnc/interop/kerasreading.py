@@ -19,7 +19,7 @@ from nnc.models import Sequential, modelfile
 from nnc.models.backends import BACKENDS
 from nnc.models.compiled import Compiled
 from nnc.models.engine import EngineState
-from nnc.models.stack import Stack
+from nnc.models.stack import Stack, layers_of
 from nnc.models.state import ModelState
 
 
@@ -57,9 +57,10 @@ def _stack(data: Mapping[str, Any]) -> Stack:
     trainable = _config.boolean("'trainable'", config.get("trainable", True))
     stack = Stack(config.get("name"))
     for each in described:
-        layer = kerasconfig.layer(each)
-        layer.trainable = layer.trainable and trainable
-        stack.add(layer)
+        part = _stack(each) if kerasconfig.is_sequential(each) else kerasconfig.layer(each)
+        for layer in () if trainable else layers_of(part):
+            layer.trainable = False
+        stack.add(part)
     shape = config.get("build_input_shape")
     if shape is not None and stack.layers:
         stack.build(kerasconfig.sample_shape("build_input_shape", shape))
@@ -86,13 +87,17 @@ def _weights(file: KerasFile, stack: Stack) -> list[np.ndarray]:
     return found
 
 
-def _places(stack: Stack) -> Iterator[tuple[layers.Layer, tuple[str, ...]]]:
+def _places(stack: Stack, path: tuple[str, ...] = ()) -> Iterator[tuple[layers.Layer, tuple[str, ...]]]:
     """Each layer with the path of its group, which is named after its class: dense, dense_1, ..."""
     counts: Counter[str] = Counter()
-    for layer in stack.layers:
-        stem = _config.snake_case(type(layer).__name__)
-        yield layer, ("layers", f"{stem}_{counts[stem]}" if counts[stem] else stem)
+    for part in stack.parts:
+        stem = "sequential" if isinstance(part, Stack) else _config.snake_case(type(part).__name__)
+        place = (*path, "layers", f"{stem}_{counts[stem]}" if counts[stem] else stem)
         counts[stem] += 1
+        if isinstance(part, Stack):
+            yield from _places(part, place)
+        else:
+            yield part, place
 
 
 def _compiled(config: Any, stack: Stack) -> Compiled:

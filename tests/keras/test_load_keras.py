@@ -102,6 +102,23 @@ def test_adapted_normalization(keras, tmp_path):
     np.testing.assert_allclose(found, theirs.predict(x, verbose=0), rtol=1e-5, atol=1e-5)
 
 
+def test_models_in_models(keras, tmp_path):
+    layers = keras.layers
+    deep = keras.Sequential([layers.Dense(5, "tanh"), layers.BatchNormalization()], name="deep")
+    encoder = keras.Sequential([keras.Input((6,)), layers.Dense(8, "relu"), deep, layers.Dense(2)], name="in")
+    decoder = keras.Sequential([keras.Input((2,)), layers.Dense(8, "relu"), layers.Dense(6)], name="out")
+    decoder.trainable = False
+    theirs = keras.Sequential([encoder, layers.Dense(2), decoder])
+    theirs.build((None, 6))
+    theirs.save(tmp_path / "model.keras")
+    model = nnc.load_keras(tmp_path / "model.keras")
+    x = np.random.default_rng(0).random((9, 6), np.float32)
+    expected = theirs.predict(x, verbose=0)
+    np.testing.assert_allclose(model.predict(x), expected, rtol=TOLERANCE, atol=TOLERANCE)
+    assert [layer.name for layer in model.layers] == [layer.name for layer in theirs.layers]
+    assert len(model.trainable_weights) == len(theirs.trainable_weights)
+
+
 def saved(keras, tmp_path, optimizer="sgd", loss="mse", metrics=None, units=3, **options):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units, "sigmoid")])
     model.compile(optimizer, loss, metrics=metrics, **options)
