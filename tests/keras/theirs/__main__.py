@@ -178,13 +178,21 @@ def group(said: str) -> str:
     return next((name for pattern, name in GROUPS if re.search(pattern, text.strip())), DIFFERS)
 
 
-def report(said: dict[str, str]) -> str:
+def version_of(source: Path) -> str:
+    """The version of these sources."""
+    text = (source / "keras" / "src" / "version.py").read_text(encoding="utf-8")
+    found = re.search(r"__version__ = \"(.+)\"", text)
+    assert found is not None, text
+    return found[1]
+
+
+def report(said: dict[str, str], version: str) -> str:
     """The table of docs/keras.md."""
     passed = sum(not each for each in said.values())
     counts = Counter(group(each) for each in said.values() if each)
     by_file = Counter(name.split(".")[0] for name in said)
     by_file_passed = Counter(name.split(".")[0] for name, each in said.items() if not each)
-    lines = [f"{passed} of {len(said)} pass: "]
+    lines = [f"Of the tests of Keras {version}, {passed} of {len(said)} pass: "]
     lines[0] += ", ".join(f"{by_file_passed[n]} of {by_file[n]} of {n}" for n in by_file) + ".\n"
     lines += ["| why the others fail | tests |", "|---|--:|"]
     return "\n".join([*lines, *(f"| {name} | {n} |" for name, n in counts.most_common()), ""])
@@ -201,17 +209,18 @@ def main() -> int:
         if source is None:
             print("not run: Keras's sources were neither given nor could they be fetched")
             return 0
-        said = run(source)
+        said, version = run(source), version_of(source)
     for name, each in said.items():
         if arguments.v and each and fnmatch.fnmatch(group(each), arguments.v):
             print(f"\n=== {name}\n{each[-1500:]}")
-    print(report(said))
+    print(report(said, version))
+    known = PASSING.read_text(encoding="utf-8").split("\n")[:-1] if PASSING.is_file() else []
     passed = sorted(name for name, each in said.items() if not each)
     if arguments.doc:
         PASSING.write_text("\n".join([*passed, ""]), encoding="utf-8")
         before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
-        DOCS.write_text(before + BEGIN + report(said) + END + rest.partition(END)[2], encoding="utf-8")
-    known = PASSING.read_text(encoding="utf-8").split("\n")[:-1] if PASSING.is_file() else []
+        after = rest.partition(END)[2]
+        DOCS.write_text(before + BEGIN + report(said, version) + END + after, encoding="utf-8")
     lost = [name for name in known if said.get(name)]  # a test missing from another version is no loss
     for name in lost:
         print(f"\n=== passed before: {name}\n{said[name][-1500:]}")
