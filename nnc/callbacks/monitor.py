@@ -28,7 +28,8 @@ class Monitor(Callback):
         """Tell the callback its model, whose metrics say what is good."""
         super().set_model(model)
         if self.mode == "auto":
-            self.sign = -1.0 if is_to_be_large(self.monitor, model.metrics) else 1.0
+            metrics = getattr(model, "metrics", ())  # another training loop's model may have none
+            self.sign = -1.0 if is_to_be_large(self.monitor, metrics) else 1.0
 
     def value(self, logs: Logs | None) -> float | None:
         """The watched number, or None behind an epoch without validation.

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import types
 
 import numpy as np
 import pytest
@@ -244,6 +245,18 @@ def test_best_weights_whatever_ends_the_run(end, backend):
 def test_missing_number_ends_the_run():
     with pytest.raises(ValueError, match="EarlyStopping watches 'val_loss', but the logs have loss, mae"):
         model_for().fit(X, Y, verbose=0, callbacks=callbacks.EarlyStopping())
+
+
+def test_a_model_without_metrics_is_enough():
+    """As for Keras's EarlyStopping in a training loop of one's own: the name alone says what is good."""
+    for monitor, logs in (("val_accuracy", [0.5, 0.7, 0.6]), ("loss", [0.5, 0.3, 0.4])):
+        stop, model = callbacks.EarlyStopping(monitor), types.SimpleNamespace(stop_training=False)
+        stop.set_model(model)
+        stop.on_train_begin()
+        for epoch, value in enumerate(logs):
+            assert not model.stop_training
+            stop.on_epoch_end(epoch, {monitor: value})
+        assert model.stop_training and stop.best == logs[1]
 
 
 @pytest.mark.parametrize("callback", [callbacks.EarlyStopping, callbacks.ReduceLROnPlateau])
