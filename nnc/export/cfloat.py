@@ -497,6 +497,35 @@ def _layer_normalization(prefix: str, number: int, operation: ops.LayerNormaliza
     )
 
 
+_UNIT_NORMALIZATION = """\
+for (int first = 0; first < $n; first += $group) {
+    const float norm = sqrtf(${p}_sum(x + first, $group, 0.0f, 1));
+    const float scale = 1.0f / (norm < $least ? $least : norm);
+    for (int i = 0; i < $group; i++)
+        y[first + i] = x[first + i] * scale;
+}
+"""
+
+
+def _unit_normalization(prefix: str, number: int, operation: ops.UnitNormalization) -> Step:
+    body = fill(
+        _UNIT_NORMALIZATION,
+        p=prefix,
+        n=operation.n_outputs,
+        group=operation.group,
+        least=literal(operation.least),
+    )
+    return Step(
+        f"normalization_{number}",
+        operation.layer,
+        "unit normalization",
+        body,
+        operation.output_shape,
+        True,
+        helpers=(fill(_SUM, p=prefix),),
+    )
+
+
 PRODUCTS: dict[type[ops.Operation], Callable[..., Step]] = {ops.Dense: _dense, ops.Convolution: _convolution}
 
 FUNCTIONS: dict[type[ops.Operation], Callable[[str, int, Any], Step]] = {
@@ -507,4 +536,5 @@ FUNCTIONS: dict[type[ops.Operation], Callable[[str, int, Any], Step]] = {
     ops.Activation: _activation,
     ops.PReLU: _prelu,
     ops.LayerNormalization: _layer_normalization,
+    ops.UnitNormalization: _unit_normalization,
 }

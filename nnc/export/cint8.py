@@ -310,19 +310,13 @@ def _linear(prefix: str, number: int, stage: quantization.Linear) -> Step:
 
 _NORMALIZATION = """\
 for (int first = 0; first < $n; first += $group) {
-    int64_t sum = 0, square = 0;
-    for (int i = first; i < first + $group; i++) {
-        const int32_t v = x[i] - ($zero);
-        sum += v;
-        square += v * v;
-    }
-    square = $group * square - sum * sum + $epsilon;
+$square
     int bits = 0;
     for (; square > 0 && square < ((int64_t)1 << 58); bits++)
         square *= 4;
     const int64_t root = ${p}_root(square);
     for (int i = 0; i < $group; i++) {
-        const int64_t d = $group * (int64_t)(x[first + i] - ($zero)) - sum;
+        const int64_t d = $d;
         const int64_t size = ((d < 0 ? -d : d) << (bits + $unit)) / root;
         int32_t v = ${p}_scaled((int32_t)(d < 0 ? -size : size), NNC_INT32($m + i), NNC_INT8($s + i), 0,
             -$largest, $largest) + NNC_INT32($bias + i);
@@ -331,6 +325,24 @@ for (int first = 0; first < $n; first += $group) {
     }
 }
 """
+
+_CENTERED = """\
+    int64_t sum = 0, square = 0;
+    for (int i = first; i < first + $group; i++) {
+        const int32_t v = x[i] - ($zero);
+        sum += v;
+        square += v * v;
+    }
+    square = $group * square - sum * sum + $epsilon;"""
+
+_UNCENTERED = """\
+    int64_t square = 0;
+    for (int i = first; i < first + $group; i++) {
+        const int32_t v = x[i] - ($zero);
+        square += v * v;
+    }
+    if (square < $least)
+        square = $least;"""
 
 _ROOT = """\
 /* The root of square, rounded down, at least 1 */
@@ -353,13 +365,23 @@ def _normalization(prefix: str, number: int, stage: quantization.Normalization) 
         Table(f"{prefix}_shift_{number}", "int8_t", stage.shift),
         Table(f"{prefix}_beta_{number}", "int32_t", stage.bias),
     )
+    group, zero = len(stage.bias), stage.x.zero
+    square = fill(
+        _CENTERED if stage.centered else _UNCENTERED,
+        group=group,
+        zero=zero,
+        epsilon=f"INT64_C({stage.epsilon})",
+        least=f"INT64_C({stage.least})",
+    )
     body = fill(
         _NORMALIZATION,
         p=prefix,
         n=stage.operation.n_outputs,
-        group=len(stage.bias),
-        zero=stage.x.zero,
-        epsilon=f"INT64_C({stage.epsilon})",
+        group=group,
+        square=square,
+        d=f"{group} * (int64_t)(x[first + i] - ({zero})) - sum"
+        if stage.centered
+        else f"x[first + i] - ({zero})",
         unit=quantization.UNIT_BITS,
         largest=quantization.LARGEST,
         m=tables[0].name,
@@ -369,7 +391,8 @@ def _normalization(prefix: str, number: int, stage: quantization.Normalization) 
     )
     helpers = (_scaled(prefix), fill(_ROOT, p=prefix))
     name = f"normalization_{number}"
-    return _step(stage, name, "layer normalization", body, tables=tables, helpers=helpers, in_place=True)
+    what = "layer normalization" if stage.centered else "unit normalization"
+    return _step(stage, name, what, body, tables=tables, helpers=helpers, in_place=True)
 
 
 def _widen(prefix: str, number: int, stage: quantization.Widen) -> Step:

@@ -58,6 +58,11 @@ def _layer_normalization(operation: ops.LayerNormalization, x: np.ndarray) -> np
     return reference.layer_normalization(x, operation.gamma, operation.beta, epsilon=operation.epsilon)
 
 
+def _unit_normalization(operation: ops.UnitNormalization, x: np.ndarray) -> np.ndarray:
+    x = x.reshape(-1, operation.group)
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), operation.least)
+
+
 FORMULAS: dict[type[ops.Operation], Callable[[Any, np.ndarray], np.ndarray]] = {
     ops.Dense: lambda op, x: reference.dense(x, op.kernel, op.bias),
     ops.Convolution: _convolution,
@@ -67,5 +72,6 @@ FORMULAS: dict[type[ops.Operation], Callable[[Any, np.ndarray], np.ndarray]] = {
     ops.Activation: _activation,
     ops.PReLU: _prelu,
     ops.LayerNormalization: _layer_normalization,
+    ops.UnitNormalization: _unit_normalization,
     ops.Reshape: lambda op, x: x,
 }

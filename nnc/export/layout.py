@@ -16,6 +16,7 @@ from nnc.export import operations as ops
 
 TO_FIRST, TO_LAST = (2, 0, 1), (1, 2, 0)
 _WINDOWS = (ops.Convolution, ops.Pooling, ops.ZeroPadding)
+RUNS = (ops.LayerNormalization, ops.UnitNormalization)  # that normalize runs of the last axes
 
 
 class Placed(NamedTuple):
@@ -69,7 +70,7 @@ def _wanted(operation: ops.Operation, first: bool) -> bool:
     image = len(operation.input_shape) == 3
     if isinstance(operation, _WINDOWS) or (image and isinstance(operation, ops.BatchNormalization)):
         return True
-    if isinstance(operation, ops.LayerNormalization) and operation.group < operation.n_inputs:
+    if isinstance(operation, RUNS) and operation.group < operation.n_inputs:
         return False
     return first and image
 
@@ -79,7 +80,7 @@ def _absorbs(rest: Sequence[ops.Operation]) -> bool:
     for operation in rest:
         if isinstance(operation, ops.Dense):
             return True
-        whole = isinstance(operation, ops.LayerNormalization) and operation.group == operation.n_inputs
+        whole = isinstance(operation, RUNS) and operation.group == operation.n_inputs
         softmax = isinstance(operation, ops.Activation) and operation.function == "softmax"
         free = (ops.Activation, ops.PReLU, ops.Affine, ops.BatchNormalization, ops.Dropout)
         if softmax or not (whole or isinstance(operation, free)):

@@ -92,6 +92,10 @@ def _layer_normalization(at: Place, row: dict[str, Any], arrays: Arrays) -> Iter
     yield ops.LayerNormalization(*at, *_gamma_beta(row, arrays), row["epsilon"], row["scale"], row["center"])
 
 
+def _unit_normalization(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    yield ops.UnitNormalization(*at, row["group"])
+
+
 def _dropout(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
     yield ops.Dropout(*at, row["rate"], row["kind"] == "spatial_dropout")
 
@@ -120,6 +124,7 @@ KINDS: dict[str, Lowering] = {
     "rescaling": _rescaling,
     "batch_normalization": _batch_normalization,
     "layer_normalization": _layer_normalization,
+    "unit_normalization": _unit_normalization,
     "dropout": _dropout,
     "spatial_dropout": _dropout,
     "gaussian_noise": _augmentation,

@@ -371,12 +371,16 @@ def _prelu(graph: _Graph, x: str, operation: ops.PReLU, first: bool) -> str:
 
 
 def _layer_normalization(graph: _Graph, x: str, operation: ops.LayerNormalization, first: bool) -> str:
-    shape, axes = operation.input_shape, 1
-    while np.prod(shape[-axes:]) < operation.group:
-        axes += 1
+    shape, axes = operation.input_shape, operation.axes
     gamma = graph.constant("gamma", operation.gamma.reshape(shape[-axes:]))
     beta = [graph.constant("beta", operation.beta.reshape(shape[-axes:]))] if operation.has_beta else []
     return graph.node("LayerNormalization", x, gamma, *beta, axis=-axes, epsilon=float(operation.epsilon))
+
+
+def _unit_normalization(graph: _Graph, x: str, operation: ops.UnitNormalization, first: bool) -> str:
+    axes = graph.constant("axes", np.arange(-operation.axes, 0))
+    norm = graph.node("ReduceL2", x, axes, keepdims=1)
+    return graph.node("Div", x, graph.node("Max", norm, graph.constant("least", np.array([operation.least]))))
 
 
 def _reshape(graph: _Graph, x: str, operation: ops.Reshape, first: bool) -> str:
@@ -397,6 +401,7 @@ NODES: dict[type[ops.Operation], Callable[[_Graph, str, Any, bool], str]] = {
     ops.Activation: _activation,
     ops.PReLU: _prelu,
     ops.LayerNormalization: _layer_normalization,
+    ops.UnitNormalization: _unit_normalization,
     ops.Reshape: _reshape,
     ops.Transpose: _transpose,
 }

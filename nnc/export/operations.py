@@ -137,6 +137,14 @@ class BatchNormalization(Operation):
     has_beta: bool
 
 
+def _last_axes(shape: Shape, group: int) -> int:
+    """How many of the last axes have `group` features together."""
+    axes = 1
+    while math.prod(shape[-axes:]) < group:
+        axes += 1
+    return axes
+
+
 @dataclass(frozen=True, eq=False)
 class LayerNormalization(Operation):
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, with the mean and the variance of each run of
@@ -152,6 +160,25 @@ class LayerNormalization(Operation):
     @property
     def group(self) -> int:
         return len(self.gamma)
+
+    @property
+    def axes(self) -> int:
+        """How many of the sample's last axes a run has."""
+        return _last_axes(self.input_shape, self.group)
+
+
+@dataclass(frozen=True, eq=False)
+class UnitNormalization(Operation):
+    """y = x / max(|x|, 1e-6), with the Euclidean norm of each run of `group` features."""
+
+    group: int
+
+    least: ClassVar[float] = 1e-6
+
+    @property
+    def axes(self) -> int:
+        """How many of the sample's last axes a run has."""
+        return _last_axes(self.input_shape, self.group)
 
 
 @dataclass(frozen=True, eq=False)

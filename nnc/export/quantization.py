@@ -243,8 +243,12 @@ UNIT_BITS = 12  # bits behind the point of a normalized value
 
 @dataclass(frozen=True, eq=False)
 class Normalization(Stage):
-    """z = (n v - sum v) / sqrt(n sum v^2 - (sum v)^2 + n^2 epsilon), then gamma z + beta."""
+    """z = (n v - sum v) / sqrt(n sum v^2 - (sum v)^2 + n^2 epsilon), then gamma z + beta; if not `centered`
+    z = v / sqrt(sum v^2), the sum at least `least`.
+    """
 
+    centered: bool
+    least: int  # of sum v^2, in the square of the scale
     epsilon: int  # n^2 epsilon, in the square of the scale
     multiplier: np.ndarray  # (G,) of gamma, from z to y with 8 more bits
     shift: np.ndarray  # (G,)
@@ -252,8 +256,9 @@ class Normalization(Stage):
 
     def run(self, q: np.ndarray) -> np.ndarray:
         v = (q - self.x.zero).reshape(-1, len(self.bias))
-        n, total = v.shape[1], v.sum(axis=1, keepdims=True)
+        n, total = (v.shape[1], v.sum(axis=1, keepdims=True)) if self.centered else (1, 0)
         square = n * (v * v).sum(axis=1, keepdims=True) - total * total + self.epsilon
+        square = np.maximum(square, self.least)
         bits = np.zeros_like(square)
         for _ in range(31):
             small = (square < 2**58) & (square > 0)
@@ -448,7 +453,15 @@ def _layer_normalization(chain: Chain, ranges: Ranges, at: int, here: Scale) -> 
     epsilon = round(min(n * n * operation.epsilon / here.scale**2, 2.0**58))
     multiplier, shift = multipliers(operation.gamma * 256.0 / (2**UNIT_BITS * y.scale))
     bias = np.clip(np.rint(operation.beta * 256.0 / y.scale), -LARGEST, LARGEST).astype(np.int64)
-    return Normalization(operation, here, y, epsilon, multiplier, shift, bias)
+    return Normalization(operation, here, y, True, 0, epsilon, multiplier, shift, bias)
+
+
+def _unit_normalization(chain: Chain, ranges: Ranges, at: int, here: Scale) -> Stage:
+    operation: Any = chain[at]
+    y, n = Scale.narrow(*ranges[at + 1]), operation.group
+    least = round(min((operation.least / here.scale) ** 2, 2.0**58))
+    multiplier, shift = multipliers(np.full(n, 256.0 / (2**UNIT_BITS * y.scale)))
+    return Normalization(operation, here, y, False, least, 0, multiplier, shift, np.zeros(n, np.int64))
 
 
 STAGES: dict[type[ops.Operation], Callable[[Chain, Ranges, int, Scale], Stage]] = {
@@ -460,4 +473,5 @@ STAGES: dict[type[ops.Operation], Callable[[Chain, Ranges, int, Scale], Stage]] 
     ops.Affine: _affine,
     ops.PReLU: _prelu,
     ops.LayerNormalization: _layer_normalization,
+    ops.UnitNormalization: _unit_normalization,
 }

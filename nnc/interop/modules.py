@@ -60,6 +60,21 @@ class LastAxis(torch.nn.Module):
         return self.module(x.reshape(-1, x.shape[-1])).reshape(x.shape)
 
 
+class UnitNormalization(torch.nn.Module):
+    """a = x / max(|x|, 1e-6), |x| the Euclidean norm along the last `axes` axes."""
+
+    def __init__(self, axes: int) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, x: Any) -> Any:
+        norm = torch.linalg.vector_norm(x, dim=tuple(range(-self.axes, 0)), keepdim=True)
+        return x / norm.clamp_min(1e-6)
+
+    def extra_repr(self) -> str:
+        return f"axes={self.axes}"
+
+
 class FeaturePReLU(torch.nn.Module):
     """a = max(x, 0) + weight min(x, 0), a slope for each feature of a sample."""
 

@@ -306,10 +306,25 @@ def _normalization(
     return layer, [array(tensor) for tensor in tensors if tensor is not None]
 
 
+def _unit_normalization(reader: _Reader, module: Any) -> Found:
+    if len(reader.shape) == 3 and module.axes < 3:
+        raise ValueError(
+            "nnc has it over whole images, and over channels by nnc.interop.modules.ChannelsLast"
+        )
+    yield _unit_normalized(module), []
+
+
+def _unit_normalized(module: Any) -> layers.Layer:
+    return layers.UnitNormalization(list(range(-module.axes, 0)))
+
+
 def _channels_last(reader: _Reader, module: Any) -> Found:
     inner = module.module
+    if type(inner).__name__ == "UnitNormalization":
+        yield _unit_normalized(inner), []
+        return
     if type(inner).__name__ != "LayerNorm":
-        raise ValueError(f"nnc has it around a LayerNorm only, got {inner}")
+        raise ValueError(f"nnc has it around a LayerNorm or a UnitNormalization only, got {inner}")
     yield _normalization(inner, len(inner.normalized_shape), _array)
 
 
@@ -462,6 +477,7 @@ MODULES: dict[str, Reading] = {
     "SamePooling2d": _same_pooling,
     "ChannelsLast": _channels_last,
     "LastAxis": _last_axis,
+    "UnitNormalization": _unit_normalization,
     "FeaturePReLU": _feature_prelu,
     "Permute": _permute,
 }

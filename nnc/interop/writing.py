@@ -26,7 +26,8 @@ def write(model: lowering.Model) -> Any:
     while at < len(placed):
         run: list[Any] = [entry.operation for entry in placed[at : at + 3]]
         if _is_last_only(run):
-            modules += map(torch.own.ChannelsLast, _layer_normalization(torch, run[1], False))
+            inner = MODULES[type(run[1])](torch, run[1], False)
+            modules += map(torch.own.ChannelsLast, inner)
             at += 3
         else:
             operation, first = placed[at]
@@ -36,9 +37,9 @@ def write(model: lowering.Model) -> Any:
 
 
 def _is_last_only(run: list[Any]) -> bool:
-    """Whether these are a layer normalization between a turn to (H, W, C) and one back."""
+    """Whether these are a normalization of runs between a turn to (H, W, C) and one back."""
     orders = [each.order if isinstance(each, ops.Transpose) else None for each in run]
-    between = len(run) == 3 and isinstance(run[1], ops.LayerNormalization)
+    between = len(run) == 3 and isinstance(run[1], layout.RUNS)
     return between and orders == [layout.TO_LAST, None, layout.TO_FIRST]
 
 
@@ -130,15 +131,17 @@ def _batch_normalization(torch: _Torch, operation: ops.BatchNormalization, first
 
 
 def _layer_normalization(torch: _Torch, operation: ops.LayerNormalization, first: bool) -> list[Any]:
-    shape, axes = operation.input_shape, 1
-    while np.prod(shape[-axes:]) < operation.group:
-        axes += 1
+    shape, axes = operation.input_shape, operation.axes
     affine = operation.has_gamma or operation.has_beta
     module = torch.nn.LayerNorm(shape[-axes:], operation.epsilon, affine, bias=operation.has_beta)
     if affine:
         beta = operation.beta.reshape(shape[-axes:]) if operation.has_beta else None
         torch.filled(module, weight=operation.gamma.reshape(shape[-axes:]), bias=beta)
     return [module]
+
+
+def _unit_normalization(torch: _Torch, operation: ops.UnitNormalization, first: bool) -> list[Any]:
+    return [torch.own.UnitNormalization(operation.axes)]
 
 
 def _activation(torch: _Torch, operation: ops.Activation, first: bool) -> list[Any]:
@@ -192,6 +195,7 @@ MODULES: dict[type[ops.Operation], Callable[[_Torch, Any, bool], list[Any]]] = {
     ops.Affine: _affine,
     ops.BatchNormalization: _batch_normalization,
     ops.LayerNormalization: _layer_normalization,
+    ops.UnitNormalization: _unit_normalization,
     ops.Activation: _activation,
     ops.PReLU: _prelu,
     ops.Reshape: _reshape,

@@ -119,6 +119,16 @@ LAYERS = {
             layers.Dense(2),
         ],
     ),
+    "unit normalization": ((6,), lambda: [layers.Dense(70), layers.UnitNormalization(), layers.Dense(3)]),
+    "unit normalization, pixels": (
+        (5, 4, 3),
+        lambda: [layers.Conv2D(4, 2), layers.UnitNormalization(), layers.Conv2D(3, 2)],
+    ),
+    "unit normalization, rows": ((3, 4, 6), lambda: [layers.UnitNormalization([-2, -1])]),
+    "unit normalization, image": (
+        (5, 4, 3),
+        lambda: [layers.Conv2D(4, 2), layers.UnitNormalization([1, 2, 3]), layers.Flatten(), layers.Dense(2)],
+    ),
     "prelu": ((6,), lambda: [layers.Dense(5), layers.PReLU(), layers.Dense(3)]),
     "prelu, image": ((4, 3, 2), lambda: [layers.Conv2D(3, 2), layers.PReLU()]),
     "activations as layers": (
