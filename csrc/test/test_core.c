@@ -654,6 +654,128 @@ static void test_bad_rows(void) {
     nnc_plan_free(plan);
 }
 
+enum { ROWS = 10, EPOCHS = 6, STEPS = 3 };
+
+/* Whole epochs in one call on a small regression, ROWS rows in STEPS batches. */
+struct small_run {
+    nnc_plan *plan;
+    float x[ROWS * 3], y[ROWS], rates[EPOCHS * STEPS];
+    double sums[EPOCHS * 4];
+    nnc_data data;
+};
+
+/* From the same first weights, with the same rate in every step. */
+static void begin(struct small_run *run, float rate) {
+    static const float weights[3] = {0.3f, -0.2f, 0.1f};
+    nnc_plan_write(run->plan, 0, NNC_WEIGHT, weights);
+    for (int i = 0; i < EPOCHS * STEPS; i++) run->rates[i] = rate;
+    memset(run->sums, 0, sizeof run->sums);
+}
+
+static nnc_epochs epochs_of(struct small_run *run, double budget, nnc_patience *patience) {
+    return (nnc_epochs){.n = EPOCHS,
+                        .n_steps = STEPS,
+                        .batch_size = 4,
+                        .n_rows = ROWS,
+                        .learning_rates = run->rates,
+                        .budget = budget,
+                        .patience = patience,
+                        .sums = run->sums};
+}
+
+/* At a rate of 0 all epochs have the same loss. */
+static void check_patience(struct small_run *run) {
+    begin(run, 0);
+    nnc_epochs e = epochs_of(run, INFINITY, NULL);
+    CHECK(nnc_plan_train_epochs(run->plan, &run->data, &e) == NNC_OK && e.done == EPOCHS, "%zu epochs", e.done);
+    const double loss = run->sums[1] / run->sums[0];
+    CHECK(run->sums[0] == ROWS && loss > 0, "%g rows, loss %g", run->sums[0], loss);
+    const struct {
+        nnc_patience rule;
+        size_t done;
+        double best, count; /* behind them */
+    } cases[] = {
+        {{.best = 0, .patience = 0}, 1, 0, 1},
+        {{.best = 0, .patience = 1}, 2, 0, 2},
+        {{.best = 0, .patience = 1, .count = 1}, 1, 0, 2},
+        {{.best = 0, .patience = INFINITY}, EPOCHS, 0, EPOCHS},
+        {{.best = INFINITY, .patience = 0}, EPOCHS, loss, 0}, /* a loss that is as good does not count */
+        {{.best = INFINITY, .patience = 0, .count = 5}, EPOCHS, loss, 0},
+        {{.best = INFINITY, .patience = 1, .tolerance = 1e-3}, 3, loss, 2}, /* the first is better than infinity */
+        {{.best = loss, .patience = 2, .tolerance = 1e-3}, 3, loss, 3},
+        {{.best = loss, .patience = 2, .tolerance = -1e-3}, EPOCHS, loss, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin(run, 0);
+        nnc_patience rule = cases[i].rule;
+        e = epochs_of(run, INFINITY, &rule);
+        CHECK(nnc_plan_train_epochs(run->plan, &run->data, &e) == NNC_OK, "case %zu", i);
+        CHECK(e.done == cases[i].done, "case %zu: %zu epochs", i, e.done);
+        CHECK(rule.best == cases[i].best && rule.count == cases[i].count, "case %zu: %g, %g", i, rule.best, rule.count);
+    }
+}
+
+/* One epoch is done in no time at all; the sums are those of single steps, wherever calls end. */
+static void check_budgets(struct small_run *run) {
+    static const double budgets[] = {-1, 0, INFINITY};
+    double expected[EPOCHS];
+    begin(run, 0.01f);
+    for (size_t epoch = 0; epoch < EPOCHS; epoch++) {
+        nnc_sums sums = {.rows = 0};
+        for (size_t step = 0, start = 0; step < STEPS; step++, start += sums.rows) {
+            const nnc_schedule schedule = {
+                .start = start, .stop = ROWS, .batch_size = 4, .learning_rates = run->rates, .n_steps = 1, .step = step};
+            CHECK(nnc_plan_train(run->plan, &run->data, &schedule, &sums) == NNC_OK, "step %zu", step);
+        }
+        expected[epoch] = sums.loss;
+    }
+    CHECK(expected[EPOCHS - 1] < expected[0], "%g, then %g", expected[0], expected[EPOCHS - 1]);
+    for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
+        begin(run, 0.01f);
+        nnc_epochs e = epochs_of(run, budgets[i], NULL);
+        CHECK(nnc_plan_train_epochs(run->plan, &run->data, &e) == NNC_OK, "budget %g", budgets[i]);
+        CHECK(e.done == (budgets[i] > 0 ? EPOCHS : 1), "budget %g: %zu epochs", budgets[i], e.done);
+        for (size_t epoch = 0; epoch < e.done; epoch++)
+            CHECK(run->sums[4 * epoch + 1] == expected[epoch], "budget %g: loss of epoch %zu", budgets[i], epoch);
+    }
+}
+
+/* An epoch whose loss is not finite is not done, and tells the rule nothing. */
+static void check_divergence(struct small_run *run) {
+    for (size_t step = 0; step < EPOCHS * STEPS - 1; step++) {
+        begin(run, 0);
+        run->rates[step] = INFINITY; /* the weights are not finite in the next step */
+        nnc_patience rule = {.best = 0, .patience = INFINITY};
+        nnc_epochs e = epochs_of(run, INFINITY, &rule);
+        CHECK(nnc_plan_train_epochs(run->plan, &run->data, &e) == NNC_NOT_FINITE, "step %zu", step);
+        CHECK(e.done == (step + 1) / STEPS && e.steps_of_next == (step + 1) % STEPS, "step %zu: %zu epochs, %zu steps", step,
+              e.done, e.steps_of_next);
+        CHECK(rule.count == (double)e.done && rule.best == 0, "step %zu: %g", step, rule.count);
+    }
+}
+
+static void test_epochs(void) {
+    struct specs layers = {0}, others = {0};
+    add_spec(&layers, "dense units=1 use_bias=0");
+    const nnc_plan_spec spec = {.n_inputs = 3,
+                                .n_layers = 1,
+                                .layers = layers.specs,
+                                .loss = add_spec(&others, "mean_squared_error"),
+                                .optimizer = add_spec(&others, "sgd"),
+                                .batch_size = 4};
+    char message[NNC_MESSAGE] = "";
+    struct small_run run = {0};
+    CHECK(nnc_plan_create(&run.plan, &spec, message) == NNC_OK, "%s", message);
+    state = 3;
+    for (int i = 0; i < ROWS * 3; i++) run.x[i] = small_integer();
+    for (int i = 0; i < ROWS; i++) run.y[i] = small_integer() + 0.1f;
+    run.data = (nnc_data){.x = run.x, .x_stride = 3 * sizeof(float), .rows = run.y, .n = ROWS};
+    check_patience(&run);
+    check_budgets(&run);
+    check_divergence(&run);
+    nnc_plan_free(run.plan);
+}
+
 /* A list of layers with something wrong is refused with a message that names it. */
 static void test_refusals(void) {
     static const char *const wrong[][2] = {
@@ -705,6 +827,7 @@ int main(void) {
     test_threads_here();
     test_stopping();
     test_bad_rows();
+    test_epochs();
     test_team_size();
     test_refusals();
     printf("%d passed, %d failed\n", checks - failures, failures);
