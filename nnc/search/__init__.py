@@ -1,4 +1,4 @@
-"""Hyper-parameter search: many models at once, on one machine or wherever joblib sends them.
+"""Hyperparameter search: many models at once, on one machine or wherever joblib runs them.
 
     from nnc import search
 
@@ -8,13 +8,13 @@
     print(result.best_params)
     result.to_csv("trials.csv")
 
-``build(params)`` returns a compiled `Sequential`. Trials run in threads of this process that share the data;
-inside ``joblib.parallel_config(...)`` they run where that says. The table is the same for any number of
-workers: the parameters and the seed of a trial are functions of the search's seed and its number.
+``build(params)`` returns a compiled `Sequential`. Trials run in threads of this process, which share the
+data; inside ``joblib.parallel_config(...)`` they run on the backend chosen there. The table is the same for
+any number of workers: a trial's parameters and seed depend only on the search's seed and the trial's number.
 
-Modules: `space` says what parameters may be, `searches` which trials there are, `base` what is done with
-them, `trials` what happens in one, `workers` where, `planner` how many at once, `journal` keeps them,
-`result` and `plots` show them, `optuna` joins Optuna.
+Modules: `space` defines parameter spaces, `searches` the kinds of search, `base` the loop that they share,
+`trials` a single trial; `workers` runs trials, `planner` chooses how many at once, `journal` saves them,
+`result` and `plots` present them, and `optuna` integrates with Optuna.
 """
 
 from __future__ import annotations

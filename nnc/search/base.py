@@ -1,4 +1,4 @@
-"""Search: what is done with trials, whichever there are; the kinds of search are in searches.py."""
+"""Search: the loop over trials that all searches share; the kinds of search are in searches.py."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from nnc.search.trials import (
 
 
 class Search:
-    """What the searches share; `RandomSearch` documents the arguments."""
+    """The base class of the searches; `RandomSearch` documents the arguments."""
 
     def __init__(
         self,
@@ -92,18 +92,18 @@ class Search:
             )
         self.fit_arguments = fit_arguments
 
-    # --------------------------------------------------------------------- what the kinds of search differ in
+    # --------------------------------------------------------------------------- hooks of the kinds of search
 
     def params(self) -> list[Params]:
-        """The parameters of every trial by its number."""
+        """The parameters of every trial, in the order of trial numbers."""
         raise NotImplementedError
 
     def _milestones(self) -> tuple[int, ...]:
-        """The epochs at which trials are compared and some stopped; empty: none are."""
+        """The epochs at which trials are compared and some are stopped; empty if none are."""
         return ()
 
     def _kept(self, rung: int, n: int) -> int:
-        """How many of n trials go on behind this rung."""
+        """How many of n trials continue after this rung."""
         return n
 
     def _fingerprint(self) -> dict[str, Any]:
@@ -119,31 +119,31 @@ class Search:
         sample_weight: ArrayLike | None = None,
         validation_data: Any = None,
     ) -> SearchResult:
-        """Search.
+        """Run the search.
 
         Parameters
         ----------
         x, y, sample_weight : array-like
-            As for `Sequential.fit`; uint8 and float32 arrays are used where they lie.
+            As for `Sequential.fit`; uint8 and float32 arrays are used without a copy.
         validation_data : (x, y) or (x, y, sample_weight), optional
-            What trials are compared by, if the search has neither `validation_split` nor `folds`.
+            The data on which trials are compared, if the search has neither `validation_split` nor `folds`.
 
         Returns
         -------
         SearchResult
-            After Ctrl-C: of the trials that are done.
+            After Ctrl-C, the result of the trials that have finished.
 
         Raises
         ------
         SearchError
-            If the search itself is wrong: a metric that the logs have not, a build that returns no model.
+            If the search itself is wrong: the logs lack the metric, or `build` does not return a model.
         ValueError, TypeError
-            If an argument does not fit, or the journal is another search's.
+            If an argument is invalid, or the journal belongs to another search.
 
         Warns
         -----
         UserWarning
-            If trials failed; the table has the reason of each.
+            If trials failed; the table contains the reason for each.
         """
         data = Data(
             (x, y, sample_weight),
@@ -184,7 +184,7 @@ class Search:
     def _climb(
         self, params: list[Params], run: Callable, journal: Journal, board: dict[int, Outcome], verbose: int
     ) -> None:
-        """All rungs one after the other: those that go on are chosen when all of a rung are done."""
+        """Run all rungs in order: a rung ends before the trials that continue are chosen."""
         milestones = self._milestones()
         rungs = max(1, len(milestones))
         models: dict[int, Models] = {}
@@ -195,7 +195,7 @@ class Search:
                 for number in todo:
                     known, before = journal.outcomes.get((number, rung)), board.get(number)
                     if known is None and before is not None and before.stopped:
-                        known = before  # its training is over
+                        known = before  # a callback ended its training
                     if known is not None:
                         board[number] = known
                         progress.add(known)
@@ -203,7 +203,7 @@ class Search:
                         waiting.append(number)
                 for outcome, kept in self._outcomes(run, waiting, rung, params, milestones, models):
                     with Interrupts() as interrupts:
-                        interrupts.hold()  # a trial is on the board and in the journal, or in none
+                        interrupts.hold()  # a trial must be on the board and in the journal, or in neither
                         board[outcome.number] = outcome
                         journal.write(outcome)
                         if kept is not None and rung + 1 < rungs:
@@ -235,7 +235,7 @@ class Search:
             yield from outcomes
 
     def _promoted(self, rung: int, numbers: list[int], board: dict[int, Outcome]) -> list[int]:
-        """The best of a rung; of equal ones those with the lower numbers."""
+        """The best trials of a rung; ties go to the lower number."""
         good = [number for number in numbers if board[number].status == "done"]
         sign = -1.0 if self.direction == "max" else 1.0
         best = sorted(good, key=lambda number: (sign * board[number].score, number))
@@ -246,7 +246,7 @@ class Search:
         return kept
 
     def _count(self, n: int) -> int:
-        """How many times a trial is trained, over all rungs."""
+        """The number of trainings, summed over all rungs."""
         total = n
         for rung in range(len(self._milestones()) - 1):
             n = self._kept(rung, n)
@@ -260,10 +260,10 @@ class Search:
             params, seed_of(self.seed, outcome.number), outcome, "stopped" if ended else outcome.status
         )
 
-    # ---------------------------------------------------------------------------------------------- its parts
+    # --------------------------------------------------------------------------------------- parts of the run
 
     def _workers(self, job: Job, data: Data, params: list[Params]) -> tuple[Plan, Callable]:
-        """The plan, and what runs tasks by it."""
+        """The plan, and a function that runs tasks according to it."""
         chosen = self.backend == "joblib" or (self.backend is None and workers.joblib_is_chosen())
         if chosen:
             n_threads = self.threads_per_job or 1
@@ -277,7 +277,7 @@ class Search:
         return plan, lambda tasks: workers.in_threads(job, data, tasks, plan.n_jobs, plan.n_threads)
 
     def _working_set(self, job: Job, data: Data, params: list[Params]) -> int | None:
-        """Bytes of the largest of three models: of the first trial, one in the middle, the last."""
+        """Bytes of the largest of three models: those of the first, the middle and the last trial."""
         if self.n_jobs != -1 or self.estimates:
             return None
         sizes = []
@@ -288,7 +288,7 @@ class Search:
         return max(sizes, default=None)
 
     def _print_of(self, job: Job, data: Data) -> dict[str, Any]:
-        """What tells this search from another, for the journal."""
+        """What distinguishes this search from others, for the journal."""
         name = type(self.target) if self.estimates else self.target
         return {
             "numerics": NUMERICS,
@@ -307,7 +307,7 @@ class Search:
         }
 
     def _refitted(self, job: Job, data: Data, trial: Trial) -> Any:
-        """A model of the best parameters and the same seed, trained on all rows of x with all threads."""
+        """A model with the best parameters and the same seed, trained on all rows of x with all threads."""
         x, y, weight = data.arrays
         weights: dict[str, Any] = {} if weight is None else {"sample_weight": weight}
         with random.seeded(trial.seed):

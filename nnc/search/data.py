@@ -1,7 +1,7 @@
 """The rows of a search: training and validation parts, the same arrays for every trial and every thread.
 
-The parts are views of the caller's arrays where that can be (a validation split, given validation data).
-Folds are copied, once for each `Data`; what is pickled for another process are the arrays alone.
+The parts are views of the caller's arrays where possible (a validation split, given validation data). Folds
+are copied, once for each `Data`; only the arrays are pickled for another process.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from nnc import _arrays, _config, random
 from nnc.models.batches import unpack
 from nnc.models.inputs import split
 
-# x, y, sample_weight; those of an estimator may be whatever it takes rows of: data frames, sparse matrices
+# x, y, sample_weight; for an estimator, anything that it accepts: data frames, sparse matrices
 Rows = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
-Part = tuple[Rows, Rows]  # to train on, to compare trials by
+Part = tuple[Rows, Rows]  # training rows, validation rows
 
 
 class Data:
-    """What the trials of a search are trained and compared on.
+    """The data on which the trials of a search are trained and compared.
 
     Parameters
     ----------
     arrays : (x, y, sample_weight)
     validation_data : (x, y) or (x, y, sample_weight), optional
     validation_split : float
-        The last part of the rows, as they are given.
+        The fraction of the rows, taken from the end without shuffling, to validate on.
     folds : int, optional
-        Every row is held out once; classes are shared evenly among the folds.
+        The number of folds. Every row is held out once; the folds are stratified by class.
     seed : int
-        Of the folds.
+        The seed of the folds.
     convert : bool
-        Whether to turn the arrays into what a plan takes, once, instead of in every trial. If not, they are
-        left as they are.
+        Whether to convert the arrays to the dtypes of a plan once, instead of in every trial. If not, they
+        are left as they are.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Data:
         ways["validation_split"] = bool(validation_split)
         if sum(ways.values()) != 1:
             given = [name for name, there in ways.items() if there] or "none"
-            raise ValueError(f"trials need one of {', '.join(ways)} to be compared by, got {given}")
+            raise ValueError(f"comparing trials needs exactly one of {', '.join(ways)}, got {given}")
         self.arrays = _prepared(arrays, ("x", "y", "sample_weight"), convert)
         self.validation: Rows | None = None
         if validation_data is not None:
@@ -88,7 +88,7 @@ class Data:
         return [(copied(fold != k), copied(fold == k)) for k in range(self.folds)]
 
     def fingerprint(self) -> list[Any]:
-        """What tells these rows from others: shapes, types, a checksum of the contents, how they are cut."""
+        """What distinguishes these rows from others: shapes, dtypes, a checksum, how they are split."""
         found: list[Any] = []
         for a in (*self.arrays, *(self.validation or ())):
             if a is not None:
@@ -98,7 +98,7 @@ class Data:
         return [*found, self.validation_split, self.folds]
 
     def __sizeof__(self) -> int:
-        """Bytes of the arrays: Dask looks at it to send a large argument once, not with each task."""
+        """Bytes of the arrays: Dask uses it to send a large argument once, not with each task."""
         return sum(getattr(a, "nbytes", 0) for a in (*self.arrays, *(self.validation or ())) if a is not None)
 
 
@@ -108,15 +108,15 @@ def _rows(arrays: Iterable[np.ndarray | None]) -> Rows:
 
 
 def _prepared(arrays: Any, names: tuple[str, ...], convert: bool) -> Rows:
-    """Arrays of as many rows; with `convert` in the types that need no copy in `fit`, else as an estimator
-    takes them: lists become ndarrays, what has rows already stays.
+    """Arrays with equal numbers of rows. With `convert`, in the dtypes that `fit` does not copy; without, as
+    an estimator takes them: lists become ndarrays, anything with a shape is left alone.
     """
     if not convert:
         kept = [a if a is None or hasattr(a, "shape") else np.asarray(a) for a in arrays]
         given = {name: a for name, a in zip(names, kept, strict=True) if a is not None}
         lengths = {name: _length(a) for name, a in given.items()}
         if len(set(lengths.values())) > 1:
-            raise ValueError(f"as many rows are needed in each of them, got {lengths}")
+            raise ValueError(f"{', '.join(lengths)} must have equal numbers of rows, got {lengths}")
         return _rows(kept)
     x = _arrays.as_numbers(arrays[0], names[0])
     y, weight = (
@@ -133,7 +133,7 @@ def _prepared(arrays: Any, names: tuple[str, ...], convert: bool) -> Rows:
 
 
 def _fold_of_row(n: int, y: Any, folds: int, seed: int) -> np.ndarray:
-    """The fold (n,) of each row: a function of the seed, with every class dealt out evenly."""
+    """The fold (n,) of each row: determined by the seed, with every class spread evenly over the folds."""
     order = random.generator(seed, random.Purpose.FOLDS).permutation(n)
     labels = None if y is None else np.asarray(y)
     if labels is not None and labels.ndim == 1 and labels.dtype.kind in "iubOUS":
@@ -149,7 +149,7 @@ def _length(rows: Any) -> int:
 
 
 def _taken(a: Any, rows: slice | np.ndarray) -> Any:
-    """Some rows of an array, a data frame or a sparse matrix; views of arrays where that can be."""
+    """Some rows of an array, a data frame or a sparse matrix; views of arrays where possible."""
     if a is None:
         return None
     if hasattr(a, "iloc"):

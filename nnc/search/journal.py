@@ -1,10 +1,10 @@
-"""The journal of a search: each finished trial a line of JSON with its checksum, on the disk before the next.
+"""The journal of a search: a line of JSON with a checksum for each finished trial, synced before the next.
 
     {"crc32":"1c291ca3","record":{...}}
 
-The first line says which search it is. A process that is killed while it writes leaves at most the last line
-torn, which is ignored and overwritten; damage before that is a `FormatError`, and so is every record,
-whatever its checksum, that is not what `Journal.write` writes.
+The first line identifies the search. A process that is killed while writing leaves at most the last line
+incomplete, which is ignored and overwritten; damage before that is a `FormatError`, and so is any record,
+whatever its checksum, that `Journal.write` could not have written.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from nnc.search.trials import Outcome
 
 FORMAT = 1
 _BEGIN = b'{"crc32":"'
-_NOT_FINITE = frozenset(("nan", "inf", "-inf"))  # floats that JSON has not, as `repr` writes them
+_NOT_FINITE = frozenset(("nan", "inf", "-inf"))  # floats that JSON lacks, as `repr` writes them
 _PREFIX = len(_BEGIN + b"01234567" + b'","record":')
 
 
 class Journal:
-    """The journal at `path`, to be read and gone on with; None keeps nothing.
+    """The journal at `path`, read and then appended to; None keeps nothing.
 
     Parameters
     ----------
     path : str, bytes, path or None
     fingerprint : dict
-        What tells the search from others, as JSON can hold it.
+        What distinguishes the search from others; it must be serializable as JSON.
 
     Attributes
     ----------
     outcomes : dict of (number, rung) to Outcome
-        What the file held.
+        The trials that the file contains.
 
     Raises
     ------
     ValueError
-        If the file is the journal of another search; the message says in what they differ.
+        If the file is the journal of another search; the message lists the differences.
     FormatError
         If the file is something else, or damaged before its last line.
     BlockingIOError
-        If another process is writing it.
+        If another process is writing to it.
     """
 
     def __init__(self, path: str | bytes | os.PathLike[Any] | None, fingerprint: Mapping[str, Any]) -> None:
@@ -64,7 +64,7 @@ class Journal:
         self._file = file = os.open(self._name, flags, 0o666)
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise FormatError(f"{self._name} is no regular file, as a search's journal is")
+                raise FormatError(f"{self._name} is no regular file, as a search's journal must be")
             self._lock(file)
             head = {"nnc_search": FORMAT, **json.loads(json.dumps(fingerprint))}
             records, end = self._read(file)
@@ -82,12 +82,12 @@ class Journal:
             raise
 
     def write(self, outcome: Outcome) -> None:
-        """Append a trial; it is on the disk when this returns."""
+        """Append a trial and sync it to the disk."""
         if self._file is not None:
             self._append(_encoded(dataclasses.asdict(outcome)))
 
     def close(self) -> None:
-        """Close the file, which lets others write it."""
+        """Close the file, which lets others write to it."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -108,11 +108,11 @@ class Journal:
                 raise BlockingIOError(f"{self._name} is being written by another search") from None
 
     def _read(self, file: int) -> tuple[list[dict[str, Any]], int]:
-        """The whole records, and where they end."""
+        """The complete records, and the offset at which they end."""
         records: list[dict[str, Any]] = []
         end = 0
         with open(os.dup(file), "rb") as stream:
-            if not (start := stream.peek(1)).startswith(_BEGIN) and start:  # of whatever is no journal
+            if not (start := stream.peek(1)).startswith(_BEGIN) and start:  # some other kind of file
                 raise FormatError(f"{self._name}, line 1: not a line of a search's journal, or damaged")
             for line in stream:
                 record = _record(line)
@@ -128,7 +128,7 @@ class Journal:
         return records, end
 
     def _append(self, record: Any) -> None:
-        """Write a line at the end and bring it to the disk, or leave the file as it was."""
+        """Append a line and sync it to the disk, or leave the file as it was."""
         file, line = self._file, _line(record)
         assert file is not None
         with naming(self._name):
@@ -143,12 +143,12 @@ class Journal:
 
     def _compare(self, found: dict[str, Any], head: dict[str, Any]) -> None:
         if "nnc_search" not in found:
-            raise FormatError(f"{self._name}, line 1: it does not say of which search it is")
+            raise FormatError(f"{self._name}, line 1: it does not identify the search")
         differ = [key for key in {**head, **found} if found.get(key) != head.get(key)]
         if differ:
             pairs = "; ".join(f"{key}: {found.get(key)!r:.200}, now {head.get(key)!r:.200}" for key in differ)
             raise ValueError(
-                f"{self._name} is the journal of another search ({pairs}). Give another file or remove it"
+                f"{self._name} is the journal of another search ({pairs}). Use another file or remove it"
             )
 
     def _outcome(self, record: dict[str, Any], line: int) -> Outcome:
@@ -171,7 +171,7 @@ def _line(record: Any) -> bytes:
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
-    """The record of a line; None if it is not whole."""
+    """The record of a line; None if it is incomplete."""
     begin, text, end = line[:_PREFIX], line[_PREFIX:-2], line[-2:]
     if end != b"}\n" or begin != b'{"crc32":"%08x","record":' % zlib.crc32(text):
         return None
@@ -183,7 +183,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
 
 
 def _encoded(value: Any) -> Any:
-    """JSON has no NaN and no infinities: they are written as strings."""
+    """`value` with NaN and infinities, which JSON lacks, as strings."""
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
     if isinstance(value, dict):
@@ -220,7 +220,7 @@ def _is_history(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_are_numbers, value.values()))
 
 
-# What each field of an Outcome may be.
+# The check of each field of an Outcome.
 _FIELDS: dict[str, Callable[[Any], bool]] = {
     "number": _is_count,
     "rung": _is_count,

@@ -1,6 +1,6 @@
-"""Optuna and nnc: trials that report and are pruned, and a space of `nnc.search` for Optuna's samplers.
+"""Optuna integration: reporting to trials and pruning them, and `nnc.search` spaces for Optuna's samplers.
 
-Optuna is an optional extra (``pip install "nnc[search]"``), imported when it is used.
+Optuna is an optional extra (``pip install "nnc[search]"``), imported on first use.
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ from nnc.search.space import Params, Space
 
 
 class OptunaCallback(Callback):
-    """Reports a number of the logs to an Optuna trial after every epoch, and ends the run if it is to be
-    pruned.
+    """Reports a metric to an Optuna trial after every epoch, and ends the run if the trial should be pruned.
 
     Parameters
     ----------
     trial : optuna.trial.Trial
     metric : str
-        Key of the logs.
+        A key of the logs.
 
     Raises
     ------
     optuna.TrialPruned
-        Out of `fit`, when the pruner says so; `study.optimize` understands it.
+        From `fit`, when the pruner decides to prune; `study.optimize` handles it.
     KeyError
         If the logs have no such key.
 
@@ -56,8 +55,8 @@ class OptunaCallback(Callback):
 def suggest(trial: Any, space: Mapping[str, Any] | Space) -> Params:
     """Parameters of a space as Optuna's `trial` chooses them.
 
-    The names in Optuna are those of the space; those of nested dicts are joined by dots, the items of
-    `several` are called name_0, name_1, ... beside name_length.
+    The names in Optuna are those of the space; names in nested dicts are joined by dots, and the items of
+    `several` are called name_0, name_1, ..., alongside name_length.
 
     Parameters
     ----------
@@ -71,7 +70,7 @@ def suggest(trial: Any, space: Mapping[str, Any] | Space) -> Params:
     Examples
     --------
     >>> from nnc import search
-    >>> class First:  # a sampler that always takes the first
+    >>> class First:  # a trial that always suggests the first value
     ...     def suggest_categorical(self, name, options):
     ...         return options[0]
     ...     def suggest_int(self, name, low, high):

@@ -1,12 +1,12 @@
-"""How many models at once, and how many threads for each: by whether a model stays in a core's caches.
+"""How many models to train at once, with how many threads each: whether a model fits in a core's caches.
 
-One model per core has no barriers and shares nothing, so it is the faster way for as long as the model stays
-in what a core has of the caches. Beyond, models side by side push each other out, and several cores that each
-hold their part of one model do better.
+One model per core needs no barriers and shares nothing, so it is faster for as long as the model fits in the
+core's share of the caches. Larger models evict each other's data, and it is faster when several cores each
+hold a part of one model.
 
 Measured on two cores with 1 MB of L2 each and 32 MB of L3, MNIST, batch 128, time of two cores on one model
-over that of one model per core: working set 1.5 MB 1.21, 2.6 MB 1.32, 4.7 MB 1.11, 8 MB 1.26, 17 MB 1.02, 33
-MB 0.99. So the room is counted as the core's L2 and its share of the L3, not as the L2 alone.
+divided by that of one model per core: working set 1.5 MB 1.21, 2.6 MB 1.32, 4.7 MB 1.11, 8 MB 1.26, 17 MB
+1.02, 33 MB 0.99. So the capacity is the core's L2 plus its share of the L3, not the L2 alone.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from nnc.models import Sequential
 from nnc.models.batches import BATCH_SIZE
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-_ASSUMED = 2 * 2**20  # where the system does not say
+_ASSUMED = 2 * 2**20  # if the system does not report it
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What the planner chose.
+    """The planner's choice.
 
     Attributes
     ----------
     n_jobs : int
-        Models that are trained at once.
+        Models trained at once.
     n_threads : int
-        Threads for each.
+        Threads for each model.
     reason : str
-        Why so.
+        The reason for the choice.
     """
 
     n_jobs: int
@@ -58,23 +58,23 @@ def check_n_jobs(n_jobs: object) -> int:
 
 
 def choose(n_jobs: int, n_trials: int, working_set: int | None) -> Plan:
-    """The plan of a search in threads of this process.
+    """The plan of a search that runs in threads of this process.
 
     Parameters
     ----------
     n_jobs : int
-        -1: let the planner choose for all CPUs that this process may use; else so many models at once, but
-        no more than there are CPUs, since a model has a thread at least.
+        -1: let the planner choose, for all CPUs that this process may use; else the number of models at once,
+        limited to the number of CPUs, since each model needs at least one thread.
     n_trials : int
-        No more models than that.
+        An upper limit for the number of models.
     working_set : int or None
-        Bytes of the largest model; None where that is not known (an estimator).
+        Bytes of the largest model; None if it is not known (an estimator).
     """
     cpus = _core.get_num_threads()
     if n_jobs != -1:
         jobs = min(n_jobs, max(n_trials, 1), cpus)
-        asked = "as asked for" if n_jobs <= cpus else f"{n_jobs} asked for"
-        return Plan(jobs, max(1, cpus // min(n_jobs, cpus)), f"{asked}, with {_cpus(cpus)}")
+        requested = "as requested" if n_jobs <= cpus else f"{n_jobs} requested"
+        return Plan(jobs, max(1, cpus // min(n_jobs, cpus)), f"{requested}, with {_cpus(cpus)}")
     if working_set is None:
         return Plan(min(cpus, max(n_trials, 1)), 1, f"one for each of {_cpus(cpus)}")
     room = cache_of_a_core()
@@ -89,7 +89,7 @@ def choose(n_jobs: int, n_trials: int, working_set: int | None) -> Plan:
 
 
 def working_set_of(model: Sequential, batch_size: int | None, input_shape: tuple[int, ...]) -> int:
-    """Bytes that a step of training goes through: weights and the optimizer's slots, the batch, a and da."""
+    """Bytes that a training step accesses: weights and the optimizer's slots, the batch, a and da."""
     if not model.built:
         model.build((None, *input_shape))
     slots = len(model.optimizer.slot_names()) if model.optimizer else 0
@@ -100,7 +100,7 @@ def working_set_of(model: Sequential, batch_size: int | None, input_shape: tuple
 
 
 def cache_of_a_core(folder: Path = CACHES) -> int:
-    """Bytes of the L2 and of the share of the L3 that one core has; 2 MiB where the system does not say."""
+    """Bytes of one core's L2 plus its share of the L3; 2 MiB if the system does not report them."""
     total = 0
     for index in sorted(folder.glob("index*")):
         try:
@@ -116,7 +116,7 @@ def cache_of_a_core(folder: Path = CACHES) -> int:
 
 
 def _count(cpus: str) -> int:
-    """How many CPUs a list such as "0-3,8" has."""
+    """The number of CPUs in a list such as "0-3,8"."""
     total = 0
     for part in cpus.split(","):
         low, _, high = part.partition("-")

@@ -1,7 +1,7 @@
-"""Pictures of a search: score against parameters, parallel coordinates, a grid as a heat map, all curves.
+"""Plots of a search: score against parameters, parallel coordinates, a grid as a heat map, all curves.
 
-As in `nnc.plot`: every function draws into the Axes it is given or into a new figure and returns the Axes;
-nothing is shown. `nnc.plot.save` writes files. Dark lines are good trials, the best is black.
+As in `nnc.plot`, every function draws into the given Axes or a new figure and returns the Axes; none calls
+``show``. `nnc.plot.save` writes files. Dark lines are good trials, the best is black.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ def parameters(result: SearchResult, names: list[str] | None = None, ax: Any = N
     ----------
     result : SearchResult
     names : list of str, optional
-        Which parameters; all that vary unless given.
+        The parameters to plot; by default all that vary.
     ax : Axes or array of Axes, optional
         One for each parameter; None: a new figure.
 
     Returns
     -------
     ndarray of Axes
-        With a logarithmic axis where the largest value is 30 times the smallest or more, and with the values
-        side by side where they are few, as in a grid. Trials of another branch, which have no such parameter,
-        stand at "none".
+        An axis is logarithmic if the largest value is at least 30 times the smallest, and categorical if
+        there are few values, as in a grid. Trials of another branch, which lack the parameter, are drawn at
+        "none".
 
     Examples
     --------
@@ -74,7 +74,7 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
     ----------
     result : SearchResult
     names : list of str, optional
-        Which parameters; all that vary unless given.
+        The parameters to plot; by default all that vary.
     ax : Axes, optional
         None: a new figure.
 
@@ -115,7 +115,7 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
     for at, scale in enumerate(scales):
         axis.axvline(at, color=FRAME, linewidth=0.8)
         for height, text in scale.marks():
-            # The outermost values stand beyond the lines, those between on a ground that covers them.
+            # The outermost labels are beyond the lines; those between have a background that covers them.
             beyond = {0.0: ("top", -4), 1.0: ("bottom", 4)}.get(height)
             label = axis.annotate(
                 text, (at, height), (0, beyond[1]) if beyond else (5, 0), textcoords="offset points",
@@ -136,7 +136,7 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
 
 
 def heat_map(result: SearchResult, x: str, y: str, ax: Any = None) -> Any:
-    """The score over two parameters of a grid: the best over all others in each cell; empty where none is.
+    """The score over two parameters of a grid: each cell is the best over all other parameters, or empty.
 
     Parameters
     ----------
@@ -187,20 +187,20 @@ def heat_map(result: SearchResult, x: str, y: str, ax: Any = None) -> Any:
 
 
 def curves(result: SearchResult, metric: str | None = None, ax: Any = None) -> Any:
-    """A number of the logs against the epoch, a line for each trial; the best trial stands out.
+    """A metric against the epoch, a line for each trial; the best trial is highlighted.
 
     Parameters
     ----------
     result : SearchResult
     metric : str, optional
-        Key of the logs; the search's own unless given.
+        A key of the logs; by default the metric of the search.
     ax : Axes, optional
         None: a new figure.
 
     Returns
     -------
     Axes
-        Against the trial's number in place of the epoch where no trial had more than one.
+        The x axis is the trial's number instead of the epoch if no trial had more than one epoch.
 
     Examples
     --------
@@ -240,13 +240,13 @@ def curves(result: SearchResult, metric: str | None = None, ax: Any = None) -> A
 
 
 def _summary(result: SearchResult, trials: list[Trial]) -> str:
-    """How many trials, and the best."""
+    """The number of trials, and the best one."""
     best = f"the best {result.metric} {trials[0].score:.4g} of trial {trials[0].number}"
     return f"{len(trials)} trial{'s' * (len(trials) != 1)}, {best}"
 
 
 def _towards_best(result: SearchResult) -> str:
-    """The map of colours that is dark where scores are good."""
+    """The colour map that is dark where scores are good."""
     return _MAP + "_r" if result.direction == "max" else _MAP
 
 
@@ -266,7 +266,7 @@ def _scored(result: SearchResult) -> list[Trial]:
 
 
 def _names(result: SearchResult, names: list[str] | None, trials: list[Trial]) -> list[str]:
-    """The parameters to draw: those given, else all that are not the same everywhere."""
+    """The parameters to draw: those given, else all that vary."""
     known = result.param_names
     if names is not None:
         for name in names:

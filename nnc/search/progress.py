@@ -1,4 +1,4 @@
-"""What a search prints while it runs: a bar with the best score and the time left, or now and then a line."""
+"""Progress output of a search: a bar with the best score and the time left, or occasional lines."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from nnc.search.trials import Outcome
 
 
 class Progress:
-    """The progress of `total` trials, to be used in a ``with``.
+    """The progress of `total` trials, used in a ``with`` statement.
 
-    verbose=0 prints nothing, 1 a bar, 2 a line at the end of a trial, at most one in ten seconds and one for
-    the last.
+    verbose=0 prints nothing, 1 a bar, 2 a line when a trial ends: at most one every ten seconds, and one for
+    the last trial.
     """
 
     def __init__(self, total: int, metric: str, direction: str, verbose: int) -> None:

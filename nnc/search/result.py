@@ -1,4 +1,4 @@
-"""What a search found: its trials, best first, as a table, as histories, as the best model."""
+"""The result of a search: its trials, best first, as a table, as histories, and the best model."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class Trial:
     Attributes
     ----------
     number : int
-        From 0, in the order in which the search made them.
+        From 0, in the order in which the search created them.
     params : dict
     seed : int
-        Of its models.
+        The seed of its models.
     status : {"done", "stopped", "failed"}
-        "stopped": a halving did not let it go on.
+        "stopped": a halving search did not continue it.
     score : float
         NaN if it failed.
     scores : list of float
-        Of each fold; just one without folds.
+        One for each fold; a single one without folds.
     epochs : int
         Epochs trained.
     histories : list of dict
@@ -44,7 +44,7 @@ class Trial:
     reason : str
         Why it failed.
     seconds : float
-        Not in the table, which is the same for every run.
+        Not part of the table, which is the same on every run.
 
     Examples
     --------
@@ -74,11 +74,11 @@ class Trial:
 
     @classmethod
     def of(cls, params: Params, seed: int, outcome: Outcome, status: str) -> Trial:
-        """The trial with these parameters that went so."""
+        """The trial with these parameters and this outcome."""
         return cls(**{**_fields(outcome), "params": params, "seed": seed, "status": status})
 
     def _repr_html_(self) -> str:
-        """The trial for notebooks: how it went, and its parameters."""
+        """The trial for notebooks: its outcome and its parameters."""
         from nnc import _html
 
         went = self.reason if self.status == "failed" else f"score {self.score:.6g}"
@@ -89,7 +89,7 @@ class Trial:
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """The logs by epoch; with folds their means, for as many epochs as every fold had."""
+        """The logs by epoch; with folds, their means over the epochs that every fold has."""
         if len(self.histories) < 2:
             return self.histories[0] if self.histories else {}
         found = {}
@@ -104,21 +104,21 @@ def _fields(outcome: Outcome) -> dict[str, Any]:
 
 
 class SearchResult:
-    """What a search found.
+    """The result of a search.
 
     Attributes
     ----------
     trials : list of Trial
-        Best first; those that a halving stopped behind those that it let go on, failed ones last.
+        Best first; trials that a halving search stopped come after those that it continued, failed ones last.
     metric : str
-        What the score is.
+        The name of the score.
     direction : {"max", "min"}
     plan : Plan
         Models at once and threads for each, with the reason.
     interrupted : bool
-        Whether Ctrl-C ended it.
+        Whether Ctrl-C ended the search.
     best_model : Sequential or estimator or None
-        Trained anew on all rows with the best parameters, if the search was asked to (``refit=True``).
+        Trained again on all rows with the best parameters, if ``refit=True``.
 
     Examples
     --------
@@ -155,7 +155,7 @@ class SearchResult:
         Raises
         ------
         ValueError
-            If no trial was finished.
+            If no trial finished.
         """
         if not self.trials or self.trials[0].status == "failed":
             why = f"; the first failed with {self.trials[0].reason}" if self.trials else ""
@@ -174,12 +174,12 @@ class SearchResult:
 
     @property
     def histories(self) -> dict[int, dict[str, list[float]]]:
-        """The logs of every trial by its number; with folds their means."""
+        """The logs of every trial by its number; with folds, their means."""
         return {trial.number: trial.history for trial in self.trials}
 
     @property
     def param_names(self) -> list[str]:
-        """The names of the parameters of all trials, those of nested ones joined by dots."""
+        """The names of the parameters of all trials; nested names are joined by dots."""
         by_number = sorted(self.trials, key=lambda trial: trial.number)
         return list(dict.fromkeys(name for trial in by_number for name in flattened(trial.params)))
 
@@ -204,15 +204,15 @@ class SearchResult:
 
     @property
     def cv_results_(self) -> dict[str, Any]:
-        """The trials as scikit-learn's searches give them, one place each in the order of their numbers.
+        """The trials in the format of scikit-learn's searches, one entry each in the order of their numbers.
 
         Returns
         -------
         dict
-            "params", "param_<name>" (masked where a trial has none of that name), "split<k>_test_score",
+            "params", "param_<name>" (masked where a trial lacks the parameter), "split<k>_test_score",
             "mean_test_score", "std_test_score", "rank_test_score" (1 is the best by `direction`),
-            "mean_fit_time" (seconds for each split, with its scoring). What is not measured by itself is NaN:
-            "std_fit_time", "mean_score_time", "std_score_time".
+            "mean_fit_time" (seconds for each split, scoring included). Values that are not measured
+            separately are NaN: "std_fit_time", "mean_score_time", "std_score_time".
 
         Examples
         --------
@@ -247,7 +247,7 @@ class SearchResult:
         return found
 
     def to_csv(self, path: str | os.PathLike) -> None:
-        """Write the table to a CSV file, numbers with all their digits; the file is whole or not there."""
+        """Write the table to a CSV file, numbers with all their digits; the write is atomic."""
         write_bytes(path, self._csv().encode())
 
     def _csv(self) -> str:
@@ -266,7 +266,7 @@ class SearchResult:
         return pandas.DataFrame(self.table)
 
     def _repr_html_(self) -> str:
-        """The result for notebooks: the best trial, and the table of the first twenty."""
+        """The result for notebooks: the best trial, and a table of the first twenty."""
         from nnc import _html
 
         rows = self.table[:_SHOWN]
@@ -287,7 +287,7 @@ class SearchResult:
 
 
 def _cell(value: Any) -> Any:
-    """A value as CSV has it: numbers as Python writes them, lists as JSON."""
+    """A value for a CSV file: numbers as Python prints them, lists as JSON."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""Where the values of a parameter stand in a picture."""
+"""The positions of a parameter's values in a plot."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 
 _MOST_NAMES, _MOST_OF_A_GRID = 12, 8
-_ASIDE = 0.15  # how far from the numbers "none" stands, as a part of their range
+_ASIDE = 0.15  # the distance of "none" from the numbers, as a fraction of their range
 
 
 class Scale:
-    """Where values stand on an axis.
+    """The positions of values on an axis.
 
-    Numbers stand where they are, on a logarithmic scale if the largest is 30 times the smallest or more, and
-    None beside them. The few numbers of a grid, and values that are no numbers, stand side by side: sorted if
-    they can be, else in the order of their first appearance.
+    Numbers are drawn at their values, on a logarithmic scale if the largest is at least 30 times the
+    smallest, with None next to them. The few numbers of a grid, and values that are not numbers, are drawn as
+    categories at equal distances: sorted if possible, else in the order of their first appearance.
 
     Parameters
     ----------
     values : list
     grid : bool
-        Whether a few numbers, each of which is there more than once, are those of a grid.
+        Whether a few numbers that each occur more than once are treated as a grid.
     """
 
     def __init__(self, values: list[Any], grid: bool = True) -> None:
@@ -45,7 +45,7 @@ class Scale:
         self.positions = [float(aside if value is None else value) for value in values]
 
     def label(self, axes: Any) -> None:
-        """Give the x axis of `axes` the scale and what does not stand there by itself."""
+        """Set the scale of the x axis of `axes`, and the tick labels that matplotlib would not draw."""
         if self.names is not None:
             if len(self.names) <= _MOST_NAMES:
                 axes.set_xticks(range(len(self.names)), [text_of(name) for name in self.names])
@@ -55,7 +55,7 @@ class Scale:
             from matplotlib.ticker import NullFormatter
 
             axes.set_xscale("log")
-            axes.xaxis.set_minor_formatter(NullFormatter())  # those between two powers of ten would overlap
+            axes.xaxis.set_minor_formatter(NullFormatter())  # labels between two powers of ten would overlap
         if self.aside is not None:
             locator = axes.xaxis.get_major_locator()
             ticks = [
@@ -70,7 +70,7 @@ class Scale:
         return (at - at.min()) / spread if spread else np.full(len(at), 0.5)
 
     def marks(self) -> list[tuple[float, str]]:
-        """(height in [0, 1], text) of what is written along an axis of parallel coordinates."""
+        """(height in [0, 1], text) of the labels along an axis of parallel coordinates."""
         if self.names is not None:
             if len(self.names) <= _MOST_NAMES:
                 heights = np.linspace(0, 1, len(self.names)) if len(self.names) > 1 else [0.5]
@@ -90,7 +90,7 @@ def _is_number(value: Any) -> bool:
 
 
 def distinct(values: list[Any]) -> list[Any]:
-    """The values without repeats: sorted if they can be, else by their first appearance; None first."""
+    """The distinct values: sorted if possible, else in the order of first appearance; None first."""
     found = []
     for value in values:
         if value not in found:
@@ -102,5 +102,5 @@ def distinct(values: list[Any]) -> list[Any]:
 
 
 def text_of(value: Any) -> str:
-    """A value as it is written in a picture."""
+    """A value as a label in a plot."""
     return f"{value:.4g}" if isinstance(value, float) else "none" if value is None else str(value)

@@ -1,4 +1,4 @@
-"""GridSearch, RandomSearch, HalvingSearch: which trials there are, and which go on."""
+"""GridSearch, RandomSearch, HalvingSearch: which trials there are, and which of them continue."""
 
 from __future__ import annotations
 
@@ -17,49 +17,49 @@ _MOST_TRIALS = 1_000_000
 class RandomSearch(Search):
     """Trials drawn at random from a space.
 
-    The parameters of a trial are a function of the search's seed and the trial's number, and so is the seed
-    of its models: the table is the same for any number of workers, and more trials begin with the same ones.
+    A trial's parameters and the seed of its models depend only on the search's seed and the trial's number:
+    the table is the same for any number of workers, and a search with more trials begins with the same ones.
 
     Parameters
     ----------
     target : callable or estimator
-        ``build(params)`` returns a compiled `Sequential`, or (model, arguments of `fit`); it is called in
-        several threads at once, and a few times more to plan the search. An estimator has
-        `fit`, `score` and, if it can, `get_params` and `set_params`, as scikit-learn's have; each trial sets
-        its parameters on a copy.
+        ``build(params)`` returns a compiled `Sequential`, or (model, arguments of `fit`); it is called from
+        several threads at once, and a few more times to plan the search. An estimator has
+        `fit`, `score` and, optionally, `get_params` and `set_params`, as in scikit-learn; each trial sets its
+        parameters on a copy.
     space : dict
         See `nnc.search.space`. Parameters named like arguments of `fit` ("epochs", "batch_size",
-        "class_weight", ...) are given to `fit` as well as to `build`.
+        "class_weight", ...) are passed to `fit` as well as to `build`.
     n_trials : int
     metric : str, optional
-        What trials are compared by: a key of the logs, "val_loss" unless given; an estimator's is its
-        `score`.
+        The score of a trial: a key of the logs, by default "val_loss"; for an estimator, its `score`.
     direction : {"auto", "min", "max"}
-        Whether small or large is good; "auto" takes large for names with "acc" and for estimators.
+        Whether small or large values are good; "auto" is "max" for names with "acc" and for estimators.
     score : {"last", "best"}
         The metric of the last epoch, or of the best.
     validation_split : float
-        The last part of x and y, as they are given, is what trials are compared by.
+        The fraction of x and y, taken from the end without shuffling, on which trials are compared.
     folds : int, optional
-        Or each of so many parts in turn, drawn by `seed`, the classes shared evenly; the score is the mean.
+        Cross-validation instead: the number of folds, stratified by class and drawn with `seed`; the score is
+        the mean.
     seed : int
     n_jobs : int
-        Models that are trained at once; -1: as many, with as many threads each, as suit the CPUs that this
-        process may use (`SearchResult.plan` says what was chosen).
+        Models trained at once; -1: as many, with as many threads each, as suit the CPUs that this process may
+        use (`SearchResult.plan` contains the choice).
     backend : {None, "threads", "joblib"}
-        Threads of this process that share the data, or joblib. None is joblib inside
+        Threads of this process that share the data, or joblib. None means joblib inside
         ``joblib.parallel_config`` and threads elsewhere.
     threads_per_job : int, optional
-        Threads of each model in place of what the planner chooses (with joblib 1).
+        Threads of each model; by default the planner chooses (with joblib 1).
     journal : str or path, optional
-        A file that gets each trial when it is done. A search that was killed goes on from there.
+        A file to which each trial is written when it finishes. A search that was killed resumes from it.
     refit : bool
-        Whether to train the best parameters once more, on all rows of x: ``result.best_model``.
+        Whether to train a model with the best parameters once more, on all rows of x: ``result.best_model``.
     verbose : {"auto", 0, 1, 2}
-        Silent, a bar with the best so far, or lines: at most one in ten seconds, and one for the last trial.
-        "auto" is a bar on a terminal, else lines.
+        Silent, a bar with the best score so far, or lines: at most one every ten seconds, and one for the
+        last trial. "auto" is a bar on a terminal, else lines.
     **fit_arguments
-        For every trial's `fit`: epochs, batch_size, callbacks (copied for each trial), ...
+        Arguments of every trial's `fit`: epochs, batch_size, callbacks (copied for each trial), ...
 
     Examples
     --------
@@ -90,18 +90,18 @@ class RandomSearch(Search):
 
 
 class GridSearch(Search):
-    """Every combination of a space of lists, choices and integers, in order: the last parameter changes
+    """Every combination of a space of lists, choices and integers, in order: the last parameter varies
     fastest.
 
     Parameters
     ----------
     target, space, **arguments
-        As for `RandomSearch`, but for `n_trials`.
+        As for `RandomSearch`, except `n_trials`.
 
     Raises
     ------
     ValueError
-        If the space has a distribution of floats.
+        If the space contains a distribution of floats.
 
     Examples
     --------
@@ -131,18 +131,18 @@ class GridSearch(Search):
 class HalvingSearch(RandomSearch):
     """Successive halving: all trials for a few epochs, the best of them for more, and so on.
 
-    All n trials are trained to ``min_epochs``; the best ceil(n / factor) go on, from where they are, to
-    ``factor`` times as many epochs, and so on up to ``max_epochs``. A rung ends when all of it are done, so
-    the table does not depend on the number of workers.
+    All n trials are trained to ``min_epochs``; the best ceil(n / factor) continue, from where they stopped,
+    to ``factor`` times as many epochs, and so on up to ``max_epochs``. A rung ends when all its trials are
+    done, so the table does not depend on the number of workers.
 
     Parameters
     ----------
     target : callable
-        As for `RandomSearch`; an estimator cannot go on training.
+        As for `RandomSearch`, but not an estimator, which cannot continue training.
     space, n_trials, **arguments
-        As for `RandomSearch`, but for epochs.
+        As for `RandomSearch`, except epochs.
     min_epochs, max_epochs : int
-        Of the first and of the last rung.
+        The epochs of the first and of the last rung.
     factor : int
         At least 2.
 
@@ -174,12 +174,12 @@ class HalvingSearch(RandomSearch):
         if self.estimates:
             raise refusal(
                 "target: build",
-                "a function build(params): an estimator cannot go on training",
+                "a function build(params): an estimator cannot continue training",
                 target,
                 TypeError,
             )
         if "epochs" in self.fit_arguments or "epochs" in self.space.names():
-            raise ValueError("epochs are what a halving chooses: give min_epochs and max_epochs")
+            raise ValueError("HalvingSearch chooses the epochs: pass min_epochs and max_epochs instead")
         self.min_epochs = _config.integer("min_epochs", min_epochs, 1, 10**9)
         self.max_epochs = _config.integer("max_epochs", max_epochs, self.min_epochs, 10**9)
         self.factor = _config.integer("factor", factor, 2, 1000)

@@ -1,7 +1,7 @@
-"""The space of a search: what each parameter may be, drawn at random or listed as a grid.
+"""The space of a search: the values that each parameter may take, drawn at random or listed as a grid.
 
 A space is a dict of names. A value is a distribution of this module, a list (any one of its items), another
-dict (parameters of their own, nested), or anything else, which then is always the same.
+dict (nested parameters), or anything else, which is a constant.
 
 >>> from nnc import random, search
 >>> space = Space({"units": search.integers(9, 30), "rate": search.uniform(0.1, 0.2), "batch": [32, 64]})
@@ -25,7 +25,7 @@ Params = dict[str, Any]
 
 
 class Distribution:
-    """What a parameter may be; `choice`, `uniform` and the other functions of this module make one."""
+    """The values of a parameter; `choice`, `uniform` and the other functions of this module create one."""
 
     def draw(self, rng: np.random.Generator) -> Any:
         """One value at random."""
@@ -33,7 +33,7 @@ class Distribution:
 
     def values(self) -> Iterator[Any]:
         """Every value in order, for a grid."""
-        raise ValueError(f"a grid needs lists, choices or integers, and {self} has no end of values")
+        raise ValueError(f"a grid needs lists, choices or integers, but {self} has infinitely many values")
 
     def suggest(self, trial: Any, name: str) -> Any:
         """A value that Optuna's `trial` chooses for parameter `name`."""
@@ -128,11 +128,11 @@ class _Several(Distribution):
 class _Branch(Distribution):
     def __init__(self, cases: Mapping[Any, Mapping[str, Any]]) -> None:
         if not isinstance(cases, Mapping) or not cases:
-            raise refusal("branch", "a dict of values, each with a space of its own", cases, TypeError)
+            raise refusal("branch", "a dict of values, each with its own space", cases, TypeError)
         self.cases = {value: Space(space) for value, space in cases.items()}
 
     def names(self) -> list[str]:
-        """The names that the parameters of any case have."""
+        """The names of the parameters of all cases."""
         return list(dict.fromkeys(name for case in self.cases.values() for name in case.names()))
 
     def draw(self, rng: np.random.Generator) -> tuple[Any, Params]:
@@ -168,7 +168,7 @@ class _Fixed(Distribution):
 
 
 class Space(Distribution):
-    """Named parameters; a dict becomes one wherever a space is wanted.
+    """Named parameters; a dict is converted to one wherever a space is expected.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ class Space(Distribution):
     Raises
     ------
     TypeError, ValueError
-        If it is no dict of strings, or a name may come twice (inside a `branch`).
+        If it is not a dict with string keys, or a name may occur twice (inside a `branch`).
 
     Examples
     --------
@@ -191,7 +191,7 @@ class Space(Distribution):
         if isinstance(parameters, Space):
             parameters = parameters.parameters
         if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in parameters):
-            raise refusal("parameters: space", "a dict of names to what they may be", parameters, TypeError)
+            raise refusal("parameters: space", "a dict of names to their values", parameters, TypeError)
         self.parameters: dict[str, Distribution] = {
             name: distribution(value) for name, value in parameters.items()
         }
@@ -205,7 +205,7 @@ class Space(Distribution):
             taken += inner
 
     def names(self) -> list[str]:
-        """The names that parameters drawn from here may have."""
+        """The names that parameters drawn from this space may have."""
         found = []
         for name, value in self.parameters.items():
             found.append(name)
@@ -230,7 +230,7 @@ class Space(Distribution):
 
 
 def _merged(drawn: Iterator[tuple[str, Distribution, Any]]) -> Params:
-    """Parameters from what was drawn; what belongs to a branch stands beside its name."""
+    """The drawn values as a dict; the parameters of a branch are on the same level as its name."""
     params: Params = {}
     for name, value, got in drawn:
         if isinstance(value, _Branch):
@@ -242,7 +242,7 @@ def _merged(drawn: Iterator[tuple[str, Distribution, Any]]) -> Params:
 
 
 def distribution(value: Any) -> Distribution:
-    """`value` as a distribution: a list is a choice, a dict a nested space, a constant itself."""
+    """`value` as a distribution: a list is a choice, a dict a nested space, all else a constant."""
     if isinstance(value, Distribution):
         return value
     if isinstance(value, Mapping):
@@ -263,7 +263,7 @@ def choice(*options: Any) -> Distribution:
 
 
 def uniform(low: float, high: float) -> Distribution:
-    """A float x in [low, high], of density 1 / (high - low).
+    """A float x in [low, high] with density 1 / (high - low).
 
     Examples
     --------
@@ -275,7 +275,7 @@ def uniform(low: float, high: float) -> Distribution:
 
 
 def loguniform(low: float, high: float) -> Distribution:
-    """A float x in [low, high] whose logarithm is uniform: of density 1 / (x ln(high / low)).
+    """A float x in [low, high] whose logarithm is uniform: with density 1 / (x ln(high / low)).
 
     Examples
     --------
@@ -287,7 +287,7 @@ def loguniform(low: float, high: float) -> Distribution:
 
 
 def integers(low: int, high: int) -> Distribution:
-    """An integer low <= n < high, as Python's ranges have it.
+    """An integer low <= n < high, as in Python's `range`.
 
     Examples
     --------
@@ -304,9 +304,9 @@ def several(of: Any, length: Any) -> Distribution:
     Parameters
     ----------
     of : distribution, list, dict or constant
-        What each item may be.
+        The values of each item.
     length : distribution, list or int
-        How many items.
+        The number of items.
 
     Examples
     --------
@@ -320,7 +320,7 @@ def several(of: Any, length: Any) -> Distribution:
 
 
 def branch(cases: Mapping[Any, Mapping[str, Any]]) -> Distribution:
-    """One of the keys of `cases`, and the parameters that only it has, which stand beside it.
+    """One of the keys of `cases`, together with the parameters that only this case has.
 
     Examples
     --------
@@ -333,7 +333,7 @@ def branch(cases: Mapping[Any, Mapping[str, Any]]) -> Distribution:
 
 
 def flattened(params: Mapping[str, Any], prefix: str = "") -> Params:
-    """Nested parameters with their names joined by dots, for a table's columns."""
+    """Nested parameters with their names joined by dots, for the columns of a table."""
     found: Params = {}
     for name, value in params.items():
         found |= (
@@ -343,5 +343,5 @@ def flattened(params: Mapping[str, Any], prefix: str = "") -> Params:
 
 
 def drawn(space: Space, seed: int, number: int) -> Params:
-    """The parameters of trial `number` of a search with this seed: a function of the three."""
+    """The parameters of trial `number` of a search: determined by the space, the seed and the number."""
     return space.draw(random.generator(seed, random.Purpose.DRAWS, number))

@@ -1,6 +1,6 @@
-"""One trial: a model is built from its parameters, trained, and scored. What happens in a worker.
+"""One trial, as a worker runs it: a model is built from its parameters, trained and scored.
 
-`Job` is what all trials of a search have in common, `Request` says which one, `Outcome` is what comes back.
+`Job` is what all trials of a search have in common, `Request` identifies one, `Outcome` is its result.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FIT_ARGUMENTS = frozenset(inspect.signature(Sequential.fit).parameters) - {
 
 
 class SearchError(ValueError):
-    """The search itself is wrong, so it ends: a metric that no trial has, a build that returns no model.
+    """The search itself is wrong, so it ends: no trial has the metric, or `build` does not return a model.
 
     Examples
     --------
@@ -45,8 +45,8 @@ class SearchError(ValueError):
 class Request:
     """Which trial to train, and up to which epochs: `milestones` are the rungs of a halving, else empty.
 
-    A trial that stands behind a rung is trained to it as the others were, rung by rung, so that callbacks
-    which act at the end of a run have acted as often.
+    A trial that starts at a later rung is trained rung by rung, as the others were, so that callbacks which
+    act at the end of a run have acted the same number of times.
     """
 
     number: int
@@ -58,17 +58,17 @@ class Request:
 
 @dataclasses.dataclass
 class Outcome:
-    """How a trial went.
+    """The outcome of a trial.
 
     Attributes
     ----------
     number, rung : int
-        Which trial; how far a halving let it come.
+        The trial's number, and the last rung that it reached in a halving search.
     status : {"done", "failed"}
     score : float
         The mean of `scores`; NaN if it failed.
     scores : list of float
-        One for each fold, or just one.
+        One for each fold; a single one without folds.
     epochs : int
         Epochs trained.
     histories : list of dict
@@ -77,7 +77,7 @@ class Outcome:
         Why it failed.
     seconds : float
     stopped : bool
-        A callback has ended the training, so a further rung has nothing to add.
+        Whether a callback ended the training, in which case further rungs do not train it.
     """
 
     number: int
@@ -93,12 +93,12 @@ class Outcome:
 
 
 def seed_of(search_seed: int, number: int) -> int:
-    """The seed of a trial's models: a function of the search's seed and the trial's number."""
+    """The seed of a trial's models: determined by the search's seed and the trial's number."""
     return random.derived_seed(search_seed, random.Purpose.TRIALS, number)
 
 
 class Models:
-    """The models of one trial while they are trained: one, or one for each fold."""
+    """The models of one trial during training: one, or one for each fold."""
 
     def __init__(self, job: Job, request: Request, parts: list[Part]) -> None:
         self.models: list[Sequential] = []
@@ -113,7 +113,7 @@ class Models:
             self.arguments.append(arguments)
 
     def train(self, epochs: int | None, parts: list[Part]) -> None:
-        """Go on to epoch `epochs`, or to the end of what the arguments say."""
+        """Continue to epoch `epochs`, or to the last one of the arguments."""
         for i, (model, (train, held_out)) in enumerate(zip(self.models, parts, strict=True)):
             if self.stopped[i]:
                 continue
@@ -130,7 +130,7 @@ class Models:
                     verbose=0,
                     **self.arguments[i] | last,
                 )
-            finally:  # a run that diverges has its finished epochs
+            finally:  # a run that diverges still has its finished epochs
                 self._log(i)
             self.stopped[i] = model.stop_training
 
@@ -142,7 +142,7 @@ class Models:
             self.epochs[i] += len(history.epoch)
 
     def halt(self) -> None:
-        """End the training as soon as may be; from another thread."""
+        """End the training as soon as possible; called from another thread."""
         for model in self.models:
             model.stop_training = True
 
@@ -156,13 +156,14 @@ class Job:
     target : callable or estimator
         ``build(params)``, or an object with `fit` and `score`.
     fit_arguments : dict
-        For `Sequential.fit`; a trial's parameters of these names go first, what `build` returns before those.
+        Arguments of `Sequential.fit`; a trial's parameters of the same names override them, and arguments
+        that `build` returns override both.
     metric : str
-        Key of the logs.
+        A key of the logs.
     sign : int
         1 if large scores are good, -1 if small ones are.
     take : {"last", "best"}
-        Which epoch's number is the score.
+        The epoch whose metric is the score.
     """
 
     target: Any
@@ -180,7 +181,7 @@ class Job:
         """A compiled model for these parameters, and the arguments of its `fit`."""
         arguments = dict(self.fit_arguments) | {name: params[name] for name in FIT_ARGUMENTS & params.keys()}
         if arguments.get("callbacks") is not None:
-            # They count, each trial for itself.
+            # Callbacks have state, so each trial needs its own copies.
             arguments["callbacks"] = copy.deepcopy(arguments["callbacks"])
         model = self.target(copy.deepcopy(params))
         if isinstance(model, tuple) and len(model) == 2:
@@ -226,15 +227,15 @@ class Job:
         data : Data
         request : Request
         models : Models, optional
-            Of the rung before, to go on from.
+            The models of the previous rung, whose training is continued.
         watch : callable, optional
-            Is given the models before they are trained.
+            Called with the models before they are trained.
 
         Returns
         -------
         Outcome
         Models or None
-            To go on from in the next rung.
+            The models to continue from in the next rung.
         """
         began = time.perf_counter()
         outcome = Outcome(request.number, request.rung, "done")
@@ -248,7 +249,7 @@ class Job:
             outcome.score = math.fsum(outcome.scores) / len(outcome.scores)
         except SearchError:
             raise
-        except Exception as error:  # one trial's failure, whatever it is, must not lose the others
+        except Exception as error:  # a failure of one trial must not lose the others
             outcome.status, outcome.score, models = "failed", math.nan, None
             outcome.reason = f"{type(error).__name__}: {error}"
         outcome.seconds = time.perf_counter() - began
@@ -283,8 +284,8 @@ class Job:
 
 
 def estimator_of(target: Any, params: Params, seed: int) -> Any:
-    """A copy of the estimator with these parameters; every `random_state` that is None is settled by the
-    seed, those of a pipeline's steps too.
+    """A copy of the estimator with these parameters; every `random_state` that is None is set from the seed,
+    those of a pipeline's steps too.
     """
     estimator = copy.deepcopy(target)
     known = estimator.get_params() if hasattr(estimator, "get_params") else {}
@@ -303,6 +304,6 @@ def fit_estimator(estimator: Any, rows: Any, arguments: Mapping[str, Any]) -> No
     """Fit the estimator to (x, y, sample_weight)."""
     x, y, weight = rows
     name = "sample_weight"
-    if steps := getattr(estimator, "steps", None):  # a pipeline's last step is what is trained
+    if steps := getattr(estimator, "steps", None):  # the last step of a pipeline takes the weights
         name = f"{steps[-1][0]}__{name}"
     estimator.fit(x, y, **arguments, **({} if weight is None else {name: weight}))

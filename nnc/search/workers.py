@@ -1,7 +1,7 @@
-"""Where trials run: in threads of this process, which share the data, or wherever joblib is told to.
+"""Where trials run: in threads of this process, which share the data, or on the backend of joblib.
 
-Both take requests and give outcomes in the order in which they are done. A trial does not know where it runs,
-so the table is the same everywhere.
+Both take requests and yield outcomes in the order of completion. A trial does not depend on where it runs, so
+the table is the same everywhere.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Done = tuple[Outcome, Models | None]
 def in_threads(job: Job, data: Data, tasks: Iterable[Task], n_jobs: int, n_threads: int) -> Iterator[Done]:
     """Run the tasks in `n_jobs` threads of this process, each with `n_threads` threads for its kernels.
 
-    When the iterator is closed, by Ctrl-C as well, trials that are running are ended within a slice of
-    training and their outcomes thrown away.
+    When the iterator is closed, by Ctrl-C too, running trials end within one slice of training and their
+    outcomes are discarded.
     """
     todo = iter(tasks)
     done: queue.SimpleQueue[Done | BaseException | None] = queue.SimpleQueue()
@@ -66,14 +66,14 @@ def in_threads(job: Job, data: Data, tasks: Iterable[Task], n_jobs: int, n_threa
         stop.set()
         for worker in workers:
             while worker.is_alive():
-                # fit begins with stop_training = False: say it until it is heard
+                # fit resets stop_training when it starts, so it is set until the thread ends
                 for models in list(running.values()):
                     models.halt()
                 worker.join(0.02)
 
 
 def joblib_is_chosen() -> bool:
-    """Whether ``joblib.parallel_config`` chose a backend for this code; joblib is not imported to see."""
+    """Whether ``joblib.parallel_config`` chose a backend for this code; this does not import joblib."""
     module = sys.modules.get("joblib.parallel")
     config = getattr(getattr(module, "_backend", None), "config", None)
     return isinstance(config, dict) and isinstance(
@@ -85,16 +85,16 @@ def joblib_n_jobs(n_jobs: int | None) -> int:
     """How many tasks joblib runs at once."""
     from joblib import effective_n_jobs
 
-    return effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  # None: as many as joblib is told
+    return effective_n_jobs(n_jobs)  # pyright: ignore[reportArgumentType]  # None: joblib's own setting
 
 
 def by_joblib(
     job: Job, data: Data, tasks: Iterable[Task], n_jobs: int | None, n_threads: int
 ) -> Iterator[Done]:
-    """Run the tasks by ``joblib.Parallel``, whose backend is the one that ``joblib.parallel_config`` set.
+    """Run the tasks with ``joblib.Parallel`` on the backend that ``joblib.parallel_config`` set.
 
-    The data is one and the same argument of every task, which backends do not send twice: Loky's workers map
-    one file into their memory, Dask keeps it on a worker once it is there.
+    The data is the same object in every task, and backends do not send it twice: Loky's workers memory-map
+    one file, Dask keeps it on a worker.
     """
     from joblib import Parallel, delayed
 
@@ -102,14 +102,14 @@ def by_joblib(
     options: dict[str, Any] = {"n_jobs": n_jobs, "return_as": "generator_unordered", "max_nbytes": 1}
     try:
         parallel = Parallel(**options)
-    except ValueError:  # a backend that gives all results at once
+    except ValueError:  # a backend that returns all results at once
         parallel = Parallel(**options | {"return_as": "list"})
-    # The threads of one process may not write while others read: no batches, each trial is given by itself.
+    # The threads of one process must not write while others read: no batches, one trial per task.
     outcomes: Any = parallel(call(job, data, request, models, n_threads) for request, models in tasks)
     yield from outcomes
 
 
 def _run(job: Job, data: Data, request: Request, models: Models | None, n_threads: int) -> Done:
-    """What a worker of joblib does."""
+    """The task that a joblib worker runs."""
     with threads(min(n_threads, _core.get_num_threads())):
         return job.run(data, request, models)

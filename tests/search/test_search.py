@@ -264,9 +264,9 @@ def test_halving_with_callbacks_that_end_a_trial():
 
 
 def test_halving_refuses():
-    with pytest.raises(ValueError, match="epochs are what a halving chooses"):
+    with pytest.raises(ValueError, match="HalvingSearch chooses the epochs"):
         search.HalvingSearch(build, SPACE, 9, epochs=3)
-    with pytest.raises(TypeError, match="an estimator cannot go on training"):
+    with pytest.raises(TypeError, match="an estimator cannot continue training"):
         search.HalvingSearch(Nearest(), {}, 9)
 
 
