@@ -1,7 +1,7 @@
-"""Data sets for learning and for measuring: iris (bundled), MNIST and Fashion-MNIST (found, else downloaded).
+"""Data sets for examples and benchmarks: iris (bundled), MNIST and Fashion-MNIST (found, else downloaded).
 
-``load_iris``, ``load_mnist`` and ``load_fashion_mnist`` are ours; ``nnc.datasets.mnist.load_data()`` and
-``nnc.datasets.fashion_mnist.load_data()`` are the same under the names that Keras gives them.
+The functions are ``load_iris``, ``load_mnist`` and ``load_fashion_mnist``; ``nnc.datasets.mnist.load_data()``
+and ``nnc.datasets.fashion_mnist.load_data()`` are the same functions under Keras's names.
 """
 
 from __future__ import annotations

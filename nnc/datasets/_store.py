@@ -1,7 +1,6 @@
-"""Where the files of a data set are: looked for on this machine, else downloaded into the cache.
+"""Locating the files of a data set: searched for on this machine, else downloaded into the cache.
 
-A file is found by its name and believed only by its SHA-256, so it does not matter which place each of them
-is from.
+A file is found by its name but accepted only by its SHA-256, so it does not matter where it comes from.
 """
 
 from __future__ import annotations
@@ -37,10 +36,10 @@ def load(
     folder: Folder | None,
     more_folders: Sequence[Folder] = (),
 ) -> Split:
-    """((x_train, y_train), (x_test, y_test)) of a data set laid out as MNIST is.
+    """((x_train, y_train), (x_test, y_test)) of a data set in the format of MNIST.
 
-    `sha256` belongs to the files of SHAPES in their order; `folder`, when given, is the only place that is
-    looked at.
+    `sha256` belongs to the files of SHAPES in their order; `folder`, if given, is the only place that is
+    searched.
     """
     places = _places(name, folder, more_folders)
     arrays = []
@@ -59,9 +58,9 @@ def load(
 
 
 def cache_folder() -> Path:
-    """XDG_CACHE_HOME or the platform's folder for caches, and in it nnc's own."""
+    """nnc's folder in XDG_CACHE_HOME or else in the platform's cache folder."""
     xdg = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(xdg):  # the XDG specification: relative paths are to be ignored
+    if os.path.isabs(xdg):  # the XDG specification says to ignore relative paths
         base = Path(xdg)
     elif sys.platform == "darwin":
         base = Path.home() / "Library" / "Caches"
@@ -73,7 +72,7 @@ def cache_folder() -> Path:
 
 
 def _places(name: str, folder: Folder | None, more_folders: Sequence[Folder]) -> list[Path]:
-    # The subfolder first: MNIST and Fashion-MNIST have files of the same names.
+    # The subfolder first: the files of MNIST and Fashion-MNIST have the same names.
     def both(parent: Folder) -> list[Path]:
         return [Path(parent) / name, Path(parent)]
 
@@ -100,7 +99,7 @@ def _read(path: Path, shape: tuple[int, ...], digest: str, title: str) -> np.nda
 def _download(
     file: str, shape: tuple[int, ...], digest: str, name: str, title: str, mirrors: tuple[str, ...]
 ) -> Path:
-    """The path of `file` in the cache, brought there whole and checked, or not at all."""
+    """Download `file` into the cache, atomically and verified, and return its path."""
     import http.client
 
     target = cache_folder() / name / (file + ".gz")
@@ -115,7 +114,7 @@ def _download(
     raise ConnectionError(
         f"{title} is not on this machine and could not be downloaded:\n"
         + "\n".join(failures)
-        + f"\nWithout a network: fetch {', '.join(f'{f}.gz' for f in SHAPES)}\non another machine from "
+        + f"\nWithout a network: download {', '.join(f'{f}.gz' for f in SHAPES)}\non another machine from "
         + " or ".join(mirrors)
         + f"\nand put them into {target.parent}, or into any folder and name that folder in the environment "
         "variable NNC_DATA_DIR or in the argument `folder`"
@@ -123,7 +122,7 @@ def _download(
 
 
 def _fetch(url: str, target: Path, shape: tuple[int, ...], digest: str) -> None:
-    """Download one gzip file to `target`: written beside it, checked, renamed."""
+    """Download one gzip file to a temporary file next to `target`, verify it and rename it."""
     import tempfile
     import urllib.request
 
@@ -137,7 +136,7 @@ def _fetch(url: str, target: Path, shape: tuple[int, ...], digest: str) -> None:
             with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
                 total = response.headers.get("Content-Length", "")
                 total = int(total) if total.isdecimal() else None
-                # disable=None: the bar is for terminals only
+                # disable=None: the bar is shown on terminals only
                 with tqdm(total=total, unit="B", unit_scale=True, desc=target.name, disable=None) as bar:
                     _copy(response, file, 2 * int(np.prod(shape)) + 4096, bar.update)
             file.flush()
@@ -150,11 +149,11 @@ def _fetch(url: str, target: Path, shape: tuple[int, ...], digest: str) -> None:
 
 
 def _copy(response: BinaryIO, file: BinaryIO, limit: int, report: Callable[[int], Any]) -> None:
-    """`response` to `file`, refused as soon as it is longer than any compression of the data could be."""
+    """Copy `response` to `file`; fail as soon as it is longer than any compression of the data could be."""
     copied = 0
     while data := response.read(CHUNK):
         copied += len(data)
         if copied > limit:
-            raise FormatError(f"the answer is longer than {limit} bytes: not the file that was asked for")
+            raise FormatError(f"the response is longer than {limit} bytes: not the file that was requested")
         file.write(data)
         report(len(data))

@@ -1,4 +1,4 @@
-"""Fashion-MNIST: 70,000 photographs of clothes, a harder stand-in for MNIST."""
+"""Fashion-MNIST: 70,000 photographs of clothes, a harder replacement for MNIST."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ SHA256 = (
 def load_fashion_mnist(folder: _store.Folder | None = None) -> _store.Split:
     """Fashion-MNIST: 60,000 images of clothes to train on and 10,000 to test on.
 
-    The four files have the names of MNIST's: ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``,
-    ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, plain or as ``.gz``. They are looked for in
-    these places:
+    The four files have the same names as those of MNIST: ``train-images-idx3-ubyte``,
+    ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, plain or as
+    ``.gz``. They are searched for in these places:
 
-    1. `folder` and its subfolder ``fashion_mnist``; when given, nowhere else;
+    1. `folder` and its subfolder ``fashion_mnist``; if given, nowhere else;
     2. the folder that the environment variable NNC_DATA_DIR names, and its subfolder ``fashion_mnist``;
-    3. nnc's cache: ``$XDG_CACHE_HOME/nnc/fashion_mnist``, else ``nnc/fashion_mnist`` in the platform's folder
-       for caches;
-    4. ``/usr/share/datasets/fashion-mnist``, where Debian's package dataset-fashion-mnist puts them.
+    3. nnc's cache: ``$XDG_CACHE_HOME/nnc/fashion_mnist``, else ``nnc/fashion_mnist`` in the platform's cache
+       folder;
+    4. ``/usr/share/datasets/fashion-mnist``, where Debian's package dataset-fashion-mnist installs them.
 
-    What is not there is downloaded into the cache (31 MB in all) with a progress bar. Whatever the place, the
-    SHA-256 of the content is checked.
+    Missing files are downloaded into the cache (31 MB in all) with a progress bar. The SHA-256 of the content
+    is checked wherever a file comes from.
 
     Parameters
     ----------
     folder : str or path, optional
-        A folder that has the files.
+        A folder that contains the files.
 
     Returns
     -------
@@ -57,9 +57,9 @@ def load_fashion_mnist(folder: _store.Folder | None = None) -> _store.Split:
     FileNotFoundError
         If `folder` is given and lacks a file.
     FormatError
-        If a file is damaged, or not Fashion-MNIST's.
+        If a file is damaged, or not a file of Fashion-MNIST.
     ConnectionError
-        If a download fails; the message says how to do without.
+        If a download fails; the message explains how to install the files without a network.
 
     Notes
     -----

@@ -1,7 +1,7 @@
-"""Reading IDX, the file format of the MNIST family: plain or gzip, from a source that is not trusted.
+"""Reading IDX, the file format of the MNIST family: plain or gzip, from an untrusted source.
 
-An IDX file is: two zero bytes, a type code, the number of dimensions, the dimensions as big-endian uint32,
-then the elements in C order, big-endian. (Y. LeCun, C. Cortes and C. Burges, The MNIST database of
+An IDX file contains two zero bytes, a type code, the number of dimensions, the dimensions as big-endian
+uint32, then the elements in C order, big-endian. (Y. LeCun, C. Cortes and C. Burges, The MNIST database of
 handwritten digits.)
 """
 
@@ -19,12 +19,11 @@ from nnc.errors import FormatError
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_DIMENSIONS = 4
 
-# Read in pieces of this size: a piece is hashed while it is still in the cache, and no buffer of ours grows
-# with the file.
+# The size of one read: a chunk is hashed while it is still in the cache, and no buffer grows with the file.
 CHUNK = 1 << 18
 
-# Deflate cannot shrink anything more than this (RFC 1951: 258 bytes from two bits), so a gzip file of n bytes
-# that declares more than n times it is refused before memory is asked for.
+# The highest compression ratio of Deflate (RFC 1951: 258 bytes from two bits): a gzip file of n bytes that
+# declares more than n times as much is rejected before memory is allocated.
 MAX_DEFLATE_RATIO = 1032
 
 
@@ -54,7 +53,7 @@ def read_idx(
     Raises
     ------
     FormatError
-        If the content is anything else than one whole IDX array with the given shape and hash.
+        If the content is not exactly one complete IDX array with the given shape and hash.
     OSError
         If the file cannot be opened or read.
 
@@ -97,7 +96,7 @@ def _read(
     shape: tuple[int, ...] | None,
     sha256: str | None,
 ) -> np.ndarray:
-    """The array in `stream`, the content of a file of `file_size` bytes, at most `ratio` times as long."""
+    """The array in `stream`, the content of a file of `file_size` bytes, at most `ratio` times that size."""
     digest = None
     if sha256 is not None:
         import hashlib
@@ -128,11 +127,11 @@ def _read(
     count = dtype.itemsize * math.prod(found)
     if header + count > ratio * file_size:
         raise FormatError(
-            f"{name}: declares shape {found}, {header + count} bytes in all: more than {file_size} bytes hold"
+            f"{name}: declares shape {found}, {header + count} bytes in all: too much for {file_size} bytes"
         )
     try:
         array = np.empty(found, dtype=dtype)
-    except (MemoryError, ValueError):  # ValueError: dimensions beyond what NumPy can index beside one of 0
+    except (MemoryError, ValueError):  # ValueError: dimensions too large for NumPy, together with one of 0
         raise FormatError(f"{name}: declares an array of shape {found}, more than fits in memory") from None
 
     rest = array.reshape(-1).view(np.uint8).data
@@ -143,8 +142,8 @@ def _read(
         if digest:
             digest.update(rest[:got])
         rest = rest[got:]
-    if stream.read(1):  # in gzip, asking for the byte after the last is also what checks the CRC
-        raise FormatError(f"{name}: the file goes on after its {header + count} bytes")
+    if stream.read(1):  # in gzip, reading beyond the last byte also verifies the CRC
+        raise FormatError(f"{name}: the file continues after its {header + count} bytes")
     if digest and sha256 and digest.hexdigest() != sha256.lower():
         raise FormatError(f"{name}: the SHA-256 of the content is {digest.hexdigest()}, expected {sha256}")
     return array.astype(dtype.newbyteorder("="), copy=False)
@@ -156,9 +155,9 @@ def _name(file: io.BufferedIOBase) -> str:
 
 
 def _refuse_web_page(start: bytes, name: str) -> None:
-    """Servers and captive portals answer with a page, which is then saved under the name of the file."""
+    """Raise a FormatError for a web page, which servers and captive portals return instead of the file."""
     if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
         raise FormatError(
             f"{name}: a web page (HTML or XML, likely an error message) saved under the name of the file: "
-            "delete it and get the file again"
+            "delete it and download the file again"
         )

@@ -1,4 +1,4 @@
-"""Fisher's iris data, bundled with the package: iris.csv beside this file."""
+"""Fisher's iris data, bundled with the package as iris.csv."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _FILE = Path(__file__).parent / "iris.csv"
 def load_iris() -> tuple[np.ndarray, np.ndarray]:
     """Fisher's iris: 150 flowers of three species, four lengths of each.
 
-    The species come one after the other (50 setosa, 50 versicolor, 50 virginica): shuffle before splitting.
-    ``nnc.datasets.iris.FEATURE_NAMES`` and ``CLASS_NAMES`` hold the names.
+    The rows are sorted by species (50 setosa, 50 versicolor, 50 virginica): shuffle before splitting.
+    ``nnc.datasets.iris.FEATURE_NAMES`` and ``CLASS_NAMES`` contain the names.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def load_iris() -> tuple[np.ndarray, np.ndarray]:
     -----
     R. A. Fisher, The use of multiple measurements in taxonomic problems, Annals of Eugenics 7 (1936),
     179-188. The values are those of the paper, as in R and scikit-learn; the copy in the UCI repository has
-    two slips.
+    errors in two samples.
 
     Examples
     --------

@@ -24,34 +24,34 @@ def load_mnist(folder: _store.Folder | None = None) -> _store.Split:
     """MNIST: 60,000 handwritten digits to train on and 10,000 to test on.
 
     The four files, ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
-    ``t10k-labels-idx1-ubyte``, plain or as ``.gz``, are looked for in these places:
+    ``t10k-labels-idx1-ubyte``, plain or as ``.gz``, are searched for in these places:
 
-    1. `folder` and its subfolder ``mnist``; when given, nowhere else;
+    1. `folder` and its subfolder ``mnist``; if given, nowhere else;
     2. the folder that the environment variable NNC_DATA_DIR names, and its subfolder ``mnist``;
-    3. nnc's cache: ``$XDG_CACHE_HOME/nnc/mnist``, else ``nnc/mnist`` in the platform's folder for caches.
+    3. nnc's cache: ``$XDG_CACHE_HOME/nnc/mnist``, else ``nnc/mnist`` in the platform's cache folder.
 
-    What is not there is downloaded into the cache (11 MB in all) with a progress bar. Whatever the place, the
-    SHA-256 of the content is checked.
+    Missing files are downloaded into the cache (11 MB in all) with a progress bar. The SHA-256 of the content
+    is checked wherever a file comes from.
 
     Parameters
     ----------
     folder : str or path, optional
-        A folder that has the files. (Keras's ``load_data`` has here the name of a file in its own cache.)
+        A folder that contains the files. (The argument of Keras's ``load_data`` is a file name in its cache.)
 
     Returns
     -------
     (x_train, y_train), (x_test, y_test)
-        x : ndarray of shape (n, 28, 28), uint8, 0 the paper and 255 the ink; y : ndarray of shape (n,),
-        uint8, 0 to 9. n is 60,000 and 10,000.
+        x : ndarray of shape (n, 28, 28), uint8, 0 for the background and 255 for the ink; y : ndarray of
+        shape (n,), uint8, 0 to 9. n is 60,000 and 10,000.
 
     Raises
     ------
     FileNotFoundError
         If `folder` is given and lacks a file.
     FormatError
-        If a file is damaged, or not MNIST's.
+        If a file is damaged, or not a file of MNIST.
     ConnectionError
-        If a download fails; the message says how to do without.
+        If a download fails; the message explains how to install the files without a network.
 
     Notes
     -----

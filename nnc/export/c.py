@@ -18,13 +18,13 @@ from nnc.export.outputs import Outputs, outputs_of
 from nnc.export.program import Check, Program
 from nnc.export.sketch import sketch
 
-# Of the largest output: how far from the model in float64 the outputs may be; in what is stored nnc's own
-# distance from it comes on top.
+# The largest allowed error of the outputs against the model in float64, relative to the largest output. The
+# tolerance of the stored rows is larger by nnc's own error.
 TOLERANCE = 1e-6
 
 
 class Accuracy(NamedTuple):
-    """Parts of the rows whose class is right: by the model in float32, and by its integers."""
+    """The fractions of rows classified correctly by the model in float32, and in integers."""
 
     before: float
     after: float
@@ -32,26 +32,26 @@ class Accuracy(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """What `Sequential.export_c` wrote.
+    """The result of `Sequential.export_c`.
 
     Attributes
     ----------
     files : tuple of str
-        Their paths.
+        The paths of the files.
     prefix : str
-        Of the functions.
+        The prefix of the functions.
     flash : int
-        Bytes of weights and tables; the code comes on top.
+        Bytes of weights and tables, without the code.
     ram : int
-        Bytes of scratch.
+        Bytes of scratch memory.
     multiply_adds : int
-        Of one row.
+        Multiply-adds for one row.
     digest : str
         SHA-256 of the model.
     accuracy : Accuracy or None
-        Before and after, with int8=; None of a model that is no classifier.
+        With int8=, the accuracy before and after; None if the model is not a classifier.
     difference : float or None
-        With int8=, the largest difference of an output from the model's, as a part of the largest output.
+        With int8=, the largest difference of an output from the model's, relative to the largest output.
     """
 
     files: tuple[str, ...]
@@ -130,7 +130,7 @@ def export_c(
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the files go: a folder, their name, and whether the folder is a sketch of its own."""
+    """Where the files go: a folder, their name, and whether the folder is an Arduino sketch."""
 
     folder: str
     stem: str
@@ -146,16 +146,16 @@ class _Place:
             must = "a file's path that ends in .c, such as 'digits.c'"
             raise _config.refusal("path", must + (" (or a sketch's folder)" if arduino else ""), text)
         if folder and not os.path.isdir(folder):
-            advice = f"make it first, by os.makedirs({folder!r})"
+            advice = f"create it first, with os.makedirs({folder!r})"
             raise FileNotFoundError(f"path is {text!r}, but there is no folder {folder!r}: {advice}")
         if prefix is None:
             prefix = ctext.identifier(stem)
             if not ctext.is_identifier(prefix):
-                must = f"given, since the file's name {stem!r} begins with no letter, as names in C do"
+                must = f"given, since the file's name {stem!r} begins with no letter, as names in C must"
                 raise _config.refusal("prefix", must, None)
         elif not isinstance(prefix, str) or not ctext.is_identifier(prefix):
             raise _config.refusal("prefix", "a letter, then letters, digits and underscores", prefix)
-        if arduino:  # a sketch is a folder of the name of its .ino
+        if arduino:  # a sketch is a folder with the name of its .ino file
             folder, stem = os.path.join(folder, prefix), prefix
         return cls(folder, stem, prefix, arduino)
 
@@ -218,20 +218,20 @@ def _rows(model: lowering.Model, x: Any, name: str) -> np.ndarray:
 def _check_rows(
     model: lowering.Model, check: Any, arduino: bool, operations: Sequence[ops.Operation], int8: Any
 ) -> np.ndarray:
-    """The rows to be stored: those given, the first ones of a calibration, or random ones."""
+    """The rows to store: those given, the first calibration rows, or random ones."""
     shape = (model.input_shape or ())[1:]
     if not isinstance(check, (int, np.integer)) or isinstance(check, bool):
         return _rows(model, check, "check")
     n = _config.integer("check", check, 0, 10_000)
     if arduino and n == 0:
-        n = 1  # a board that computes something else shall say so
+        n = 1  # a sketch must detect a board that computes wrong outputs
     if int8 is not None:
         calibration = _rows(model, int8, "int8")
         return calibration[:n]
-    # A generator whose numbers NumPy keeps, so that a file is the same under any version of it.
+    # NumPy guarantees the stream of this generator, so the file is the same with every version of NumPy.
     random = np.random.RandomState(0)
     first = next((op for op in operations if not isinstance(op, ops.Reshape)), None)
-    if isinstance(first, ops.Affine) and first.scale[0] != 0:  # such as images: (0, 1) behind the rescaling
+    if isinstance(first, ops.Affine) and first.scale[0] != 0:  # images, say: in (0, 1) after the rescaling
         rows = (random.uniform(size=(n, *shape)) - first.offset[0]) / first.scale[0]
     else:
         rows = random.standard_normal((n, *shape))

@@ -1,8 +1,8 @@
 """Operations as C99 in float32: one function here for each class of operation.
 
-Products go by panels of 16 outputs. The weights of a panel are (K, 16), one row for each input, so that one
-input is loaded for 16 products and their sums stay in registers; inputs that are 0 (of images, of what a relu
-left) are passed over. Sums of 64 terms are made apart, which keeps their rounding errors small.
+Products are computed in panels of 16 outputs. The weights of a panel are (K, 16), one row for each input: an
+input is loaded once for 16 products and the sums stay in registers. Inputs that are 0 (in images, after a
+relu) are skipped. Every 64 terms are summed separately, which keeps rounding errors small.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nnc.export.program import Step
 
 PANEL = 16
 
-# Expressions of z; alpha is the parameter. Written so that NaN comes out where NaN comes in.
+# Expressions in z; alpha is the parameter. All of them propagate NaN.
 ACTIVATIONS = {
     "relu": "z < 0.0f ? 0.0f : z",
     "leaky_relu": "z < 0.0f ? $alpha * z : z",
@@ -39,7 +39,7 @@ ACTIVATIONS = {
 
 
 def steps(operations: Sequence[ops.Operation], prefix: str, input_shape: tuple[int, ...]) -> list[Step]:
-    """The steps of operations of inference; an activation is part of the product before it."""
+    """The steps of inference operations; an activation is fused into the product before it."""
     found: list[Step] = []
     queue = [operation for operation in operations if not isinstance(operation, ops.Reshape)]
     while queue:
@@ -53,7 +53,7 @@ def steps(operations: Sequence[ops.Operation], prefix: str, input_shape: tuple[i
             found.append(PRODUCTS[type(operation)](prefix, number, operation, queue.pop(0)))
         else:
             found.append(FUNCTIONS[type(operation)](prefix, number, operation))
-    if not found:  # no layer, or none that acts in inference
+    if not found:  # no layer, or none that does anything in inference
         shape = operations[-1].output_shape if operations else input_shape
         found.append(copy(shape))
     return found
@@ -69,14 +69,14 @@ def copy(shape: tuple[int, ...], ctype: str = "float") -> Step:
 
 
 class Elementwise:
-    """An activation as C: a function of the file, and calls of it."""
+    """An activation in C: a function in the file, and calls to it."""
 
     def __init__(self, prefix: str, operation: ops.Activation | None) -> None:
         self.name = operation.function if operation is not None else "linear"
         self.helpers: tuple[str, ...] = ()
         if operation is not None and self.name != "linear":
             alpha = literal(operation.alpha)
-            # The parameter is part of the name, since two layers may have two.
+            # The parameter is part of the name, since it may differ between layers.
             self.name += f"_{alpha[:-1]}" if "$alpha" in ACTIVATIONS[operation.function] else ""
             self.function = f"{prefix}_{_word(self.name)}"
             formula = fill(ACTIVATIONS[operation.function], alpha=alpha)
@@ -87,7 +87,7 @@ class Elementwise:
 
     @property
     def suffix(self) -> str:
-        """For the head of the file."""
+        """The activation's name for the header comment of the file."""
         return f", {self.name.replace('_', ' ') if self.helpers else ''}" if self.helpers else ""
 
 
@@ -136,13 +136,13 @@ def _prelu(prefix: str, number: int, operation: ops.PReLU) -> Step:
 
 
 def panels(kernel: np.ndarray, width: int = PANEL) -> np.ndarray:
-    """A kernel (K, O) as panels (K, width) one behind the other, the last as narrow as it takes."""
+    """A kernel (K, O) as consecutive panels (K, width); the last one may be narrower."""
     columns = range(0, kernel.shape[1], width)
     return np.concatenate([kernel[:, at : at + width].reshape(-1) for at in columns])
 
 
 def cuts(n_outputs: int, width: int = PANEL) -> list[tuple[int, int, int]]:
-    """(first output, stop, width) of the runs of panels: those of full width, then the narrow one."""
+    """(first output, stop, width) of the panels: a range of those with full width, then the narrow one."""
     whole = n_outputs // width * width
     return [run for run in ((0, whole, width), (whole, n_outputs, n_outputs - whole)) if run[0] < run[1]]
 
@@ -159,7 +159,7 @@ def _add(prefix: str, width: int) -> str:
 
 
 def lines(items: list[str], separator: str, indent: int) -> str:
-    """Four items a line."""
+    """Join items, four per line."""
     rows = [f"{separator} ".join(items[at : at + 4]) for at in range(0, len(items), 4)]
     return f"{separator}\n{' ' * indent}".join(rows)
 
@@ -197,7 +197,7 @@ for (int o = $start; o < $stop; o += $width) {
 
 
 def _product_tables(prefix: str, number: int, operation: Any) -> tuple[tuple[Table, ...], str]:
-    """The tables of a product, and the expression of the bias of output o + j."""
+    """The tables of a product, and the expression for the bias of output o + j."""
     kernel = operation.kernel.reshape(-1, operation.kernel.shape[-1])
     tables = [Table(f"{prefix}_kernel_{number}", "float", panels(kernel))]
     if operation.bias is None:
@@ -250,25 +250,25 @@ for (int o = $start; o < $stop; o += $width) {
     float sums[$width];
     for (int j = 0; j < $width; j++)
         sums[j] = $bias;
-$taps    for (int j = 0; j < $width; j++)
+$window    for (int j = 0; j < $width; j++)
         y[(oy * $ow + ox) * $filters + o + j] = $store;
 }
 """
 
 
 def pixels(operation: ops.Convolution | ops.Pooling, inner: str) -> str:
-    """Statements for each pixel of a map: its window begins at row iy, column ix."""
+    """The loop over the output pixels, whose windows begin at row iy, column ix."""
     (sh, sw), (pt, pl) = operation.window.strides, operation.window.pads
     oh, ow = operation.output_shape[:2]
     text = fill(_PIXELS, oh=oh, ow=ow, sh=sh, sw=sw, pt=pt, pl=pl, inner="@")
     return text.replace("@", "".join(f"        {line}\n" for line in inner.splitlines()))
 
 
-def taps(operation: ops.Convolution, call: Callable[[str, str, str], str]) -> tuple[str, str]:
-    """What goes before the loops over outputs, and the loop over a window's taps inside the map.
+def window_loop(operation: ops.Convolution, call: Callable[[str, str, str], str]) -> tuple[str, str]:
+    """The statements before the loops over outputs, and the loop over the window's positions inside the map.
 
-    call(x, n, k) is the statement for a run of n values from x on, of which the first meets row k of the
-    kernel (KH KW C, O). Taps beside each other are one run, unless dilation is between them.
+    call(x, n, k) is the statement for n consecutive values from x on, where the first is multiplied by row k
+    of the kernel (KH KW C, O). Adjacent positions are a single call, unless the kernel is dilated.
     """
     (kh, kw), (dh, dw) = operation.window.size, operation.window.dilation
     height, width, channels = operation.input_shape
@@ -293,7 +293,7 @@ def taps(operation: ops.Convolution, call: Callable[[str, str, str], str]) -> tu
 
 
 _FIRST_LAST = """\
-const int first = ix < 0 ? (-ix + $dw - 1) / $dw : 0; /* the taps inside the map */
+const int first = ix < 0 ? (-ix + $dw - 1) / $dw : 0; /* kernel columns inside the map */
 const int beyond = ($width - ix + $dw - 1) / $dw, last = beyond < $kw ? beyond : $kw;
 """
 
@@ -303,15 +303,15 @@ def _convolution(
 ) -> Step:
     tables, bias = _product_tables(prefix, number, operation)
     f, runs = Elementwise(prefix, activation), cuts(operation.kernel.shape[-1])
-    n_taps, filters = math.prod(operation.kernel.shape[:3]), operation.kernel.shape[-1]
+    n_positions, filters = math.prod(operation.kernel.shape[:3]), operation.kernel.shape[-1]
     inner = ""
     for start, stop, width in runs:
 
         def call(x: str, n: str, k: str, width: int = width) -> str:
-            kernel = f"{tables[0].name} + {n_taps} * o + ({k}) * {width}"
+            kernel = f"{tables[0].name} + {n_positions} * o + ({k}) * {width}"
             return f"{prefix}_add_{width}({x}, {n}, {kernel}, sums);"
 
-        before, loop = taps(operation, call)
+        before, loop = window_loop(operation, call)
         text = fill(
             _CONVOLUTION,
             start=start,
@@ -321,7 +321,7 @@ def _convolution(
             ow=operation.output_shape[1],
             filters=filters,
             store=f("sums[j]"),
-            taps="@",
+            window="@",
         )
         inner = inner or before
         inner += text.replace("@", "".join(f"    {line}\n" for line in loop.splitlines()))
@@ -373,7 +373,7 @@ for (int c = 0; c < $channels; c++)
 
 
 def pooling_body(operation: ops.Pooling, text: str, **more: object) -> str:
-    """The statements of a pooling: `text` for each pixel, whose window inside the map is known."""
+    """The statements of a pooling: `text` for each output pixel, its window clipped to the map."""
     height, width, channels = operation.input_shape
     kh, kw = operation.window.size
     sizes = {"height": height, "width": width, "channels": channels, "kh": kh, "kw": kw}

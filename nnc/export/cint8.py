@@ -1,4 +1,4 @@
-"""Stages in integers as C99 without a float: one function here for each class of stage."""
+"""Integer stages as C99 without floating point: one function here for each class of stage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nnc.export.program import Program, Step
 
 
 def program(empty: Program, net: quantization.Net, outputs: Outputs) -> Program:
-    """`empty` with the steps of a net."""
+    """`empty` filled with the steps of a net."""
     steps = [
         FUNCTIONS[type(stage)](empty.prefix, number, stage)
         for number, stage in enumerate(net.stages, start=1)
@@ -128,7 +128,7 @@ def _product(prefix: str, number: int, stage: quantization.Product) -> Step:
             return f"{prefix}_add_{width}({x}, {n}, {stage.x.zero}, {weights}, sums);"
 
         if convolution:
-            before, products = cfloat.taps(operation, call)
+            before, products = cfloat.window_loop(operation, call)
         else:
             products = call("x", str(len(kernel)), "") + "\n"
         text = fill(

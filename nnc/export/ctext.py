@@ -11,7 +11,7 @@ import numpy as np
 
 _WIDTH = 100
 
-# What reads a constant: on AVR, tables lie in the program memory, which takes instructions of its own.
+# Macros that read a constant: on AVR, tables are in program memory, which needs special instructions.
 READERS = {
     "float": ("NNC_FLOAT", "pgm_read_float(p)"),
     "int8_t": ("NNC_INT8", "((int8_t)pgm_read_byte(p))"),
@@ -33,11 +33,11 @@ class Table:
         return self.values.size * np.dtype(_DTYPES[self.ctype]).itemsize
 
     def declaration(self) -> str:
-        """Without what stands before `const`."""
+        """The declaration, without any storage class before `const`."""
         return f"const {self.ctype} {self.name}[{self.values.size}] NNC_PROGMEM"
 
     def definition(self) -> str:
-        """`declaration` with the values."""
+        """The declaration with the values."""
         return f"{self.declaration()} = {{\n{wrapped(numbers(self.values, self.ctype))}}}"
 
 
@@ -45,7 +45,7 @@ _DTYPES = {"float": np.float32, "int8_t": np.int8, "int16_t": np.int16, "int32_t
 
 
 def numbers(values: np.ndarray, ctype: str) -> list[str]:
-    """The values as C constants, of which a float is the shortest that reads back as the same bits."""
+    """The values as C constants; a float is the shortest text that reads back as the same bits."""
     flat = np.ascontiguousarray(values, _DTYPES[ctype]).reshape(-1)
     if ctype == "float":
         return [literal(value) for value in flat]
@@ -58,7 +58,7 @@ def literal(value: float | np.floating) -> str:
 
 
 def wrapped(items: Iterable[str], indent: str = "    ") -> str:
-    """Items with commas between them, in lines."""
+    """Items separated by commas, wrapped into lines."""
     lines, line = [], indent
     for item in items:
         if len(line) + len(item) > _WIDTH:
@@ -70,26 +70,26 @@ def wrapped(items: Iterable[str], indent: str = "    ") -> str:
 
 
 def plain(text: str) -> str:
-    """`text` as a comment can hold it: printable ASCII, in which no comment ends or begins."""
+    """`text` made safe for a comment: printable ASCII without comment delimiters."""
     ascii_only = "".join(c if " " <= c <= "~" else "?" for c in text)
     return ascii_only.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/").replace("??", "? ?")
 
 
 def identifier(stem: str) -> str:
-    """A file's name as an identifier: what C does not take becomes an underscore."""
+    """A file's name as an identifier: characters that C does not allow become underscores."""
     return re.sub(r"\W", "_", stem, flags=re.ASCII)
 
 
 def is_identifier(name: str) -> bool:
-    """Whether C takes `name` at the beginning of its own: a letter, then letters, digits, underscores."""
+    """Whether `name` can be the prefix of names in C: a letter, then letters, digits, underscores."""
     return re.fullmatch(r"[A-Za-z]\w*", name, flags=re.ASCII) is not None
 
 
 def fill(text: str, **values: object) -> str:
-    """`text` with each $name replaced; the lines' common indentation stays as it is."""
+    """`text` with each $name replaced; the lines' indentation is unchanged."""
     return Template(text).substitute({name: str(value) for name, value in values.items()})
 
 
 def indented(text: str, by: int = 1) -> str:
-    """`text` with each line moved to the right."""
+    """`text` with each line indented."""
     return "".join(f"{'    ' * by}{line}\n" if line else "\n" for line in text.splitlines())

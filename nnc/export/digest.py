@@ -1,4 +1,4 @@
-"""The hash of a model: of what it computes, not of its layers' names or how it was trained."""
+"""The hash of a model's computation: independent of layer names and of how it was trained."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnc.export import operations as ops
 
 
 def digest(operations: Iterable[ops.Operation]) -> str:
-    """SHA-256 of the operations of inference and their weights, in hexadecimal."""
+    """SHA-256 of the inference operations and their weights, in hexadecimal."""
     found = hashlib.sha256()
     for operation in operations:
         if operation.training_only:

@@ -1,4 +1,4 @@
-"""Operations computed in NumPy float64, by the formulas of nnc.reference: for calibration, and for tests."""
+"""Operations executed in NumPy float64 with the formulas of nnc.reference, for calibration and for tests."""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
-"""The operations of inference: fewer than those of training, with the same results but for rounding.
+"""The operations of inference: fewer than those of training, with the same results up to rounding.
 
-1. Dropout and augmentation go.
-2. Zero padding goes into the convolution behind it: taps outside its map count as 0, too.
-3. Batch normalizations and rescalings become y = scale (x - center) + offset (`Affine`), two in a row one.
-4. An affine map goes into the product before it, or through poolings and reshapes into the product behind it.
+1. Dropout and augmentation are removed.
+2. Zero padding is folded into the convolution after it: kernel positions outside its map count as 0, too.
+3. Batch normalizations and rescalings become y = scale (x - center) + offset (`Affine`); adjacent ones merge.
+4. An affine map is folded into the product before it, or, past poolings and reshapes, into the one after it.
 
-Where 4 would cost digits or does not hold, the affine map stays: behind an activation with no product to
-follow; before a convolution whose windows see zeros outside the map, unless it maps 0 to 0; and where it maps
-0 far from 0. There y is small beside scale x, and a sum over scale x loses the digits that cancel.
+The affine map stays where 4 is not valid or would lose precision: after an activation that no product
+follows; before a convolution whose windows include zeros outside the map, unless it maps 0 to 0; and if it
+maps 0 far from 0. In the last case y is small compared with scale x, and a sum over scale x loses digits by
+cancellation.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 
 from nnc.export import operations as ops
 
-# The largest |constant| that goes into a product behind: of values about 1 it takes three bits at most.
+# The largest |constant| folded into the product after it: for values of about 1 it costs at most three bits.
 LARGEST_CONSTANT = 8.0
 
 
@@ -30,8 +31,8 @@ def inference(operations: Sequence[ops.Operation]) -> list[ops.Operation]:
     Raises
     ------
     ValueError
-        If an array is not finite any more, such as that of a batch normalization with epsilon and a moving
-        variance of 0.
+        If folding makes an array non-finite, such as that of a batch normalization whose epsilon and moving
+        variance are 0.
     """
     found = [_as_affine(operation) for operation in operations if not operation.training_only]
     _check(found)
@@ -42,7 +43,7 @@ def inference(operations: Sequence[ops.Operation]) -> list[ops.Operation]:
 
 
 def _check(operations: Sequence[ops.Operation]) -> None:
-    """Whether float32 holds every array."""
+    """Raise a ValueError for an array that is not finite in float32."""
     for operation in operations:
         for name, value in vars(operation).items():
             if isinstance(value, np.ndarray) and not (np.abs(value) <= np.finfo(np.float32).max).all():
@@ -55,7 +56,7 @@ def _check(operations: Sequence[ops.Operation]) -> None:
 def _as_affine(operation: ops.Operation) -> ops.Operation:
     if not isinstance(operation, ops.BatchNormalization):
         return operation
-    with np.errstate(all="ignore"):  # what is not finite is refused by `inference`
+    with np.errstate(all="ignore"):  # `inference` rejects values that are not finite
         scale = operation.gamma / np.sqrt(operation.variance + operation.epsilon)
     return ops.Affine(*_place(operation), scale, operation.beta, operation.mean)
 
@@ -64,12 +65,12 @@ def _place(operation: ops.Operation) -> tuple[str, ops.Shape, ops.Shape]:
     return operation.layer, operation.input_shape, operation.output_shape
 
 
-# A rule takes two neighbours and gives what takes their places, or None where it does not apply.
+# A rule takes two consecutive operations and returns their replacement, or None if it does not apply.
 Rule = Callable[[ops.Operation, ops.Operation], "list[ops.Operation] | None"]
 
 
 def _until_settled(rule: Rule, operations: list[ops.Operation]) -> list[ops.Operation]:
-    """The list with the rule applied to neighbours until none is left to which it applies."""
+    """The list with the rule applied to consecutive operations until it applies to none."""
     at = 0
     while at + 1 < len(operations):
         new = rule(operations[at], operations[at + 1])
@@ -82,7 +83,7 @@ def _until_settled(rule: Rule, operations: list[ops.Operation]) -> list[ops.Oper
 
 
 def _pad(first: ops.Operation, then: ops.Operation) -> list[ops.Operation] | None:
-    """Zero padding, then a convolution: taps outside count as 0 as the zeros did."""
+    """Zero padding, then a convolution: positions outside the map count as 0, as the zeros did."""
     if not isinstance(first, ops.ZeroPadding) or not isinstance(then, ops.Convolution):
         return None
     pads = (first.pads[0] + then.window.pads[0], first.pads[1] + then.window.pads[1])
@@ -122,7 +123,7 @@ def _fold_back(first: ops.Operation, then: ops.Operation) -> list[ops.Operation]
 
 
 def _fold_forward(first: ops.Operation, then: ops.Operation) -> list[ops.Operation] | None:
-    """An affine map, then a product, or something with which it may change places."""
+    """An affine map, then a product, or an operation that it commutes with."""
     if not isinstance(first, ops.Affine):
         return None
     if isinstance(then, ops.Reshape):
@@ -137,7 +138,7 @@ def _fold_forward(first: ops.Operation, then: ops.Operation) -> list[ops.Operati
         outside = then.window.leaves(then.input_shape, then.output_shape) and first.constant.any()
         if outside or then.kernel.shape[2] % len(first.scale):
             return None
-    inputs = then.kernel.shape[-2]  # of Dense (I, O), of Convolution (KH, KW, C, O)
+    inputs = then.kernel.shape[-2]  # Dense: (I, O), Convolution: (KH, KW, C, O)
     scale, offset = (np.resize(v, inputs)[:, None] for v in (first.scale, first.constant))
     added = (then.kernel * offset).reshape(-1, then.kernel.shape[-1]).sum(axis=0)
     bias = added if then.bias is None else then.bias + added

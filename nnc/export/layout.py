@@ -1,7 +1,7 @@
 """Operations for libraries whose images are (channels, height, width).
 
-Images are turned where they must be and only there: a flattened image is followed by a dense layer in most
-nets, whose rows are put in the other order instead.
+Images are transposed only where necessary: in most nets a dense layer follows a flattened image, and its rows
+are permuted instead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RUNS = (ops.LayerNormalization, ops.UnitNormalization)  # that normalize runs of
 
 
 class Placed(NamedTuple):
-    """An operation with shapes and arrays as its samples lie: (channels, height, width) if `first`."""
+    """An operation with its shapes and arrays in the layout of its samples: channels first if `first`."""
 
     operation: ops.Operation
     first: bool
@@ -29,19 +29,19 @@ class Placed(NamedTuple):
 def channels_first(
     operations: Sequence[ops.Operation], input_shape: ops.Shape, outside_first: bool
 ) -> list[Placed]:
-    """The operations with the turns that they need.
+    """The operations, with the transpositions that they need.
 
     Parameters
     ----------
     outside_first : bool
-        Whether the model's own inputs and outputs, where they are images, have the channels first, too.
+        Whether inputs and outputs of the model that are images have their channels first, too.
     """
     return _joined(list(_placed(operations, input_shape, outside_first)))
 
 
 def _placed(operations: Sequence[ops.Operation], shape: ops.Shape, outside_first: bool) -> Iterator[Placed]:
     first = outside_first and len(shape) == 3
-    order: np.ndarray | None = None  # of a flat sample: its value j is nnc's value order[j]
+    order: np.ndarray | None = None  # value j of a flat sample is nnc's value order[j]
     name = ""
     for at, operation in enumerate(operations):
         name, shape = operation.layer, operation.input_shape
@@ -52,21 +52,21 @@ def _placed(operations: Sequence[ops.Operation], shape: ops.Shape, outside_first
             else:
                 wanted = False
         if wanted != first:
-            yield _turn(name, shape, wanted)
+            yield _transposition(name, shape, wanted)
             first = wanted
         if order is not None and not isinstance(operation, ops.Reshape):
             operation = _reordered(operation, order)
             order = None if isinstance(operation, ops.Dense) else order
-        yield Placed(_turned(operation) if first else operation, first)
+        yield Placed(_channels_first(operation) if first else operation, first)
         shape = operation.output_shape
         first = first and len(shape) == 3
     wanted = outside_first and len(shape) == 3
     if wanted != first:
-        yield _turn(name, shape, wanted)
+        yield _transposition(name, shape, wanted)
 
 
 def _wanted(operation: ops.Operation, first: bool) -> bool:
-    """How the operation's input shall lie, if it lies as `first` now."""
+    """Whether the operation's input should have its channels first, given that its layout is `first`."""
     image = len(operation.input_shape) == 3
     if isinstance(operation, _WINDOWS) or (image and isinstance(operation, ops.BatchNormalization)):
         return True
@@ -76,7 +76,7 @@ def _wanted(operation: ops.Operation, first: bool) -> bool:
 
 
 def _absorbs(rest: Sequence[ops.Operation]) -> bool:
-    """Whether a dense layer comes before anything that minds the order of a flat sample."""
+    """Whether a dense layer comes before any operation that depends on the order of a flat sample."""
     for operation in rest:
         if isinstance(operation, ops.Dense):
             return True
@@ -88,16 +88,16 @@ def _absorbs(rest: Sequence[ops.Operation]) -> bool:
     return False
 
 
-def _turn(layer: str, shape: ops.Shape, first: bool) -> Placed:
-    """The operation that turns an image, whose nnc's shape is `shape`; a Reshape where no value moves."""
-    turned = tuple(shape[axis] for axis in TO_FIRST)
-    before, after = (shape, turned) if first else (turned, shape)
+def _transposition(layer: str, shape: ops.Shape, first: bool) -> Placed:
+    """The transposition of an image, of `shape` in nnc; a Reshape if the order of values is the same."""
+    transposed = tuple(shape[axis] for axis in TO_FIRST)
+    before, after = (shape, transposed) if first else (transposed, shape)
     if shape[2] == 1 or shape[0] * shape[1] == 1:
         return Placed(ops.Reshape(layer, before, after), first)
     return Placed(ops.Transpose(layer, before, after, TO_FIRST if first else TO_LAST), first)
 
 
-# Arrays along the sample: each is repeated to the sample's size before its values move.
+# Arrays along the sample: each is repeated to the sample's size before it is permuted.
 _ALONG = {
     ops.Affine: ("scale", "offset", "center"),
     ops.PReLU: ("alpha",),
@@ -107,7 +107,7 @@ _ALONG = {
 
 
 def _reordered(operation: Any, order: np.ndarray) -> ops.Operation:
-    """The operation for a flat sample whose value j is nnc's value order[j]."""
+    """The operation on flat samples whose value j is nnc's value order[j]."""
     if isinstance(operation, ops.Dense):
         return replace(operation, kernel=operation.kernel[order])
     names = _ALONG.get(type(operation), ())
@@ -115,15 +115,15 @@ def _reordered(operation: Any, order: np.ndarray) -> ops.Operation:
     return replace(operation, **arrays)
 
 
-def _turned(operation: Any) -> ops.Operation:
-    """The operation with shapes and arrays as they are with the channels first."""
+def _channels_first(operation: Any) -> ops.Operation:
+    """The operation with its shapes and arrays transposed to channels first."""
 
-    def turn(shape: ops.Shape) -> ops.Shape:
+    def to_first(shape: ops.Shape) -> ops.Shape:
         return tuple(shape[axis] for axis in TO_FIRST) if len(shape) == 3 else shape
 
-    shapes: dict[str, Any] = {"input_shape": turn(operation.input_shape)}
-    shapes["output_shape"] = turn(operation.output_shape)
-    if isinstance(operation, ops.BatchNormalization):  # by channel in both
+    shapes: dict[str, Any] = {"input_shape": to_first(operation.input_shape)}
+    shapes["output_shape"] = to_first(operation.output_shape)
+    if isinstance(operation, ops.BatchNormalization):  # its arrays are per channel in both layouts
         return replace(operation, **shapes)
     arrays = {}
     for name in _ALONG.get(type(operation), ()):
@@ -133,7 +133,7 @@ def _turned(operation: Any) -> ops.Operation:
 
 
 def _joined(placed: list[Placed]) -> list[Placed]:
-    """Reshapes in a row made one, and none that changes nothing."""
+    """`placed` with consecutive reshapes merged and those without an effect removed."""
     found: list[Placed] = []
     for entry in placed:
         if (
@@ -151,6 +151,6 @@ def _joined(placed: list[Placed]) -> list[Placed]:
 
 
 def per_channel(array: np.ndarray, shape: ops.Shape) -> np.ndarray | None:
-    """(C,) if an array along a sample (C, ...) is the same at every place of a channel, else None."""
+    """(C,) if an array along a sample (C, ...) is constant within each channel, else None."""
     rows = array.reshape(shape[0], -1)
     return rows[:, 0] if (rows == rows[:, :1]).all() else None

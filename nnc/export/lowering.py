@@ -1,4 +1,4 @@
-"""From a model to its operations, one function for each kind of row that layers have in a plan."""
+"""From a model to its operations: one function for each kind of row that describes a layer in a plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Arrays = dict[str, np.ndarray]
 
 
 class Model(Protocol):
-    """What is asked of a `Sequential`."""
+    """The part of `Sequential` that exports use."""
 
     @property
     def name(self) -> str: ...
@@ -78,7 +78,7 @@ def _gamma_beta(row: dict[str, Any], arrays: Arrays) -> tuple[np.ndarray, np.nda
 
 
 def _batch_normalization(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
-    if "mean" in arrays:  # of Normalization
+    if "mean" in arrays:  # a Normalization layer
         moving = arrays["mean"].reshape(-1), arrays["variance"].reshape(-1)
     else:
         moving = arrays["moving_mean"], arrays["moving_variance"]
@@ -134,16 +134,16 @@ KINDS: dict[str, Lowering] = {
 
 
 def operations(model: Model) -> list[ops.Operation]:
-    """The operations of a model, those of training among them, with its weights as float64.
+    """The operations of a model, including those of training, with its weights as float64.
 
     Raises
     ------
     ValueError
-        If the model is not built, a weight is not finite, or a layer is of a kind that no export knows.
+        If the model is not built, a weight is not finite, or no export supports the kind of a layer.
     """
     if model.input_shape is None or model.output_shape is None:
         raise ValueError(
-            "the model is not built, so that it has no weights to export: begin it with an Input, call "
+            "the model is not built, so it has no weights to export: begin it with an Input, call "
             "build((None, ...)) or train it first"
         )
     weights, found = iter(model.get_weights()), list[ops.Operation]()
@@ -153,7 +153,7 @@ def operations(model: Model) -> list[ops.Operation]:
             if not np.isfinite(array).all():
                 raise ValueError(
                     f"{name} of layer {layer.name!r} has NaN or infinite values: train again from finite "
-                    "weights, or set_weights, before the model is exported"
+                    "weights, or call set_weights, before exporting the model"
                 )
         found += _of_layer(layer, arrays)
     return found
@@ -170,7 +170,7 @@ def _of_layer(layer: Layer, arrays: Arrays) -> Sequence[ops.Operation]:
     row = rows[0]
     if "out_height" not in row or len(before) == 3:
         return list(KINDS[row["kind"]](at, row, arrays))
-    # A layer over sequences, or a Dense at several places: its row is that of an image.
+    # The row of a layer over sequences, or of a Dense over several positions, is that of an image.
     first = row["height"], row["width"], row["channels"]
     last = row["out_height"], row["out_width"], row.get("filters", row["channels"])
     if "kernel" in arrays:

@@ -19,19 +19,20 @@ from nnc.export.digest import digest
 from nnc.export.outputs import Outputs, outputs_of
 
 OPSET, IR_VERSION, ML_OPSET = 18, 8, 3
-TOLERANCE = 1e-5  # of the largest output: how far onnxruntime may be from nnc
+TOLERANCE = 1e-5  # largest difference between onnxruntime and nnc, relative to the largest output
 
 
 class OnnxReport(NamedTuple):
-    """What `Sequential.export_onnx` wrote.
+    """The result of `Sequential.export_onnx`.
 
     Attributes
     ----------
     file : str
     inputs, outputs : tuple of str
-        Their names.
+        The names of the inputs and outputs.
     difference : float or None
-        Onnxruntime's largest from nnc as a part of the largest output; None where it is not installed.
+        The largest difference between onnxruntime and nnc, relative to the largest output; None if
+        onnxruntime is not installed.
     """
 
     file: str
@@ -62,11 +63,11 @@ def export_onnx(
     label = kind.classes if label is None else label
     if (label or zipmap or classes is not None) and not kind.classes:
         raise ValueError(
-            "label, classes and zipmap are for classifiers, and this model's outputs are values: end it with "
+            "label, classes and zipmap are for classifiers, but this model's outputs are values: end it with "
             "a softmax (or one sigmoid), or compile it with a cross-entropy"
         )
     if zipmap and kind.kind != "probabilities":
-        raise ValueError("zipmap is for probabilities, and these are logits: add outputs='probabilities'")
+        raise ValueError("zipmap is for probabilities, but these are logits: add outputs='probabilities'")
     own = kind.kind if kind.classes else "output"
     names = _names(input_name, own if output_name is None else output_name, label)
     graph = _Graph(_onnx())
@@ -90,7 +91,7 @@ def _target(path: str | os.PathLike[str]) -> str:
     if not text or os.path.isdir(text):
         raise _config.refusal("path", "a file's path, such as 'digits.onnx'", text)
     if folder and not os.path.isdir(folder):
-        advice = f"make it first, by os.makedirs({folder!r})"
+        advice = f"create it first, with os.makedirs({folder!r})"
         raise FileNotFoundError(f"path is {text!r}, but there is no folder {folder!r}: {advice}")
     return text
 
@@ -109,12 +110,12 @@ def _names(input_name: str, output_name: str, label: bool) -> tuple[str, str]:
             raise _config.refusal(argument, "a string that is not empty", name)
     taken = (input_name, output_name, *(["label"] if label else []))
     if len(set(taken)) < len(taken):
-        raise ValueError(f"input_name and output_name must differ, from 'label' too, got {', '.join(taken)}")
+        raise ValueError(f"input_name and output_name must differ, also from 'label', got {', '.join(taken)}")
     return input_name, output_name
 
 
 def _asked(kind: Outputs, chain: list[ops.Operation], outputs: str) -> tuple[Outputs, list[ops.Operation]]:
-    """The outputs that are asked for, and the operations that give them."""
+    """The requested outputs, and the operations that compute them."""
     if outputs in ("predict", kind.kind):
         return kind, chain
     if not kind.classes:
@@ -126,7 +127,9 @@ def _asked(kind: Outputs, chain: list[ops.Operation], outputs: str) -> tuple[Out
     last = max((i for i, each in enumerate(chain) if not isinstance(each, ops.Reshape)), default=0)
     activation = chain[last] if chain else None
     if not isinstance(activation, ops.Activation) or activation.function != kind.link:
-        raise _config.refusal("outputs", f"'predict', since the model ends with no {kind.link}", outputs)
+        raise _config.refusal(
+            "outputs", f"'predict', since the model does not end with a {kind.link}", outputs
+        )
     return kind._replace(kind=outputs), chain[:last] + chain[last + 1 :]
 
 
@@ -140,7 +143,7 @@ def _labels(classes: Any, kind: Outputs, shape: ops.Shape) -> np.ndarray:
     if not strings and not all(isinstance(each, (int, np.integer)) for each in found):
         raise _config.refusal("classes", "integers or strings, one for each class", classes, TypeError)
     if len(found) != n or len(set(found)) < n:
-        raise _config.refusal("classes", f"{n} that differ, one for each class", classes)
+        raise _config.refusal("classes", f"{n} distinct names, one for each class", classes)
     return np.array(found, dtype=object if strings else np.int64)
 
 
@@ -148,7 +151,7 @@ def _labels(classes: Any, kind: Outputs, shape: ops.Shape) -> np.ndarray:
 
 
 class _Graph:
-    """Nodes and constants, and the name of the value that the next node takes."""
+    """The nodes and constants of a graph."""
 
     def __init__(self, onnx: Any) -> None:
         self.onnx, self.helper = onnx, onnx.helper
@@ -158,13 +161,13 @@ class _Graph:
         self.count = 0
 
     def constant(self, name: str, array: np.ndarray) -> str:
-        """A constant of the graph; floats are float32."""
+        """Add a constant to the graph, floats as float32, and return its name."""
         name = f"{name}_{len(self.constants)}"
         self.constants[name] = array.astype(np.float32) if array.dtype.kind == "f" else array
         return name
 
     def node(self, kind: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
-        """A node; its output's name is returned."""
+        """Add a node and return the name of its output."""
         self.count += 1
         output = to or f"{kind.lower()}_{self.count}"
         attributes = {key.removesuffix("_"): value for key, value in attributes.items()}  # Cast's "to"
@@ -176,7 +179,7 @@ class _Graph:
         return output
 
     def chain(self, chain: Sequence[ops.Operation], value: str, shape: ops.Shape) -> str:
-        """The nodes of operations."""
+        """Add the nodes of operations and return the name of their output."""
         for operation, first in layout.channels_first(chain, shape, outside_first=False):
             value = NODES[type(operation)](self, value, operation, first)
         return value
@@ -192,7 +195,7 @@ class _Graph:
         zipmap: bool,
         named: bool,
     ) -> None:
-        """The graph's outputs: label and values, or values only."""
+        """Add the graph's outputs: label and values, or values only."""
         info, types = self.helper.make_tensor_value_info, self.onnx.TensorProto
         if label:
             if kind.link == "sigmoid":
@@ -223,7 +226,7 @@ class _Graph:
         self.returned.append(self.helper.make_value_info(names[1], sequence))
 
     def model(self, input_name: str, shape: ops.Shape, hashed: str) -> Any:
-        """The whole file."""
+        """The complete model."""
         helper, types = self.helper, self.onnx.TensorProto
         inputs = [helper.make_tensor_value_info(input_name, types.FLOAT, ["batch", *shape])]
         constants = [self._tensor(name, array) for name, array in self.constants.items()]
@@ -274,8 +277,8 @@ def _pooling(graph: _Graph, x: str, operation: ops.Pooling, first: bool) -> str:
     if operation.kind == "average":
         return graph.node("AveragePool", x, count_include_pad=0, **_window(operation))
     if graph.nodes and graph.nodes[-1].op_type == "Pad":
-        # Zeros right before a MaxPool are taken by onnxruntime for the MaxPool's own padding, which is no 0.
-        # A column more and one less keep the two apart.
+        # onnxruntime fuses a Pad right before a MaxPool into the padding of the MaxPool, which is not 0.
+        # Adding a column and removing it again keeps the two apart.
         x = _pad(graph, _pad(graph, x, 0, 0, 0, 1), 0, 0, 0, -1)
     return graph.node("MaxPool", x, **_window(operation))
 
@@ -384,7 +387,7 @@ def _unit_normalization(graph: _Graph, x: str, operation: ops.UnitNormalization,
 
 
 def _reshape(graph: _Graph, x: str, operation: ops.Reshape, first: bool) -> str:
-    shape = graph.constant("shape", np.array([0, *operation.output_shape]))  # 0: the batch's size stays
+    shape = graph.constant("shape", np.array([0, *operation.output_shape]))  # 0: keep the batch size
     return graph.node("Reshape", x, shape)
 
 
@@ -425,7 +428,7 @@ def _checked(
     Raises
     ------
     RuntimeError
-        If the outputs are not nnc's.
+        If the outputs differ from nnc's.
     """
     _onnx().checker.check_model(proto, full_check=True)
     if importlib.util.find_spec("onnxruntime") is None:
@@ -437,7 +440,7 @@ def _checked(
         proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     shape, worst = (model.input_shape or ())[1:], 0.0
-    for n in (1, 7):  # two sizes of a batch
+    for n in (1, 7):  # two batch sizes
         x = np.random.RandomState(n).standard_normal((n, *shape)).astype(np.float32)
         wanted = execution.run(chain, x.reshape(n, -1))
         if as_predict:
@@ -452,6 +455,6 @@ def _checked(
     if not worst <= TOLERANCE:
         raise RuntimeError(
             f"onnxruntime's outputs differ from nnc's by {worst:.2g} of the largest one, "
-            f"more than {TOLERANCE:g}; nothing was written. Either nnc is wrong or weights are too large"
+            f"more than {TOLERANCE:g}; nothing was written. Either nnc is wrong or the weights are too large"
         )
     return worst

@@ -1,8 +1,8 @@
-"""The operations that a model is made of when it leaves nnc: what every target is generated from.
+"""The intermediate representation of a model for export: the operations that every target is generated from.
 
-An operation takes one sample to one sample. Its arrays are plain NumPy arrays, images are (height, width,
-channels), and a flat sample has the last axis running fastest. `nnc.export.lowering` makes the list of a
-model, `nnc.export.folding` the shorter one of inference; a target has one function for each class here.
+An operation maps one sample to one sample. Its arrays are plain NumPy arrays, images are (height, width,
+channels), and flat samples are in row-major order. `nnc.export.lowering` makes the list of a model,
+`nnc.export.folding` the shorter one of inference; a target has one function for each class here.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 
 Array: TypeAlias = np.ndarray
 Shape: TypeAlias = tuple[int, ...]
-Pair: TypeAlias = tuple[int, int]  # of rows, of columns
+Pair: TypeAlias = tuple[int, int]  # along rows, along columns
 
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """What all have: the layer that it comes from and the shapes of one sample before and after."""
+    """The base class: the layer of the operation, and the shapes of a sample before and after it."""
 
     layer: str
     input_shape: Shape
@@ -38,7 +38,7 @@ class Operation:
 
     @property
     def multiply_adds(self) -> int:
-        """Of one sample, where the operation is a product; else 0."""
+        """The number for one sample if the operation is a product, else 0."""
         return 0
 
 
@@ -56,8 +56,8 @@ class Dense(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """Windows that slide over a map: output pixel o sees through tap k the input pixel
-    o stride + k dilation - pad, along each axis; taps outside the map are left out.
+    """Sliding windows over a map: along each axis, output pixel o and kernel position k read input pixel
+    o stride + k dilation - pad; positions outside the map are skipped.
     """
 
     size: Pair
@@ -66,7 +66,7 @@ class Window:
     pads: Pair  # above, on the left
 
     def pads_after(self, shape: Shape, output_shape: Shape) -> Pair:
-        """Rows below the map and columns right of it that the last windows reach, or (if negative) leave."""
+        """Rows below and columns to the right of the map that the last windows reach; if negative, skip."""
         below, right = (
             (out - 1) * stride + dilation * (size - 1) + 1 - pad - length
             for length, out, size, stride, dilation, pad in zip(
@@ -76,13 +76,13 @@ class Window:
         return below, right
 
     def leaves(self, shape: Shape, output_shape: Shape) -> bool:
-        """Whether some tap lies outside the map."""
+        """Whether a kernel position is outside the map."""
         return max(*self.pads, *self.pads_after(shape, output_shape)) > 0
 
 
 @dataclass(frozen=True, eq=False)
 class Convolution(Operation):
-    """y[o] = bias + sum over the taps inside of x[tap] kernel[tap]."""
+    """y[o] = bias + sum of x[k] kernel[k] over the kernel positions k inside the map."""
 
     window: Window
     kernel: Array  # (KH, KW, C, O)
@@ -90,13 +90,13 @@ class Convolution(Operation):
 
     @property
     def multiply_adds(self) -> int:
-        """With the taps outside the map counted too."""
+        """The number, including kernel positions outside the map."""
         return self.kernel.size * math.prod(self.output_shape[:2])
 
 
 @dataclass(frozen=True, eq=False)
 class Pooling(Operation):
-    """y[o, c] = the largest ("max") or the mean ("average") of x[tap, c] over the taps inside."""
+    """y[o, c] = the largest ("max") or the mean ("average") x[k, c] over the positions k inside the map."""
 
     window: Window
     kind: str
@@ -119,7 +119,7 @@ class Affine(Operation):
 
     @property
     def constant(self) -> Array:
-        """What is left for x = 0: y = scale x + constant."""
+        """y for x = 0: y = scale x + constant."""
         return self.offset - self.scale * self.center
 
 
@@ -147,8 +147,8 @@ def _last_axes(shape: Shape, group: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class LayerNormalization(Operation):
-    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, with the mean and the variance of each run of
-    G features; gamma and beta (G,).
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, with the mean and the variance of each group of
+    G consecutive features; gamma and beta (G,).
     """
 
     gamma: Array
@@ -183,7 +183,7 @@ class UnitNormalization(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Activation(Operation):
-    """y = f(x), f a name of `nnc.activations`; softmax over runs of `group` features, the last axis."""
+    """y = f(x), f a name of `nnc.activations`; softmax over groups of `group` features, the last axis."""
 
     function: str
     alpha: float

@@ -1,4 +1,4 @@
-"""What a model's outputs are: probabilities, logits of such, or other values."""
+"""The kind of a model's outputs: probabilities, their logits, or other values."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from nnc.export.lowering import Model
 
 
 class Outputs(NamedTuple):
-    """kind: "probabilities", "logits" or "values"; link: what makes probabilities of logits, "softmax" or
-    "sigmoid" ("" of values).
+    """kind: "probabilities", "logits" or "values"; link: the function from logits to probabilities, "softmax"
+    or "sigmoid" ("" for values).
     """
 
     kind: str
@@ -26,7 +26,7 @@ class Outputs(NamedTuple):
 
 
 def outputs_of(model: Model, operations: Sequence[ops.Operation]) -> Outputs:
-    """What the outputs of a model with these operations are, by its last activation or else its loss.
+    """The kind of the outputs of a model with these operations, from its last activation or else its loss.
 
     Raises
     ------
@@ -36,9 +36,9 @@ def outputs_of(model: Model, operations: Sequence[ops.Operation]) -> Outputs:
     loss = model.loss
     if isinstance(loss, losses.FunctionLoss):
         raise ValueError(
-            f"the model's loss {loss!r} is a Python function, which does not say whether the outputs are "
+            f"the model's loss {loss!r} is a Python function, which does not tell whether the outputs are "
             "probabilities, logits or values: compile(optimizer, loss) with one of nnc.losses first, "
-            "or without any, compile(loss=None); the weights stay"
+            "or without a loss, compile(loss=None); the weights are kept"
         )
     shape = (model.output_shape or ())[1:]
     if len(shape) > 1:

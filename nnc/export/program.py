@@ -1,8 +1,8 @@
-"""A C99 file from its steps: buffers in turn, tables, functions, the head that says what it takes.
+"""A C99 file from its steps: alternating buffers, tables, functions, and a header comment with the sizes.
 
-A step is one function from one buffer to another, or from a buffer to itself. Two buffers are in use at a
-time, what a step reads and what it writes, so that all of them lie at the two ends of one scratch array in
-turn. The first step reads the caller's x, the last ones write the caller's y.
+A step is a function from one buffer to another, or from a buffer to itself. At most two buffers are in use at
+a time, the input and the output of a step, so they alternate between the two ends of one scratch array. The
+first step reads the caller's x, the last ones write the caller's y.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Step:
     ----------
     name : str
     layer, what : str
-        For the head: the layer's name and what is done.
+        For the header comment: the layer's name and a description.
     body : str
         The function's statements.
     n_outputs, multiply_adds : int
@@ -33,11 +33,11 @@ class Step:
         Whether x and y may be the same array.
     tables : tuple of Table
     helpers : tuple of str
-        Whole functions that `body` calls, those it shares with other steps word for word.
+        Complete functions that `body` calls; those shared with other steps must be identical.
     ctype : str
         The type of y.
     scores : bool
-        Whether the largest output stays where it was, so that a classification does without the step.
+        Whether the step preserves the position of the largest output, so that classification can skip it.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """Rows that are stored with what they give, and the largest difference that passes."""
+    """Rows that are stored with their expected outputs, and the largest difference that passes."""
 
     x: Table
     y: Table
@@ -74,24 +74,24 @@ class Program:
     Attributes
     ----------
     stem : str
-        The files' name.
+        The name of the files, without the extension.
     prefix : str
-        Of every name in them.
+        The prefix of every name in them.
     steps : list of Step
     input_shape, output_shape : tuple of int
     ctypes : (str, str)
-        Of x and of y. What lies between is of x's type.
+        The types of x and y. All values in between have the type of x.
     digest : str
         The hash of the model.
     notes : list of str
-        Lines for the head: what x and y are.
+        Lines for the header comment: what x and y are.
     macros : list of (str, str)
-        More of the header's macros: a name without the prefix, and its value.
+        Additional macros of the .h file: a name without the prefix, and its value.
     threshold : int, float or None
-        Of the one output of a classifier for two classes: above it the class is 1. None: there is no such.
+        For a binary classifier with one output: above it the class is 1. None for other models.
     check : Check or None
     extern : bool
-        Whether the tables are in a file of their own.
+        Whether the tables are in a separate file.
     """
 
     stem: str
@@ -120,7 +120,7 @@ class Program:
 
     @property
     def flash(self) -> int:
-        """Bytes of the tables: weights and what else is constant."""
+        """Bytes of the tables: weights and other constants."""
         return sum(table.nbytes for step in self.steps for table in step.tables)
 
     @property
@@ -134,17 +134,17 @@ class Program:
 
     @property
     def n_scratch(self) -> int:
-        """Elements of scratch: two neighbours among the arrays between the steps, at their largest."""
+        """Elements of scratch: the largest sum of two consecutive arrays between the steps."""
         sizes = self._sizes_between()
         return max((a + b for a, b in zip([0, *sizes], [*sizes, 0], strict=True)), default=0)
 
     @property
     def classifies(self) -> bool:
-        """Whether there is a <prefix>_classify."""
+        """Whether there is a function <prefix>_classify."""
         return len(self.output_shape) == 1 and (self.n_outputs > 1 or self.threshold is not None)
 
     def _sizes_between(self) -> list[int]:
-        """Elements of each array that lies in scratch, in turn."""
+        """Elements of each array in scratch, in order."""
         last = self._last_move
         return [
             step.n_outputs for i, step in enumerate(self.steps) if i < last and (i == 0 or not step.in_place)
@@ -220,7 +220,7 @@ class Program:
         return "\n".join(part for part in parts if part)
 
     def tables(self) -> str:
-        """The second .c file, of the tables, where they are apart."""
+        """The second .c file, with the tables, if they are separate."""
         tables = [table for step in self.steps for table in step.tables]
         head = f"/* {self.stem}_weights.c: the weights of {self.stem}.c, written by nnc {__version__}. */\n"
         parts = [head, self._types() + self._readers()]
@@ -237,7 +237,7 @@ class Program:
         return f"{self.ctypes[0]} scratch[{upper}_SCRATCH]"
 
     def _head(self) -> str:
-        """What the file is, a row for each step, and what it takes."""
+        """The header comment: what the file is, a row for each step, and its memory."""
         rows = [("layer", "operation", "output", "bytes", "multiply-adds")]
         for step in self.steps:
             shape = " x ".join(map(str, step.output_shape))
@@ -273,7 +273,7 @@ class Program:
         return "#include <stdint.h>\n\n" if self.ctypes[0] != "float" else ""
 
     def _readers(self) -> str:
-        """What puts tables into the program memory of AVR and reads them there."""
+        """Macros that place tables in the program memory of AVR and read them there."""
         used = {table.ctype for step in self.steps for table in step.tables}
         if self.check is not None:
             used |= {self.check.x.ctype, self.check.y.ctype}
@@ -315,7 +315,7 @@ class Program:
         return self.ctypes[0] if index == 0 else self.steps[index - 1].ctype
 
     def _predict(self) -> str:
-        """All steps in a row; those up to the scores in a function that classify calls too."""
+        """All steps in order; those up to the scores are in a function that classify calls, too."""
         x, y, scratch = self._parameter("x"), self._parameter("y"), self._parameter("scratch")
         calls = self._calls()
         n_scores = len(self.steps)
@@ -333,7 +333,7 @@ class Program:
         return text + f"    {self.prefix}_predict_scratch(x, y, scratch);\n}}\n"
 
     def _calls(self) -> list[str]:
-        """A call for each step, with its buffers: from one end of scratch to the other in turn."""
+        """A call for each step, with its buffers: alternately from one end of scratch to the other."""
         total, last, calls = self.n_scratch, self._last_move, []
         source, at_start = "x", False
         for index, step in enumerate(self.steps):
@@ -360,7 +360,7 @@ class Program:
             text += f"    {prefix}_{run}(x, y, scratch);\n    return y[0] > {limit};\n}}\n"
         else:
             better = "y[i] > y[best]"
-            if y == "float":  # as NumPy's argmax: a NaN is larger than any number
+            if y == "float":  # as in NumPy's argmax, a NaN is larger than any number
                 better += " || (y[i] != y[i] && y[best] == y[best])"
             text += f"    int best = 0;\n    {prefix}_{run}(x, y, scratch);\n"
             text += f"    for (int i = 1; i < {upper}_OUTPUTS; i++)\n        if ({better})\n"
@@ -376,7 +376,7 @@ class Program:
         return ctext.literal(value) if self.ctypes[1] == "float" else str(int(value))
 
     def _check(self) -> str:
-        """The stored rows, what compares them, and a main that says how far they are apart."""
+        """The stored rows, a function that compares them, and a main that prints the largest difference."""
         check = self.check
         if check is None:
             return ""

@@ -1,10 +1,11 @@
-"""Operations in integers, in NumPy, to the bit as the C does them.
+"""Integer operations in NumPy, bitwise identical to the generated C.
 
-A value or a weight has 8 bits, a sum 32. A tensor of values v is held as q = round(v / scale) + zero, int8; a
-layer's scale and zero come from the least and the largest value that calibration rows give there. The weights
-of each output have a scale of their own and no zero. What a product sums, (q - zero) w + bias, is brought to
-the next scale by a multiplication by m and a division by 2^s, both integers. Other activations than relu are
-tables of 256 entries. The outputs are 16 bits wide, with one scale and no zero.
+Values and weights have 8 bits, sums 32. A tensor of values v is stored as q = round(v / scale) + zero, int8;
+the scale and zero point of a layer come from the smallest and the largest value that calibration rows produce
+there. The weights of each output have their own scale and no zero point. The sum of a product,
+(q - zero) w + bias, is converted to the next scale by multiplying by m and dividing by 2^s, both integers.
+Activations other than relu are lookup tables of 256 entries. The outputs have 16 bits, one scale and no zero
+point.
 
 References: Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
 inference", CVPR 2018.
@@ -23,18 +24,18 @@ from nnc import reference
 from nnc.export import execution
 from nnc.export import operations as ops
 
-_ROWS = 256  # that are computed together
-LARGEST = 2**29  # the largest bias, and the largest sum beside it: below 2^31 together with what is rounded
+_ROWS = 256  # rows computed at a time
+LARGEST = 2**29  # limit of the bias and of the sum added to it: with rounding, both stay below 2^31
 _WIDE = 32767
-_HEADROOM = 2.0  # of a wide output beyond what calibration gave
+_HEADROOM = 2.0  # range of a 16-bit output relative to that of the calibration
 
-# Outside, the function is as good as constant: the 256 values of its argument are better spent inside.
+# Outside, the function is nearly constant: the 256 values of its argument are better used inside.
 _SATURATED = {"sigmoid": (-8.0, 8.0), "tanh": (-4.0, 4.0)}
 
 
 @dataclass(frozen=True)
 class Scale:
-    """v = scale (q - zero); q is int8, or int16 if `wide`, whose zero is 0."""
+    """v = scale (q - zero); q is int8, or, if `wide`, int16 with zero = 0."""
 
     scale: float
     zero: int = 0
@@ -51,7 +52,7 @@ class Scale:
 
     @classmethod
     def narrow(cls, low: float, high: float) -> Scale:
-        """Of values from low to high, and 0."""
+        """The scale of a range that contains low, high and 0."""
         low, high = min(low, 0.0), max(high, 0.0)
         scale = (high - low) / 255.0
         if not scale > np.finfo(np.float32).tiny:
@@ -60,7 +61,7 @@ class Scale:
 
     @classmethod
     def apart(cls, low: float, high: float) -> Scale:
-        """Of values from low to high, whose zero need not be among the integers: of 1000 +- 5, say."""
+        """The scale of values from low to high, whose range may exclude 0: 1000 +- 5, say."""
         if low <= 0.0 <= high:
             return cls.narrow(low, high)
         scale = max((high - low) / 255.0, max(abs(low), abs(high)) / 2**15)
@@ -68,12 +69,12 @@ class Scale:
 
     @classmethod
     def of_outputs(cls, low: float, high: float) -> Scale:
-        """Of values from low to high, 16 bits wide."""
+        """The 16-bit scale of values from low to high."""
         largest = max(abs(low), abs(high))
         return cls(largest / _WIDE if largest > np.finfo(np.float32).tiny else 1.0, 0, True)
 
     def integers(self, values: np.ndarray) -> np.ndarray:
-        """q, int64, the nearest to values."""
+        """The q nearest to values, int64."""
         return np.clip(np.rint(values / self.scale) + self.zero, *self.limits).astype(np.int64)
 
 
@@ -89,7 +90,7 @@ class Rescale:
 
     @classmethod
     def by(cls, factors: np.ndarray, to: Scale, low: int | None = None) -> Rescale:
-        """That multiplies by factors (O,)."""
+        """The rescaling that multiplies by factors (O,)."""
         multiplier, shift = multipliers(factors)
         return cls(multiplier, shift, to.zero, to.limits[0] if low is None else low, to.limits[1])
 
@@ -98,7 +99,7 @@ class Rescale:
 
 
 def multipliers(factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Integers m and s with m / 2^s the nearest to each factor that 31 bits give."""
+    """Integers m and s such that m / 2^s is nearest to each factor, with m in 31 bits."""
     fractions, exponents = np.frexp(factors)
     m, s = np.rint(fractions * 2.0**31).astype(np.int64), 31 - exponents.astype(np.int64)
     full = np.abs(m) == 2**31
@@ -120,7 +121,7 @@ def scaled(sums: np.ndarray, m: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One step in integers, from the scale `x` to the scale `y`; `operation` is what it does."""
+    """One integer step, from the scale `x` to the scale `y`; it computes `operation`."""
 
     operation: ops.Operation
     x: Scale
@@ -137,7 +138,7 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Product(Stage):
-    """A dense layer or a convolution, and a relu behind it if there is one."""
+    """A dense layer or a convolution, with the relu that follows it, if any."""
 
     weights: np.ndarray  # of the kernel's shape, int8
     bias: np.ndarray  # (O,) int32
@@ -153,9 +154,9 @@ class Product(Stage):
 
 @dataclass(frozen=True, eq=False)
 class Lookup(Stage):
-    """Any elementwise function of 8 bits."""
+    """Any elementwise function of 8-bit values."""
 
-    table: np.ndarray  # (256,), of q = -128, ..., 127
+    table: np.ndarray  # (256,), for q = -128, ..., 127
 
     def run(self, q: np.ndarray) -> np.ndarray:
         return self.table[q + 128]
@@ -163,15 +164,15 @@ class Lookup(Stage):
 
 @dataclass(frozen=True, eq=False)
 class Softmax(Stage):
-    """exp(-d) of the distance d to the largest, as a product of two entries: of its high and its low byte."""
+    """exp(-d) for the distance d to the largest, as a product of two entries: for its high and low byte."""
 
     low: np.ndarray  # (256,) round(32767 exp(-scale i))
-    high: np.ndarray  # (256,) round(32767 exp(-scale 256 i)), of wide inputs
+    high: np.ndarray  # (256,) round(32767 exp(-scale 256 i)), for wide inputs
     group: int
 
     @property
     def one(self) -> int:
-        """What stands for 1."""
+        """The integer that represents 1."""
         return _WIDE if self.y.wide else 255
 
     def run(self, q: np.ndarray) -> np.ndarray:
@@ -186,7 +187,7 @@ class Softmax(Stage):
 
 @dataclass(frozen=True, eq=False)
 class Pool(Stage):
-    """The largest value of a window, or the rounded mean; the scale stays."""
+    """The largest value of a window, or the rounded mean; the scale is unchanged."""
 
     def run(self, q: np.ndarray) -> np.ndarray:
         operation: Any = self.operation
@@ -204,7 +205,7 @@ class Pool(Stage):
 
 @dataclass(frozen=True, eq=False)
 class Padding(Stage):
-    """The map with the integer of 0 around it."""
+    """The map, padded with the integer that represents 0."""
 
     def run(self, q: np.ndarray) -> np.ndarray:
         operation: Any = self.operation
@@ -227,7 +228,7 @@ class Linear(Stage):
 
 @dataclass(frozen=True, eq=False)
 class Slopes(Stage):
-    """PReLU: slopes (F,) below 0, `one` above, of one unit."""
+    """PReLU: slopes (F,) below 0 and `one` above, in the same unit."""
 
     slopes: np.ndarray  # (F,) int16
     one: int
@@ -238,7 +239,7 @@ class Slopes(Stage):
         return self.rescale(v * np.where(v > 0, self.one, self.slopes))
 
 
-UNIT_BITS = 12  # bits behind the point of a normalized value
+UNIT_BITS = 12  # fractional bits of a normalized value
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,7 +251,7 @@ class Normalization(Stage):
     centered: bool
     least: int  # of sum v^2, in the square of the scale
     epsilon: int  # n^2 epsilon, in the square of the scale
-    multiplier: np.ndarray  # (G,) of gamma, from z to y with 8 more bits
+    multiplier: np.ndarray  # (G,) gamma, from z to y with 8 more bits
     shift: np.ndarray  # (G,)
     bias: np.ndarray  # (G,) beta, with 8 more bits
 
@@ -276,13 +277,13 @@ class Normalization(Stage):
 
 @dataclass(frozen=True, eq=False)
 class Widen(Stage):
-    """The outputs of a stage that has 8 bits, without their zero."""
+    """The outputs of an 8-bit stage, with the zero point subtracted."""
 
     def run(self, q: np.ndarray) -> np.ndarray:
         return q - self.x.zero
 
 
-# -------------------------------------------------------------------------------------------------- the whole
+# ---------------------------------------------------------------------------------------------------- the net
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,15 +295,15 @@ class Net:
 
     @property
     def output_scale(self) -> float:
-        """The value of an output of 1."""
+        """The value that an output of 1 represents."""
         return self.stages[-1].y.scale
 
     def integers(self, rows: np.ndarray) -> np.ndarray:
-        """Rows (n, F) of numbers as int8."""
+        """Rows (n, F) of numbers, quantized to int8."""
         return self.x.integers(np.asarray(rows, np.float64)).astype(np.int8)
 
     def run(self, q: np.ndarray) -> np.ndarray:
-        """Outputs (n, O) of rows int8 (n, F), int16."""
+        """The outputs (n, O), int16, for rows (n, F), int8."""
         parts = []
         for start in range(0, len(q), _ROWS):
             part = q[start : start + _ROWS].astype(np.int64)
@@ -313,12 +314,12 @@ class Net:
 
 
 def quantize(operations: Sequence[ops.Operation], rows: np.ndarray) -> Net:
-    """The stages of operations of inference, their scales from what rows (n, ...) of numbers give.
+    """The stages of inference operations, with scales calibrated on rows (n, ...) of numbers.
 
     Raises
     ------
     ValueError
-        If an operation has no form in integers.
+        If an operation has no integer form.
     """
     chain = [operation for operation in operations if not isinstance(operation, ops.Reshape)]
     ranges = _ranges(chain, rows.reshape(len(rows), -1))
@@ -332,7 +333,7 @@ def quantize(operations: Sequence[ops.Operation], rows: np.ndarray) -> Net:
         stages.append(stage)
         here, at = stage.y, at + 1
         if isinstance(stage, Product) and stage.activation:
-            at += 1  # the relu is part of it
+            at += 1  # the relu is part of the product
     if not here.wide:
         shape = chain[-1].output_shape if chain else rows.shape[1:]
         nothing = ops.Reshape("", shape, shape)
@@ -341,7 +342,7 @@ def quantize(operations: Sequence[ops.Operation], rows: np.ndarray) -> Net:
 
 
 def _ranges(chain: Sequence[ops.Operation], rows: np.ndarray) -> list[tuple[float, float]]:
-    """(least, largest) of the rows and of what each operation makes of them."""
+    """(smallest, largest) of the rows and of the outputs of each operation."""
     lows = np.full(len(chain) + 1, np.inf)
     highs = -lows
     for start in range(0, len(rows), _ROWS):
@@ -350,11 +351,11 @@ def _ranges(chain: Sequence[ops.Operation], rows: np.ndarray) -> list[tuple[floa
             x = x if operation is None else execution.apply(operation, x)
             lows[i], highs[i] = min(lows[i], x.min()), max(highs[i], x.max())
     if not (np.isfinite(lows).all() and np.isfinite(highs).all()):
-        raise ValueError("int8: the calibration rows give NaN or infinite values in the network")
+        raise ValueError("int8: the calibration rows produce NaN or infinite values in the network")
     return [(float(low), float(high)) for low, high in zip(lows, highs, strict=True)]
 
 
-# The stage of the operation at a place of the chain, from the scale `here`.
+# The stage of the operation at index `at` of the chain, from the scale `here`.
 Ranges = Sequence[tuple[float, float]]
 Chain = Sequence[ops.Operation]
 
@@ -408,7 +409,7 @@ def _activation(chain: Chain, ranges: Ranges, at: int, here: Scale) -> Stage:
     values = here.scale * (np.arange(-128, 128) - here.zero)
     results = reference.activation(operation.function, values, operation.alpha)
     ends = float(results.min()), float(results.max())
-    if last:  # a probability has one scale, whatever the calibration gave
+    if last:  # probabilities have a fixed scale, independent of the calibration
         y = Scale.of_outputs(*((-1.0, 1.0) if operation.function in _SATURATED else ends))
     else:
         y = Scale.narrow(*ends)

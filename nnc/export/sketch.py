@@ -1,4 +1,4 @@
-"""An Arduino sketch around an exported network: it checks the stored rows on the board and times them."""
+"""An Arduino sketch for an exported network: it checks the stored rows on the board and measures the time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from nnc.export.program import Program
 _SKETCH = """\
 /* $p.ino: runs the network of $stem.c, written by nnc $version.
  *
- * It prints how far the outputs for the stored rows are from nnc's on the computer, then the microseconds of
- * a row again and again. If the difference is too large, look at the board's compiler and memory first. */
+ * It prints the largest difference between the outputs for the stored rows and nnc's, then repeatedly the
+ * microseconds for one row. If the difference is too large, check the board's compiler and memory first. */
 #include "$stem.h"
 
 static $xt x[${P}_INPUTS];

@@ -1,4 +1,4 @@
-"""Models to and from other libraries. nnc imports none of them by itself.
+"""Conversion of models from and to other libraries, none of which nnc imports on its own.
 
 >>> from nnc import interop
 >>> interop.from_torch, interop.to_torch  # doctest: +ELLIPSIS
@@ -18,30 +18,30 @@ __all__ = ["from_torch", "to_torch"]
 def from_torch(sequential: Any, input_shape: Sequence[int] | None = None) -> Sequential:
     """The nnc model of a torch.nn.Sequential, with its weights; it takes images as (height, width, channels).
 
-    ``model.predict(x)`` gives what ``sequential.eval()(x)`` gives, images turned from (n, C, H, W) to
-    (n, H, W, C): ``x.permute(0, 2, 3, 1)``. docs/export.md has the table of layers.
+    ``model.predict(x)`` returns the same outputs as ``sequential.eval()(x)``, with images transposed from
+    (n, C, H, W) to (n, H, W, C): ``x.permute(0, 2, 3, 1)``. docs/export.md has the table of layers.
 
     Parameters
     ----------
     sequential : torch.nn.Sequential
-        Of layers that nnc has; Sequentials inside are taken apart. It is not changed.
+        A model of layers that nnc supports; nested Sequentials are flattened. It is not modified.
     input_shape : tuple of int, optional
-        Of one sample as PyTorch has it, (C, H, W) or (F,). It can be left out where the first layer with
-        weights is a Linear, or where only one square image fits the Linear behind a Flatten: of several, the
-        smallest is taken.
+        The shape of one sample in PyTorch, (C, H, W) or (F,). It can be left out if the first layer with
+        weights is a Linear, or if the Linear after a Flatten fits square images of one size only: of several
+        such sizes, the smallest is taken.
 
     Returns
     -------
     Sequential
-        Not compiled.
+        A model that is not compiled.
 
     Raises
     ------
     TypeError
-        If `sequential` is none.
+        If `sequential` is not a torch.nn.Sequential.
     ValueError
-        If nnc has not one of the layers, or not with its arguments, which the message names, or if the shape
-        must be given.
+        If nnc does not support a layer or its arguments, which the message names, or if the shape must be
+        given.
 
     Examples
     --------
@@ -58,14 +58,14 @@ def from_torch(sequential: Any, input_shape: Sequence[int] | None = None) -> Seq
 def to_torch(model: Sequential) -> Any:
     """The torch.nn.Sequential of an nnc model, with its weights, in evaluation mode.
 
-    It takes and gives images as (n, C, H, W). Batch normalization and dropout are there as layers, so that it
-    can be trained further; random changes of images, which PyTorch's layers have not, are left out. What no
-    module of torch.nn does, one of `nnc.interop.modules` does.
+    It takes and returns images as (n, C, H, W). Batch normalization and dropout are kept as layers, so the
+    model can be trained further; image augmentation, for which PyTorch has no layers, is left out. Where
+    torch.nn has no equivalent, a module of `nnc.interop.modules` is used.
 
     Parameters
     ----------
     model : Sequential
-        Built.
+        A built model.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def to_torch(model: Sequential) -> Any:
     Raises
     ------
     ImportError
-        Without PyTorch.
+        If PyTorch is not installed.
     ValueError
         If the model is not built.
 

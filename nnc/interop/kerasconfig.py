@@ -1,8 +1,8 @@
-"""From Keras's configurations to nnc's objects: classes by name from nnc's own registries, never by a path.
+"""From Keras's configurations to nnc's objects: classes by name from nnc's registries, never by import path.
 
-A class of Keras and its arguments have the same names in nnc, so that one function makes them all. The tables
-say what else there is: arguments that nnc has not, with the values that change nothing, and layers whose
-configurations or weights are written in another way.
+Classes and arguments have the same names in Keras and nnc, so one function creates all objects. The tables
+list the exceptions: arguments that nnc lacks, with the values that have no effect, and layers whose
+configurations or weights are stored differently.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ Shape = tuple[int, ...]
 
 _ANY = object()
 
-# Arguments that nnc's classes have not, with the values that say nothing new.
+# Arguments that nnc's classes lack, with the values that have no effect.
 _SAME: dict[str, tuple[Any, ...]] = {
     "data_format": (None, "channels_last"),
     "quantization_config": (None,),
     "shared_axes": (None,),
     "renorm": (False,),
-    "renorm_clipping": (_ANY,),  # of renorm
+    "renorm_clipping": (_ANY,),  # used with renorm
     "renorm_momentum": (_ANY,),
     "ragged": (False,),
     "axis": (-1,),  # of metrics
@@ -43,15 +43,15 @@ _SAME: dict[str, tuple[Any, ...]] = {
     "input_axes": (None,),
     "output_axes": (None,),
     "use_ema": (False,),
-    "ema_momentum": (_ANY,),  # of use_ema
+    "ema_momentum": (_ANY,),  # used with use_ema
     "ema_overwrite_frequency": (_ANY,),
     "loss_scale_factor": (None,),
     "gradient_accumulation_steps": (None, 1),
     "dtype": (None, "float32"),
-    "name": (_ANY,),  # of what nnc gives none, such as schedules
+    "name": (_ANY,),  # of objects that have no name in nnc, such as schedules
 }
 
-# What the value of an argument is, by the end of its name.
+# The kind of an argument's value, by the suffix of its name.
 _FAMILIES: dict[str, type[Config]] = {
     "initializer": initializers.Initializer,
     "regularizer": regularizers.Regularizer,
@@ -71,7 +71,7 @@ def layer(data: Any) -> layers.Layer:
     Raises
     ------
     ValueError
-        If nnc has it not, or not with these arguments; the message names the layer.
+        If nnc does not support the layer or its arguments; the message names the layer.
     """
     name, config = class_and_config(data)
     where = f"layer {shown(config.get('name'))} ({name})"
@@ -84,8 +84,8 @@ def layer(data: Any) -> layers.Layer:
 
 
 def shapes(of: layers.Layer) -> list[Shape]:
-    """The shapes in which Keras has the weights of a built layer."""
-    if type(of) is layers.PReLU:  # a slope for each feature: flat in nnc
+    """The shapes of a built layer's weights in Keras."""
+    if type(of) is layers.PReLU:  # a slope for each feature, flat in nnc
         return [of.input_shape or ()]
     if _is_given(of):
         return []
@@ -93,12 +93,12 @@ def shapes(of: layers.Layer) -> list[Shape]:
 
 
 def counts(of: layers.Layer) -> int:
-    """How many arrays Keras has that nnc has not, behind the others: Normalization's count of samples."""
+    """The number of trailing arrays in Keras that nnc lacks: Normalization's count of samples."""
     return 1 if type(of).__name__ == "Normalization" and not _is_given(of) else 0
 
 
 def _is_given(of: layers.Layer) -> bool:
-    """Whether a Normalization was told mean and variance, which are no weights in Keras."""
+    """Whether a Normalization was given mean and variance, which then are not weights in Keras."""
     return type(of).__name__ == "Normalization" and of.get_config()["mean"] is not None
 
 
@@ -113,7 +113,7 @@ def loss(data: Any) -> losses.Loss:
 
 
 def metric_list(data: Any) -> list[Any]:
-    """The metrics that Keras described: names, which may depend on the outputs, and objects."""
+    """The metrics that Keras described: objects, and names whose meaning may depend on the outputs."""
     if data is None:
         return []
     if isinstance(data, list) and len(data) == 1 and isinstance(data[0], list):
@@ -127,9 +127,9 @@ def metric_list(data: Any) -> list[Any]:
 
 
 def class_and_config(data: Any) -> tuple[str, dict[str, Any]]:
-    """The class and the configuration of an object that Keras described, if it is one of Keras's own."""
+    """The class and the configuration of an object that Keras described, if the class is Keras's own."""
     if not isinstance(data, dict) or not isinstance(data.get("class_name"), str):
-        raise _config.refusal("the configuration of an object", 'a table with "class_name"', data)
+        raise _config.refusal("the configuration of an object", 'a JSON object with "class_name"', data)
     name, config, module = data["class_name"], data.get("config"), data.get("module")
     if not isinstance(module, str) or module.partition(".")[0] != "keras":
         named = name if isinstance(config, dict) else f"{name} {shown(config)}"
@@ -137,7 +137,7 @@ def class_and_config(data: Any) -> tuple[str, dict[str, Any]]:
             f"{shown(named)} of the module {shown(module)} is none of Keras's own: a file cannot name it"
         )
     if not isinstance(config, dict):
-        raise _config.refusal(f"the configuration of {name}", "a table", config)
+        raise _config.refusal(f"the configuration of {name}", "a JSON object", config)
     return name, config
 
 
@@ -154,7 +154,7 @@ def _object(family: type[Config], data: Any) -> Any:
 
 
 def _made(cls: type[Config], config: Mapping[str, Any]) -> Any:
-    """An object of nnc's class with the arguments of Keras's."""
+    """An object of nnc's class with the arguments of Keras's class."""
     taken, given = cls.keywords(), {}
     for name, value in config.items():
         value = _value(name, value)
@@ -166,7 +166,7 @@ def _made(cls: type[Config], config: Mapping[str, Any]) -> Any:
 
 
 def _value(name: str, value: Any) -> Any:
-    """The value of an argument, the object where Keras described one."""
+    """The value of an argument; an object if Keras described one."""
     if not isinstance(value, dict):
         return value
     if name == "dtype":
@@ -184,7 +184,7 @@ def _dtype(value: Any) -> Any:
 
 
 def _activation(value: Any) -> activations.Activation:
-    """The activation of a layer that Keras's other layers take as one, such as LeakyReLU."""
+    """The activation of a layer that other layers of Keras accept as one, such as LeakyReLU."""
     made = layer(value)
     if not isinstance(made, layers.Activation):
         raise _config.refusal("activation", "a name or a layer such as LeakyReLU", value)
@@ -199,7 +199,9 @@ def sample_shape(name: str, value: Any) -> Shape:
     if not isinstance(value, list) or len(value) < 2:
         raise _config.refusal(name, "the shape of a batch, such as [null, 784]", value)
     if None in value[1:]:
-        raise _config.refusal(name, "known but for the batch axis: nnc's samples are all of one shape", value)
+        raise _config.refusal(
+            name, "known except for the batch axis: nnc's samples all have one shape", value
+        )
     return _config.shape(name, value[1:])
 
 

@@ -1,10 +1,10 @@
-"""A .keras file, read with suspicion: a zip archive of JSON and one HDF5 file of arrays.
+"""Reading a .keras file, which is not trusted: a zip archive of JSON and one HDF5 file of arrays.
 
-metadata.json says which Keras wrote it, config.json which model it is, model.weights.h5 holds the weights of
-the layers by class: /layers/dense/vars/0, /layers/dense_1/vars/0. Keras stores the three uncompressed, and
-nothing else is read: so whatever the sizes in a file say, reading takes no more memory than a few times its
-own size. An array is read only where it lies plainly in the file: no link to other files, no virtual dataset,
-no filter.
+metadata.json contains the version of Keras, config.json the model's configuration, and model.weights.h5 the
+weights of the layers by class: /layers/dense/vars/0, /layers/dense_1/vars/0. Keras stores the three
+uncompressed, and nothing else is read: whatever sizes a file claims, reading it takes no more memory than a
+few times the size of the file. An array is read only if it is stored contiguously in the file: no link to
+other files, no virtual dataset, no filter.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _END = 22  # bytes of the record that ends an archive without a comment
 _LONGEST_DIRECTORY = 2**20
 _KERAS = "3."  # the versions whose files are read
 
-# What zipfile and h5py raise for damaged bytes, apart from a ValueError. An OSError is one of these, too: the
-# operating system's refusal to go to a place before the file's beginning.
+# What zipfile and h5py raise for damaged bytes, apart from a ValueError; an OSError comes from seeking to a
+# negative offset.
 DAMAGED = (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, OSError, OverflowError, RuntimeError)
 
 
@@ -41,16 +41,16 @@ class KerasFile:
     Attributes
     ----------
     config : dict
-        The model's configuration, whatever it says.
+        The model's configuration, unchecked.
     size : int
-        Bytes of the HDF5 file.
+        The size of the HDF5 file in bytes.
 
     Raises
     ------
     FormatError, another ValueError, RecursionError or one of `DAMAGED`
-        If it is no such file.
+        If it is not such a file.
     ImportError
-        Without h5py.
+        If h5py is not installed.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -74,7 +74,7 @@ class KerasFile:
     def arrays(self, path: Sequence[str], shapes: Sequence[Shape], more: int = 0) -> list[np.ndarray]:
         """The arrays of the layer whose group is at `path`; they must have these shapes.
 
-        `more` are behind them that are not read.
+        The group must have `more` arrays after them, which are not read.
         """
         group = self._file
         for name in (*path, "vars"):
@@ -89,14 +89,14 @@ class KerasFile:
     def _array(self, group: Any, index: int, shape: Shape) -> np.ndarray:
         found = self._child(group, str(index), self._h5py.Dataset)
         if found is None:
-            raise FormatError(f"its weight {index} is missing in the file")
+            raise FormatError(f"its weight {index} is missing from the file")
         if found.shape != shape or found.dtype != np.float32:
             raise FormatError(
                 f"its weight {index} is {found.dtype} {found.shape} in the file, not float32 {shape}"
             )
         plain = not found.is_virtual and not found.external and found.chunks is None
         if not plain or found.id.get_create_plist().get_nfilters():
-            raise FormatError(f"its weight {index} does not lie plainly in the file")
+            raise FormatError(f"its weight {index} is not stored contiguously and unfiltered in the file")
         if found.id.get_storage_size() != found.size * 4:
             raise FormatError(f"the file has {found.id.get_storage_size()} bytes for its weight {index}")
         array = np.empty(shape, np.float32)
@@ -104,7 +104,7 @@ class KerasFile:
         return array
 
     def _child(self, group: Any, name: str, kind: type[Any]) -> Any:
-        """What is in a group by that name, None if nothing is."""
+        """The member of a group with that name, or None."""
         link = group.get(name, getlink=True)
         if link is None:
             return None
@@ -116,10 +116,10 @@ class KerasFile:
         return child
 
 
-def open_waiting_not(path: str) -> IO[bytes]:
-    """The file, open for reading; a FIFO does not keep one waiting for a writer."""
-    waits_not = getattr(os, "O_NONBLOCK", 0)
-    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | waits_not))
+def open_nonblocking(path: str) -> IO[bytes]:
+    """Open the file for reading; opening a FIFO does not wait for a writer."""
+    nonblocking = getattr(os, "O_NONBLOCK", 0)
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | nonblocking))
 
 
 def _h5py() -> Any:
@@ -138,13 +138,13 @@ def _members(file: IO[bytes]) -> list[bytes]:
     with zipfile.ZipFile(file) as archive:
         found = {entry.filename: entry for entry in archive.infolist()}
         if len(found) < len(archive.infolist()):
-            raise FormatError("the archive has a name twice")
+            raise FormatError("the archive contains a name twice")
         for name in (METADATA, CONFIG, WEIGHTS):
             if name not in found:
-                raise FormatError(f"the archive has no {name}: nnc reads what Keras's model.save wrote")
+                raise FormatError(f"the archive has no {name}: nnc reads files written by Keras's model.save")
             entry = found[name]
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-                raise FormatError(f"{name} is compressed; Keras stores it as it is")
+                raise FormatError(f"{name} is compressed; Keras stores it uncompressed")
             limit = status.st_size if name == WEIGHTS else tensorfile.MAX_HEADER
             if entry.file_size > limit:
                 raise FormatError(f"{name} claims {entry.file_size} bytes, more than {limit}")
@@ -152,13 +152,13 @@ def _members(file: IO[bytes]) -> list[bytes]:
 
 
 def _check_end(file: IO[bytes], size: int) -> None:
-    """Whether the archive ends as Keras's do, with a directory that is not too long to be parsed."""
+    """Check that the archive ends as Keras's do, and that its directory is not too long to be parsed."""
     file.seek(0)
     first = file.read(8)
     if first.startswith(b"\x89HDF"):
-        raise FormatError("this is an HDF5 file: in Keras 3 load it, and save it as model.keras")
+        raise FormatError("this is an HDF5 file: load it in Keras 3 and save it as model.keras")
     if not first.startswith(b"PK"):
-        raise FormatError("this is no .keras file: it does not begin as a zip archive")
+        raise FormatError("this is no .keras file: it does not begin like a zip archive")
     file.seek(max(0, size - _END - 20))
     last = file.read(_END + 20)
     end = last[-_END:]
@@ -170,7 +170,7 @@ def _check_end(file: IO[bytes], size: int) -> None:
 
 
 def _json(raw: bytes, name: str) -> dict[str, Any]:
-    """A JSON object, parsed if it cannot take too much memory."""
+    """A JSON object, parsed only if that cannot take too much memory."""
     if tensorfile.memory_of_parsing(raw) > tensorfile.MEMORY + len(raw):
         raise FormatError(f"{name} has too many items")
     try:

@@ -1,4 +1,4 @@
-"""From a .keras file to nnc's model: layers, weights, and how it was compiled."""
+"""From a .keras file to an nnc model: its layers, its weights, and the arguments of `compile`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nnc._absent import no_attribute
 from nnc._files import path_of
 from nnc.errors import FormatError, warn
 from nnc.interop import kerasconfig
-from nnc.interop.kerasfile import DAMAGED, KerasFile, open_waiting_not
+from nnc.interop.kerasfile import DAMAGED, KerasFile, open_nonblocking
 from nnc.models import Sequential, modelfile
 from nnc.models.backends import BACKENDS
 from nnc.models.compiled import Compiled
@@ -26,7 +26,7 @@ from nnc.models.state import ModelState
 def read(path: modelfile.Path, compile: bool) -> Sequential:
     """See `nnc.load_keras`."""
     path = path_of("filepath", path)
-    with open_waiting_not(path) as opened:
+    with open_nonblocking(path) as opened:
         try:
             return _read(opened, path, compile)
         except (ValueError, TypeError, RecursionError) as error:
@@ -47,7 +47,7 @@ def _read(opened: IO[bytes], path: str, compile: bool) -> Sequential:
 
 
 def _stack(data: Mapping[str, Any]) -> Stack:
-    """The layers of a Sequential, with their shapes where the file says them."""
+    """The layers of a Sequential, with their shapes if the file contains them."""
     name, config = kerasconfig.class_and_config(data)
     if name != "Sequential":
         raise FormatError(f"the model is no Sequential: {no_attribute('nnc', name, ('Sequential',))}")
@@ -68,7 +68,7 @@ def _stack(data: Mapping[str, Any]) -> Stack:
 
 
 def _weights(file: KerasFile, stack: Stack) -> list[np.ndarray]:
-    """The weights in the order of a plan's parameters; the file's size is compared with them before."""
+    """The weights in the order of a plan's parameters; the size of the file is checked first."""
     shapes = {layer: kerasconfig.shapes(layer) for layer in stack.layers}
     needed = 4 * sum(math.prod(shape) for each in shapes.values() for shape in each)
     if needed > file.size:
@@ -88,7 +88,7 @@ def _weights(file: KerasFile, stack: Stack) -> list[np.ndarray]:
 
 
 def _places(stack: Stack, path: tuple[str, ...] = ()) -> Iterator[tuple[layers.Layer, tuple[str, ...]]]:
-    """Each layer with the path of its group, which is named after its class: dense, dense_1, ..."""
+    """Each layer with the path of its group, which is named by class: dense, dense_1, ..."""
     counts: Counter[str] = Counter()
     for part in stack.parts:
         stem = "sequential" if isinstance(part, Stack) else _config.snake_case(type(part).__name__)
@@ -101,7 +101,7 @@ def _places(stack: Stack, path: tuple[str, ...] = ()) -> Iterator[tuple[layers.L
 
 
 def _compiled(config: Any, stack: Stack) -> Compiled:
-    """How the model was compiled; not at all, with a warning, where nnc has not all of it."""
+    """The arguments of `compile`; not compiled, with a warning, if nnc does not support one of them."""
     if config is None:
         return Compiled()
     try:

@@ -1,4 +1,4 @@
-"""Modules of PyTorch for what nnc's layers do and none of torch.nn does. Imports torch."""
+"""PyTorch modules for nnc layers without an equivalent in torch.nn. Imports torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Rescaling(torch.nn.Module):
 
 
 class Permute(torch.nn.Module):
-    """A sample's axes in another order: axis i of the output is axis order[i] of the input."""
+    """A permutation of a sample's axes: axis i of the output is axis order[i] of the input."""
 
     def __init__(self, order: Sequence[int]) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Permute(torch.nn.Module):
 
 
 class ChannelsLast(torch.nn.Module):
-    """A module that works on images (n, H, W, C), in a net that has (n, C, H, W)."""
+    """A module that takes images (n, H, W, C), in a net of images (n, C, H, W)."""
 
     def __init__(self, module: Any) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class ChannelsLast(torch.nn.Module):
 
 
 class LastAxis(torch.nn.Module):
-    """A module for (n, C) on samples of several axes, of which the last has C."""
+    """A module for (n, C), applied to the last axis of samples with several axes."""
 
     def __init__(self, module: Any) -> None:
         super().__init__()
@@ -87,10 +87,10 @@ class FeaturePReLU(torch.nn.Module):
 
 
 class SamePooling2d(torch.nn.Module):
-    """Pooling with padding="same": windows from the first pixel on every `stride`, cut off at the edges.
+    """Pooling with padding="same": ceil(in / stride) windows along an axis, clipped to the image.
 
-    ceil(in / stride) windows; what they reach beyond the image is halved, an odd pixel below and on the
-    right. kind is "max" or "average", a mean over the pixels inside.
+    The padding that the windows need is divided evenly between the two sides, with an odd pixel below and on
+    the right. kind is "max" or "average", the mean over the pixels inside.
     """
 
     def __init__(self, kind: str, kernel_size: Sequence[int], stride: Sequence[int]) -> None:

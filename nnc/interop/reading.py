@@ -1,4 +1,4 @@
-"""From PyTorch to nnc: one function for each class of module. Torch itself is the caller's, and imported."""
+"""From PyTorch to nnc: one function for each class of module. The caller has imported torch already."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nnc.models import Sequential
 Arrays = list[np.ndarray]
 Found = Iterator[tuple[layers.Layer, Arrays]]
 
-_LARGEST_IMAGE = 512  # whose size is looked for
+_LARGEST_IMAGE = 512  # limit of the search for the image size
 
 
 def read(sequential: Any, input_shape: Sequence[int] | None) -> Sequential:
@@ -28,18 +28,18 @@ def read(sequential: Any, input_shape: Sequence[int] | None) -> Sequential:
     for where, module in leaves:
         if type(module).__name__ not in MODULES or not _is_known(module):
             known = ", ".join(name for name in MODULES)
-            raise ValueError(f"layer {where}, {module}, is none that nnc has; it has {known}")
+            raise ValueError(f"layer {where}, {module}, is not supported by nnc, which reads {known}")
     shape = _found_shape(sequential, leaves, torch) if input_shape is None else input_shape
     return _Reader(_config.shape("input_shape", shape)).model(leaves)
 
 
 def _is_known(module: Any) -> bool:
-    """Whether the class is PyTorch's or nnc's, and not another one of that name."""
+    """Whether the class is PyTorch's or nnc's, and not another one with the same name."""
     return type(module).__module__.startswith(("torch.nn.", "nnc.interop."))
 
 
 def _leaves(sequential: Any, torch: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """(name, module) of what is in a Sequential and the Sequentials in it."""
+    """(name, module) of the modules in a Sequential and in the Sequentials nested in it."""
     for name, module in sequential.named_children():
         if type(module) is torch.nn.Sequential:
             yield from _leaves(module, torch, f"{path}{name}.")
@@ -48,8 +48,8 @@ def _leaves(sequential: Any, torch: Any, path: str = "") -> Iterator[tuple[str, 
 
 
 def _found_shape(sequential: Any, leaves: Sequence[tuple[str, Any]], torch: Any) -> tuple[int, ...]:
-    """The shape of a sample by the first layer that says something of it, and the Linear behind a Flatten."""
-    missing = "input_shape must be given, as PyTorch has it: (C, H, W) of images, (F,) of others"
+    """The shape of a sample, inferred from the first layer that fixes it and the Linear after a Flatten."""
+    missing = "input_shape must be given, as PyTorch has it: (C, H, W) for images, (F,) for others"
     for _, module in leaves:
         if hasattr(module, "in_features"):
             return (module.in_features,)
@@ -61,7 +61,7 @@ def _found_shape(sequential: Any, leaves: Sequence[tuple[str, Any]], torch: Any)
         if channels is not None:
             break
     else:
-        raise ValueError(f"{missing}. No layer says how many values come in")
+        raise ValueError(f"{missing}. No layer specifies the number of inputs")
     net = copy.deepcopy(sequential).eval().cpu()
 
     def fits(size: int) -> bool:
@@ -75,15 +75,15 @@ def _found_shape(sequential: Any, leaves: Sequence[tuple[str, Any]], torch: Any)
     sizes = range(1, _LARGEST_IMAGE + 1)
     smallest = next((size for size in sizes if fits(size)), None)
     if smallest is None or fits(2 * smallest + 64):
-        raise ValueError(f"{missing}. Images of many sizes fit this net, or no square one")
+        raise ValueError(f"{missing}. Images of many sizes fit this net, or no square image does")
     return channels, smallest, smallest
 
 
 class _Reader:
-    """The model so far, and how the samples lie there in PyTorch.
+    """The model so far, and the layout of its samples in PyTorch.
 
-    order: of a flat sample that was an image (C, H, W): nnc's value j is PyTorch's value order[j]; None where
-    the two are the same. last: whether PyTorch's image is (H, W, C), too.
+    order: for a flat sample that was an image (C, H, W), nnc's value j is PyTorch's value order[j]; None if
+    the order is the same. last: whether the image is (H, W, C) in PyTorch, too.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -99,7 +99,7 @@ class _Reader:
             try:
                 if self.last and type(module).__name__ not in ("Permute", "Flatten"):
                     raise ValueError(
-                        "its images are (H, W, C); nnc takes those with their channels first only"
+                        "its images are (H, W, C); nnc reads only models whose images are (C, H, W)"
                     )
                 for layer, arrays in MODULES[type(module).__name__](self, module):
                     self.net.add(layer)
@@ -109,12 +109,12 @@ class _Reader:
                 raise ValueError(f"layer {where}, {module}: {error}") from error
         if self.order is not None:
             raise ValueError(
-                "a Flatten of images must have a Linear behind it: in nnc their channels are last"
+                "a Flatten of images must have a Linear after it: in nnc their channels are last"
             )
         if self.last:
             raise ValueError("the net ends with images (H, W, C), while its other images are (C, H, W)")
         if not self.net.layers:
-            raise ValueError("the Sequential has no layers that act in nnc")
+            raise ValueError("the Sequential has no layers that do anything in nnc")
         self.net.set_weights(weights)
         return self.net
 
@@ -125,7 +125,7 @@ class _Reader:
     def image(self) -> tuple[int, int, int]:
         """Height, width and channels of the samples."""
         if len(self.shape) != 3:
-            raise ValueError(f"it takes images, and the samples have the shape {self.shape}")
+            raise ValueError(f"it takes images, but the samples have the shape {self.shape}")
         height, width, channels = self.shape
         return height, width, channels
 
@@ -140,16 +140,16 @@ def _pair(value: Any) -> tuple[int, int]:
 
 
 def _refuse(module: Any, **wanted: Any) -> None:
-    """Raise a ValueError for the first attribute of a module that is not as wanted."""
+    """Raise a ValueError for the first attribute of a module that does not have the wanted value."""
     for name, value in wanted.items():
         if getattr(module, name) != value:
-            raise ValueError(f"nnc has it with {name}={value!r} only, got {getattr(module, name)!r}")
+            raise ValueError(f"nnc supports it with {name}={value!r} only, got {getattr(module, name)!r}")
 
 
 def _linear(reader: _Reader, module: Any) -> Found:
     kernel, bias = _array(module.weight).T, [] if module.bias is None else [_array(module.bias)]
     if len(kernel) != reader.shape[-1]:
-        raise ValueError(f"it takes {len(kernel)} values, and the samples have the shape {reader.shape}")
+        raise ValueError(f"it takes {len(kernel)} values, but the samples have the shape {reader.shape}")
     kernel, reader.order = reader.along(kernel), None
     yield layers.Dense(module.out_features, use_bias=bool(bias)), [kernel, *bias]
 
@@ -175,13 +175,13 @@ def _conv2d(reader: _Reader, module: Any) -> Found:
 def _same(
     lengths: tuple[int, int], padding: Any, sizes: Any, strides: Any, dilations: Any, ceil: bool = False
 ) -> bool:
-    """Whether PyTorch's windows with this padding are those of nnc's padding="same"."""
+    """Whether PyTorch's windows with this padding are the same as those of nnc's padding="same"."""
     for n, pad, size, stride, dilation in zip(lengths, padding, sizes, strides, dilations, strict=True):
         span = dilation * (size - 1) + 1
         out = (n + 2 * pad - span) // stride + 1
         if ceil:
             out = -(-(n + 2 * pad - span) // stride) + 1
-            out -= (out - 1) * stride >= n + pad  # no window begins in the padding behind
+            out -= (out - 1) * stride >= n + pad  # no window begins in the padding at the end
         wanted = -(-n // stride)
         if out != wanted or pad != max((wanted - 1) * stride + span - n, 0) // 2:
             return False
@@ -189,7 +189,7 @@ def _same(
 
 
 def _mode(reader: _Reader, module: Any) -> str:
-    """The padding of a pooling in nnc."""
+    """The padding argument of a pooling in nnc."""
     height, width, _ = reader.image()
     stride = module.kernel_size if module.stride is None else module.stride
     sizes, padding = (_pair(module.kernel_size), _pair(stride), (1, 1)), _pair(module.padding)
@@ -198,14 +198,14 @@ def _mode(reader: _Reader, module: Any) -> str:
         return "valid"
     if not _same((height, width), padding, *sizes, ceil=module.ceil_mode):
         raise ValueError(
-            f"nnc's poolings have padding='same', whose windows are others for images of {height} x {width}"
+            f"nnc's poolings have padding='same', which has other windows for images of {height} x {width}"
         )
     return "same"
 
 
 def _max_pool(reader: _Reader, module: Any) -> Found:
     if _pair(module.dilation) != (1, 1) or module.return_indices:
-        raise ValueError("nnc has it with dilation=1 and return_indices=False only")
+        raise ValueError("nnc supports it with dilation=1 and return_indices=False only")
     mode = _mode(reader, module)
     yield layers.MaxPooling2D(_pair(module.kernel_size), _stride(module), mode), []
 
@@ -219,7 +219,7 @@ def _average_pool(reader: _Reader, module: Any) -> Found:
     padding = _pair(module.padding)
     if padding != (0, 0) and module.count_include_pad:
         _refuse(module, ceil_mode=False)
-        yield layers.ZeroPadding2D(padding), []  # zeros that count
+        yield layers.ZeroPadding2D(padding), []  # zeros that are included in the mean
         yield layers.AveragePooling2D(_pair(module.kernel_size), _stride(module)), []
         return
     mode = _mode(reader, module)
@@ -229,13 +229,13 @@ def _average_pool(reader: _Reader, module: Any) -> Found:
 def _adaptive(whole: type[layers.Layer], windows: type[layers.Layer]) -> Reading:
     def read_adaptive(reader: _Reader, module: Any) -> Found:
         height, width, _ = reader.image()
-        asked = zip((height, width), _pair(module.output_size), strict=True)
-        outs = tuple(n if out is None else out for n, out in asked)
+        sizes = zip((height, width), _pair(module.output_size), strict=True)
+        outs = tuple(n if out is None else out for n, out in sizes)
         if outs == (1, 1):
             make: Any = whole
             yield make(keepdims=True), []
         elif height % outs[0] or width % outs[1]:
-            raise ValueError(f"nnc has it where {outs} divides the image's {height} x {width} only")
+            raise ValueError(f"nnc supports it only if {outs} divides the image's {height} x {width}")
         else:
             make = windows
             yield make((height // outs[0], width // outs[1])), []
@@ -259,10 +259,10 @@ def _zero_pad(reader: _Reader, module: Any) -> Found:
 def _batch_norm(n_axes: int) -> Reading:
     def read_batch_norm(reader: _Reader, module: Any) -> Found:
         if module.running_mean is None or module.momentum is None:
-            raise ValueError("nnc has it with track_running_stats=True and a momentum only")
+            raise ValueError("nnc supports it only with track_running_stats=True and a momentum")
         if len(reader.shape) != n_axes:
             raise ValueError(
-                f"nnc has it for samples of {n_axes} axes, and they have the shape {reader.shape}"
+                f"nnc supports it for samples of {n_axes} axes, but they have the shape {reader.shape}"
             )
         layer = layers.BatchNormalization(
             momentum=1.0 - module.momentum, epsilon=module.eps, center=module.affine, scale=module.affine
@@ -285,14 +285,14 @@ def _layer_norm(reader: _Reader, module: Any) -> Found:
     shape, normalized = reader.shape, tuple(module.normalized_shape)
     torch_shape = (shape[-1], *shape[:-1]) if len(shape) == 3 else shape
     if normalized != torch_shape:
-        of = f"nnc has it over a whole sample, {torch_shape} here"
-        raise ValueError(f"{of}, and over the channels of images by nnc.interop.modules.ChannelsLast")
+        of = f"nnc supports it over a complete sample, {torch_shape} here"
+        raise ValueError(f"{of}, and over the channels of images with nnc.interop.modules.ChannelsLast")
 
-    def turned(tensor: Any) -> np.ndarray:
+    def channels_last(tensor: Any) -> np.ndarray:
         array = _array(tensor)
         return array.transpose(1, 2, 0) if len(shape) == 3 else reader.along(array.reshape(-1))
 
-    yield _normalization(module, len(shape), turned)
+    yield _normalization(module, len(shape), channels_last)
 
 
 def _normalization(
@@ -309,7 +309,7 @@ def _normalization(
 def _unit_normalization(reader: _Reader, module: Any) -> Found:
     if len(reader.shape) == 3 and module.axes < 3:
         raise ValueError(
-            "nnc has it over whole images, and over channels by nnc.interop.modules.ChannelsLast"
+            "nnc supports it over complete images, and over channels with nnc.interop.modules.ChannelsLast"
         )
     yield _unit_normalized(module), []
 
@@ -324,12 +324,12 @@ def _channels_last(reader: _Reader, module: Any) -> Found:
         yield _unit_normalized(inner), []
         return
     if type(inner).__name__ != "LayerNorm":
-        raise ValueError(f"nnc has it around a LayerNorm or a UnitNormalization only, got {inner}")
+        raise ValueError(f"nnc supports it only around a LayerNorm or a UnitNormalization, got {inner}")
     yield _normalization(inner, len(inner.normalized_shape), _array)
 
 
 def _plain_layer_norm(reader: _Reader, module: Any) -> Found:
-    """A LayerNorm of samples that are no images: of their last axes."""
+    """A LayerNorm over the last axes of samples that are not images."""
     normalized = tuple(module.normalized_shape)
     if len(reader.shape) in (1, 3) or reader.shape[-len(normalized) :] != normalized:
         yield from _layer_norm(reader, module)
@@ -338,16 +338,16 @@ def _plain_layer_norm(reader: _Reader, module: Any) -> Found:
 
 
 def _hardtanh(reader: _Reader, module: Any) -> Found:
-    """Hardtanh from 0 on, a ReLU with a largest value."""
+    """Hardtanh with min_val=0: a ReLU with a maximum."""
     if module.min_val != 0:
-        raise ValueError(f"nnc has it with min_val 0 only, got {module}")
+        raise ValueError(f"nnc supports it with min_val 0 only, got {module}")
     yield layers.ReLU(max_value=module.max_val), []
 
 
 def _prelu(reader: _Reader, module: Any) -> Found:
     alpha, shape = _array(module.weight), reader.shape
     if len(alpha) not in (1, shape[-1]):
-        raise ValueError(f"it has {len(alpha)} slopes, and the samples have the shape {shape}")
+        raise ValueError(f"it has {len(alpha)} slopes, but the samples have the shape {shape}")
     along = alpha if len(alpha) == 1 else reader.along(alpha) if len(shape) == 1 else alpha
     yield layers.PReLU(), [np.broadcast_to(along, shape).reshape(-1)]
 
@@ -361,7 +361,7 @@ def _feature_prelu(reader: _Reader, module: Any) -> Found:
 def _softmax(reader: _Reader, module: Any) -> Found:
     axes = {1: (1, -1), 3: (1, -3)}.get(len(reader.shape), (len(reader.shape), -1))
     if type(module).__name__ == "Softmax" and module.dim not in axes:
-        raise ValueError(f"nnc has it with dim={axes[0]} here only, over the channels, got dim={module.dim}")
+        raise ValueError(f"nnc supports it here with dim={axes[0]} only, the channels, got dim={module.dim}")
     yield layers.Softmax(), []
 
 
@@ -377,8 +377,8 @@ def _named(name: str, **wanted: Any) -> Reading:
 
 def _softplus(reader: _Reader, module: Any) -> Found:
     _refuse(module, beta=1)
-    if module.threshold < 16:  # beyond it PyTorch's is x; from 16 on that is softplus in float32
-        raise ValueError(f"nnc has it with a threshold of at least 16 only, got {module.threshold}")
+    if module.threshold < 16:  # above it PyTorch returns x, which from 16 on equals softplus in float32
+        raise ValueError(f"nnc supports it with a threshold of at least 16 only, got {module.threshold}")
     yield layers.Activation("softplus"), []
 
 
@@ -389,7 +389,7 @@ def _gelu(reader: _Reader, module: Any) -> Found:
 def _flatten(reader: _Reader, module: Any) -> Found:
     axes = len(reader.shape)
     if module.start_dim != 1 or module.end_dim not in (-1, axes):
-        raise ValueError("nnc has it with start_dim=1 and end_dim=-1 only")
+        raise ValueError("nnc supports it with start_dim=1 and end_dim=-1 only")
     if axes == 3 and not reader.last:
         height, width, channels = reader.shape
         if channels > 1 and height * width > 1:
@@ -403,9 +403,9 @@ def _flatten(reader: _Reader, module: Any) -> Found:
 def _unflatten(reader: _Reader, module: Any) -> Found:
     sizes = tuple(module.unflattened_size)
     if len(reader.shape) != 1 or module.dim not in (1, -1) or reader.order is not None:
-        raise ValueError("nnc has it for flat samples only, dim=1")
+        raise ValueError("nnc supports it for flat samples only, dim=1")
     if len(sizes) == 3 and (sizes[0] == 1 or sizes[1] * sizes[2] == 1):
-        sizes = (*sizes[1:], sizes[0])  # no value moves
+        sizes = (*sizes[1:], sizes[0])  # the order of the values is the same
     elif len(sizes) == 3:
         reader.last = True
     yield layers.Reshape(sizes), []
@@ -413,7 +413,7 @@ def _unflatten(reader: _Reader, module: Any) -> Found:
 
 def _permute(reader: _Reader, module: Any) -> Found:
     if module.order != ((2, 0, 1) if reader.last else (1, 2, 0)) or len(reader.shape) != 3:
-        raise ValueError("nnc has it between (C, H, W) and (H, W, C) only")
+        raise ValueError("nnc supports it between (C, H, W) and (H, W, C) only")
     reader.last = not reader.last
     yield from ()
 
@@ -438,7 +438,7 @@ def _one(make: Callable[[Any], layers.Layer]) -> Reading:
 
 Reading = Callable[[_Reader, Any], Found]
 
-# A class of torch.nn or nnc.interop.modules: what reads it
+# Classes of torch.nn and nnc.interop.modules, and the functions that read them
 MODULES: dict[str, Reading] = {
     "Linear": _linear,
     "Conv2d": _conv2d,

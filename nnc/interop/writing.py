@@ -37,7 +37,7 @@ def write(model: lowering.Model) -> Any:
 
 
 def _is_last_only(run: list[Any]) -> bool:
-    """Whether these are a normalization of runs between a turn to (H, W, C) and one back."""
+    """Whether these are a normalization of runs between a transposition to (H, W, C) and one back."""
     orders = [each.order if isinstance(each, ops.Transpose) else None for each in run]
     between = len(run) == 3 and isinstance(run[1], layout.RUNS)
     return between and orders == [layout.TO_LAST, None, layout.TO_FIRST]
@@ -90,7 +90,7 @@ def _convolution(torch: _Torch, operation: ops.Convolution, first: bool) -> list
 
 
 def _symmetric(operation: Any) -> bool:
-    """Whether as many rows below as above, and columns on the right as on the left, give the same windows."""
+    """Whether symmetric padding, as much after the map as before it along each axis, has the same windows."""
     window, before, after = operation.window, operation.input_shape[1:], operation.output_shape[1:]
     return all(
         (n + 2 * pad - dilation * (size - 1) - 1) // stride + 1 == out
@@ -153,7 +153,7 @@ def _activation(torch: _Torch, operation: ops.Activation, first: bool) -> list[A
     return [getattr(torch.nn, name)(*alpha, **options)]
 
 
-# nnc's name: PyTorch's, and arguments
+# Names in nnc, and the class and arguments in PyTorch
 ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "relu": ("ReLU", {}),
     "leaky_relu": ("LeakyReLU", {}),

@@ -89,13 +89,13 @@ GOOD = idx_bytes(np.arange(6, dtype=np.uint8).reshape(2, 3))
 BAD = {
     "empty": (b"", "ends within its header"),
     "no dimensions yet": (GOOD[:6], "ends within its header"),
-    "one byte short": (GOOD[:-1], "1 bytes short|more than 17 bytes hold"),
-    "one byte more": (GOOD + b"x", "goes on after"),
+    "one byte short": (GOOD[:-1], "1 bytes short|too much for 17 bytes"),
+    "one byte more": (GOOD + b"x", "continues after"),
     "first bytes": (b"\1" + GOOD[1:], "not an IDX file"),
     "type": (b"\0\0\x0a" + GOOD[3:], "not an IDX file"),
     "rank 0": (b"\0\0\x08\0", "not an IDX file"),
     "rank 5": (b"\0\0\x08\5" + bytes(20), "not an IDX file"),
-    "2**128 elements": (b"\0\0\x08\4" + b"\xff" * 16, "more than .* bytes hold"),
+    "2**128 elements": (b"\0\0\x08\4" + b"\xff" * 16, "too much for .* bytes"),
     "web page": (b"  <!DOCTYPE html><html>", "web page"),
     "web page with a byte order mark": (b"\xef\xbb\xbf<html>", "web page"),
     "xml": (b"<Error><Code>AccessDenied</Code></Error>", "web page"),
@@ -127,10 +127,10 @@ def test_idx_refuses_another_shape_or_content():
 def test_idx_stops_at_one_byte_more_than_a_bomb_declares():
     bomb = gzip.compress(GOOD + bytes(50_000_000), compresslevel=9)
     file = io.BytesIO(bomb)
-    with pytest.raises(FormatError, match="goes on after"):
+    with pytest.raises(FormatError, match="continues after"):
         read_idx(file)
     claim = b"\0\0\x08\1" + (2**32 - 1).to_bytes(4, "big")
-    with pytest.raises(FormatError, match=r"more than .* bytes hold"):
+    with pytest.raises(FormatError, match=r"too much for .* bytes"):
         read(gzip.compress(claim))
 
 

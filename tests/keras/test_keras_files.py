@@ -190,10 +190,10 @@ def test_weights(model, read, tmp_path):
     cases = {
         "ExternalLink": lambda f: f.__setitem__(first, h5py.ExternalLink(str(tmp_path / "other.h5"), "a")),
         "SoftLink": lambda f: f.__setitem__(first, h5py.SoftLink("/layers/dense_1/vars/0")),
-        "plainly": virtual,
-        "plainly ": lambda f: f.create_dataset(first, data=kernel, compression="gzip"),
-        "plainly  ": lambda f: f.create_dataset(first, data=kernel, chunks=(1, 4)),
-        "plainly   ": lambda f: f.create_dataset(
+        "contiguously": virtual,
+        "contiguously ": lambda f: f.create_dataset(first, data=kernel, compression="gzip"),
+        "contiguously  ": lambda f: f.create_dataset(first, data=kernel, chunks=(1, 4)),
+        "contiguously   ": lambda f: f.create_dataset(
             first, kernel.shape, "f4", external=[(str(tmp_path / "raw"), 0, kernel.nbytes)]
         ),
         "0 bytes": reserved,
@@ -202,7 +202,7 @@ def test_weights(model, read, tmp_path):
         "int32": lambda f: f.__setitem__(first, kernel.view(np.int32)),
         "no Dataset": lambda f: f.create_group(first),
         "3 weights": lambda f: (f.__setitem__(first, kernel), f.__setitem__("layers/dense/vars/2", kernel)),
-        "weight 0 is missing": lambda f: f.__setitem__("layers/dense/vars/x", kernel),
+        "weight 0 is missing from": lambda f: f.__setitem__("layers/dense/vars/x", kernel),
     }
     for message, make in cases.items():
 

@@ -224,7 +224,7 @@ def test_given_validation_data_and_weights():
 
 def test_ways_to_compare_are_one():
     for given in ({}, {"validation_split": 0.2, "folds": 3}):
-        with pytest.raises(ValueError, match="trials need one of validation_data, folds, validation_split"):
+        with pytest.raises(ValueError, match="needs exactly one of validation_data, folds, validation_split"):
             search.RandomSearch(build, SPACE, verbose=0, **given).run(X, IDS)
     with pytest.raises(ValueError, match=r"validation_split must be between 0 and 1, got 1\.5"):
         search.RandomSearch(build, SPACE, verbose=0, validation_split=1.5).run(X, IDS)
