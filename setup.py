@@ -1,7 +1,7 @@
-"""Builds nnc._core.binding: csrc once for the baseline, each file of csrc/isa with the flags of its own.
+"""Builds nnc._core.binding: csrc once for the baseline, and each file of csrc/isa with its own flags.
 
-Environment: CC chooses the compiler; NNC_OPENMP=0 builds without OpenMP (POSIX threads); NNC_WERROR=1 makes
-warnings errors; NNC_EMULATE_AMX=1 puts a C version of AMX's instructions in their place, for tests.
+Environment: CC selects the compiler; NNC_OPENMP=0 builds without OpenMP (POSIX threads); NNC_WERROR=1 turns
+warnings into errors; NNC_EMULATE_AMX=1 replaces AMX instructions with a C version of them, for tests.
 """
 
 import os
@@ -16,15 +16,15 @@ from setuptools.command.build_ext import build_ext
 
 CSRC = Path("csrc")
 BASE_FLAGS = ["-std=gnu11", "-O2", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"]
-# What costs no time: checks of copies of a known size, and a table of addresses that is read-only then.
+# Hardening that costs no time: size checks of copies with a known size, and a read-only relocation table.
 HARDENING = ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
 HARDENED_LINK = ["-Wl,-z,relro,-z,now"]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wvla"]
-MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # other names of the same
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # aliases
 
 
 def isa_flags():
-    """The flags of each instruction set that this machine may have: csrc/isa/flags.txt."""
+    """The compiler flags of each instruction set of this architecture, from csrc/isa/flags.txt."""
     machine = platform.machine().lower()
     rows = (line.split() for line in (CSRC / "isa" / "flags.txt").read_text().splitlines() if line[:1] != "#")
     return {isa: flags for isa, where, *flags in rows if where in ("any", MACHINES.get(machine, machine))}
@@ -36,14 +36,14 @@ PROBE = (
 
 
 class BuildCore(build_ext):
-    """Compile the C core by hand, since setuptools has one set of flags for all files of an extension."""
+    """Compiles the C core itself, since setuptools uses the same flags for all files of an extension."""
 
     def compiles(self, flags):
-        """Can the compiler build and link a small program with these flags?"""
+        """Whether the compiler can build and link a small program with these flags."""
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / "probe.c"
             source.write_text(PROBE)
-            # All words of the compiler: CC may be "ccache gcc".
+            # compiler_so is a list, since CC may be "ccache gcc".
             command = [
                 *self.compiler.compiler_so,
                 str(source),
@@ -60,7 +60,7 @@ class BuildCore(build_ext):
     def build_extension(self, ext):
         if not self.compiles([]):
             sys.exit(
-                f"nnc needs a C compiler and {' '.join(self.compiler.compiler_so)!r} does not work: "
+                f"nnc needs a C compiler, but {' '.join(self.compiler.compiler_so)!r} does not work: "
                 "install gcc or clang (Debian, Ubuntu: apt-get install gcc libc6-dev; Fedora: dnf install "
                 "gcc; macOS: xcode-select --install)"
             )
@@ -82,7 +82,7 @@ class BuildCore(build_ext):
             known = flags if self.compiles(flags) else []
             ext.extra_objects += compile_c([CSRC / "isa" / f"{isa}.c"], known)
         ext.extra_compile_args = ["-O2", "-g0", *openmp]
-        hardened = HARDENED_LINK if self.compiles(HARDENED_LINK) else []  # not by every linker
+        hardened = HARDENED_LINK if self.compiles(HARDENED_LINK) else []  # some linkers lack them
         ext.extra_link_args = [*openmp, *hardened, "-lm"]
         super().build_extension(ext)
 

@@ -1,9 +1,9 @@
-"""How fast nnc trains where other processes use the CPUs, too: two threads against one.
+"""Training speed while other processes use the CPUs, too: the default compared with one thread.
 
     python benchmarks/busy_machine.py [seconds]
 
-On an idle machine, beside a process that spins on one CPU, beside one on each, and two processes at once. The
-default may be at most 1.3 times slower than one thread under any of these loads.
+The loads: an idle machine, a process that spins on one CPU, one on each CPU, and two trainings at once. The
+default may be at most 1.3 times slower than one thread under any of them.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ NETS = {
 
 
 def spin(cpu: int) -> None:
-    """Use a CPU until killed."""
+    """Keep a CPU busy until killed."""
     os.sched_setaffinity(0, {cpu})
     while True:
         pass
 
 
 def rows_a_second(sizes: tuple[int, ...], threads: int | None, seconds: float) -> float:
-    """Rows that one process trains on."""
+    """Rows per second that one process trains on."""
     rng = np.random.default_rng(0)
     x, y = rng.random((4096, sizes[0])).astype(np.float32), rng.random((4096, sizes[-1])).astype(np.float32)
     hidden = [nnc.layers.Dense(units, "relu") for units in sizes[1:-1]]
@@ -51,12 +51,12 @@ def rows_a_second(sizes: tuple[int, ...], threads: int | None, seconds: float) -
 def measured(
     sizes: tuple[int, ...], threads: int | None, seconds: float, queue: multiprocessing.Queue
 ) -> None:
-    """`rows_a_second` to a queue, for a process of its own."""
+    """Put `rows_a_second` into a queue; runs in a separate process."""
     queue.put(rows_a_second(sizes, threads, seconds))
 
 
 def main(seconds: float) -> None:
-    """Print a table: rows a second by default and with one thread, and their ratio."""
+    """Print a table of rows per second, by default and with one thread, and the ratios."""
     context = multiprocessing.get_context("spawn")
     cpus = sorted(os.sched_getaffinity(0))
     loads = {"idle": [], "one CPU busy": cpus[:1], "all CPUs busy": cpus, "two processes": None}

@@ -1,4 +1,4 @@
-"""No slower after a change: two installed versions of nnc, in turn, and the ratios of their times."""
+"""Checking a change for slowdowns: two versions of nnc, interleaved, and the ratios of their times."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from worker import start
 
 
 def side(place: str) -> tuple[str, str]:
-    """(interpreter, PYTHONPATH) of an interpreter, or of a checkout whose core is built in place."""
+    """(interpreter, PYTHONPATH) for an interpreter, or for a checkout whose core is built in place."""
     if Path(place).is_dir():
         return sys.executable, str(Path(place).resolve())
     if not os.access(place, os.X_OK):
-        raise SystemExit(f"--compare wants an interpreter or a folder with nnc in it, got {place}")
+        raise SystemExit(f"--compare must be an interpreter or a folder that contains nnc, got {place}")
     return str(Path(place).absolute()), ""
 
 
 def compare(requests: list[dict], other: str, rounds: int, notes: set[str]) -> Iterator[dict]:
-    """Results with the sides "nnc" (this one) and "other": `rounds` processes of each, in turn."""
+    """Results with the sides "nnc" (this one) and "other": `rounds` processes of each, alternating."""
     sides = {"nnc": (sys.executable, None), "other": side(other)}
     for request in requests:
         merged: dict[str, dict] = {}
@@ -47,7 +47,7 @@ def median_of(found: dict) -> float:
 
 
 def table(results: list[dict]) -> str:
-    """Markdown: the ratio is other / nnc, so above 1 this version is faster."""
+    """The results as Markdown: the ratio is other / nnc, so above 1 this version is faster."""
     lines = [
         "| case | threads | unit | this | other | other / this (min to max) |",
         "|---|--:|---|--:|--:|--:|",

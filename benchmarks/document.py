@@ -1,4 +1,4 @@
-"""What a run writes: its machine's section of docs/benchmarks.md, and the table in README.md."""
+"""Writing the results: the machine's section of docs/benchmarks.md, and the table in README.md."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import re
 HEAD = """\
 # Benchmarks
 
-Written by `python benchmarks/run.py --doc`, which replaces the section of the machine it runs on and leaves \
-the others as they are; do not edit. A machine is its CPU, how many of them the process had, the instruction \
-set and, where it is known, how many FMA units a core has.
+Written by `python benchmarks/run.py --doc`, which replaces the section of the machine it runs on and keeps \
+the others; do not edit. A machine is identified by its CPU, the number of CPUs of the process, the \
+instruction set and, if known, the number of FMA units of a core.
 
-A ratio is the fastest peer's time over nnc's, taken within a round: above 1 nnc is faster. The clock of a \
-machine drifts, so the ratios hold longer than the times. The percentage of peak is of the multiply-adds \
-that the machine did in the same round.
+A ratio is the fastest peer's time divided by nnc's, within a round: above 1 nnc is faster. The clock \
+frequency of a machine drifts, so ratios are more stable than times. The percentage of peak is relative to \
+the multiply-adds that the machine achieved in the same round.
 """
 BEGIN, END = "<!-- benchmarks: written by benchmarks/run.py --doc -->\n", "<!-- end of benchmarks -->"
 ISA_NAMES = {"avx512": "AVX-512", "avx2": "AVX2", "neon": "NEON"}
 
 
 def machine_name(machine: dict) -> str:
-    """What the section of a machine is found by.
+    """The title by which the section of a machine is found.
 
     >>> machine_name({"cpu": "AMD EPYC", "cpus": 2, "isa": "avx512", "fma_units": 1})
     'AMD EPYC, 2 CPUs, AVX-512, 1 FMA unit of 512 bits'
@@ -36,9 +36,9 @@ def machine_name(machine: dict) -> str:
 
 
 def put_section(document: str, name: str, body: str) -> str:
-    """`document` with the head as it is now and `body` as its section of this name.
+    """`document` with the current HEAD, and with `body` as its section of this name.
 
-    The section stands where it stood, or at the end.
+    A new section is added at the end.
 
     >>> old = "# Benchmarks\\n\\nHead.\\n\\n## A\\n\\n### Products\\n\\n1 µs\\n\\n## B\\n\\n2 µs\\n"
     >>> print(put_section(old, "A", "3 µs\\n").removeprefix(HEAD))
@@ -62,7 +62,7 @@ def put_section(document: str, name: str, body: str) -> str:
 
 
 def put_into(readme: str, text: str) -> str:
-    """`readme` with `text` between its two marks.
+    """`readme` with `text` between its two markers.
 
     >>> print(put_into(f"# nnc\\n{BEGIN}old\\n{END}\\nmore", "new"))
     # nnc
@@ -76,7 +76,7 @@ def put_into(readme: str, text: str) -> str:
     before, _, rest = readme.partition(BEGIN)
     _, mark, after = rest.partition(END)
     if not mark:
-        raise ValueError(f"README.md has no {BEGIN.strip()} with {END} behind it")
+        raise ValueError(f"README.md has no {BEGIN.strip()} followed by {END}")
     return f"{before}{BEGIN}\n{text}\n\n{END}{after}"
 
 

@@ -1,11 +1,11 @@
-"""Exported models: bytes, microseconds a row and accuracy, beside predict_on_batch and onnxruntime.
+"""Exported models: bytes, microseconds per row and accuracy, compared with predict_on_batch and onnxruntime.
 
 Two networks are trained on MNIST: 784-128-10, and the convolutional net of experiment B for one epoch of
-10,000 images. Each is exported as C in float32 and in 8-bit integers, compiled and run over the 10,000 test
-images, and as ONNX. A row at a time, one thread. What is printed are the tables of docs/export.md.
+10,000 images. Each is exported as C in float32 and in 8-bit integers, compiled and run on the 10,000 test
+images, and exported as ONNX. One row at a time, one thread. The output is the tables of docs/export.md.
 
     python benchmarks/export.py --models results/export
-    python benchmarks/export.py --models results/export --time   # the models of the first run, timed
+    python benchmarks/export.py --models results/export --time   # time the models of the first run
 """
 
 import argparse
@@ -25,7 +25,7 @@ DATA = Path(__file__).parents[1] / "examples" / "data" / "mnist"
 COMPILERS = {"gcc -O2": ["gcc", "-O2"], "gcc -O3 -march=native": ["gcc", "-O3", "-march=native"]}
 ARM = ["arm-none-eabi-gcc", "-Os", "-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
 
-# The best of some runs over all rows, in microseconds a row, timed in C: a call from Python takes one itself.
+# The best of several runs over all rows, in microseconds per row, timed in C: a call from Python takes 1 us.
 TIMER = """
 #define _POSIX_C_SOURCE 199309L
 #include "net.h"
@@ -107,7 +107,7 @@ class Compiled:
         self.types = (np.int8, np.int16) if int8 else (np.float32, np.float32)
 
     def __call__(self, x, times=1):
-        """(outputs, microseconds a row)."""
+        """(outputs, microseconds per row)."""
         x = np.ascontiguousarray(x, self.types[0])
         y = np.empty((len(x), 10), self.types[1])
         pointers = (array.ctypes.data_as(ctypes.c_void_p) for array in (x, y))
@@ -115,7 +115,7 @@ class Compiled:
 
 
 def code_bytes(folder, command):
-    """Bytes of the .text of the compiled file, constants apart."""
+    """Bytes of the .text section of the compiled file, without constants."""
     out = folder / "out.o"
     subprocess.run([*command, "-std=c99", "-c", folder / "net.c", "-o", out], check=True)
     size = "arm-none-eabi-size" if command[0].startswith("arm") else "size"
@@ -124,7 +124,7 @@ def code_bytes(folder, command):
 
 
 def microseconds(call, x, seconds=1.0):
-    """The best mean over 100 rows at a time, of calls with one row each."""
+    """The best mean time of 100 calls with one row each."""
     best, end = np.inf, time.perf_counter() + seconds
     rows = [x[i : i + 1] for i in range(100)]
     while time.perf_counter() < end:
@@ -207,7 +207,7 @@ def main():
     parser.add_argument(
         "--models", type=Path, required=True, help="folder for the trained models and their files"
     )
-    parser.add_argument("--time", action="store_true", help="time, after a run without it")
+    parser.add_argument("--time", action="store_true", help="measure times, after a run without this option")
     options = parser.parse_args()
     options.models.mkdir(parents=True, exist_ok=True)
     train, test = nnc.datasets.load_mnist(DATA)

@@ -1,4 +1,4 @@
-"""MNIST to 98 %: import, read the gzip IDX files, train, and print the accuracy on the test set.
+"""MNIST to 98 % accuracy: import, read the gzip IDX files, train, and print the accuracy on the test set.
 
     python benchmarks/mnist98.py [--seed N] [--threads N] [--data FOLDER]
     python benchmarks/mnist98.py --validate
@@ -15,7 +15,7 @@ from nnc import layers
 
 
 class RiseAndFall(nnc.schedules.Schedule):
-    """The schedule of mnist98_settings for a run of so many steps."""
+    """The schedule of mnist98_settings for a run of `steps` steps."""
 
     def __init__(self, steps):
         self.steps = steps

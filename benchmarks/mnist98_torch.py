@@ -1,4 +1,4 @@
-"""The same net and schedule as mnist98.py in PyTorch, at its best: preloaded, fused SGD, denormals flushed.
+"""The net and schedule of mnist98.py in PyTorch at its fastest: preloaded data, fused SGD, denormals flushed.
 
 python benchmarks/mnist98_torch.py [--seed N] [--threads N] [--data FOLDER]
 """

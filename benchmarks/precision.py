@@ -1,11 +1,11 @@
-"""A training step in bfloat16 beside one in float32, interleaved, microseconds: the least of the rounds.
+"""Microseconds of a training step in bfloat16 and in float32, interleaved: the minimum of the rounds.
 
     python benchmarks/precision.py --threads 1
     NNC_BF16=exact python benchmarks/precision.py --rounds 9
 
-Where AMX is emulated (a build with NNC_EMULATE_AMX=1), --tiles counts its instructions in place of the time,
-says how many would do if no tile held a zero that only fills it up, and what they fetch into caches of 48 KB
-and 2 MB that hold nothing else.
+If AMX is emulated (a build with NNC_EMULATE_AMX=1), --tiles counts its instructions instead of measuring the
+time. It reports how many would be needed without zero padding in tiles, and what they load into caches of
+48 KB and 2 MB that contain nothing else.
 
     python benchmarks/precision.py --tiles
 """
@@ -31,7 +31,7 @@ def recompile(model: nnc.Sequential, precision: str) -> nnc.Sequential:
 
 
 def cases(steps: int):
-    """Name, models by precision, x, y, batch, operations of a step's products."""
+    """Name, models by precision, x, y, batch size, operations of a step's products."""
     for workload in FOUR:
         task, n = make_task(workload, "MNIST"), steps * workload.batch
         models = {p: recompile(nnc_side.Trainer(task).model, p) for p in PRECISIONS}
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--steps", type=int, default=100, help="of a round; the convolutional net a tenth of them"
+        "--steps", type=int, default=100, help="steps per round; a tenth for the convolutional net"
     )
     parser.add_argument("--tiles", action="store_true", help="count emulated tile instructions")
     options = parser.parse_args()

@@ -1,13 +1,13 @@
-"""Accuracy of nets trained in bfloat16 beside float32: the same data, first weights and orders.
+"""Accuracy of nets trained in bfloat16 and in float32, with the same data, initial weights and shuffles.
 
     python benchmarks/precision_accuracy.py C            # both precisions, seeds 0, 1, 2, then the table
     python benchmarks/precision_accuracy.py B --epochs 4 --seeds 1 --precision bfloat16 --minutes 4
     python benchmarks/precision_accuracy.py --table      # of all that was trained
 
-C is the final run of examples/search_mnist.py (784-292-10, 50 epochs), B the net of examples/mnist_cnn.py,
-with its shifts and turns, E the best of the report on Fashion-MNIST (784-512-256-10, 10 epochs; 54,000
-images) and E-own the better recipe of examples/fashion_mnist.py. A run is saved after each epoch in the
-output folder; one that was interrupted or ended by --minutes goes on where it was.
+C is the final run of examples/search_mnist.py (784-292-10, 50 epochs), B the net of examples/mnist_cnn.py
+with its shifts and rotations, E the best net of the report on Fashion-MNIST (784-512-256-10, 10 epochs;
+54,000 images) and E-own the better recipe of examples/fashion_mnist.py. A run is saved in the output folder
+after each epoch; a run that was interrupted or ended by --minutes is resumed.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ NETS = {
 
 
 class Deadline(nnc.callbacks.Callback):
-    """Ends this process before an epoch that would last beyond the given time; the one before it is saved."""
+    """Ends this process before an epoch that would exceed the given time; the previous one is saved."""
 
     def __init__(self, seconds: float, start: float) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Deadline(nnc.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None) -> None:
         now = time.perf_counter()
         if self.before is not None and 2 * now - self.before > self.end:
-            sys.exit(f"{epoch} epochs are done; start it again to go on")
+            sys.exit(f"{epoch} epochs are done; start it again to continue")
         self.before = now
 
 
@@ -105,7 +105,7 @@ def train(options, name: str, precision: str, seed: int, start: float) -> None:
 
 
 def row(options, name: str) -> dict | None:
-    """Mean test accuracies after the last epoch in per cent, of the seeds done in both precisions."""
+    """Mean test accuracies in percent after the last epoch, over the seeds done in both precisions."""
     epochs, found = options.epochs or NETS[name].epochs, {}
     for precision in PRECISIONS:
         for seed in options.seeds:
@@ -127,13 +127,13 @@ def main() -> None:
     start = time.perf_counter()
     parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("nets", nargs="*", choices=[[], *NETS], default=[], help="to train")
-    parser.add_argument("--table", action="store_true", help="of all nets, without training")
+    parser.add_argument("--table", action="store_true", help="print the table of all nets, without training")
     parser.add_argument("--precision", choices=PRECISIONS, nargs="*", default=PRECISIONS)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, help="None: of each net its own")
+    parser.add_argument("--epochs", type=int, help="by default, the epochs of each net")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="after which this process ends")
-    parser.add_argument("--output", type=Path, default="results/precision_accuracy", help="of the runs")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="time limit of this process")
+    parser.add_argument("--output", type=Path, default="results/precision_accuracy", help="runs' folder")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     nnc.set_num_threads(options.threads)

@@ -1,4 +1,4 @@
-"""The machine's limits: probe.c, compiled when it is first needed and run on one or more threads."""
+"""The machine's limits: probe.c, compiled on first use and run on one or more threads."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _library(isa: str) -> ctypes.CDLL:
 
 
 def _on_threads(call: Callable[[], float], threads: int) -> float:
-    """The sum of what `call` gives on so many threads that begin together."""
+    """The sum of the results of `call` on `threads` threads that start together."""
     barrier, rates = threading.Barrier(threads), [0.0] * threads
 
     def run(i: int) -> None:
@@ -53,7 +53,7 @@ def _on_threads(call: Callable[[], float], threads: int) -> float:
 
 
 def fma(isa: str, threads: int, rounds: int = 1_000_000) -> float:
-    """GFLOP/s of float32 multiply-adds of this instruction set on registers; takes some milliseconds."""
+    """GFLOP/s of float32 multiply-adds on registers in this instruction set; takes a few milliseconds."""
     library = _library(isa)
     return 1e-9 * _on_threads(lambda: library.probe_fma(rounds), threads)
 
@@ -65,9 +65,9 @@ def memory(isa: str, threads: int, size: int, update: bool, total: int = 1 << 30
 
 
 def fma_units(isa: str) -> int | None:
-    """How many multiply-adds of 512 bits a core begins in a cycle; None without AVX-512 or a compiler.
+    """The number of 512-bit multiply-adds that a core starts per cycle; None without AVX-512 or a compiler.
 
-    Cores with AVX-512 begin two of 256 bits, so it is how much faster the wide ones are: twice or not at all.
+    Cores with AVX-512 start two of 256 bits, so it follows from whether 512 bits are twice as fast or not.
     """
     if isa != "avx512":
         return None

@@ -1,4 +1,4 @@
-"""Results as Markdown: tables, and a paragraph for each group that says where a peer wins."""
+"""Results as Markdown: tables, and for each group a paragraph that lists where a peer wins."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def of_group(record: dict, name: str) -> list[Result]:
 
 
 def number(value: float) -> str:
-    """Three digits, or all before the point."""
+    """Three significant digits, or all digits before the decimal point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def table(results: list[Result]) -> str:
-    """One row a case: medians of all sides; how many times longer the fastest peer takes; % of peak."""
+    """One row per case: medians of all sides; how many times longer the fastest peer takes; % of peak."""
     sides = list(dict.fromkeys(side for result in results for side in result.values))
     compared = any("nnc" in r.values and len(r.values) > 1 for r in results)
     peaked = any(r.percent_of_peak() is not None for r in results)
@@ -65,7 +65,7 @@ def geometric_mean(values: list[float]) -> float:
 
 
 def paragraph(results: list[Result]) -> str:
-    """Where nnc is ahead, where a peer wins, and from what size on."""
+    """Where nnc is ahead, where a peer wins, and from which size on."""
     lines = []
     for threads in sorted({r.threads for r in results}):
         rows = [(r, lead(r)) for r in results if r.threads == threads and lead(r) is not None]
@@ -94,18 +94,18 @@ def summary(rows: list[tuple[Result, float]], threads: int) -> str:
     if won_above:
         return text + " Size alone does not decide it: nnc is ahead in other cases of that size or above."
     if len(lost) == len(rows):
-        return text + " So it is at every size measured."
+        return text + " This is so at every size measured."
     return text + f" Peers win from {first:,.0f} (floating-point operations or elements) on, and not below."
 
 
 def machine(record: dict) -> str:
-    """The head: what was measured where, when and with what."""
+    """The header: machine, versions, date and command."""
     m = record["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in m["versions"].items())
     return "\n".join(
         [
             f"- {m['cpu']}, {m['cpus']} CPUs for this process, {m['system']}",
-            f"- kernels of nnc: {m['isa']} (there are: {', '.join(m['isas'])}), built by {m['compiler']}",
+            f"- kernels of nnc: {m['isa']} (available: {', '.join(m['isas'])}), built by {m['compiler']}",
             f"- Python {m['python']}, {versions}",
             f"- {m['date']}, `{m['command']}`, medians of {m['rounds']} interleaved rounds",
         ]
@@ -113,7 +113,7 @@ def machine(record: dict) -> str:
 
 
 def markdown(record: dict, level: str = "##") -> str:
-    """All tables, each with what it is and what it shows."""
+    """All tables, each with a description and a summary."""
     parts = [machine(record)]
     for name in groups.NAMES:
         results = of_group(record, name)
@@ -126,7 +126,7 @@ def markdown(record: dict, level: str = "##") -> str:
 
 
 def short_table(record: dict) -> str:
-    """Training and inference at the most threads, nnc beside the fastest peer of each case."""
+    """Training and inference with the most threads: nnc and the fastest peer of each case."""
     results = [r for name in ("train", "inference") for r in of_group(record, name)]
     most = max((r.threads for r in results), default=0)
     lines = [f"| {most} threads | nnc | fastest peer | ratio |", "|---|--:|--:|--:|"]
@@ -137,6 +137,6 @@ def short_table(record: dict) -> str:
             lines.append(f"| {r.case} | {ours} | {theirs}, {peer} | {lead(r):.2f} |")
     m = record["machine"]
     return (
-        f"Written by `{m['command']}` on {machine_name(m)}, {m['date']}; training is a whole step.\n\n"
+        f"Written by `{m['command']}` on {machine_name(m)}, {m['date']}; training is a complete step.\n\n"
         + "\n".join(lines)
     )

@@ -1,20 +1,20 @@
-"""Benchmarks of nnc beside its peers, interleaved in one run: prints Markdown, writes results.json and .md.
+"""Benchmarks of nnc and its peers, interleaved in one run: prints Markdown, writes results.json and .md.
 
     python benchmarks/run.py                                  # all groups, 1 and 2 threads
     python benchmarks/run.py train inference --threads 2
-    python benchmarks/run.py --quick                          # does it work? the figures mean nothing
+    python benchmarks/run.py --quick                          # a smoke test: the figures mean nothing
     python benchmarks/run.py --doc                            # writes this machine's section of
                                                               # docs/benchmarks.md and README's table
-    python benchmarks/run.py train --compare OTHER            # this nnc beside another, see below
-    NNC_ISA=avx2 python benchmarks/run.py train --peers       # nnc alone on AVX2, as a part of AVX2's peak
+    python benchmarks/run.py train --compare OTHER            # this nnc compared with another, see below
+    NNC_ISA=avx2 python benchmarks/run.py train --peers       # nnc alone on AVX2, relative to AVX2's peak
     python benchmarks/run.py train --peers --threads 2 4      # more threads than CPUs
 
-nnc must be importable: installed, or built in place with PYTHONPATH at the checkout. The peers are optional
-(pip install torch jax scikit-learn onnxruntime onnx); one that is not installed is left out with a note.
+nnc must be importable: installed, or built in place with PYTHONPATH set to the checkout. The peers are
+optional (pip install torch jax scikit-learn onnxruntime onnx); missing ones are left out with a note.
 Nothing else should run on the machine.
 
 --compare takes another interpreter that has nnc installed, or a checkout whose core is built in place; the
-groups are then run in both in turn, and the ratio of their times is printed.
+groups then run in both, alternating, and the ratios of the times are printed.
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(groups.NAMES)}; all unless given")
+    add("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(groups.NAMES)}; default: all")
     add("--threads", type=int, nargs="+", default=[1, 2])
     add("--rounds", type=int, default=7)
-    add("--quick", action="store_true", help="2 rounds of little work, to see that all runs")
-    add("--peers", nargs="*", metavar="NAME", help=f"of {', '.join(peers.TRAINERS)}, ...; all unless given")
+    add("--quick", action="store_true", help="2 rounds of little work, to check that everything runs")
+    add("--peers", nargs="*", metavar="NAME", help=f"of {', '.join(peers.TRAINERS)}, ...; default: all")
     add("--mnist", type=Path, default=groups.Context.mnist, metavar="FOLDER", help="the four IDX files")
     add("--out", type=Path, default=ROOT / "results" / "benchmarks", metavar="FOLDER")
     add(
         "--doc",
         action="store_true",
-        help="write this machine's part of docs/benchmarks.md, and README's table",
+        help="write this machine's section of docs/benchmarks.md, and README's table",
     )
     add("--compare", metavar="OTHER", help="an interpreter or a checkout with another nnc")
     options = parser.parse_args()
     if unknown := set(options.groups) - set(groups.NAMES):
-        parser.error(f"unknown group {', '.join(sorted(unknown))}; there are: {', '.join(groups.NAMES)}")
+        parser.error(f"unknown group {', '.join(sorted(unknown))}; choose from {', '.join(groups.NAMES)}")
     options.groups = options.groups or list(groups.NAMES)
     if options.quick:
         options.rounds = min(options.rounds, 2)
@@ -69,7 +69,7 @@ def arguments() -> argparse.Namespace:
 
 
 def requests(options: argparse.Namespace) -> list[dict]:
-    """One for each group and number of threads."""
+    """One request for each group and number of threads."""
     found = []
     for group in options.groups:
         one = importlib.import_module(f"groups.{group}").ONE_THREAD
@@ -80,7 +80,7 @@ def requests(options: argparse.Namespace) -> list[dict]:
 
 
 def cpu_model() -> str:
-    """The name of the processor as the system gives it."""
+    """The name of the processor as reported by the system."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -90,7 +90,7 @@ def cpu_model() -> str:
 
 
 def machine(options: argparse.Namespace) -> dict:
-    """What the figures depend on."""
+    """The machine, the versions and the options that the figures depend on."""
     import nnc
     from nnc import _core
 
@@ -102,7 +102,7 @@ def machine(options: argparse.Namespace) -> dict:
             continue
     info = _core.cpu_info()
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    # not the whole command line: it may hold paths of this machine
+    # not the complete command line, which may contain paths of this machine
     words = ["python", "benchmarks/run.py", *([] if options.groups == list(groups.NAMES) else options.groups)]
     words += ["--threads", *map(str, options.threads), "--rounds", str(options.rounds)]
     words += ["--quick"] * options.quick + ["--doc"] * options.doc

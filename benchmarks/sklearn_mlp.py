@@ -1,13 +1,13 @@
-"""nnc.sklearn's MLPs beside scikit-learn's: the same parameters, fits in turn, scores on held-out rows.
+"""nnc.sklearn's MLPs compared with scikit-learn's: equal parameters, alternating fits, held-out scores.
 
-    python benchmarks/sklearn_mlp.py                      # everything: some minutes
+    python benchmarks/sklearn_mlp.py                      # everything: a few minutes
     python benchmarks/sklearn_mlp.py --only iris table10k --threads 1 2 --doc
     python benchmarks/sklearn_mlp.py --one-row
 
-Each line has the medians over the seeds: milliseconds of `fit` for both, how many times faster nnc's was (the
-median of the quotients), and the mean scores (accuracy or R^2) with their deviation over the seeds. --doc
-puts the lines into the table of docs/sklearn.md. --one-row times predictions of one row instead: the
-estimators' and those of the network alone, as a Sequential.
+Each line contains medians over the seeds: milliseconds of `fit` for both and the speed-up (the median of the
+ratios), and the mean scores (accuracy or R^2) with their standard deviation over the seeds. --doc puts the
+lines into the table of docs/sklearn.md. --one-row times predictions of one row instead: those of the
+estimators and those of the network alone, as a Sequential.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BEGIN, END = "<!-- written by benchmarks/sklearn_mlp.py --doc -->\n", "<!-- end 
 
 
 class Case(NamedTuple):
-    """A data set with the parameters of both estimators; `unscaled` leaves X as it is."""
+    """A data set with the parameters of both estimators; with `unscaled`, X is not standardized."""
 
     load: Callable[[], tuple[np.ndarray, np.ndarray]]
     estimator: str = "MLPClassifier"
@@ -71,7 +71,7 @@ CASES = {
 
 
 def measure(case: Case, seeds: int, n_threads: int) -> list[str]:
-    """The cells of a line behind the names of the data and the threads."""
+    """The cells of a line after the names of the data and the threads."""
     X, y = case.load()
     classes = {
         "scikit-learn": getattr(neural_network, case.estimator),
@@ -101,7 +101,7 @@ def measure(case: Case, seeds: int, n_threads: int) -> list[str]:
 
 
 def one_row(repeats: int = 5000) -> None:
-    """Print microseconds of a prediction of one row, the least of three medians."""
+    """Print the microseconds of predicting one row, the minimum of three medians."""
     X, y = datasets.load_digits(return_X_y=True)
     row = X[:1].copy()
     with nnc.threads(1), threadpool_limits(1), warnings.catch_warnings():
@@ -129,12 +129,12 @@ def one_row(repeats: int = 5000) -> None:
 
 
 def limits(case: Case) -> str:
-    """What the parameters are where they are not the defaults."""
+    """The parameters that differ from the defaults."""
     return ", ".join(f"{name}={value}" for name, value in case.parameters.items()) or "defaults"
 
 
 def put_rows(document: str, rows: dict[tuple[str, str], str]) -> str:
-    """`document` with these rows of its table, by (data, threads), in place of those that are there.
+    """`document` with these rows in its table, replacing those with the same (data, threads).
 
     >>> old = f"a\\n{BEGIN}| data | threads |\\n|---|--:|\\n| iris | 1 | x |\\n| wine | 1 | y |\\n{END}\\nb"
     >>> print(put_rows(old, {("wine", "1"): "| wine | 1 | new |"}).split(BEGIN)[1].split(END)[0])

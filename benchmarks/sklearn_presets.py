@@ -1,11 +1,11 @@
-"""Settings for tables beside the defaults of nnc.sklearn's MLPs, all on standardized features.
+"""Settings for tabular data compared with the defaults of nnc.sklearn's MLPs, on standardized features.
 
     python benchmarks/sklearn_presets.py                  # every candidate, every data set
     python benchmarks/sklearn_presets.py --candidates wide --seeds 5 6 7 8 9
 
-A candidate is chosen by some seeds and judged by others: a seed decides the split of the rows, the first
-weights and the shuffles. For each data set a line has the mean score (accuracy or R^2) on the held-out
-quarter and the median seconds of a fit, of the defaults and of every candidate.
+A candidate is chosen with some seeds and evaluated with others: a seed determines the split of the rows, the
+initial weights and the shuffles. Each line contains, for one data set, the mean score (accuracy or R^2) on
+the held-out quarter and the median seconds of a fit, for the defaults and for every candidate.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def measure(name: str, parameters: dict[str, Any], seeds: list[int]) -> tuple[fl
             random_state=seed, standardize=True, **{**case.parameters, **parameters}
         )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that max_iter ended a training
+            warnings.simplefilter("ignore")  # max_iter may end the training
             began = time.perf_counter()
             model.fit(train, y_train)
         seconds.append(time.perf_counter() - began)

@@ -1,4 +1,4 @@
-"""Is a step with at most n threads ever slower than with one? Nets of 0.05 to 12 MFLOP a step, interleaved.
+"""Whether a step with up to n threads is ever slower than with one: nets of 0.05 to 12 MFLOP per step.
 
 python benchmarks/team_size.py
 python benchmarks/team_size.py --threads 4 --rounds 21
@@ -21,7 +21,7 @@ ROUND_FLOPS = 1e8
 
 
 def model_of(depth: int, width: int) -> nnc.Sequential:
-    """`depth` layers of `width` units with ReLU and one output, trained with momentum."""
+    """`depth` layers of `width` units with ReLU, and one output; trained with momentum."""
     hidden = [nnc.layers.Dense(width, "relu") for _ in range(depth)]
     model = nnc.Sequential([nnc.Input((INPUTS,)), *hidden, nnc.layers.Dense(1)], seed=1)
     model.compile(nnc.optimizers.SGD(1e-4, momentum=0.9), "mse")
@@ -29,7 +29,7 @@ def model_of(depth: int, width: int) -> nnc.Sequential:
 
 
 def step_times(depth: int, width: int, batch: int, steps: int, threads: tuple[int, ...], rounds: int):
-    """Microseconds of a step, median of the rounds, for each number of threads."""
+    """Microseconds per step, the median of the rounds, for each number of threads."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((steps * batch, INPUTS), np.float32)
     y = rng.standard_normal((steps * batch, 1), np.float32)
@@ -45,7 +45,7 @@ def step_times(depth: int, width: int, batch: int, steps: int, threads: tuple[in
 
 
 def main() -> None:
-    """Prints a row for each net, then the worst ratio and the mean."""
+    """Print a row for each net, then the worst ratio and the mean."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--threads", type=int, default=2)

@@ -1,7 +1,7 @@
 """Interleaved rounds, medians, and ratios with their spread.
 
-The clock of a machine drifts, so an absolute time holds for its moment only: every round measures all sides
-one after the other, and a ratio is taken within a round.
+The clock frequency of a machine drifts, so absolute times are valid only for the moment: every round measures
+all sides one after the other, and ratios are computed within a round.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-PAUSE = 0.15  # seconds between two sides: idle threads of OpenBLAS, as NumPy has it, spin for up to 0.1
+PAUSE = 0.15  # seconds between two sides: idle threads of NumPy's OpenBLAS spin for up to 0.1
 
 
 @dataclasses.dataclass
 class Result:
-    """One row of a table: what was measured, one number a round for each side."""
+    """One row of a table: what was measured, with one number per round for each side."""
 
     case: str
     threads: int
     values: dict[str, list[float]]
     unit: str = "µs"
     flops: float = 0.0  # of the float32 arithmetic of one unit of work
-    size: float = 0.0  # what the cases of a group are ordered by, in floating-point operations or elements
-    peak: list[float] = dataclasses.field(default_factory=list)  # GFLOP/s of the probe, one a round
+    size: float = 0.0  # the order of the cases in a group, in floating-point operations or elements
+    peak: list[float] = dataclasses.field(default_factory=list)  # GFLOP/s of the probe, one per round
     note: str = ""
 
     def median(self, side: str) -> float:
         return statistics.median(self.values[side])
 
     def ratios(self, side: str, to: str = "nnc") -> list[float]:
-        """How many times longer `side` takes than `to`, one number a round."""
+        """How many times longer `side` takes than `to`, one number per round."""
         return [a / b for a, b in zip(self.values[side], self.values[to], strict=True)]
 
     def fastest_peer(self) -> str | None:
-        """The side other than nnc with the least median."""
+        """The side other than nnc with the smallest median."""
         peers = [side for side in self.values if side != "nnc"]
         return min(peers, key=self.median, default=None)
 
     def percent_of_peak(self, side: str = "nnc") -> float | None:
-        """The arithmetic of `side` per second over the multiply-adds of the probe in the same round."""
+        """The arithmetic of `side` per second, relative to that of the probe in the same round."""
         if not (self.flops and self.peak and side in self.values):
             return None
         rates = [self.flops / (1e3 * t) for t in self.values[side]]
@@ -52,10 +52,10 @@ class Result:
 def interleave(
     sides: Mapping[str, Callable[[], object]], rounds: int, work: float = 1.0, probe: Callable | None = None
 ) -> tuple[dict[str, list[float]], list[float]]:
-    """Microseconds per unit of work, one number a round for each side, and what `probe` gave each round.
+    """Microseconds per unit of work, one number per round for each side, and the result of `probe` per round.
 
-    Every side does `work` units in a call, and is called once before anything is timed. The rounds begin
-    with each of the sides in turn.
+    Every side does `work` units per call, and is called once before anything is timed. Each round starts with
+    a different side.
     """
     names = list(sides)
     times: dict[str, list[float]] = {name: [] for name in names}
@@ -75,7 +75,7 @@ def interleave(
 
 
 def repeated(call: Callable[[], object], seconds: float) -> tuple[Callable[[], object], int]:
-    """A function that calls `call` so often that it takes about `seconds`, and how often that is."""
+    """A function that repeats `call` for about `seconds`, and the number of repetitions."""
     call()
     start, n = time.perf_counter(), 0
     while time.perf_counter() - start < seconds / 4 or n < 1:
@@ -93,14 +93,14 @@ def repeated(call: Callable[[], object], seconds: float) -> tuple[Callable[[], o
 def interleave_calls(
     calls: Mapping[str, Callable[[], object]], rounds: int, seconds: float, probe: Callable | None = None
 ) -> tuple[dict[str, list[float]], list[float]]:
-    """`interleave` for calls of some microseconds: each is repeated for about `seconds` in every round."""
+    """`interleave` for calls of a few microseconds: each is repeated for about `seconds` in every round."""
     loops = {name: repeated(call, seconds) for name, call in calls.items()}
     times, peaks = interleave({name: run for name, (run, _) in loops.items()}, rounds, 1.0, probe)
     return {name: [t / loops[name][1] for t in values] for name, values in times.items()}, peaks
 
 
 def check_close(what: str, values: Mapping[str, object], rtol: float = 1e-3, atol: float = 0.0) -> None:
-    """Refuse to time sides that do not compute the same."""
+    """Refuse to time sides whose results differ."""
     first = next(iter(values))
     for name, value in values.items():
         a, b = np.asarray(values[first]), np.asarray(value)

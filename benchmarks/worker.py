@@ -1,7 +1,7 @@
-"""Runs one group with one number of threads in a process of its own; run.py starts it.
+"""Runs one group with one number of threads in a separate process; run.py starts it.
 
-A process each, because some peers fix their threads when they are first used. With n threads the process may
-use n CPUs; peers that look at the environment are told n there.
+The processes are separate because some peers fix their number of threads on first use. With n threads the
+process may use n CPUs; environment variables set n for the peers that read them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 def keep_cpus(threads: int) -> None:
-    """Leave only as many CPUs as threads to this process, the last ones."""
+    """Restrict this process to as many CPUs as threads, the last ones."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
 
 
 def start(request: dict, python: str = sys.executable, path: str | None = None) -> dict:
-    """What `work` gives for this request in a new process of `python`; `path` becomes its PYTHONPATH."""
+    """Run `work` for this request in a new process of `python`; `path` becomes its PYTHONPATH."""
     environment = dict(os.environ)
     if path is not None:
         environment["PYTHONPATH"] = path
@@ -40,7 +40,7 @@ def start(request: dict, python: str = sys.executable, path: str | None = None) 
 
 
 def work(request: dict) -> dict:
-    """Measure; gives the group's results, its notes, and which nnc it was."""
+    """Measure; return the group's results, its notes, and the nnc that was measured."""
     import importlib
 
     import groups

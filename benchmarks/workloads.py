@@ -1,4 +1,4 @@
-"""What is trained: nets, losses, optimizers and data, the same for every peer."""
+"""The workloads: nets, losses, optimizers and data, the same for every peer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MNIST = Path(__file__).resolve().parents[1] / "examples" / "data" / "mnist"
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """A net and how it is trained: SGD with the gradient of loss + l2 * sum(W**2)."""
+    """A net and its training: SGD with the gradient of loss + l2 * sum(W**2)."""
 
     name: str
     sizes: tuple[int, ...]
@@ -24,12 +24,12 @@ class Workload:
     momentum: float = 0.0
     l2: float = 0.0
     rows: int = 60_000
-    steps: int = 300  # in a round
+    steps: int = 300  # per round
     images: bool = True  # uint8, to be divided by 255
 
     @property
     def flops(self) -> float:
-        """Of the products of one step: forward, dW, and dX but for the first layer."""
+        """Operations in the products of one step: forward, dW, and dX except for the first layer."""
         products = [2.0 * self.batch * i * o for i, o in pairwise(self.sizes)]
         return 3.0 * sum(products) - products[0]
 
@@ -61,7 +61,7 @@ WIDE = Workload(
 )
 
 # A convolutional net on MNIST: (filters, padding) of a 3 x 3 convolution with batch normalization and ReLU,
-# POOL for the maximum of 2 x 2, then dense layers of so many units with ReLU between them. SGD with momentum.
+# POOL for 2 x 2 max pooling, then the units of dense layers with ReLU between them. SGD with momentum.
 POOL = (0, 0)
 CONVOLUTIONS = [(16, 0), (16, 0), POOL, (64, 0), (64, 0), (64, 1), POOL]
 DENSE = [128, 128, 10]
@@ -69,7 +69,7 @@ CONV_BATCH, CONV_RATE, CONV_MOMENTUM, BN_EPSILON = 64, 0.01, 0.9, 1e-5
 
 
 def convnet_products() -> dict[str, float]:
-    """Of each product's layer, by its name in nnc, the operations for one image: forward."""
+    """Operations in the forward pass of one image, for each layer with a product, by its name in nnc."""
     side, channels, found = 28, 1, {}
     for filters, padding in CONVOLUTIONS:
         if filters:
@@ -90,12 +90,12 @@ def _nth(kind: str, i: int) -> str:
 
 
 def convnet_flops() -> float:
-    """Of the products for one image: forward."""
+    """Operations in the products of the forward pass of one image."""
     return sum(convnet_products().values())
 
 
 def convnet_phase_flops() -> dict[str, float]:
-    """The same for each way of a layer: backward is dW, and dX but for the first; padding counts as work."""
+    """Operations for each pass of a layer: backward is dW, and dX except for the first; padding included."""
     found = {}
     for i, (name, flops) in enumerate(convnet_products().items()):
         found[f"{name}, forward"] = flops
@@ -104,7 +104,7 @@ def convnet_phase_flops() -> dict[str, float]:
 
 
 def convnet_step_flops() -> float:
-    """Of the products for one image: forward and backward."""
+    """Operations in the products of the forward and backward pass of one image."""
     return sum(convnet_phase_flops().values())
 
 
@@ -122,11 +122,11 @@ class Task:
         return f"{self.workload.name}, {self.data}"
 
     def floats(self) -> np.ndarray:
-        """x as the peers preload it: float32, scaled."""
+        """x as preloaded by the peers: float32, scaled."""
         return self.x.astype(np.float32) / np.float32(255) if self.workload.images else self.x
 
     def batches(self, steps: int) -> np.ndarray:
-        """Row numbers (steps, batch): epochs of whole batches, each in an order of its own."""
+        """Row indices (steps, batch): epochs of complete batches, each shuffled."""
         rng, batch = np.random.default_rng(1), self.workload.batch
         per_epoch = len(self.x) // batch
         epochs = -(-steps // per_epoch)

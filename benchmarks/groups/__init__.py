@@ -1,6 +1,6 @@
-"""The groups of measurements: a module each, with its title, what it says of itself, and `run(context)`.
+"""The groups of measurements, one module each.
 
-A module has TITLE and ABOUT (for the tables), ONE_THREAD (whether it is run with one thread only), and
+A module defines TITLE and ABOUT (for the tables), ONE_THREAD (whether it runs with one thread only), and
 `run(context)`, which yields a `timing.Result` for every row.
 """
 
@@ -28,7 +28,7 @@ NAMES = (
 
 @dataclasses.dataclass
 class Context:
-    """What every group is told."""
+    """The arguments of every group."""
 
     threads: int
     rounds: int
@@ -42,11 +42,11 @@ class Context:
 
     @property
     def seconds(self) -> float:
-        """How long a call of microseconds is repeated in a round."""
+        """The seconds for which a call of a few microseconds is repeated in a round."""
         return 0.005 if self.quick else 0.05
 
     def probe(self) -> Callable[[], float] | None:
-        """A function that measures the peak of nnc's instruction set; None where that cannot be compiled."""
+        """A function that measures the peak of nnc's instruction set; None if it cannot be compiled."""
         import probe
 
         from nnc import _core

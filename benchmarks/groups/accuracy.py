@@ -1,4 +1,4 @@
-"""Time to accuracy: whole processes, from their start to the printed test accuracy of 98 % on MNIST."""
+"""Time to accuracy: complete processes, from start to the printed test accuracy of 98 % on MNIST."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from timing import Result
 
 TITLE = "Time to accuracy"
 ABOUT = (
-    "Milliseconds of a whole process from its start to the printed test accuracy: import, reading the gzip "
+    "Milliseconds of a complete process from start to the printed test accuracy: import, reading the gzip "
     "IDX files, training, test (`benchmarks/mnist98.py`, whose settings were chosen on the last 10,000 "
     "images of the training set). PyTorch trains the same net with the same schedule "
     "(`benchmarks/mnist98_torch.py`)."

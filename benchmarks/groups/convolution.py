@@ -1,4 +1,4 @@
-"""The convolutional net: whole training steps, and inference of one image and of many."""
+"""The convolutional net: complete training steps, and inference of one image and of many."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from workloads import CONV_BATCH, convnet_flops, convnet_phase_flops, convnet_st
 TITLE = "Convolutional net"
 ABOUT = (
     "MNIST; 3 x 3 convolutions of 16, 16, 64, 64 and 64 filters with batch normalization and ReLU, two "
-    "maximum poolings, dense 1024-128-128-10. A training step (gather, forward, loss, backward, SGD with "
+    "max poolings, dense 1024-128-128-10. A training step (gather, forward, loss, backward, SGD with "
     "momentum) has 64 images; all sides start from the same weights and see the same batches, their first "
     "losses are compared (to 0.5 %, bfloat16 to 3 %). PyTorch: fused SGD, denormals flushed, images "
     "preloaded as float32; channels last, compiled, and autocast to bfloat16 as named. Inference: float32 "
-    "images from NumPy, outputs compared first. % of peak counts the products only, taps in the padding as "
-    "work. The rows of single layers are read by nnc's own clock, backward dX, dW and the update together."
+    "images from NumPy, outputs compared first. % of peak counts the products only, including those with the "
+    "padding. The rows of single layers are timed inside nnc, backward dX, dW and the update together."
 )
 ONE_THREAD = False
 TRAINERS = {
@@ -43,7 +43,7 @@ def images(context):
 
 
 def wanted(context):
-    """The names that this run is to have: "PyTorch" stands for all of PyTorch's settings."""
+    """The names of the sides in this run: "PyTorch" includes all of PyTorch's settings."""
     if context.peers is None:
         return None
     return [

@@ -10,14 +10,14 @@ from timing import Result, check_close, interleave_calls
 TITLE = "Elementwise"
 ABOUT = (
     "Activations and their derivatives (dz of da) over float32 arrays of 128 x 292 and 1000 x 1000, "
-    "`nnc.functional` beside PyTorch's operators, both into given arrays, one thread. "
-    "The derivatives of gelu and silu start from z; those of the others from the output, but for "
+    "`nnc.functional` and PyTorch's operators, both into given arrays, one thread. "
+    "The derivatives of gelu and silu are computed from z, those of the others from the output, except "
     "PyTorch's of softplus, which takes z."
 )
 ONE_THREAD = True
 SHAPES = [(128, 292), (1000, 1000)]
 NAMES = ("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus")
-FROM_Z = ("gelu", "silu")  # whose derivatives are no functions of the output
+FROM_Z = ("gelu", "silu")  # their derivatives are not functions of the output
 ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
 
 

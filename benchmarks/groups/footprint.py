@@ -1,4 +1,4 @@
-"""What a library costs before it computes anything: import time, size, memory."""
+"""The footprint of a library: import time, installed size, memory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from timing import Result
 
 TITLE = "Footprint"
 ABOUT = (
-    "Import time is of a process that imports and ends, less one that only ends; installed size is of the "
-    "package's own files; peak memory is of a process that trains workload C for 300 steps on 60,000 images, "
-    "the images included."
+    "Import time is that of a process that only imports, minus that of an empty process; installed size is "
+    "that of the package's own files; peak memory is that of a process that trains workload C for 300 steps "
+    "on 60,000 images, including the images."
 )
 ONE_THREAD = True
-IMPORTS = {  # side: what is imported, the distribution
+IMPORTS = {  # side: the imported module, the distribution
     "nnc": ("nnc", "nnc"),
     "PyTorch": ("torch", "torch"),
     "JAX": ("jax.numpy", "jaxlib"),
@@ -48,7 +48,7 @@ def milliseconds(code: str) -> float:
 
 
 def installed(distribution: str, module: str) -> float | None:
-    """MB of a distribution's files; of the package's folder where it runs from a checkout."""
+    """MB of a distribution's files; of the package's folder if it runs from a checkout."""
     try:
         files = importlib.metadata.files(distribution) or []
         sizes = [Path(file.locate()).stat().st_size for file in files if Path(file.locate()).is_file()]

@@ -9,9 +9,9 @@ from timing import Result, check_close, interleave_calls
 TITLE = "Products"
 ABOUT = (
     "Batch x inputs x outputs: forward x W + b, dX = dZ W^T, dW = X^T dZ, each by `nnc.functional.dense`, "
-    "which reads a transposed array as it lies; PyTorch is `addmm` and `mm` into given arrays, NumPy "
-    "`matmul` likewise. nnc's function packs a wide right side on every call, which a model does not: its "
-    "speed is in the training table."
+    "which reads transposed arrays in place; PyTorch is `addmm` and `mm` into given arrays, NumPy "
+    "`matmul` likewise. nnc's function packs a wide right-hand side on every call, which a model does not: "
+    "for its speed see the training table."
 )
 ONE_THREAD = True
 SHAPES = [  # of the four workloads, and of wide nets

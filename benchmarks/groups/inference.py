@@ -10,9 +10,9 @@ from timing import Result, check_close, interleave_calls
 
 TITLE = "Inference"
 ABOUT = (
-    "Microseconds of a call from Python with float32 rows, ReLU inside and a softmax at the end: "
-    "`model.predict_on_batch` beside PyTorch eager in inference_mode, JAX jitted, onnxruntime's session.run, "
-    "scikit-learn's predict_proba and NumPy by hand. Outputs are compared first."
+    "Microseconds of a call from Python with float32 rows, for nets with ReLU and a softmax at the end: "
+    "`model.predict_on_batch` compared with PyTorch eager in inference_mode, JAX jitted, onnxruntime's "
+    "session.run, scikit-learn's predict_proba and handwritten NumPy. Outputs are compared first."
 )
 ONE_THREAD = False
 CASES = [

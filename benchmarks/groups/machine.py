@@ -9,8 +9,8 @@ from timing import Result
 
 TITLE = "Machine"
 ABOUT = (
-    "Multiply-adds on registers with 12 independent chains, and each thread going over its own array, by "
-    "`benchmarks/probe.c`; an update reads and writes, and counts both."
+    "Multiply-adds on registers with 12 independent chains, and memory bandwidth with an array per thread, "
+    "measured by `benchmarks/probe.c`; an update reads and writes, and both are counted."
 )
 ONE_THREAD = False
 SIZES = {"16 KB (L1)": 16 << 10, "512 KB (L2)": 512 << 10, "256 MB (memory)": 256 << 20}

@@ -1,4 +1,4 @@
-"""Hyper-parameter search: the same trials by each side, as many at once as there are threads."""
+"""Hyperparameter search: each side runs the same trials, as many at once as there are threads."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from timing import Result, check_close, interleave
 
 TITLE = "Search"
 ABOUT = (
-    "Milliseconds for each trial of a random search, one model for each thread: nnc.search in threads "
-    "of one process, with a validation after every epoch, beside PyTorch in as many processes of one thread, "
-    "which run and have the data before the clock starts, with one validation at the end, and scikit-learn's "
-    "RandomizedSearchCV with that n_jobs. The mean validation accuracies are compared first. MNIST is cut as "
-    "in experiment C: 48,000 images to train on, 12,000 to compare trials by."
+    "Milliseconds per trial of a random search, one model per thread: nnc.search in threads "
+    "of one process, with a validation after every epoch, compared with PyTorch in as many processes of one "
+    "thread, which run and have the data before the clock starts, with one validation at the end, and "
+    "with scikit-learn's RandomizedSearchCV with that n_jobs. The mean validation accuracies are compared "
+    "first. MNIST is split as in experiment C: 48,000 images to train on, 12,000 to validate on."
 )
 ONE_THREAD = False
 
@@ -23,7 +23,7 @@ ONE_THREAD = False
 class Sweep:
     """A search: nets inputs-h-outputs, ReLU, softmax cross-entropy, plain SGD; loss + l2 / 2 * sum(W**2).
 
-    `data` has x, y of training and of validation: x uint8 images or float32.
+    `data` contains x, y for training and x, y for validation: x uint8 images or float32.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Sweep:
         return int(self.data[1].max()) + 1
 
     def floats(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """The data as the peers preload it: float32, images scaled."""
+        """The data as preloaded by the peers: float32, images scaled."""
         x, y, x_held, y_held = self.data
         scale = np.float32(1 / 255 if x.dtype == np.uint8 else 1)
         return x.astype(np.float32) * scale, y, x_held.astype(np.float32) * scale, y_held

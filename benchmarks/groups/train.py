@@ -1,4 +1,4 @@
-"""Whole training steps: gather a batch of rows by a permutation, forward, loss, backward, update."""
+"""Complete training steps: gather a batch of rows by a permutation, forward, loss, backward, update."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from workloads import FOUR, TINY, WIDE, make_task
 
 TITLE = "Training"
 ABOUT = (
-    "Microseconds of a whole step: gather a batch by a permutation, forward, loss, backward, update. All "
+    "Microseconds of a complete step: gather a batch by a permutation, forward, loss, backward, update. All "
     "sides start from the same weights and see the same batches first; their losses are compared (to 0.1 %) "
-    "before anything is timed. nnc reads uint8 images; the peers have theirs preloaded as float32. PyTorch: "
+    "before anything is timed. nnc reads uint8 images; the peers' images are preloaded as float32. PyTorch: "
     "fused SGD, denormals flushed; compiled: gather, forward, loss and backward through torch.compile; JAX: "
-    "the whole epoch is one jitted lax.scan; scikit-learn: MLPClassifier.fit. % of peak counts the "
-    "arithmetic of the products only, beside the multiply-adds of the probe in the same round; on MNIST nnc "
-    "leaves out what is multiplied by the images' zeros, which that arithmetic still counts."
+    "the whole epoch is one jitted lax.scan; scikit-learn: MLPClassifier.fit. % of peak counts operations "
+    "of the products only, relative to the multiply-adds of the probe in the same round; on MNIST nnc skips "
+    "products with the images' zeros, which still count."
 )
 ONE_THREAD = False
 CHECK_STEPS = 20
 
 
 def tasks(context):
-    """The tasks of this run, in the order of the table."""
+    """The tasks of this run, in table order."""
     for data in ("dense", "MNIST"):
         for workload in FOUR[:1] if context.quick else FOUR:
             yield make_task(workload, data, context.mnist)
@@ -32,12 +32,12 @@ def tasks(context):
 
 
 def whole_epochs(steps: int, per_epoch: int) -> int:
-    """At most `steps`, in whole epochs if it is more than one."""
+    """At most `steps`, rounded down to whole epochs if there is more than one."""
     return steps // per_epoch * per_epoch if steps > per_epoch else steps
 
 
 def sides_of(task, context):
-    """The trainers that can do this task, all with nnc's weights."""
+    """The trainers that support this task, all with nnc's weights."""
     sides, weights = {}, None
     for name, trainer in peers.load(peers.TRAINERS, context.peers, context.notes):
         try:

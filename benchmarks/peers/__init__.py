@@ -2,9 +2,9 @@
 
 Trainer(task, weights, threads) has `first_losses(steps)`, the mean loss of the first batches of
 `task.batches(steps)` without the penalty, and `run(steps)`. Predictor(weights, threads) has `__call__(x)`,
-the class probabilities of x float32 (n, inputs) by a net with ReLU and a last softmax. Weights are W (I, O)
-and b (O,) in turn; None: the side makes its own (nnc). Searcher(sweep, params, threads) has `params`, the
-trials (None: the side draws them, nnc), `run()`, their validation accuracies, and `close()`.
+the class probabilities for x float32 (n, inputs), from a net with ReLU and a final softmax. Weights are
+W (I, O) and b (O,), alternating; None: the side draws its own (nnc). Searcher(sweep, params, threads) has
+`params`, the trials (None: the side draws them, nnc), `run()`, their validation accuracies, and `close()`.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ PACKAGES = ("nnc", "numpy", "torch", "jax", "jaxlib", "scikit-learn", "onnxrunti
 
 
 class NotSupported(Exception):
-    """A side cannot do this task; it is left out of the row."""
+    """A side does not support this task and is left out of the row."""
 
 
 def reason(error: ImportError) -> str:
-    """Why a side is left out."""
+    """The reason why a side is left out."""
     return "it is not installed" if isinstance(error, ModuleNotFoundError) else str(error)
 
 
 def load(table: dict[str, str], wanted: list[str] | None, notes: set[str]) -> Iterator[tuple[str, Any]]:
-    """(name, class) of the sides wanted that are installed; nnc first, always."""
+    """(name, class) of the wanted sides that are installed; always nnc first."""
     for name, place in table.items():
         if wanted is not None and name != "nnc" and name not in wanted:
             continue

@@ -40,7 +40,7 @@ class Trainer:
         return history.history["loss"][0]
 
     def phases(self, batches: np.ndarray) -> dict[str, float]:
-        """Microseconds of a step for each layer's way forward and back, read by the core's clock."""
+        """Microseconds per step in the forward and backward pass of each layer, measured in the core."""
         rows, steps = batches.ravel(), len(batches)
         plan = self.model._engine.plan_for(CONV_BATCH)
         names = [layer.name for layer in self.model.layers for _ in layer.rows()]

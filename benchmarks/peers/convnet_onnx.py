@@ -10,7 +10,7 @@ from peers import onnx_side
 
 
 def graph(weights: list[np.ndarray]) -> bytes:
-    """The net as an ONNX file's content; images come channels last, with one channel."""
+    """The net as the content of an ONNX file; images are channels last, with one channel."""
     values, nodes, constants = iter(weights), [], []
 
     def constant(array: np.ndarray) -> str:

@@ -95,7 +95,7 @@ class HalfChannelsLast(ChannelsLast):
 
 
 class Predictor:
-    """Eager, inference_mode, channels last, where the rows of nnc need no copy."""
+    """Eager, inference_mode, channels last, so nnc's rows need no copy."""
 
     def __init__(self, weights, threads):
         torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""JAX at its best: the whole epoch in one jitted lax.scan over its batches, with the state donated."""
+"""JAX at its fastest: a whole epoch in one jitted lax.scan over its batches, with the state donated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def forward(parameters, x, activation):
 
 
 def pairs(weights):
-    """(W, b) of every layer, on JAX's side."""
+    """(W, b) of every layer as JAX arrays."""
     return [(jnp.array(w), jnp.array(b)) for w, b in zip(weights[::2], weights[1::2], strict=True)]
 
 

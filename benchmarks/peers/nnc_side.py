@@ -1,4 +1,4 @@
-"""nnc through its public API: uint8 images where they lie, whole epochs in one call of fit."""
+"""nnc through its public API: uint8 images without a copy, whole epochs in one call of fit."""
 
 from __future__ import annotations
 

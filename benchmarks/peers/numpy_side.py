@@ -1,4 +1,4 @@
-"""A net in a few lines of NumPy, as one would write it by hand to serve a model without any framework."""
+"""A net in a few lines of NumPy, as one would write it to serve a model without a framework."""
 
 from __future__ import annotations
 

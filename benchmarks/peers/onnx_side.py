@@ -1,4 +1,4 @@
-"""onnxruntime on the CPU: a graph of Gemm, Relu and Softmax with these weights, its threads as wanted."""
+"""onnxruntime on the CPU: a graph of Gemm, Relu and Softmax with given weights and number of threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 
 def graph(weights: list[np.ndarray]) -> bytes:
-    """The net as an ONNX file's content."""
+    """The net as the content of an ONNX file."""
     names = [f"{'bw'[i % 2 == 0]}{i // 2}" for i in range(len(weights))]
     nodes, last, layers = [], "x", len(weights) // 2
     for i in range(layers):
@@ -20,7 +20,7 @@ def graph(weights: list[np.ndarray]) -> bytes:
 
 
 def file(nodes: list, constants: list, x_shape: list, a_shape: list) -> bytes:
-    """An ONNX file's content: from x to the output of the last node; None in a shape is any number."""
+    """The content of an ONNX file, from x to the output of the last node; None in a shape is any size."""
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, x_shape)
     a = helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, a_shape)
     version = [helper.make_opsetid("", 17)]

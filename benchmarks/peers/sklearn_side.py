@@ -15,7 +15,7 @@ warnings.simplefilter("ignore", ConvergenceWarning)
 
 
 def classifier(x, y, weights, **options) -> MLPClassifier:
-    """A fitted MLPClassifier that has these weights, and goes on from them in `fit`."""
+    """A fitted MLPClassifier with these weights, from which `fit` continues."""
     hidden = tuple(len(b) for b in weights[1:-1:2])
     model = MLPClassifier(hidden, solver="sgd", nesterovs_momentum=False, **options)
     model.partial_fit(x, y, classes=np.arange(len(weights[-1])))
@@ -30,7 +30,7 @@ class Trainer:
         self.task, w = task, task.workload
         outputs = len(weights[-1])
         if w.loss != "crossentropy" or w.activation != "relu" or not 3 <= outputs <= 100:
-            raise NotSupported  # its fit wants every class among the rows of every call
+            raise NotSupported  # its fit needs every class among the rows of every call
         self.x, self.y = task.floats(), task.y
         self.model = classifier(
             self.x[: w.batch],

@@ -1,4 +1,4 @@
-"""scikit-learn's estimators, trained by nnc: drop-ins for its MLPs, and any `nnc.Sequential` as an estimator.
+"""scikit-learn estimators trained by nnc: drop-in MLPs, and any `nnc.Sequential` as an estimator.
 
 Needs scikit-learn 1.9 (``pip install "nnc[sklearn]"``); ``import nnc`` does not load it.
 

@@ -1,7 +1,7 @@
-"""scikit-learn's checks of inputs, of which what cannot matter is left out.
+"""scikit-learn's input checks, skipped where they cannot have an effect.
 
-They would change nothing in arrays of finite numbers of the right shape, which need no names of features, and
-they take longer than the prediction of a row, or the training of many epochs of a small table.
+They would not change arrays of finite numbers with the right shape, which need no feature names, but take
+longer than predicting one row, or training many epochs on a small table.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import validate_data
 
-_validate: Any = validate_data  # whose X a type checker takes for a string, as its default is
+_validate: Any = validate_data  # type checkers infer from its default that X is a string
 
 FLOATS = (np.float64, np.float32)
 SPARSE = ["csr", "csc"]
 
 
 def checked(estimator: Any, X: Any) -> Any:
-    """X (n, n_features_in_) as scikit-learn's checks leave it."""
+    """X (n, n_features_in_) after scikit-learn's checks."""
     known = estimator.__dict__
     if (
         type(X) is np.ndarray
@@ -34,7 +34,7 @@ def checked(estimator: Any, X: Any) -> Any:
 
 
 def checked_pair(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Any, np.ndarray]:
-    """X and y of a fit as scikit-learn's checks leave them; with `reset` X says what the features are."""
+    """X and y of a fit after scikit-learn's checks; with `reset`, X defines the features."""
     known = estimator.__dict__
     if (
         type(X) is type(y) is np.ndarray
@@ -62,6 +62,6 @@ def checked_pair(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Any, np.n
 
 
 def _is_plain(X: np.ndarray) -> bool:
-    """Whether there are finite floats; large ones, of an infinite sum, may be, and are not here."""
+    """Whether all values are known to be finite floats; False for some large ones, whose sum is infinite."""
     with np.errstate(over="ignore", invalid="ignore"):
         return X.dtype in FLOATS and len(X) > 0 and math.isfinite(np.add.reduce(X, axis=None))

@@ -1,4 +1,4 @@
-"""What all estimators share, and what those of classes do."""
+"""Base classes: of all estimators, and of the classifiers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Estimator(BaseEstimator):
                 setattr(self, name, value)
 
     def _validate_params(self) -> None:
-        """scikit-learn's check, which is left out where all parameters are known to pass it."""
+        """scikit-learn's check, skipped if all parameters are known to pass it."""
         cls: Any = type(self)
         for name, default, constraints in _constraints(cls):
             value = getattr(self, name)
@@ -43,7 +43,7 @@ class Estimator(BaseEstimator):
 
 @functools.cache
 def _constraints(cls: Any) -> list[tuple[str, Any, list[Any]]]:
-    """Of each parameter: its name, its default, which is valid, and what else is."""
+    """The name of each parameter, its default, which is valid, and the other valid values."""
     parameters = inspect.signature(cls).parameters
     return [
         (name, parameters[name].default, [make_constraint(c) for c in constraints])
@@ -53,7 +53,7 @@ def _constraints(cls: Any) -> list[tuple[str, Any, list[Any]]]:
 
 
 def binarizer(y: np.ndarray) -> LabelBinarizer:
-    """``LabelBinarizer().fit(y)``, in less time for y (n,) of whole numbers or truth values."""
+    """``LabelBinarizer().fit(y)``, but faster for y (n,) of integers or booleans."""
     labels = LabelBinarizer()
     if type(y) is not np.ndarray or y.ndim != 1 or y.dtype.kind not in "iub" or not len(y):
         return labels.fit(y)
@@ -64,7 +64,7 @@ def binarizer(y: np.ndarray) -> LabelBinarizer:
 
 
 class Classifier(ClassifierMixin):
-    """Classes of labels, in `classes_` and a LabelBinarizer, and their weights."""
+    """Class labels, in `classes_` and a LabelBinarizer, and class weights."""
 
     CLASS_WEIGHT: ClassVar[dict[str, list[Any]]] = {
         "class_weight": [dict, list, StrOptions({"balanced"}), None]
@@ -78,13 +78,13 @@ class Classifier(ClassifierMixin):
         return self._label_binarizer.y_type_.startswith("multilabel")
 
     def _learn_given_classes(self, y: Any, classes: Any) -> None:
-        """In the first `partial_fit`: what classes there are."""
+        """Store the classes given to the first `partial_fit`."""
         if _check_partial_fit_first_call(self, classes):
             labels = y if type_of_target(y).startswith("multilabel") else classes
             self._label_binarizer = LabelBinarizer().fit(labels)
 
     def _check_labels(self, y: np.ndarray) -> None:
-        """Raise a ValueError where y has classes that are not known."""
+        """Raise a ValueError if y contains unknown classes."""
         classes = unique_labels(y)
         if len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
             raise ValueError(
@@ -97,7 +97,7 @@ class Classifier(ClassifierMixin):
             return sample_weight
         if self._multilabel:
             weights = compute_sample_weight(self.class_weight, y)
-        else:  # "balanced" by the weights of the rows, not their number
+        else:  # "balanced" refers to the weights of the rows, not to their number
             of_class = compute_class_weight(
                 self.class_weight, classes=self.classes_, y=y, sample_weight=sample_weight
             )

@@ -25,73 +25,74 @@ from nnc.sklearn.rows import Rows
 class MLPClassifier(Classifier, MLP):
     """A classifier with scikit-learn's parameters, methods and attributes, trained in nnc's core.
 
-    The mean over the rows of the log-loss is made small, plus alpha / (2 S) sum W^2 in each batch, S being
-    the sum of its weights. First weights and shuffles are scikit-learn's for the same `random_state`. sgd and
-    adam compute in float32, lbfgs and predictions in the precision of X.
+    Training minimizes the mean log-loss of the rows, plus alpha / (2 S) sum W^2 in each batch, where S is the
+    sum of its sample weights. Initial weights and shuffles are those of scikit-learn for the same
+    `random_state`. sgd and adam compute in float32, lbfgs and predictions in the precision of X.
 
     Parameters
     ----------
     hidden_layer_sizes : int or list of int
         The units of the hidden layers.
     activation : str or list of str
-        Of the hidden layers, one name or one for each: "identity", "logistic", "tanh", "relu", or another of
-        `nnc.activations.names`.
+        The activation of the hidden layers, one name or one for each: "identity", "logistic", "tanh", "relu",
+        or another of `nnc.activations.names`.
     solver : {"adam", "sgd", "lbfgs"}
     alpha : float
-        Of the penalty on the weights W, not the biases.
+        The strength of the L2 penalty on the weights W, not the biases.
     batch_size : int or "auto"
-        Rows of a step; "auto" is min(200, n).
+        Rows per step; "auto" is min(200, n).
     learning_rate : {"constant", "invscaling", "adaptive"}
-        Of sgd: learning_rate_init; that by (t + 1)^power_t behind each epoch, t being the samples seen; or
-        divided by 5 where training would end, down to 1e-6.
+        The schedule of sgd: learning_rate_init; learning_rate_init / (t + 1)^power_t after each epoch, where
+        t is the number of samples seen; or divided by 5 when training would end, down to 1e-6.
     learning_rate_init, power_t : float
     max_iter : int
-        Epochs, or iterations of lbfgs.
+        The maximum number of epochs, or of iterations of lbfgs.
     shuffle : bool
-        Whether the rows of each epoch have an order of their own.
+        Whether to shuffle the rows in each epoch.
     random_state : int, RandomState or None
-        Of the first weights, the validation split, the shuffles.
+        The seed of the initial weights, the validation split and the shuffles.
     tol, n_iter_no_change : float, int or inf
-        Training ends behind more than `n_iter_no_change` epochs in a row that are not better by `tol` than
-        the best before; lbfgs where the gradient is below `tol`.
+        Training ends after more than `n_iter_no_change` consecutive epochs that do not improve the best loss
+        or score by `tol`; lbfgs ends when the gradient is below `tol`.
     verbose : bool or int
         Whether to print each epoch.
     warm_start : bool
-        Whether `fit` goes on from the weights of the last one.
+        Whether `fit` continues from the weights of the previous call.
     momentum, nesterovs_momentum : float, bool
-        Of sgd.
+        Parameters of sgd.
     early_stopping, validation_fraction : bool, float
-        Whether the score of a part of the rows says when training ends; the weights of the best are kept.
+        Whether the score on a fraction of the rows decides when training ends; the best weights are kept.
     beta_1, beta_2, epsilon : float
-        Of adam.
+        Parameters of adam.
     max_fun : int
-        The most evaluations of the loss by lbfgs.
+        The maximum number of loss evaluations by lbfgs.
     dropout : float
-        The part of each hidden layer's outputs that a step leaves out, in [0, 1).
+        The fraction of each hidden layer's outputs that a step drops, in [0, 1).
     batch_norm : bool
-        Whether each hidden layer's products are normalized by the batch before the activation.
+        Whether to apply batch normalization before the activation of each hidden layer.
     class_weight : dict, "balanced" or None
-        Multiplies the weights of the rows of each class.
+        Factors for the sample weights, by class.
     l1 : float
-        Of the penalty l1 / S sum |W|.
+        The strength of the penalty l1 / S sum |W|.
     callbacks : Callback or list of Callback, optional
-        See `nnc.callbacks`; the logs of an epoch have "loss" and, with early stopping, "val_score".
+        See `nnc.callbacks`; the logs of an epoch contain "loss" and, with early stopping, "val_score".
     n_threads : int, optional
-        Of the training; None: as many as the machine allows.
+        The number of threads for training; None: as many as the machine allows.
     standardize : bool
-        Whether to subtract each feature's mean and divide by its deviation, those of the first data fitted.
+        Whether to subtract each feature's mean and divide by its standard deviation, both computed from the
+        first data fitted.
 
     Attributes
     ----------
     classes_ : ndarray or list
     coefs_, intercepts_ : list of ndarray
-        Kernels (in, out) and biases (out,) of X's dtype. What is set by hand is what the next `partial_fit`
-        or `predict` uses.
+        Kernels (in, out) and biases (out,) in X's dtype. Values set by the caller are used by the next
+        `partial_fit` or `predict`.
     loss_, n_iter_, t_ : float, int, int
-        The last loss; epochs of the last `fit`; samples seen.
+        The last loss; the epochs of the last `fit`; the samples seen.
     loss_curve_, best_loss_, validation_scores_, best_validation_score_
-        Of sgd and adam: by epoch, the loss and with early stopping the accuracy; else the last two are None,
-        as `best_loss_` is with it.
+        For sgd and adam: the loss by epoch and, with early stopping, the accuracy. Without early stopping the
+        last two are None; with it, `best_loss_` is.
     n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
 
     Examples
@@ -111,7 +112,7 @@ class MLPClassifier(Classifier, MLP):
 
     References
     ----------
-    scikit-learn: MLPClassifier, whose documentation says more of each parameter.
+    scikit-learn: MLPClassifier, whose documentation describes each parameter in more detail.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -180,7 +181,7 @@ class MLPClassifier(Classifier, MLP):
         return X, y
 
     def _targets(self, y: np.ndarray) -> np.ndarray:
-        """int32 ids (n,) of several classes; else bool (n, O), a column for two classes or one per label."""
+        """int32 ids (n,) for more than two classes; else bool (n, O): one column, or one per label."""
         kind, classes = self._label_binarizer.y_type_, self.classes_
         if kind == "multiclass":
             return np.searchsorted(classes, y).astype(np.int32)
@@ -205,7 +206,7 @@ class MLPClassifier(Classifier, MLP):
         return targets if targets.ndim == 2 else np.eye(self.n_outputs_, dtype=bool)[targets]
 
     def _score(self, logits: np.ndarray, rows: Scored, dtype: np.dtype) -> float:
-        """The accuracy of the validation rows."""
+        """The accuracy on the validation rows."""
         ids = rows.targets.ndim == 1
         right = logits.argmax(axis=1) == rows.targets if ids else ((logits > 0) == rows.targets).all(axis=1)
         return float(np.average(right, weights=rows.sample_weight))
@@ -213,7 +214,7 @@ class MLPClassifier(Classifier, MLP):
     @available_if(lambda estimator: estimator._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> MLPClassifier:
-        """One epoch over X and y, from the weights that are there.
+        """Train for one epoch on X and y, starting from the current weights.
 
         Parameters
         ----------
@@ -221,7 +222,7 @@ class MLPClassifier(Classifier, MLP):
         y : array-like (n,) or (n, n_labels)
         sample_weight : array-like (n,), optional
         classes : array-like, optional
-            All classes of all calls; the first call needs them.
+            All classes that occur in any call; required in the first call.
 
         Returns
         -------
@@ -230,7 +231,7 @@ class MLPClassifier(Classifier, MLP):
         if isinstance(self.class_weight, str):
             raise ValueError(
                 "class_weight 'balanced' is not supported for partial_fit, which does not see all rows: pass "
-                "the weights that compute_class_weight gives as a dict"
+                "the weights from compute_class_weight as a dict"
             )
         self._learn_given_classes(y, classes)
         return self._partial_fit(X, y, sample_weight)
@@ -284,13 +285,13 @@ class MLPRegressor(RegressorMixin, MLP):
     max_iter, shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, \
     validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun, dropout, batch_norm, l1, \
     callbacks, n_threads, standardize
-        As in `MLPClassifier`; the score of early stopping is R^2. `standardize` is about X, not y.
+        As in `MLPClassifier`; the score of early stopping is R^2. `standardize` applies to X, not y.
 
     Attributes
     ----------
     coefs_, intercepts_, loss_, n_iter_, t_, loss_curve_, best_loss_, validation_scores_, \
     best_validation_score_, n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
-        As in `MLPClassifier`. The loss that is reported is a mean over the outputs; its gradient is not.
+        As in `MLPClassifier`. The reported loss is a mean over the outputs; its gradient is not.
 
     Examples
     --------
@@ -377,7 +378,7 @@ class MLPRegressor(RegressorMixin, MLP):
         return targets
 
     def _loss_constant(self, rows: Rows, order: np.ndarray, batch_size: int) -> float:
-        """Of poisson: the mean over the batches, by their rows, of that of y log y - y."""
+        """For poisson: the mean of y log y - y over the batches, weighted by their rows."""
         if self.loss != "poisson":
             return 0.0
         y = rows.y.astype(np.float64)
@@ -391,7 +392,7 @@ class MLPRegressor(RegressorMixin, MLP):
         return float((sizes * sums[0] / sums[1]).sum() / rows.n)
 
     def _score(self, logits: np.ndarray, rows: Scored, dtype: np.dtype) -> float:
-        """R^2 of the validation rows; NaN once the outputs are not finite."""
+        """R^2 on the validation rows; NaN if the outputs are not finite."""
         with np.errstate(over="ignore"):
             outputs = outputs_of(self.out_activation_, logits).astype(dtype)
         if not np.isfinite(outputs).all():
@@ -401,7 +402,7 @@ class MLPRegressor(RegressorMixin, MLP):
     @available_if(lambda estimator: estimator._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """One epoch over X and y, from the weights that are there.
+        """Train for one epoch on X and y, starting from the current weights.
 
         Parameters
         ----------
@@ -416,7 +417,7 @@ class MLPRegressor(RegressorMixin, MLP):
         return self._partial_fit(X, y, sample_weight)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The values (n,), or (n, n_outputs), of X.
+        """The predicted values (n,) or (n, n_outputs) for X.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The network of an MLP in NumPy, in the precision of its weights and inputs: predictions, and the loss with
+"""The network of an MLP in NumPy, in the precision of its weights and inputs: predictions, and the loss and
 its gradient for lbfgs. sgd and adam train in the core instead; see stochastic.py.
 """
 
@@ -18,7 +18,7 @@ from nnc.reference import ACTIVATIONS
 _SYNONYMS = {"identity": "linear", "logistic": "sigmoid"}
 NAMES = (*_SYNONYMS, *activations.names)
 
-# The activations that the others' formulas in nnc.reference are slower than: z is overwritten.
+# Activations computed in place, which is faster than their formulas in nnc.reference: z is overwritten.
 _IN_PLACE: dict[str, Callable[[np.ndarray], Any]] = {
     "linear": lambda z: z,
     "relu": lambda z: np.maximum(z, 0, out=z),
@@ -27,12 +27,12 @@ _IN_PLACE: dict[str, Callable[[np.ndarray], Any]] = {
 }
 
 
-# Of batch normalization, beside the variance; Keras's default.
+# The epsilon of batch normalization: Keras's default.
 EPSILON = 1e-3
 
 
 class Normalization(NamedTuple):
-    """Batch normalization behind a hidden layer's product, as inference does it; all arrays (O,)."""
+    """Batch normalization after a hidden layer's product, in inference; all arrays (O,)."""
 
     gamma: np.ndarray
     beta: np.ndarray
@@ -51,7 +51,7 @@ def names_of(activation: Any, n_hidden: int) -> list[str]:
     Raises
     ------
     ValueError
-        If a name is unknown, or their number is not that of the layers.
+        If a name is unknown, or the number of names is not that of the layers.
     """
     given = [activation] * n_hidden if isinstance(activation, str) else list(activation)
     if len(given) != n_hidden:
@@ -73,7 +73,7 @@ def activate(name: str, z: np.ndarray) -> np.ndarray:
 
 
 def outputs_of(name: str, z: np.ndarray) -> np.ndarray:
-    """The outputs of the last layer's logits: identity, exp, logistic or softmax; z may be overwritten."""
+    """The outputs for the last layer's logits: identity, exp, logistic or softmax; z may be overwritten."""
     if name == "exp":
         return np.exp(z, out=z)
     if name == "softmax":
@@ -108,7 +108,7 @@ def forward(
 
 
 def loss_of(loss: str, y: np.ndarray, outputs: np.ndarray, sample_weight: np.ndarray | None) -> float:
-    """The weighted mean over the rows of a loss, y and outputs (n, O).
+    """The weighted mean of a loss over the rows; y and outputs (n, O).
 
     squared_error: mean_j (a_j - y_j)^2 / 2. poisson: sum_j y_j log(y_j / a_j) - y_j + a_j. log_loss:
     -sum_j y_j log a_j. binary_log_loss: -sum_j y_j log a_j + (1 - y_j) log(1 - a_j).
@@ -128,8 +128,8 @@ def loss_of(loss: str, y: np.ndarray, outputs: np.ndarray, sample_weight: np.nda
 class Objective:
     """Loss and gradient of all rows as a function of one vector of weights, for `scipy.optimize.minimize`.
 
-    The vector holds the coefs, then the intercepts, each row by row. With the sum S of the sample weights the
-    value is the weighted mean of the loss plus alpha / (2 S) sum W^2.
+    The vector contains the coefs, then the intercepts, in row-major order. With S the sum of the sample
+    weights, the value is the weighted mean of the loss plus alpha / (2 S) sum W^2.
 
     Parameters
     ----------
@@ -137,11 +137,11 @@ class Objective:
     y : ndarray (n, O)
     sample_weight : ndarray (n,) or None
     units : list of int
-        F, the hidden layers', O.
+        F, the units of the hidden layers, O.
     hidden : list of str
         The core's names of the hidden activations.
     loss, output : str
-        See `loss_of` and `outputs_of`, of which they must be a pair with the gradient a - y.
+        See `loss_of` and `outputs_of`; together, the gradient must be a - y.
     alpha : float
     """
 
@@ -176,7 +176,7 @@ class Objective:
     def __call__(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
         """The value and its gradient, in the layout of `vector`."""
         coefs, intercepts = self.unpack(vector)
-        inputs, kept = [self.x], []  # of each product; what each hidden derivative is told from
+        inputs, kept = [self.x], []  # the input of each product; what each hidden derivative is computed from
         for i, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
             z = inputs[-1] @ coef
             z += intercept

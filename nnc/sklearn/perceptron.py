@@ -1,4 +1,4 @@
-"""What MLPClassifier and MLPRegressor share: parameters, the course of a fit, lbfgs, predictions."""
+"""The common base of MLPClassifier and MLPRegressor: parameters, fitting, lbfgs, predictions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NOT_FINITE = (
 
 
 class MLP(CallbackSupportMixin, Stochastic):
-    """What the classifier and the regressor share."""
+    """The base class of the classifier and the regressor."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -86,7 +86,7 @@ class MLP(CallbackSupportMixin, Stochastic):
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> Any:
-        """Train on X and y, anew unless `warm_start`.
+        """Train on X and y, from new weights unless `warm_start`.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class MLP(CallbackSupportMixin, Stochastic):
             Class labels, label indicators, or numbers.
         sample_weight : array-like (n,), optional
         X_val, y_val, sample_weight_val : array-like, optional
-            With `early_stopping`: what to score behind each epoch, in place of a `validation_fraction` of X.
+            With `early_stopping`, the data to score after each epoch instead of a `validation_fraction` of X.
 
         Returns
         -------
@@ -104,7 +104,7 @@ class MLP(CallbackSupportMixin, Stochastic):
         Raises
         ------
         ValueError
-            If an argument does not fit, or the weights have become infinite or NaN.
+            If an argument is invalid, or the weights have become infinite or NaN.
 
         Warns
         -----
@@ -163,7 +163,7 @@ class MLP(CallbackSupportMixin, Stochastic):
         return self
 
     def _check_extras(self, incremental: bool) -> None:
-        """Raise a ValueError where parameters do not go together."""
+        """Raise a ValueError if parameters cannot be combined."""
         if self.solver == "lbfgs":
             for name in ("dropout", "batch_norm", "l1", "callbacks"):
                 if getattr(self, name):
@@ -174,14 +174,14 @@ class MLP(CallbackSupportMixin, Stochastic):
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
 
-    # ------------------------------------------------------------------------- what the two differ in
+    # --------------------------------------------------------- hooks of the classifier and the regressor
 
     def _validated(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        """X and y as scikit-learn checks them, of labels that are known."""
+        """X and y, checked as in scikit-learn, with known labels only."""
         raise NotImplementedError
 
     def _check_labels(self, y: np.ndarray) -> None:
-        """Raise a ValueError where y has values that cannot be learned."""
+        """Raise a ValueError if y contains values that cannot be trained on."""
         raise NotImplementedError
 
     def _targets(self, y: np.ndarray) -> np.ndarray:
@@ -189,7 +189,7 @@ class MLP(CallbackSupportMixin, Stochastic):
         raise NotImplementedError
 
     def _labels(self, targets: np.ndarray) -> np.ndarray:
-        """The y that `_targets` made these of."""
+        """The inverse of `_targets`: labels or values from targets."""
         raise NotImplementedError
 
     def _count_outputs(self, targets: np.ndarray) -> int:
@@ -204,11 +204,11 @@ class MLP(CallbackSupportMixin, Stochastic):
         raise NotImplementedError
 
     def _with_class_weight(self, sample_weight: Any, y: Any) -> Any:
-        """The weights of the rows times those of their classes; a regressor has no classes."""
+        """The sample weights times the class weights; a regressor has no classes."""
         return sample_weight
 
     def _given_validation(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> Any:
-        """(X, targets, weights) to score behind each epoch, as the caller gave them; None without."""
+        """(X, targets, weights) to score after each epoch, as given by the caller, or None."""
         if X_val is None and y_val is None:
             if sample_weight_val is not None:
                 raise ValueError("sample_weight_val is provided, but X_val was not provided.")
@@ -218,7 +218,7 @@ class MLP(CallbackSupportMixin, Stochastic):
             raise ValueError(f"{given} is provided, but {other} was not provided.")
         if self.solver == "lbfgs" or not self.early_stopping:
             raise ValueError(
-                "X_val and y_val are what early stopping scores: they need early_stopping=True and the "
+                "X_val and y_val are used by early stopping only: they need early_stopping=True and the "
                 f"solver 'sgd' or 'adam', got early_stopping={self.early_stopping!r}, solver={self.solver!r}"
             )
         X_val, y_val = checked_pair(self, X_val, y_val, reset=False)
@@ -230,7 +230,7 @@ class MLP(CallbackSupportMixin, Stochastic):
         return X_val, targets, sample_weight_val
 
     def _standardized(self, X: Any) -> Any:
-        """X by the means and deviations of the first data that were fitted."""
+        """X, standardized with the means and standard deviations of the first data that were fitted."""
         if not self.standardize:
             return X
         scaler = self.scaler_
@@ -240,13 +240,13 @@ class MLP(CallbackSupportMixin, Stochastic):
         return ((X - scaler.mean_) / scaler.scale_).astype(dtype, copy=False)
 
     def _initialize(self, units: list[int], dtype: np.dtype) -> None:
-        """First weights and empty attributes.
+        """Draw initial weights and clear the attributes.
 
-        U(-b, b) with b = sqrt(6 / (in + out)), and of logistic layers sqrt(2 / (in + out)): kernel, then
+        U(-b, b) with b = sqrt(6 / (in + out)), or sqrt(2 / (in + out)) for logistic layers: kernel, then
         bias, layer by layer, drawn in float64.
         """
         hidden = names_of(self.activation, len(units) - 2)
-        if isinstance(self.activation, str):  # of the outputs, too, where there is no hidden layer
+        if isinstance(self.activation, str):  # without hidden layers it counts for the outputs
             hidden = hidden or names_of(self.activation, 1)
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(units)
@@ -319,10 +319,10 @@ class MLP(CallbackSupportMixin, Stochastic):
         return tags
 
     def to_sequential(self) -> Sequential:
-        """The network as a `nnc.Sequential`, to be saved, served or looked into.
+        """The network as an `nnc.Sequential`, to be saved, served or inspected.
 
-        Its outputs are those of `predict_proba` (with one column for two classes) or `predict`, from inputs
-        that are not standardized yet.
+        Its outputs are those of `predict_proba` (with one column for two classes) or `predict`; its inputs
+        are not standardized.
 
         Returns
         -------
@@ -331,7 +331,7 @@ class MLP(CallbackSupportMixin, Stochastic):
         Raises
         ------
         ValueError
-            With loss="poisson", whose output exp is no activation of nnc's layers.
+            If loss="poisson", whose output activation exp is not available in nnc's layers.
         """
         check_is_fitted(self)
         outputs = {"logistic": "sigmoid", "softmax": "softmax", "identity": None}

@@ -1,4 +1,4 @@
-"""Rows for the core: float32, dense; those of a sparse matrix a part at a time; equal ones merged."""
+"""Rows for the core: dense float32, sparse matrices converted in parts; equal rows merged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import sparse
 
 from nnc.models.inputs import Arrays
 
-# Floats of a sparse matrix that are made dense at once.
+# The number of floats of a sparse matrix converted to dense at a time.
 _MOST_DENSE = 2**26
 
 
@@ -23,11 +23,11 @@ class Rows(NamedTuple):
 
     @classmethod
     def of(cls, x: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Rows:
-        """The arrays as the core takes them; sparse ones stay so only if they are large."""
+        """The arrays in the core's format; sparse matrices stay sparse only if they are large."""
         if sparse.issparse(x):
             small = x.shape[0] * x.shape[1] <= _MOST_DENSE
             x = x.toarray() if small else x.tocsr()
-        with np.errstate(over="ignore"):  # beyond float32 is infinite: so is the loss then
+        with np.errstate(over="ignore"):  # values beyond float32 become infinite, and so does the loss
             x = x.astype(np.float32) if sparse.issparse(x) else np.ascontiguousarray(x, np.float32)
             if y.ndim == 2:
                 y = np.ascontiguousarray(y, dtype=np.float32)
@@ -40,7 +40,7 @@ class Rows(NamedTuple):
         return self.x.shape[0]
 
     def parts(self, order: np.ndarray | None, batch_size: int) -> Iterator[tuple[Arrays, np.ndarray | None]]:
-        """Dense arrays with the order of their rows; together they are whole batches of `order`."""
+        """Dense arrays, each with the order of its rows; each part contains complete batches of `order`."""
         if not sparse.issparse(self.x):
             yield Arrays(self.x, self.y, self.sample_weight), order
             return
@@ -52,10 +52,10 @@ class Rows(NamedTuple):
             yield Arrays(self.x[rows].toarray(), self.y[rows], weight), None
 
     def merged(self) -> Rows:
-        """Equal rows of x and y as one with the sum of their weights, in an order that their values decide.
+        """Merge equal rows of x and y into one with the sum of their weights, ordered by value.
 
-        The loss of all rows together and its gradient are the same; and they have the same bits whichever
-        order the rows come in, and whether a row is there k times or once with the weight k.
+        The loss over all rows and its gradient are the same; and they are bitwise identical for any order of
+        the rows, and whether a row occurs k times or once with weight k.
         """
         if sparse.issparse(self.x) or not self.n:
             return self

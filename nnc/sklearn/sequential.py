@@ -26,12 +26,12 @@ from nnc.sklearn.checking import FLOATS, checked
 from nnc.sklearn.estimators import Classifier, Estimator
 from nnc.sklearn.rows import Rows
 
-# Layers for which a batch is no more than its rows, in any order.
+# Layers that treat the rows of a batch independently of each other and of their order.
 _BY_ROW = (Activation, Dense, Flatten, Reshape)
 
 
 class _SequentialEstimator(Estimator):
-    """What the classifier and the regressor share."""
+    """The base class of the classifier and the regressor."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "model": [callable, Sequential, None],
@@ -66,17 +66,17 @@ class _SequentialEstimator(Estimator):
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> Any:
-        """Train on X and y, anew unless `warm_start`.
+        """Train on X and y, with a new model unless `warm_start`.
 
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
-            Rows are given the shape of the model's input if it has one of so many features.
+            Rows are reshaped to the model's input shape if it has that many features.
         y : array-like (n,) or (n, n_outputs)
         sample_weight : array-like (n,), optional
             The loss of a batch is the weighted mean of its rows; the weights are divided by their mean first.
         X_val, y_val, sample_weight_val : array-like, optional
-            Evaluated behind each epoch, as "val_loss" and the like in `history_`.
+            Evaluated after each epoch, as "val_loss" etc. in `history_`.
 
         Returns
         -------
@@ -115,7 +115,7 @@ class _SequentialEstimator(Estimator):
         if arguments["batch_size"] >= rows.n and not arguments.get("validation_split"):
             by_row = all(isinstance(layer, _BY_ROW) for layer in self.model_.flattened_layers.values())
             if by_row and arguments.get("shuffle", True) is True:
-                rows = Rows.of(X, targets, sample_weight).merged()  # for any order, and repeated rows
+                rows = Rows.of(X, targets, sample_weight).merged()  # independent of order and repetitions
         weight = rows.sample_weight
         if weight is not None:
             weight = weight.astype(np.float64) / np.mean(weight, dtype=np.float64)
@@ -131,7 +131,7 @@ class _SequentialEstimator(Estimator):
     # -------------------------------------------------------------------------------------------- the model
 
     def _new_model(self, X: np.ndarray, y: np.ndarray, seed: int | None) -> Sequential:
-        """The model to train: what the function builds, or a copy of the one that was given."""
+        """The model to train: built by the function, or a copy of the given one."""
         given = self.model
         if isinstance(given, Sequential):
             if self.model_kwargs:
@@ -153,7 +153,7 @@ class _SequentialEstimator(Estimator):
         return model
 
     def _built(self, build: Any, X: np.ndarray, y: np.ndarray) -> Sequential:
-        """What the function gives for the arguments that it names."""
+        """The model that the function returns for the arguments that it takes."""
         own = dict(self.model_kwargs or {})
         offered = {
             "X": X,
@@ -168,7 +168,7 @@ class _SequentialEstimator(Estimator):
             **({} if "params" in named and "params" not in own else own),
         )
         if not isinstance(model, Sequential):
-            raise TypeError(f"model must be a function that returns an nnc.Sequential, it gave {model!r}")
+            raise TypeError(f"model must be a function that returns an nnc.Sequential, it returned {model!r}")
         return model
 
     def _shaped(self, X: np.ndarray) -> np.ndarray:
@@ -196,7 +196,7 @@ class _SequentialEstimator(Estimator):
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _count_outputs(self, y: np.ndarray) -> int:
-        """Of a model for y."""
+        """The number of outputs of a model for y."""
         raise NotImplementedError
 
     def _default_model(self, y: np.ndarray) -> Sequential:
@@ -204,7 +204,7 @@ class _SequentialEstimator(Estimator):
         raise NotImplementedError
 
     def _check_outputs(self, model: Sequential) -> None:
-        """Raise a ValueError where the model's outputs do not fit y."""
+        """Raise a ValueError if the model's outputs do not match y."""
         raise NotImplementedError
 
     def _encoded(self, y: np.ndarray) -> np.ndarray:
@@ -212,10 +212,10 @@ class _SequentialEstimator(Estimator):
         raise NotImplementedError
 
     def _learn_labels(self, y: np.ndarray, incremental: bool) -> None:
-        """What the classes are; a regressor has none."""
+        """Store the classes of y; a regressor has none."""
 
     def _check_labels(self, y: np.ndarray) -> None:
-        """Raise a ValueError where y has classes that are not known."""
+        """Raise a ValueError if y contains unknown classes."""
 
     def _with_class_weight(self, sample_weight: Any, y: Any) -> Any:
         return sample_weight
@@ -231,7 +231,7 @@ def _dense(X: Any) -> np.ndarray:
 
 
 def _redrawn(model: Sequential, seed: int) -> Sequential:
-    """A model of the same layers, compiled alike, whose weights are drawn from `seed`."""
+    """A model with the same layers and the same `compile`, whose weights are drawn from `seed`."""
     layers = [
         Sequential.from_config(layer.get_config(), seed=seed)
         if isinstance(layer, Sequential)
@@ -254,29 +254,29 @@ def _redrawn(model: Sequential, seed: int) -> Sequential:
 
 
 class SequentialClassifier(Classifier, _SequentialEstimator):
-    """A classifier made of an `nnc.Sequential`.
+    """A classifier based on an `nnc.Sequential`.
 
     Parameters
     ----------
     model : callable or Sequential, optional
-        A function that returns a compiled model, or such a model, of which every `fit` trains a copy. A
-        function is given those of these arguments that it names: `X` and `y`, the rows and labels of `fit`;
-        `n_features`; `n_outputs`, 1 for two classes, else their number; and `model_kwargs`, or these as one
-        dict if it names `params`. None: a hidden layer of 100 relu.
+        A function that returns a compiled model, or such a model, of which every `fit` trains a copy. The
+        function receives those of the following arguments that it declares: `X` and `y`, the rows and labels
+        of `fit`; `n_features`; `n_outputs`, 1 for two classes, else their number; and `model_kwargs`, or all
+        of these as one dict if it declares `params`. None: one hidden layer of 100 units with relu.
     epochs, batch_size : int
     model_kwargs : dict, optional
-        More arguments of the function.
+        Additional arguments of the function.
     fit_kwargs : dict, optional
-        More arguments of `Sequential.fit`, such as callbacks.
+        Additional arguments of `Sequential.fit`, such as callbacks.
     warm_start : bool
-        Whether `fit` goes on with the model of the last one.
+        Whether `fit` continues with the model of the previous call.
     random_state : int, RandomState or None
-        Seeds the model, so that every `fit` draws its weights alike. None: a model keeps the weights and the
-        seed that it has.
+        The seed of the model: every `fit` draws the same initial weights. None: a model keeps its weights and
+        its seed.
     class_weight : dict, "balanced" or None
-        Multiplies the weights of the rows of each class.
+        Factors for the sample weights, by class.
     n_threads : int, optional
-        Of the training.
+        The number of threads for training.
     verbose : int
         As in `Sequential.fit`.
 
@@ -288,7 +288,7 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
     history_ : dict
         The logs of the last `fit` by epoch.
     n_iter_ : int
-        Epochs done.
+        The number of epochs trained.
     n_features_in_, feature_names_in_
 
     Examples
@@ -377,11 +377,11 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
         return self.classes_[np.minimum(above[:, 0], len(self.classes_) - 1)]
 
     def _gives_probabilities(self) -> bool:
-        """Whether the loss says that the outputs are probabilities or logits; of functions nobody knows."""
+        """Whether the loss implies that the outputs are probabilities or logits; a custom loss may."""
         model = self.__dict__.get("model_", self.model)
         loss = model.loss if isinstance(model, Sequential) else None
         if isinstance(loss, Loss) and not loss.rule.endswith("crossentropy"):
-            raise AttributeError(f"predict_proba needs a cross-entropy, the model's loss is {loss!r}")
+            raise AttributeError(f"predict_proba needs a cross-entropy, but the model's loss is {loss!r}")
         return True
 
     @available_if(lambda estimator: estimator._gives_probabilities())
@@ -401,7 +401,7 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
             outputs = (sigmoid if binary else softmax)(outputs)
         if outputs.shape[1] == 1:
             return np.hstack([1 - outputs, outputs])[:, : len(self.classes_)]
-        if binary and not self._multilabel:  # of each class by itself
+        if binary and not self._multilabel:  # one independent probability per class
             outputs = outputs / outputs.sum(axis=1, keepdims=True)
         return outputs
 
@@ -419,7 +419,7 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
     ) -> SequentialClassifier:
-        """One epoch over X and y, with the model that is there.
+        """Train the current model for one epoch on X and y.
 
         Parameters
         ----------
@@ -427,7 +427,7 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
         y : array-like (n,) or (n, n_labels)
         sample_weight : array-like (n,), optional
         classes : array-like, optional
-            All classes of all calls; the first call needs them.
+            All classes that occur in any call; required in the first call.
 
         Returns
         -------
@@ -438,7 +438,7 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
 
 
 class SequentialRegressor(RegressorMixin, _SequentialEstimator):
-    """A regressor made of an `nnc.Sequential`.
+    """A regressor based on an `nnc.Sequential`.
 
     Parameters
     ----------
@@ -487,13 +487,13 @@ class SequentialRegressor(RegressorMixin, _SequentialEstimator):
         return model
 
     def _check_outputs(self, model: Sequential) -> None:
-        """The fit itself compares the outputs with y."""
+        """Nothing to check: `fit` compares the outputs with y."""
 
     def _encoded(self, y: np.ndarray) -> np.ndarray:
         return y.reshape(len(y), -1).astype(np.float32)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The values (n,), or (n, n_outputs), of X; float32.
+        """The predicted values (n,) or (n, n_outputs) for X, float32.
 
         Parameters
         ----------
@@ -504,7 +504,7 @@ class SequentialRegressor(RegressorMixin, _SequentialEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SequentialRegressor:
-        """One epoch over X and y, with the model that is there.
+        """Train the current model for one epoch on X and y.
 
         Parameters
         ----------

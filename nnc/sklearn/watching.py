@@ -1,4 +1,4 @@
-"""Who looks on while an MLP is trained: callbacks of nnc and of scikit-learn."""
+"""The callbacks of an MLP's training: nnc's and scikit-learn's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ModelView:
-    """The network that is trained, as callbacks of nnc may use a model; see `nnc.callbacks.base.Model`."""
+    """The network in training, with the interface that callbacks use; see `nnc.callbacks.base.Model`."""
 
     def __init__(self, estimator: Any, trainer: Trainer, dtype: np.dtype) -> None:
         self.stop_training = False
@@ -45,7 +45,7 @@ class ModelView:
         self.trainer.plan.set_parameters(weights)
 
     def give(self) -> Any:
-        """The estimator, with the weights as they are now."""
+        """The estimator, with the current weights."""
         estimator = self.estimator
         estimator.coefs_, estimator.intercepts_, estimator._normalizations = self.trainer.weights(self.dtype)
         return estimator
@@ -67,14 +67,14 @@ class ModelView:
 
 
 class Watchers:
-    """The callbacks of one `fit`, as a context: inside ``with`` the training is under way.
+    """The callbacks of one `fit`, as a context manager around the training.
 
     Attributes
     ----------
     any : bool
-        Whether anybody looks at single epochs.
+        Whether a callback needs single epochs.
     per_batch : bool
-        Whether anybody looks at single steps.
+        Whether a callback needs single steps.
     """
 
     def __init__(self, estimator: Any, trainer: Trainer, data: tuple[Any, Any, Any], dtype: np.dtype) -> None:
@@ -92,7 +92,7 @@ class Watchers:
             trainer.watch = self._slice
 
     def _slice(self, steps: int, loss: float | None) -> None:
-        """Before a step (loss is None) and after it or a slice of them."""
+        """Called before a step (loss is None), and after a step or a slice of steps."""
         if loss is None:
             self.callbacks("on_train_batch_begin", steps, {})
             return
@@ -114,7 +114,7 @@ class Watchers:
             self._tell(self.context, "end")
 
     def _tell(self, context: Any, what: str) -> bool:
-        """scikit-learn's hook of that name, with the estimator as if training had stopped here."""
+        """Call scikit-learn's hook of that name, with the estimator as if training had stopped here."""
         X, y, sample_weight = self.data
 
         def fitted() -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Watchers:
         )
 
     def begin(self) -> None:
-        """Before an epoch."""
+        """Called before an epoch."""
         if not self.any:
             return
         if self.context is not None:
@@ -141,7 +141,7 @@ class Watchers:
         self.callbacks("on_epoch_begin", self.epoch, {})
 
     def end(self, loss: float, score: float | None) -> bool:
-        """Behind an epoch; whether somebody wants the training to end."""
+        """Called after an epoch; returns whether a callback requests the end of the training."""
         if not self.any:
             return False
         logs = {"loss": loss} if score is None else {"loss": loss, "val_score": score}
