@@ -1,13 +1,13 @@
 """MNIST: activations, losses and depth
 ====================================
 
-MNIST with three activations, three losses and two depths; then what four hyper-parameters do.
+MNIST with three activations, three losses and two depths; then the effect of four hyperparameters.
 
 784-128-10 and 784-256-128-10 with sigmoid, ReLU and GELU, with half the squared distance, softmax
-cross-entropy and the hinge with margin 5: 18 nets, all else the same but the hinge's learning rate. Then one
-hidden layer with GELU and cross-entropy while learning rate, batch, momentum and weight decay are changed one
-at a time; once more with the images in one order in every epoch. Each net is trained on all training images
-for a given number of epochs and tested after the last.
+cross-entropy and the hinge loss with margin 5: 18 nets that differ in nothing else, except for the hinge's
+learning rate. Then one hidden layer with GELU and cross-entropy, varying learning rate, batch size, momentum
+and weight decay one at a time; and again without shuffling the images between epochs. Each net is trained on
+all training images for a given number of epochs and tested after the last.
 
 ::
 
@@ -50,7 +50,7 @@ SWEEPS = {  # and the report's test accuracy
 
 
 def train(hidden, activation, loss, settings, epochs, data, shuffle=True):
-    """(the curves, seconds of an epoch with its test) of one net."""
+    """(the curves, seconds per epoch including its test) of one net."""
     normal, l2 = nnc.initializers.RandomNormal(stddev=0.01), nnc.regularizers.L2(settings["weight decay"] / 2)
     shared = {"kernel_initializer": normal, "kernel_regularizer": l2}
     model = nnc.Sequential([nnc.Input((28, 28)), layers.Flatten(), layers.Rescaling(1 / 255)], seed=42)
@@ -66,7 +66,7 @@ def train(hidden, activation, loss, settings, epochs, data, shuffle=True):
 
 
 def draw(runs, names, axes, title):
-    """The first twentieth is left out: the way up from chance."""
+    """Draw the curves without the first twentieth, where the accuracy rises from chance."""
     first = len(next(iter(runs.values()))["loss"]) // 20
     nnc.plot.compare(runs, names, first, axes)
     np.ravel(axes)[0].set_title(title, fontsize=10)
@@ -114,10 +114,10 @@ def main():
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--epochs", type=int, default=100, help="of each of the 18 nets")
-    parser.add_argument("--sweep-epochs", type=int, default=50, help="of each net of the sweeps")
+    parser.add_argument("--epochs", type=int, default=100, help="epochs of each of the 18 nets")
+    parser.add_argument("--sweep-epochs", type=int, default=50, help="epochs of each net of the sweeps")
     parser.add_argument("--quick", action="store_true", help="2 epochs on 3,000 images")
-    parser.add_argument("--output", type=Path, default="results/activations_losses", help="where to write")
+    parser.add_argument("--output", type=Path, default="results/activations_losses", help="output folder")
     options, few = parser.parse_args(), slice(None)
     if options.quick:
         options.epochs, options.sweep_epochs, few = 2, 2, slice(3_000)

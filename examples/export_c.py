@@ -1,16 +1,16 @@
 """A digit classifier in C
 =======================
 
-Train a digit classifier, write it as C, compile that and run it over the test images.
+Train a digit classifier, export it as C, compile the C and run it on the test images.
 
 ::
 
     python examples/export_c.py
     python examples/export_c.py --int8 --quick
-    python examples/export_c.py --arduino    # a sketch, to be opened in the Arduino IDE
+    python examples/export_c.py --arduino    # a sketch for the Arduino IDE
 
-The folder then holds digits.c and digits.h, to be copied into any project, and a main that reads images and
-writes the class of each.
+The output folder then contains digits.c and digits.h, which can be copied into any project, and a main that
+reads images and prints the class of each.
 """
 
 import argparse
@@ -28,7 +28,7 @@ MAIN = """\
 #include "digits.h"
 #include <stdio.h>
 
-/* Reads images of bytes, writes a line with the class of each. */
+/* Reads images as bytes and prints the class of each on a line. */
 int main(void)
 {
     unsigned char image[DIGITS_INPUTS];
@@ -50,13 +50,13 @@ def parse_arguments():
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--epochs", type=int, default=5, help="times through the training set")
+    add("--epochs", type=int, default=5, help="epochs of training")
     add("--hidden", type=int, default=128, help="units of the hidden layer")
     add("--int8", action="store_true", help="8-bit integers, no floats")
-    add("--arduino", action="store_true", help="only write a sketch")
+    add("--arduino", action="store_true", help="write only an Arduino sketch")
     add("--compiler", default="cc", help="of C99")
     add("--quick", action="store_true", help="one epoch")
-    add("--output", type=Path, default="results/export_c", help="folder for what is written")
+    add("--output", type=Path, default="results/export_c", help="folder for the results")
     options = parser.parse_args()
     if options.quick:
         options.epochs = 1
@@ -86,7 +86,7 @@ def main():
     if options.arduino:
         return
 
-    # What a byte of an image is in the network: itself, or itself - 128 where x is int8 (see digits.h).
+    # The network's input for a byte of an image: the byte, or the byte - 128 if x is int8 (see digits.h).
     kind, offset = ("int8_t", "128") if options.int8 else ("float", "0")
     source, program = options.output / "main.c", options.output / "digits"
     source.write_text(MAIN.replace("TYPE", kind).replace("OFFSET", offset))

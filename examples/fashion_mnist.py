@@ -1,12 +1,12 @@
 """Fashion-MNIST: a better recipe for the same network
 ===================================================
 
-Fashion-MNIST with three dense layers: a grid of the report's recipe, and a better recipe for the same net.
+Fashion-MNIST with three dense layers: a grid over the report's recipe, and a better recipe for the same net.
 
-784-512-256-10, ReLU and softmax cross-entropy. The last 6,000 training images are kept for validation: the
-grid and the epochs of its best trial are chosen by them, and the net of the best epoch is saved while it
-trains, loaded again and tested. The better recipe has mirrored images, dropout, Adam and a learning rate that
-rises and falls once; it too is tested from its file.
+784-512-256-10, ReLU and softmax cross-entropy. The last 6,000 training images are held out for validation:
+they select the best trial of the grid and its best epoch, whose net is saved during training, loaded again
+and tested. The better recipe uses mirrored images, dropout, Adam and a one-cycle learning rate; its net is
+tested from the saved file, too.
 
 ::
 
@@ -24,7 +24,7 @@ import nnc
 from nnc import layers, search
 
 REPORT = {"validation accuracy": 0.8950, "test accuracy": 0.8846}
-BATCH = 32  # of the report's recipe; its learning rates are for the sum over the batch, not the mean
+BATCH = 32  # the report's batch size; its learning rates are for the sum over the batch, not the mean
 OUR_BATCH = 256
 GRID = {"rate": search.choice(0.00075, 0.001, 0.00125), "decay": search.choice(0.0, 0.2, 0.4)}
 
@@ -43,7 +43,7 @@ def net(optimizer, decay=0.0, dropout=0.0):
 
 
 def theirs(params):
-    """The report's steps: with the mean over the batch the rate must be larger, and the decay smaller."""
+    """The report's steps: for the mean over the batch the rate must be larger and the decay smaller."""
     rate = nnc.schedules.ExponentialDecay(params["rate"] * BATCH, 1, 0.9, per="epoch")
     return net(nnc.optimizers.SGD(rate), params["decay"] / BATCH)
 
@@ -54,7 +54,7 @@ def ours(options, images):
 
 
 def train(model, name, train, held_out, test, batch, epochs, options):
-    """Train, saving the best epoch's net; draw; a row about what was saved."""
+    """Train, saving the net of the best epoch; plot; return a row about the saved net."""
     file, start = options.output / f"{name}.safetensors", time.perf_counter()
     best = nnc.callbacks.ModelCheckpoint(file, "val_accuracy", save_best_only=True)
     model.fit(*train, batch, epochs, validation_data=held_out, callbacks=[best])
@@ -77,10 +77,10 @@ def main():
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--epochs", type=int, default=10, help="of the report's recipe")
-    parser.add_argument("--our-epochs", type=int, default=40, help="of the better one")
-    parser.add_argument("--data", type=Path, help="folder of the files; None: found or downloaded")
-    parser.add_argument("--seed", type=int, default=0, help="of the first weights and the shuffles")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs of the report's recipe")
+    parser.add_argument("--our-epochs", type=int, default=40, help="epochs of the better recipe")
+    parser.add_argument("--data", type=Path, help="folder with the files; None: found or downloaded")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the initial weights and the shuffles")
     parser.add_argument("--quick", action="store_true", help="1 and 3 epochs on 6,000 images")
     parser.add_argument("--output", type=Path, default="results/fashion_mnist", help="folder to write to")
     options, images = parser.parse_args(), 54_000

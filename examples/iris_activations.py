@@ -1,12 +1,12 @@
-"""Iris: activations, and a loop by hand
-=====================================
+"""Iris: activations, and a custom training loop
+=============================================
 
-Iris: four activations compared on twenty splits, and a net with the squared error trained by hand.
+Iris: four activations compared on twenty splits, and a net with the squared error and a custom training loop.
 
-4-40-3 and softmax cross-entropy with ReLU, sigmoid, tanh and PReLU, all else the same; then 4-40-3 with a
-sigmoid and the sum of half the squared errors, its loop written out over nnc.functional. Each split has 120
-flowers to train on and 30 to test on, drawn anew, and its own first weights. The last epoch counts. The
-settings were chosen on thirty other splits, with the seeds from 2000 on.
+4-40-3 and softmax cross-entropy with ReLU, sigmoid, tanh and PReLU, everything else being equal; then 4-40-3
+with a sigmoid and the sum of half the squared errors, its training loop written with nnc.functional. Each
+random split has 120 flowers to train on and 30 to test on, and its own initial weights. Results are those of
+the last epoch. The settings were chosen on thirty other splits, with seeds from 2000 on.
 
 ::
 
@@ -25,7 +25,7 @@ import nnc
 from nnc import functional, layers
 
 REPORT = {"relu": 1.0, "sigmoid": 1.0, "tanh": 1.0, "prelu": 1.0, "by hand": None}  # test accuracy, one split
-REPORT_TRAINING = {"by hand": 0.975}  # the others: 0.967 to 0.975
+REPORT_TRAINING = {"by hand": 0.975}  # others: 0.967 to 0.975
 CURVES = ("loss", "val_loss", "accuracy", "val_accuracy")
 
 
@@ -60,7 +60,7 @@ def train_by_hand(_, seed, options, rate=0.001, l2=0.001, batch=5):
         for rows in order.reshape(-1, batch):
             z1 = functional.dense(x[rows], w1, b1)
             a1 = functional.activation("sigmoid", z1)
-            da2 = functional.dense(a1, w2, b2) - y[rows]  # of the sum of (a2 - y)^2 / 2
+            da2 = functional.dense(a1, w2, b2) - y[rows]  # gradient of the sum of (a2 - y)^2 / 2
             da1, dw2, db2 = functional.dense_backward(a1, w2, da2)
             dz1 = functional.activation_backward("sigmoid", z1, da1)
             _, dw1, db1 = functional.dense_backward(x[rows], w1, dz1)
@@ -74,7 +74,7 @@ def train_by_hand(_, seed, options, rate=0.001, l2=0.001, batch=5):
 
 
 def reached(curve, level):
-    """The first epoch with this training accuracy; the number of epochs if none has."""
+    """The first epoch that reaches this training accuracy; the number of epochs if none does."""
     return next((epoch for epoch, value in enumerate(curve, 1) if value >= level), len(curve))
 
 
@@ -84,18 +84,18 @@ def main():
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--epochs", type=int, default=300, help="times through the training part")
-    parser.add_argument("--hand-epochs", type=int, default=800, help="the same, of the net by hand")
-    parser.add_argument("--splits", type=int, default=20, help="how many, each with its own seed")
+    parser.add_argument("--epochs", type=int, default=300, help="epochs of training")
+    parser.add_argument("--hand-epochs", type=int, default=800, help="epochs of the custom loop")
+    parser.add_argument("--splits", type=int, default=20, help="number of splits, each with its own seed")
     parser.add_argument("--learning-rate", type=float, default=0.01, help="of SGD with momentum 0.9")
-    parser.add_argument("--seed", type=int, default=0, help="of the first split")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first split")
     parser.add_argument("--quick", action="store_true", help="2 splits, 60 epochs")
     parser.add_argument("--output", type=Path, default="results/iris_activations", help="folder to write to")
     options = parser.parse_args()
     if options.quick:
         options.splits, options.epochs, options.hand_epochs = 2, 60, 60
 
-    nnc.set_num_threads(1)  # the nets are too small to share
+    nnc.set_num_threads(1)  # the nets are too small for several threads
     rows, means = [], {}
     bar = tqdm(total=len(REPORT) * options.splits, unit="run", disable=None)
     for name, report in REPORT.items():

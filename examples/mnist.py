@@ -1,10 +1,10 @@
 """MNIST with dense layers
 =======================
 
-Train a network on MNIST, look at it, save it, and test what was saved.
+Train a network on MNIST, plot it, save it, and test the saved model.
 
 The default is one hidden layer, 784-292-10, ReLU and softmax cross-entropy, trained by plain SGD with
-hyper-parameters that a random search found. The model, history.csv and the figures go to the output folder.
+hyperparameters from a random search. The model, history.csv and the figures are written to the output folder.
 
 ::
 
@@ -30,7 +30,7 @@ LOSSES = {
     "euclidean": nnc.losses.EuclideanLoss(),
     "hinge": nnc.losses.MarginHinge(5.0),
 }
-SCHEDULES = {  # of the learning rate, for a run of so many steps
+SCHEDULES = {  # of the learning rate, for a run of the given number of steps
     "constant": lambda rate, steps: rate,
     "inverse-time": lambda rate, steps: schedules.InverseTimeDecay(rate, 1, 0.1, per="epoch"),
     "exponential": lambda rate, steps: schedules.ExponentialDecay(rate, 1, 0.9, per="epoch"),
@@ -47,18 +47,18 @@ def parse_arguments():
     )
     add = parser.add_argument
     add("--hidden", type=int, nargs="*", default=[292], help="units of each hidden layer")
-    add("--activation", default="relu", help="a name in nnc.activations")
-    add("--loss", choices=LOSSES, default="cross-entropy", help="on the outputs")
-    add("--learning-rate", type=float, default=0.24752, help="the highest, where a schedule changes it")
+    add("--activation", default="relu", help="name of an activation in nnc.activations")
+    add("--loss", choices=LOSSES, default="cross-entropy", help="loss function")
+    add("--learning-rate", type=float, default=0.24752, help="learning rate; with a schedule, the highest")
     add("--momentum", type=float, default=0.0, help="of SGD")
-    add("--l2", type=float, default=2.5466e-7, help="the loss has half of it times sum(W**2)")
-    add("--schedule", choices=SCHEDULES, default="constant", help="of the learning rate")
-    add("--batch", type=int, default=128, help="images of a step")
-    add("--epochs", type=int, default=20, help="times through the training set")
-    add("--precision", choices=["float32", "bfloat16"], default="float32", help="of the products")
-    add("--seed", type=int, default=0, help="of the first weights and the shuffles")
-    add("--threads", type=int, help="None: as many as the process may use")
-    add("--output", type=Path, default="results/mnist", help="folder for what is written")
+    add("--l2", type=float, default=2.5466e-7, help="L2 factor: the loss includes l2 / 2 * sum(W**2)")
+    add("--schedule", choices=SCHEDULES, default="constant", help="learning rate schedule")
+    add("--batch", type=int, default=128, help="batch size")
+    add("--epochs", type=int, default=20, help="epochs of training")
+    add("--precision", choices=["float32", "bfloat16"], default="float32", help="precision of products")
+    add("--seed", type=int, default=0, help="seed of the initial weights and the shuffles")
+    add("--threads", type=int, help="number of threads; None: as many as the process may use")
+    add("--output", type=Path, default="results/mnist", help="folder for the results")
     add("--quick", action="store_true", help="2 epochs")
     add("--test", type=Path, metavar="FILE", help="only load this model and test it")
     options = parser.parse_args()

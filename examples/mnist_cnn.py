@@ -1,11 +1,11 @@
 """MNIST with a convolutional network
 ==================================
 
-Train a convolutional network on MNIST, look inside, save it, and test what was saved.
+Train a convolutional network on MNIST, plot its internals, save it, and test the saved model.
 
-Five convolutions with batch normalization, two poolings and three dense layers, 43 million operations an
-image. In training the images are shifted and turned a little, anew in each epoch, and the learning rate rises
-and falls once; --plain trains on the images as they are. What is tested is the net after its last epoch.
+Five convolutions with batch normalization, two poolings and three dense layers, 43 million operations per
+image. In training, the images are randomly shifted and rotated a little in each epoch, and the learning rate
+follows a one-cycle schedule; --plain trains on the unchanged images. The net is tested after its last epoch.
 
 ::
 
@@ -32,17 +32,17 @@ def parse_arguments():
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--epochs", type=int, default=12, help="times through the training set")
-    add("--batch", type=int, default=64, help="images of a step")
-    add("--learning-rate", type=float, default=0.003, help="of Adam, the highest")
-    add("--plain", action="store_true", help="no shifts and turns, a constant learning rate of a third")
-    add("--shift", type=float, default=0.08, help="the most, as a part of the image")
-    add("--turn", type=float, default=0.03, help="the most, as a part of a full turn")
-    add("--dropout", type=float, default=0.2, help="before each of the last two layers")
-    add("--train", type=int, default=60_000, help="images of the training set to use")
-    add("--precision", choices=["float32", "bfloat16"], default="float32", help="of the products")
-    add("--seed", type=int, default=0, help="of the weights, the shuffles, the shifts and turns")
-    add("--output", type=Path, default="results/mnist_cnn", help="folder for what is written")
+    add("--epochs", type=int, default=12, help="epochs of training")
+    add("--batch", type=int, default=64, help="batch size")
+    add("--learning-rate", type=float, default=0.003, help="highest learning rate of Adam")
+    add("--plain", action="store_true", help="no shifts and rotations; a constant learning rate, a third")
+    add("--shift", type=float, default=0.08, help="largest shift, as a fraction of the image")
+    add("--turn", type=float, default=0.03, help="largest rotation, as a fraction of a full turn")
+    add("--dropout", type=float, default=0.2, help="dropout rate before each of the last two layers")
+    add("--train", type=int, default=60_000, help="number of training images to use")
+    add("--precision", choices=["float32", "bfloat16"], default="float32", help="precision of products")
+    add("--seed", type=int, default=0, help="seed of the weights, shuffles, shifts and rotations")
+    add("--output", type=Path, default="results/mnist_cnn", help="folder for the results")
     add("--quick", action="store_true", help="2 epochs on 3,000 images")
     add("--test", type=Path, metavar="FILE", help="only load this model and test it")
     options = parser.parse_args()
@@ -52,7 +52,7 @@ def parse_arguments():
 
 
 def convolution(filters, padding="valid"):
-    """Batch normalization has a shift of its own, so the convolution needs no bias."""
+    """A convolution without a bias, since batch normalization adds one."""
     return [
         layers.Conv2D(filters, 3, padding=padding, use_bias=False, kernel_initializer="he_normal"),
         layers.BatchNormalization(momentum=0.9, epsilon=1e-5),

@@ -4,9 +4,9 @@
 A search on a cluster: the same code as on one machine, inside ``joblib.parallel_config``.
 
 Without arguments it starts a Dask cluster of two worker processes on this machine and compares its table with
-that of threads in this process. ``--scheduler tcp://host:8786`` uses a cluster that is there (``dask
-scheduler`` on one machine, ``dask worker tcp://host:8786 --nthreads 1 --nworkers -1`` on every machine); nnc
-must be installed on all.
+that of threads in this process. ``--scheduler tcp://host:8786`` uses an existing cluster (``dask scheduler``
+on one machine, ``dask worker tcp://host:8786 --nthreads 1 --nworkers -1`` on every machine); nnc must be
+installed on all of them.
 
 ::
 
@@ -42,11 +42,11 @@ def parse_arguments():
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--scheduler", metavar="ADDRESS", help="of a Dask cluster; None: two processes of this machine")
-    add("--trials", type=int, default=12, help="networks to try, each with its own parameters")
-    add("--epochs", type=int, default=5, help="of each trial: times through its training part")
-    add("--images", type=int, default=12_000, help="of the training set")
-    add("--output", type=Path, default="results/search_cluster", help="folder for what is written")
+    add("--scheduler", metavar="ADDRESS", help="of a Dask cluster; None: two processes on this machine")
+    add("--trials", type=int, default=12, help="number of trials")
+    add("--epochs", type=int, default=5, help="epochs of each trial")
+    add("--images", type=int, default=12_000, help="number of training images")
+    add("--output", type=Path, default="results/search_cluster", help="folder for the results")
     add("--quick", action="store_true", help="4 trials of 1 epoch on 2,000 images")
     options = parser.parse_args()
     if options.quick:

@@ -1,13 +1,13 @@
 """Grid searches on MNIST and Fashion-MNIST
 ========================================
 
-Grids on MNIST and Fashion-MNIST: those of experiments A and E of the course.
+The grid searches on MNIST and Fashion-MNIST of experiments A and E of the course.
 
-A: 784-100-10, LeakyReLU, half squared distance, SGD with momentum 0.9, on 5,000 images of MNIST; batch,
-learning rate, its decay and L2. Its report: above a learning rate of 0.005 gradients explode, strong L2
-hurts. E: 784-512-256-10, ReLU, softmax cross-entropy, Fashion-MNIST, 10 epochs; learning rate and weight
-decay. Its report: learning rate 0.001 without decay is the best, validation accuracy 0.8950. The tables and
-figures go to the output folder.
+A: 784-100-10, LeakyReLU, half squared distance, SGD with momentum 0.9, on 5,000 images of MNIST; the grid is
+over batch size, learning rate, its decay and L2. The report: above a learning rate of 0.005 gradients
+explode, and strong L2 hurts. E: 784-512-256-10, ReLU, softmax cross-entropy, Fashion-MNIST, 10 epochs; the
+grid is over learning rate and weight decay. The report: learning rate 0.001 without decay is best, with a
+validation accuracy of 0.8950. The tables and figures are written to the output folder.
 
 ::
 
@@ -41,10 +41,10 @@ def parse_arguments():
     )
     add = parser.add_argument
     add("grids", nargs="*", metavar="GRID", default=["A", "E"], help="A, E or both")
-    add("--epochs", type=int, help="of each trial; None: 20 of A, 10 of E")
-    add("--quick", action="store_true", help="one epoch of few images, to see that all runs")
-    add("--fashion", metavar="FOLDER", help="with Fashion-MNIST's files; None: found or downloaded")
-    add("--output", type=Path, default="results/search_grid", help="folder for what is written")
+    add("--epochs", type=int, help="epochs of each trial; None: 20 for A, 10 for E")
+    add("--quick", action="store_true", help="one epoch with few images, as a smoke test")
+    add("--fashion", metavar="FOLDER", help="folder of Fashion-MNIST; None: found or downloaded")
+    add("--output", type=Path, default="results/search_grid", help="folder for the results")
     return parser.parse_args()
 
 

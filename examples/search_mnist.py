@@ -1,12 +1,12 @@
 """A random search on MNIST
 ========================
 
-Search the hyper-parameters of a network on MNIST, then train the best of them on all of the training set.
+Search the hyperparameters of a network on MNIST, then train the best ones on the complete training set.
 
-784-h-10, ReLU, softmax cross-entropy, plain SGD, batch 128, as in experiment C of the course: 50 random
-trials of 50 epochs on 48,000 images, compared by their accuracy on the other 12,000. Its report had 0.9773 to
-0.9813 for them and 0.9808 to 0.9819 on the test set, after 160 minutes. The tables, the model and the figures
-go to the output folder. A search that was interrupted goes on from its journal.
+784-h-10, ReLU, softmax cross-entropy, plain SGD, batch size 128, as in experiment C of the course: 50 random
+trials of 50 epochs on 48,000 images, compared by their accuracy on the other 12,000. The report had 0.9773 to
+0.9813 there and 0.9808 to 0.9819 on the test set, after 160 minutes. The tables, the model and the figures
+are written to the output folder. An interrupted search resumes from its journal.
 
 ::
 
@@ -103,12 +103,12 @@ def main():
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--trials", type=int, default=50, help="networks to try")
-    parser.add_argument("--epochs", type=int, default=50, help="of each trial, and of the final run")
-    parser.add_argument("--jobs", type=int, default=-1, help="networks at once; -1: as suits the CPUs")
-    parser.add_argument("--seed", type=int, default=0, help="of the search")
+    parser.add_argument("--trials", type=int, default=50, help="number of trials")
+    parser.add_argument("--epochs", type=int, default=50, help="epochs of each trial and of the final run")
+    parser.add_argument("--jobs", type=int, default=-1, help="models at once; -1: as suits the CPUs")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the search")
     parser.add_argument(
-        "--precision", choices=["float32", "bfloat16"], default="float32", help="of the products"
+        "--precision", choices=["float32", "bfloat16"], default="float32", help="precision of products"
     )
     parser.add_argument("--quick", action="store_true", help="4 trials of 2 epochs on 6,000 images")
     parser.add_argument("--output", type=Path, default="results/search_mnist", help="folder to write to")

@@ -1,10 +1,10 @@
 """A search with Optuna
 ====================
 
-Search with Optuna: a TPE sampler learns from the trials before, a Hyperband pruner ends poor ones.
+Search with Optuna: a TPE sampler learns from previous trials, and a Hyperband pruner ends poor ones.
 
-The study is in a file, so that several processes, or machines that share a file system or a database, search
-together: start this script as often as there are workers, with the same --storage.
+With --storage, several processes, or machines that share a file system or a database, work on the same study:
+start this script once for each worker, with the same --storage.
 
 ::
 
@@ -38,12 +38,12 @@ def parse_arguments():
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--trials", type=int, default=20, help="of this process")
-    add("--epochs", type=int, default=9, help="of a trial that is not pruned")
-    add("--images", type=int, default=12_000, help="of the training set")
-    add("--storage", metavar="URL", help="a database of Optuna, such as sqlite:///study.db; None: memory")
-    add("--study", default="nnc-mnist", help="the name of the study in the storage")
-    add("--seed", type=int, help="of the sampler, another for each worker; None: chance")
+    add("--trials", type=int, default=20, help="number of trials of this process")
+    add("--epochs", type=int, default=9, help="epochs of a trial that is not pruned")
+    add("--images", type=int, default=12_000, help="number of training images")
+    add("--storage", metavar="URL", help="database for Optuna, such as sqlite:///study.db; None: memory")
+    add("--study", default="nnc-mnist", help="name of the study in the storage")
+    add("--seed", type=int, help="seed of the sampler, different for each worker; None: random")
     add("--quick", action="store_true", help="3 trials of at most 2 epochs on 3,000 images")
     options = parser.parse_args()
     if options.quick:

@@ -1,7 +1,7 @@
 """A scikit-learn pipeline
 =======================
 
-A scikit-learn program with only its import changed: pipeline, grid search, calibration, importances.
+A scikit-learn program with only its import changed: pipeline, grid search, calibration, feature importances.
 
 ::
 
@@ -9,7 +9,7 @@ A scikit-learn program with only its import changed: pipeline, grid search, cali
     python examples/sklearn_pipeline.py
     python examples/sklearn_pipeline.py --theirs    # the same program with scikit-learn's own MLPClassifier
 
-Without --theirs it then runs the other way, too, and says whether the two found the same parameters.
+Without --theirs, the program runs with both classes, and prints whether they found the same parameters.
 """
 
 import argparse
@@ -31,7 +31,7 @@ import nnc.sklearn
 
 
 def program(MLPClassifier, epochs, n_jobs):
-    """The program; gives its lines and the parameters that it chose."""
+    """The program; yields its output lines, the first with the parameters that it chose."""
     X, y = load_breast_cancer(return_X_y=True, as_frame=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
     pipeline = make_pipeline(StandardScaler(), MLPClassifier(random_state=0, max_iter=epochs))
@@ -53,7 +53,7 @@ def program(MLPClassifier, epochs, n_jobs):
 
 
 def run(module, epochs, n_jobs):
-    """Print the lines and the time; give the lines."""
+    """Print the lines and the time; return the lines."""
     print(f"--- {module.__name__}")
     began = time.perf_counter()
     with warnings.catch_warnings():
@@ -69,7 +69,7 @@ def main():
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--theirs", action="store_true", help="with scikit-learn's own class only")
+    parser.add_argument("--theirs", action="store_true", help="run only with scikit-learn's own class")
     parser.add_argument("--jobs", type=int, default=1, help="n_jobs of the grid search")
     parser.add_argument("--quick", action="store_true", help="few epochs")
     arguments = parser.parse_args()

@@ -1,14 +1,14 @@
 """Two exercises checked by the kernels
 ====================================
 
-Two exercises with pencil and paper, done by nnc's own kernels and checked against the closed form.
+Two pencil-and-paper exercises, solved with nnc's kernels and compared with the closed form.
 
-1. The cross-entropy of three rows of outputs that are taken as probabilities, and its gradient.
-2. The gradient of the standard deviation of x = (-1, 3), and of longer x. Batch normalization is made of it:
+1. The cross-entropy of three rows of outputs interpreted as probabilities, and its gradient.
+2. The gradient of the standard deviation of x = (-1, 3), and of longer x, by means of batch normalization:
    a_i = (x_i - mean) / std, so d std / dx_j = (1 (i = j) - 1 / n - std da_i / dx_j) / a_i for any i, and the
-   closed form is a_j / n. The kernels give std, a and da_i / dx: x is the kernel of a dense layer without
-   bias whose inputs are the unit vectors, a BatchNormalization follows, and a step of SGD at rate 1 with the
-   loss a_i takes da_i / dx from x.
+   closed form is a_j / n. The kernels compute std, a and da_i / dx: x is the kernel of a dense layer without
+   bias whose inputs are the unit vectors, a BatchNormalization follows, and a step of SGD with learning rate
+   1 and the loss a_i subtracts da_i / dx from x.
 
 ::
 
@@ -29,7 +29,7 @@ CLASSES = np.array([0, 1, 2])
 
 
 def cross_entropy():
-    """(what, ours, closed form, report) of the first exercise."""
+    """(name, ours, closed form, report) for the first exercise."""
     loss = nnc.losses.SparseCategoricalCrossentropy(normalize=False)
     mean, gradient = loss.value_and_gradient(CLASSES, OUTPUTS)
     chosen = OUTPUTS[CLASSES, CLASSES]
@@ -43,7 +43,7 @@ def cross_entropy():
 
 
 def normalized(x, i, backend):
-    """(std, a, da_i / dx) of batch normalization without epsilon, gamma and beta."""
+    """(std, a, da_i / dx) from batch normalization without epsilon, gamma and beta."""
     outputs = {}
 
     def output_i(_, a):
@@ -60,7 +60,7 @@ def normalized(x, i, backend):
 
 
 def deviation(x, report, backend):
-    """The same of the second exercise, for one x."""
+    """The same for the second exercise, for one x."""
     std, a, slope = normalized(x, 0, backend)
     gradient = (np.eye(len(x))[0] - 1 / len(x) - std * slope) / a[0]
     yield f"std of {len(x)} numbers", std, np.std(x), report[0]
@@ -75,8 +75,8 @@ def main():
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="changes nothing: this takes no time")
-    parser.add_argument("--backend", default="compiled", help="compiled or reference: of batch normalization")
+    parser.add_argument("--quick", action="store_true", help="has no effect: this example takes no time")
+    parser.add_argument("--backend", default="compiled", help="backend: compiled or reference")
     parser.add_argument("--output", type=Path, default="results/theory", help="folder for the table")
     options = parser.parse_args()
     found = list(cross_entropy())

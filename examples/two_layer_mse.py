@@ -1,12 +1,12 @@
 """MNIST with the squared error
 ============================
 
-MNIST with the squared error: two nets, two rules of the learning rate, a grid, and what was learned.
+MNIST with the squared error: two nets, two learning rate schedules, a grid search, and plots of the nets.
 
 784-784-100-10 and 784-784-10, LeakyReLU and a linear output, half the squared distance to the one-hot label;
 SGD with momentum, batches of 16, an L2 penalty. Each net is trained on all training images and tested after
-the last epoch. The grid is trained on 5,000 training images and compared by 5,000 others, and so are larger
-learning rates, up to where the loss explodes.
+the last epoch. The trials of the grid are trained on 5,000 training images and compared on 5,000 others, as
+are larger learning rates, up to where the loss explodes.
 
 ::
 
@@ -24,7 +24,7 @@ from nnc import layers, schedules
 
 DATA = Path(__file__).parent / "data" / "mnist"
 MODELS = {"Model1": ([784, 100], 0.032, 0.976), "Model2": ([784], 0.055, 0.960)}  # report's loss, accuracy
-RULES = {  # of the learning rate in epoch i, from 0
+RULES = {  # the learning rate in epoch i, from 0
     "0.001 / (1 + 0.001 i)": schedules.InverseTimeDecay(0.001, 1, 0.001, per="epoch"),
     "0.001 * 0.98^i": schedules.ExponentialDecay(0.001, 1, 0.98, per="epoch"),
 }
@@ -44,13 +44,13 @@ def build(hidden, rate, l2):
     for units in hidden:
         model.add(layers.Dense(units, nnc.activations.Activation("leaky_relu", 0.01), **shared))
     model.add(layers.Dense(10, **shared))
-    # The loss has the penalty in it; the squared error beside it has not.
+    # The loss includes the penalty; the metric, the squared error, does not.
     model.compile(nnc.optimizers.SGD(rate, 0.9), nnc.losses.EuclideanLoss(), metrics=["accuracy", "mse"])
     return model
 
 
 def keep(model, test, curves, path):
-    """Save the net and draw it; test the net that was saved."""
+    """Save the net and plot it; test the saved net."""
     nnc.plot.save(nnc.plot.history(curves, validation="test"), f"{path}_curves")
     nnc.plot.save(nnc.plot.weights(model), f"{path}_weights")
     nnc.plot.save(nnc.plot.singular_values(model), f"{path}_singular_values")
@@ -60,14 +60,14 @@ def keep(model, test, curves, path):
 
 
 def train(name, rule, options, train, test):
-    """(a row of the table, the curves) of one net by one rule of the learning rate."""
+    """(a row of the table, the curves) of one net with one learning rate schedule."""
     nnc.set_random_seed(options.seed)
     hidden, loss, accuracy = MODELS[name]
     model, start = build(hidden, RULES[rule], 0.001), time.perf_counter()
     run = model.fit(*train, 16, options.epochs, validation_data=test).history
     row = {"net": name, "learning rate": rule, "epochs": options.epochs}
     row["seconds"] = time.perf_counter() - start
-    for part in ("", "val_"):  # without the penalty; of ten outputs, half the sum is 5 times the mean
+    for part in ("", "val_"):  # without the penalty; with ten outputs, half the sum is 5 times the mean
         run[f"{part}loss"] = [5 * value for value in run.pop(f"{part}mse")]
     row |= {"test loss": run["val_loss"][-1], "test accuracy": run["val_accuracy"][-1]}
     row["best epoch's accuracy"] = max(run["val_accuracy"])
@@ -92,10 +92,10 @@ def main():
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--epochs", type=int, default=100, help="times through the training set")
-    parser.add_argument("--search-epochs", type=int, default=10, help="of each trial")
-    parser.add_argument("--seed", type=int, default=0, help="of the first weights and the shuffles")
-    parser.add_argument("--quick", action="store_true", help="one epoch, of 12,000 images; a trial's of 500")
+    parser.add_argument("--epochs", type=int, default=100, help="epochs of training")
+    parser.add_argument("--search-epochs", type=int, default=10, help="epochs of each trial")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the initial weights and the shuffles")
+    parser.add_argument("--quick", action="store_true", help="one epoch of 12,000 images, 500 for a trial")
     parser.add_argument("--output", type=Path, default="results/two_layer_mse", help="folder to write to")
     options = parser.parse_args()
     few = 500 if options.quick else 5_000
