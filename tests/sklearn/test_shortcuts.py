@@ -167,7 +167,8 @@ def test_nothing_depends_on_the_slices(cls, shuffle, lengths, monkeypatch):
     weight = 0.5 + SPECIES
     whole = cls(**settings).fit(SCALED, SPECIES, weight)
     plan, turn = Trainer.plan, itertools.cycle(lengths)
-    monkeypatch.setattr(Trainer, "plan", plan.getter(lambda trainer: CutPlan(plan.fget(trainer), turn)))
+    cut = plan.getter(lambda trainer: CutPlan(plan.__get__(trainer), turn))
+    monkeypatch.setattr(Trainer, "plan", cut)
     monkeypatch.setattr(Trainer, "ahead", lambda *arguments: 1)
     assert_same(cls(**settings).fit(SCALED, SPECIES, weight), whole)
 
