@@ -319,7 +319,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """`Adam` with decoupled weight decay: each step first subtracts lr * weight_decay * w from each parameter.
+    """`Adam` with decoupled weight decay: a step first subtracts lr * weight_decay * w from each parameter.
 
     Parameters
     ----------
