@@ -1,6 +1,6 @@
-/* arena.h -- memory that is handed out in order from one allocation.
+/* arena.h -- memory handed out in order from one allocation.
  *
- * A layout is written down once and run twice: with base NULL, to count, then to hand out. */
+ * A layout function runs twice: first with base NULL, to compute the size, then to assign the memory. */
 #ifndef NNC_ARENA_H
 #define NNC_ARENA_H
 
@@ -11,15 +11,15 @@ struct nnc_arena {
     size_t used;
 };
 
-/* `count` things of `size` bytes, from a new cache line on; NULL while they are counted. */
+/* `count` objects of `size` bytes, starting on a new cache line; NULL while only the size is computed. */
 void *nnc_take(struct nnc_arena *arena, size_t count, size_t size);
 float *nnc_take_floats(struct nnc_arena *arena, size_t count);
 
-/* Bytes set to 0, on huge pages where they are many; NULL: there is no memory. To be freed with free(). */
+/* Zeroed memory, on huge pages if it is large; NULL: out of memory. Free it with free(). */
 void *nnc_allocate(size_t bytes);
 
-/* Floats from one row of n to the next: room to load whole panels, and an odd number of cache lines, so that rows do not
- * compete for the same sets of the cache. */
+/* Floats from one row of n to the next: enough to load complete panels, and an odd number of cache lines, so that rows do
+ * not compete for the same cache sets. */
 size_t nnc_leading_dimension(size_t n);
 
 #endif

@@ -1,4 +1,4 @@
-/* clock.h -- seconds of a clock that only goes forward. */
+/* clock.h -- seconds of a monotonic clock. */
 #ifndef NNC_CLOCK_H
 #define NNC_CLOCK_H
 

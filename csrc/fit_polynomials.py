@@ -1,7 +1,8 @@
 """Minimax polynomials of csrc/vec.h and csrc/activations.def, with their errors (needs numpy and mpmath).
 
-Weighted least squares on Chebyshev nodes, the weights moved towards the largest errors until these are level
-(C. L. Lawson, 1961). Run `python csrc/fit_polynomials.py` to print the coefficients, lowest power first.
+Weighted least squares on Chebyshev nodes, with the weights increased where the errors are largest until the
+errors are equal (C. L. Lawson, 1961). Run `python csrc/fit_polynomials.py` to print the coefficients, lowest
+power first.
 """
 
 import mpmath
@@ -12,7 +13,7 @@ N_ROUNDS = 60
 
 
 def fit(f, weight, low, high, degree):
-    """The polynomial p with the least max |weight (p - f)| on [low, high]: that error, p's coefficients."""
+    """Minimize max |weight (p - f)| on [low, high] over polynomials p; the error and p's coefficients."""
     t = np.cos(np.pi * (np.arange(N_NODES) + 0.5) / N_NODES)
     x = (high + low) / 2 + (high - low) / 2 * t
     values = np.array([float(f(mpmath.mpf(v))) for v in x])

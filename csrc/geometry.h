@@ -8,11 +8,11 @@
 extern const struct nnc_field nnc_geometry_fields[];
 extern const size_t nnc_n_geometry_fields;
 
-/* Do height, width and channels make up I features, in sizes that can be counted with? */
+/* Checks that height, width and channels multiply to I features and that the sizes cannot overflow. */
 struct nnc_fault nnc_check_map(const nnc_geometry *g, size_t I);
-/* nnc_check_map, and the same of the output's sizes with `channels`, the pads, kernels, strides and dilations. */
+/* nnc_check_map, and the same checks for the output sizes with `channels`, the padding, kernels, strides and dilations. */
 struct nnc_fault nnc_check_windows(const nnc_geometry *g, size_t I, size_t channels);
-/* Has every window a tap inside the map? */
+/* Checks that every window overlaps the map. */
 struct nnc_fault nnc_check_inside(const nnc_geometry *g);
 
 #endif

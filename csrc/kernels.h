@@ -1,9 +1,9 @@
-/* kernels.h -- the set of kernels that dispatch.c chooses, one struct per instruction set, and in it a struct for the
+/* kernels.h -- the set of kernels that dispatch.c selects: one struct per instruction set, which contains a struct for the
  * products of each precision.
  *
- * Block sizes stand beside the kernels they belong to. Weights are kept in panels of PANEL columns whatever the
- * instruction set is, so that only the kernels differ: element (k, j) of a matrix of `rows` rows is at
- * ((j / PANEL) rows + k) PANEL + j % PANEL, and the columns that fill up the last panel are 0.
+ * Block sizes are defined next to the kernels that use them. Weights are stored in panels of PANEL columns for every
+ * instruction set, so that only the kernels differ: element (k, j) of a matrix of `rows` rows is at
+ * ((j / PANEL) rows + k) PANEL + j % PANEL, and the columns that pad the last panel are 0.
  */
 #ifndef NNC_KERNELS_H
 #define NNC_KERNELS_H
@@ -15,18 +15,18 @@
 enum {
     PANEL = 32,          /* columns of a packed panel, and rows of a gradient tile: a tile has at most 1024 floats */
     TILE = PANEL * PANEL,
-    GROUP = 4,           /* columns of x that are skipped together where they are 0 */
-    BF16_STEP = 32,      /* terms that a bfloat16 product adds up together */
+    GROUP = 4,           /* adjacent columns of x that are skipped together if all are 0 */
+    BF16_STEP = 32,      /* terms that a bfloat16 product adds at once */
     GROUP_BLOCK = 12,    /* groups whose rows of W, times 128 columns, stay in the L1 cache: 24 KB */
 };
 
-enum { KEEPS_A, KEEPS_D }; /* what the derivative of an activation is told from: see activations.def */
+enum { KEEPS_A, KEEPS_D }; /* what the derivative of an activation is computed from: see activations.def */
 
 enum nnc_activation {
 #define ACTIVATION(name, keeps, f, df) ACTIVATION_##name,
 #include "activations.def"
 #undef ACTIVATION
-    ACTIVATION_softmax,  /* of whole rows; the ones above are elementwise */
+    ACTIVATION_softmax,  /* on complete rows; the ones above are elementwise */
     N_ACTIVATIONS
 };
 
@@ -51,7 +51,7 @@ enum nnc_optimizer_rule {
     N_OPTIMIZERS
 };
 
-/* Rows of floats that are read, or written: row i begins at at[i ld]. */
+/* Rows of floats to read, or to write: row i begins at at[i ld]. */
 struct nnc_read {
     const float *at;
     size_t ld;
@@ -61,7 +61,7 @@ struct nnc_write {
     size_t ld;
 };
 
-/* An operand of a product: number f of row i is element i ld + f step. */
+/* An operand of a product: element f of row i is at i ld + f step. */
 struct nnc_operand {
     const void *at;
     size_t ld, step;
@@ -71,7 +71,7 @@ static inline struct nnc_read nnc_reading(struct nnc_write rows) {
     return (struct nnc_read){rows.at, rows.ld};
 }
 
-/* y = x, row by row. Short rows in a loop of their own: a call takes longer than a panel's 128 bytes. */
+/* y = x, row by row. Rows of one panel have a separate loop with an inlined memcpy: a call takes longer than the copy. */
 static inline void nnc_copy_rows(size_t m, size_t n, struct nnc_read x, struct nnc_write y) {
     for (size_t i = 0; i < m && n == PANEL; i++) memcpy(y.at + i * y.ld, x.at + i * x.ld, PANEL * sizeof *y.at);
     for (size_t i = 0; i < m && n != PANEL; i++) memcpy(y.at + i * y.ld, x.at + i * x.ld, n * sizeof *y.at);
@@ -82,55 +82,56 @@ struct nnc_loss_block {
     size_t m, n;
     const float *a;     /* (m, n) outputs or logits */
     size_t lda;
-    const float *y;     /* (m, n) targets, or NULL where ids say all */
+    const float *y;     /* (m, n) targets, or NULL if ids are the targets */
     size_t ldy;
     const int32_t *ids; /* (m) or NULL */
     const float *weights; /* (m) or NULL */
     float scale;        /* 1 / B: the gradient is of the mean over the batch */
     float param;        /* huber's delta, the margin, the focal losses' gamma */
     float of_0, of_1;   /* factors of the focal losses of targets 0 and 1 */
-    float y_scale, y_offset; /* label smoothing: y stands for y y_scale + y_offset */
+    float y_scale, y_offset; /* label smoothing: the target is y y_scale + y_offset */
     double *value;      /* (m) weighted loss of each row */
     float *da;          /* (m, n) gradient of the mean */
     size_t ldda;
 };
 
 /* The shape of a product c (m, n) = init (m, n) + a b, n <= PANEL, where the sum has up to three levels: `blocks` of
- * `segments` of k terms. product.c makes them.
+ * `segments` of k terms. product.c fills it in.
  *
- * Distances count elements. Element (i, p) of segment s of block q of a is at a[i rs + p cs + s a_segment + q a_block],
- * with rs = 1 or cs = 1; row p of b there is at b[p ldb + s b_segment + q b_block], PANEL readable elements; rows of init
- * are ldinit apart (0: one row for all), those of c ldc. Each element of c is one chain of fused multiply-adds in the order
- * of (q, s, p). A product of matrices has one segment; a convolution sums over the rows of a window, each a run of memory.
+ * Distances are in elements. Element (i, p) of segment s of block q of a is at a[i rs + p cs + s a_segment + q a_block],
+ * with rs = 1 or cs = 1; row p of b in that segment is at b[p ldb + s b_segment + q b_block] and has PANEL readable elements;
+ * rows of init are ldinit apart (0: one row for all), those of c ldc. Each element of c is one chain of fused multiply-adds in
+ * the order of (q, s, p). A product of matrices has one segment; a convolution sums over the rows of a window, each contiguous
+ * in memory.
  *
- * So it is in float32. In bfloat16 cs is 1, and rows p and p + 1 of b, p even, lie together: b's element (p, j) is element
- * 2 j + p % 2 of the two. A segment is summed in steps of k_step terms from its start, each step's sum added to a float32
- * that begins at 0 and to which init is added in the end: see kernels/bfloat16.inc. */
+ * This is the float32 layout. In bfloat16, cs is 1, and rows p and p + 1 of b, p even, are interleaved: b's element (p, j) is
+ * element 2 j + p % 2 of the pair. A segment is summed in steps of k_step terms from its start; the sum of each step is added
+ * to a float32 that starts at 0 and to which init is added at the end: see kernels/bfloat16.inc. */
 struct nnc_product {
     size_t m, n, k, segments, blocks;
     size_t rs, cs, a_segment, a_block;
     size_t ldb, b_segment, b_block;
     size_t ldinit, ldc;
-    const struct nnc_pixels *pixels; /* NULL, or what its rows are: where products take pixels, and ldinit is 0 */
+    const struct nnc_pixels *pixels; /* NULL, or the meaning of its rows (only with takes_pixels); ldinit is then 0 */
 };
 
-/* m rows of a that are the pixels of a map, row by row, beginning with the first that a window sees; c has no row for those at the
- * end of each row of the map. So for each of several maps. */
+/* The m rows of a are the pixels of a map, row by row, starting with the first that a window covers; c has no rows for the
+ * pixels at the end of each row of the map. The same for each of several maps. */
 struct nnc_pixels {
-    size_t maps, a_map, c_map;    /* elements from one map to the next */
-    size_t width, kept;           /* pixels from one row of the map to the next, and the first of them, which c has */
+    size_t maps, a_map, c_map;    /* number of maps; elements of a and of c from one map to the next */
+    size_t width, kept;           /* pixels from one row of the map to the next; how many of them, the first ones, are in c */
     size_t c_row;                 /* elements of c from one row of the map to the next */
     size_t dilation, first, last; /* segment s of pixel (y, x) is 0 unless first <= y + s dilation < last */
 };
 
-/* Which groups of each row of x are not 0 throughout. */
+/* The groups of each row of x that contain a nonzero element. */
 struct nnc_groups {
-    size_t groups, blocks;  /* of a row: groups, and blocks of GROUP_BLOCK of them */
+    size_t groups, blocks;  /* of a row: groups, and blocks of GROUP_BLOCK groups */
     const uint16_t *lists;  /* (m, groups) their numbers, ascending */
-    const uint16_t *starts; /* (m, blocks + 1) where in the list each block begins, and the list's end */
+    const uint16_t *starts; /* (m, blocks + 1) position in the list where each block begins, and the end of the list */
 };
 
-/* What an update needs beside the arrays; one for each step. */
+/* The scalars of an update; one for each step. */
 struct nnc_hyper {
     float learning_rate;
     float keep;         /* 1 - weight_decay learning_rate */
@@ -141,16 +142,16 @@ struct nnc_hyper {
     float epsilon;
     float adamax_rate;  /* learning_rate / (1 - beta_1^t) */
     float unbias_2;     /* 1 / (1 - beta_2^t) */
-    float nadam_m, nadam_g; /* what m and the gradient count, see nnc/optimizers.py */
+    float nadam_m, nadam_g; /* factors of m and of the gradient, see nnc/optimizers.py */
     float adam_rate;    /* learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t) */
     bool amsgrad;
     float rho, rest_rho; /* rho, 1 - rho */
     bool centered;
     float clipvalue;    /* 0: off */
-    float gradient_scale; /* what clipping by norm leaves of the gradient; 1: all */
+    float gradient_scale; /* factor of clipping by norm; 1: not clipped */
 };
 
-/* Adjacent weights with their gradient and slots, to be updated; the penalties' part of the gradient is added here. */
+/* Contiguous weights with their gradient and slots, to be updated; the gradient of the penalties is added in the update. */
 struct nnc_stretch {
     size_t n;
     float *w;
@@ -160,60 +161,61 @@ struct nnc_stretch {
     float l1, l2;
 };
 
-/* Random numbers of a layer in one step: Philox4x32-10 with this key, the counter (block, layer, step, epoch). */
+/* Random numbers of a layer in one step: Philox4x32-10 with this key and the counter (block, layer, step, epoch). */
 struct nnc_stream {
     uint32_t key[2], counter[3];
 };
 
-/* Of each column, for batch normalization: y = (x - mean) scale + shift; dx = (dy - sum - (x - mean) product) scale. */
+/* Coefficients of each column for batch normalization: y = (x - mean) scale + shift;
+ * dx = (dy - sum - (x - mean) product) scale. */
 struct nnc_coefficients {
     const float *mean, *scale, *shift, *sum, *product;
 };
 
-/* Layer normalization: y = gamma (x - mean) / sqrt(variance + epsilon) + beta, each row by its own statistics. */
+/* Layer normalization: y = gamma (x - mean) / sqrt(variance + epsilon) + beta, with the statistics of each row. */
 struct nnc_row_normalization {
     const float *gamma, *beta; /* NULL for 1, for 0 */
     float epsilon;
     float *statistics;         /* (m, 2): mean, 1 / sqrt(variance + epsilon) */
-    float *dgamma, *dbeta;     /* (n) backward: to which the sums over the rows of dy z and of dy are added */
+    float *dgamma, *dbeta;     /* (n) backward: the sums over the rows of dy z and of dy are added to them */
 };
 
-/* What the products of one precision need of an instruction set. a and b are of elements of this precision, c is float32. */
+/* The products of one precision with one instruction set. a and b have elements of this precision, c is float32. */
 struct nnc_products {
     size_t mr;            /* rows of a register tile */
-    size_t k_step;        /* terms that are summed together: b has so many rows of each sum, or a multiple, the last of zeros,
-                           * and after k elements of a there are finite ones for them */
-    size_t interleaved;   /* rows of b that lie together, element by element */
+    size_t k_step;        /* terms that are summed together: the rows of b of each sum are padded with zeros to a multiple of
+                           * it, and the k elements of a are followed by as many finite ones */
+    size_t interleaved;   /* rows of b that are interleaved, element by element */
     size_t element_size;  /* bytes of an element of a and b */
-    bool skips_zeros;     /* may terms that are 0 be left out of a sum? */
+    bool skips_zeros;     /* terms that are 0 may be omitted from a sum */
     bool takes_pixels;    /* see struct nnc_pixels */
-    const char *name;     /* of bfloat16: which products these are */
+    const char *name;     /* in bfloat16: the implementation */
 
-    /* NULL, or what each thread calls before and after the products of a team's run. */
+    /* NULL, or functions that each thread calls before and after the products of a team's run. */
     void (*begin)(void);
     void (*end)(void);
 
     /* c (m, n) = init + a b for n <= PANEL, summed over segments: see struct nnc_product. c may be init. NULL: this instruction
-     * set has no products of this precision. */
+     * set does not support products of this precision. */
     void (*gemm)(const struct nnc_product *product, const void *a, const void *b, const float *init, float *c);
-    /* The same for whole rows of a panel whose gradient c would be, used at once by plain SGD (no l1, nothing clipped),
-     * without a c: m <= PANEL rows of W begin at stretch->w. NULL: there is none. */
+    /* The same product, but c, the gradient of complete rows of a panel, is not stored: plain SGD (no l1, no clipping) applies
+     * it at once. The m <= PANEL rows of W begin at stretch->w. NULL: not available. */
     void (*gemm_sgd)(const struct nnc_product *product, const void *a, const void *b, const struct nnc_stretch *stretch,
                      const struct nnc_hyper *h);
-    /* c (n) = init + x W for one row x (k), W (k, n) in panels `stride` elements apart. init (NULL: 0) and c have room for
-     * whole panels. */
+    /* c (n) = init + x W for one row x (k), W (k, n) in panels `stride` elements apart. init (NULL: 0) and c are padded to
+     * complete panels. */
     void (*gemv)(size_t n, size_t k, const void *x, const void *w, size_t stride, const float *init, float *c);
-    /* The same for m rows of which only the groups in the lists are not 0; w.ld is the stride. Where zeros are skipped. */
+    /* The same for m rows that are 0 outside the groups in the lists; w.ld is the stride. Only with skips_zeros. */
     void (*gemm_rows)(size_t m, size_t n, struct nnc_read x, const struct nnc_groups *groups, struct nnc_read w,
                       const float *init, struct nnc_write c);
     /* c (GROUP, n) = sum over the `count` listed rows p of x[p]^T dz[p], for a group of x and n <= PANEL columns of dz. */
     void (*gemm_listed)(size_t n, size_t count, const uint16_t *list, struct nnc_read x, struct nnc_read dz,
                         struct nnc_write c);
-    /* Rows of a panel from columns of weights: y[j ld + i] = x[i ld + j] for i < m, j < n. */
+    /* Transposes columns of weights into rows of a panel: y[j ldy + i] = x[i ld + j] for i < m, j < n. */
     void (*pack)(size_t m, size_t n, struct nnc_read x, void *y, size_t ldy);
 };
 
-/* n elements behind `at`. */
+/* The address n elements after `at`. */
 static inline const void *nnc_element(const struct nnc_products *products, const void *at, size_t n) {
     return (const char *)at + n * products->element_size;
 }
@@ -226,7 +228,7 @@ struct nnc_kernels {
 
     /* y (n) = the nearest bfloat16 of x, ties to even. */
     void (*round_bf16)(size_t n, const float *x, uint16_t *y);
-    /* pairs (n) of 32 bits = two rows of them, `even` in the lower halves; odd NULL: 0. */
+    /* pairs (n) of 32 bits = two interleaved rows of bfloat16, `even` in the lower halves; odd NULL: 0. */
     void (*pair_bf16)(size_t n, const float *even, const float *odd, void *pairs);
     void (*pair_halves)(size_t n, const uint16_t *even, const uint16_t *odd, void *pairs);
     /* y = x scale + offset. */
@@ -241,7 +243,7 @@ struct nnc_kernels {
     double (*sum_squares)(size_t n, const float *x);
     double (*sum_abs)(size_t n, const float *x);
 
-    /* a = f(z) and, where the activation keeps it, d = f'(z) (d.at may be NULL: inference); a may be z. */
+    /* a = f(z) and, if the activation keeps it, d = f'(z) (d.at may be NULL: inference); a may be z. */
     void (*activation_forward[ACTIVATION_softmax])(size_t m, size_t n, struct nnc_read z, struct nnc_write a,
                                                    struct nnc_write d, float alpha);
     /* da *= f', from kept = a or d. */
@@ -254,31 +256,31 @@ struct nnc_kernels {
     void (*prelu_backward)(size_t m, size_t n, struct nnc_read z, const float *slope, struct nnc_read da, struct nnc_write dx,
                            float *dslope);
 
-    /* mask[i] = scale where word `first + i` of the stream is >= threshold, else 0. */
+    /* mask[i] = scale if word `first + i` of the stream is >= threshold, else 0. */
     void (*dropout_mask)(const struct nnc_stream *stream, size_t first, size_t n, uint32_t threshold, float scale, float *mask);
     /* Words first, ..., first + n - 1 of the stream. */
     void (*random_words)(const struct nnc_stream *stream, size_t first, size_t n, uint32_t *words);
 
-    /* Output row oy (out_width, channels) of pooling over the map x (height, width, channels). winner, if it is wanted:
-     * the pixel of each maximum, int32 in the place of floats. */
+    /* Output row oy (out_width, channels) of pooling over the map x (height, width, channels). winner, unless NULL, receives
+     * the pixel of each maximum, as int32 in the memory of the floats. */
     void (*max_pooling)(const nnc_geometry *g, size_t oy, const float *x, float *y, float *winner);
     void (*average_pooling)(const nnc_geometry *g, size_t oy, const float *x, float *y);
-    /* Input row iy dx (width, channels) of their gradients, from dy and winner (out_height, out_width, channels). */
+    /* Row iy (width, channels) of the input gradient dx, from dy and winner (out_height, out_width, channels). */
     void (*max_pooling_backward)(const nnc_geometry *g, size_t iy, const float *winner, const float *dy, float *dx);
     void (*average_pooling_backward)(const nnc_geometry *g, size_t iy, const float *dy, float *dx);
 
-    /* Batch normalization, each on a block (m, n) with numbers of its own for every column.
-     * y (n) += sum over the rows of x, of (x - center)^2. */
+    /* Batch normalization on a block (m, n), with separate coefficients for every column.
+     * y (n) += sum over the rows of x, or of (x - center)^2. */
     void (*add_sums)(size_t m, size_t n, struct nnc_read x, float *y);
     void (*add_squares)(size_t m, size_t n, struct nnc_read x, const float *center, float *y);
     /* y may be x. */
     void (*normalize)(size_t m, size_t n, struct nnc_read x, const struct nnc_coefficients *of, struct nnc_write y);
-    /* sum (n) += sum over the rows of dy, product (n) += that of dy (x - mean). */
+    /* sum (n) += sum over the rows of dy, product (n) += sum over the rows of dy (x - mean). */
     void (*add_gradient_sums)(size_t m, size_t n, struct nnc_read x, const float *mean, struct nnc_read dy, float *sum,
                               float *product);
     void (*normalize_backward)(size_t m, size_t n, struct nnc_read x, const struct nnc_coefficients *of, struct nnc_read dy,
                                struct nnc_write dx);
-    /* Layer normalization; dx.at may be NULL: not wanted. */
+    /* Layer normalization; dx.at may be NULL: not computed. */
     void (*normalize_rows)(size_t m, size_t n, struct nnc_read x, const struct nnc_row_normalization *of, struct nnc_write y);
     void (*normalize_rows_backward)(size_t m, size_t n, struct nnc_read x, const struct nnc_row_normalization *of,
                                     struct nnc_read dy, struct nnc_write dx);
@@ -291,13 +293,13 @@ struct nnc_kernels {
     bool (*elementary)(const char *name, size_t n, const float *x, float *y);
 };
 
-extern const struct nnc_kernels *nnc_kernels; /* the set in use; set by dispatch.c */
+extern const struct nnc_kernels *nnc_kernels; /* the set in use; assigned by dispatch.c */
 
-/* The products in use; those of bfloat16 once nnc_find_products has found them. */
+/* The products in use; those of bfloat16 only after nnc_find_products has succeeded. */
 const struct nnc_products *nnc_products(enum nnc_precision precision);
-/* The same, where sums are so short that tiles of them were mostly zeros: in bfloat16 those of fused multiply-adds. */
+/* The products for sums so short that tiles would consist mostly of zeros: in bfloat16, those by fused multiply-adds. */
 const struct nnc_products *nnc_products_of_short_sums(enum nnc_precision precision);
-/* Finds them, or says why there are none. */
+/* Selects them, or explains in `message` why none are available. */
 nnc_status nnc_find_products(enum nnc_precision precision, char message[NNC_MESSAGE]);
 
 #endif

@@ -11,7 +11,7 @@ struct nnc_metric_rule {
 
 nnc_status nnc_metric_read(struct nnc_metric_rule *metric, const nnc_spec *spec, char message[NNC_MESSAGE]);
 
-/* Of outputs a (n) and the target: a row y (n), or NULL where the id says all. */
+/* The metric of outputs a (n) and the target: a row y (n), or NULL if the id is the target. */
 double nnc_metric_row(const struct nnc_metric_rule *metric, size_t n, const float *a, const float *y, const int32_t *id);
 
 #endif

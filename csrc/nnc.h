@@ -1,16 +1,16 @@
 /* nnc.h -- the C core of nnc: training and inference of small neural networks on a CPU.
  *
- * This header is the manual. The core knows nothing of Python: it is given a list of layers, a loss and an optimizer,
- * makes a plan (all sizes, one allocation) and runs whole stretches of training in one call.
+ * This header is the manual of the C API. The core does not depend on Python: it takes a list of layers, a loss and an
+ * optimizer, builds a plan (all sizes, one allocation) and runs many training steps in one call.
  *
- * Words and shapes: B rows of a batch, I inputs, O outputs; in products M, N, K. Matrices are row-major; `ld` counts
- * the elements from one row to the next. Everything is float32; losses are summed in float64. A plan of precision "bfloat16"
- * rounds what products multiply, and nothing else.
+ * Notation: B rows in a batch, I inputs, O outputs; M, N, K in products. Matrices are row-major; `ld` is the number of
+ * elements from one row to the next. Everything is float32; losses are summed in float64. A plan with precision "bfloat16"
+ * rounds the operands of products and nothing else.
  *
- * Promise: the result is a function of the seed and the data. It has the same bits for any number of threads, for any
- * position of a row in a batch, and for AVX2, AVX-512 and NEON alike, because every output element of a product is one
- * chain of fused multiply-adds in the order of k (in bfloat16 the sums of AMX's instruction), and every other sum is split by
- * shape alone.
+ * Reproducibility: the result is a function of the seed and the data. It is bitwise the same for any number of threads, for any
+ * position of a row in a batch, and on AVX2, AVX-512 and NEON, because every output element of a product is one chain of
+ * fused multiply-adds in the order of k (in bfloat16, the sums of AMX's instruction), and the order of every other sum
+ * depends on its shape only.
  */
 #ifndef NNC_H
 #define NNC_H
@@ -24,51 +24,53 @@ enum { NNC_MAX_SLOTS = 3, NNC_MAX_AXES = 4, NNC_MESSAGE = 256 };
 typedef enum nnc_status {
     NNC_OK = 0,
     NNC_NO_MEMORY,
-    NNC_INVALID,    /* an argument out of range; the message says which */
+    NNC_INVALID,    /* an argument is out of range; the message names it */
     NNC_NOT_FINITE, /* the loss of a batch was NaN or infinite; that step was not applied */
-    NNC_BAD_ROW,    /* a label or an order was out of range where it was read; that step was not applied: nnc_plan_bad_row */
-    NNC_STOPPED,    /* asked to, see nnc_set_poll_here; the step under way was not applied */
+    NNC_BAD_ROW,    /* a label or an entry of the order was out of range when it was read; that step was not applied: see
+                       nnc_plan_bad_row */
+    NNC_STOPPED,    /* stopped on request, see nnc_set_poll_here; the step in progress was not applied */
 } nnc_status;
 
 /* ---- machine ---------------------------------------------------------------------------------------------------- */
 
-/* Choose the instruction set: a name as in nnc_isa_name, or NULL for NNC_ISA of the environment, else the best that the
- * CPU has. Refuses one that is unknown, not compiled in or not there; `message` then says which there are. */
+/* Select the instruction set: a name as in nnc_isa_name, or NULL for the environment variable NNC_ISA, else the best that the
+ * CPU supports. Fails if it is unknown, not compiled in or not supported; `message` then lists the available ones. */
 nnc_status nnc_choose_isa(const char *name, char message[NNC_MESSAGE]);
 const char *nnc_isa_name(void);           /* the one in use */
-int nnc_isa_count(void);                  /* those that this build has and this CPU can run, slowest first */
+int nnc_isa_count(void);                  /* number of those that this build contains and this CPU can run, slowest first */
 const char *nnc_isa_available(int index);
 int nnc_isa_tile_rows(void);              /* MR of the one in use */
 
-/* Which products plans of bfloat16 use: "amx", or "exact, avx512": fused multiply-adds that give the same bits. NULL
- * where the CPU has neither; `message` then says what it lacks. NNC_BF16=amx or exact in the environment chooses. */
+/* The implementation of products that bfloat16 plans use: "amx", or "exact, avx512", fused multiply-adds with bitwise the same
+ * results. NULL if the CPU supports neither; `message` then says what is missing. The environment variable NNC_BF16 (amx or
+ * exact) overrides the choice. */
 const char *nnc_bf16_name(char message[NNC_MESSAGE]);
-/* Choose them: "amx", "exact", or NULL for NNC_BF16 of the environment, else the faster ones that there are. */
+/* Select it: "amx", "exact", or NULL for the environment variable NNC_BF16, else the fastest available. */
 nnc_status nnc_choose_bf16(const char *name, char message[NNC_MESSAGE]);
-/* Tile instructions so far, in a build with -DNNC_EMULATE_AMX; elsewhere 0. And the cache lines that their loads and stores had
- * to fetch into an L1 cache of 48 KB and into an L2 cache of 2 MB, where nothing else is in these. */
+/* Number of tile instructions executed so far, in a build with -DNNC_EMULATE_AMX; 0 in other builds. Also the cache lines that
+ * their loads and stores had to fetch into an L1 cache of 48 KB and an L2 cache of 2 MB that hold nothing else. */
 struct nnc_tile_counts {
     uint64_t loads, stores, products, l1_lines, l2_lines;
 };
 struct nnc_tile_counts nnc_emulated_tiles(void);
 
 int nnc_threads(void);                    /* threads that a call may use */
-void nnc_set_threads(int n);              /* n >= 1: set; 0: back to what the machine and the environment allow */
-void nnc_use_all_threads(bool all);       /* for tests: as many as a call may use, even where fewer are faster */
-int nnc_set_threads_here(int n);          /* the same for the calls of this thread alone; 0: as for all. Gives what it was */
-const char *nnc_threads_source(void);     /* where the count comes from: "CPU affinity", "cgroup quota", ... */
-bool nnc_has_openmp(void);                /* else POSIX threads */
+void nnc_set_threads(int n);              /* n >= 1: set; 0: reset to what the machine and the environment allow */
+void nnc_use_all_threads(bool all);       /* for tests: use all that a call may use, even where fewer are faster */
+int nnc_set_threads_here(int n);          /* the same for calls from this thread only; 0: unset. Returns the old value */
+const char *nnc_threads_source(void);     /* what determines the count: "CPU affinity", "cgroup quota", ... */
+bool nnc_has_openmp(void);                /* false: POSIX threads */
 const char *nnc_compiler(void);
 
-/* How the calls of this thread are asked to stop: `poll` is called by this thread about every 50 ms while one runs, true: it is to
- * end with NNC_STOPPED. NULL: it is not asked. */
+/* Set the function that can stop calls made from this thread: while a call runs, this thread calls `poll` about every 50 ms; if
+ * it returns true, the call ends with NNC_STOPPED. NULL: no polling. */
 void nnc_set_poll_here(bool (*poll)(void));
 
-/* ---- what a plan is made of ------------------------------------------------------------------------------------- */
+/* ---- components of a plan --------------------------------------------------------------------------------------- */
 
-/* Layers, optimizers, losses and metrics are described by a name and named settings, so that a new one needs no new
- * declaration here: which settings each has stands in its own file. A number is in values[0], a pair in both, a name (of an
- * activation, say) in word. A name that is not known, or a setting that is missing, makes an error that says so. */
+/* Layers, optimizers, losses and metrics are described by a name and named settings, so a new one needs no declaration
+ * here; its settings are defined in its own file. A number is in values[0], a pair in both values, a name (for example of an
+ * activation) in word. An unknown name or a missing setting is an error. */
 typedef struct nnc_setting {
     const char *name;
     double values[2];
@@ -76,16 +78,16 @@ typedef struct nnc_setting {
 } nnc_setting;
 
 typedef struct nnc_spec {
-    const char *name;            /* of the kind of layer: layers.def; optimizers.def; losses.c; metrics.c */
+    const char *name;            /* of the kind: see layers.def, optimizers.def, losses.c, metrics.c */
     size_t n_settings;
     const nnc_setting *settings; /* (n_settings) */
 } nnc_spec;
 
-/* Windows on a map (height, width, channels), which is a row of height width channels features. Output pixel (oy, ox)
- * sees through tap (ky, kx) of its window the input pixel
+/* Windows on a map (height, width, channels), which is stored as a row of height * width * channels features. Kernel position
+ * (ky, kx) of the window of output pixel (oy, ox) reads the input pixel
  *     (oy stride_height + ky dilation_height - pad_top, ox stride_width + kx dilation_width - pad_left).
- * Taps outside the input are dropped: a convolution takes them as 0, pooling leaves them out. A convolution's window may
- * lie outside altogether, one of pooling may not. */
+ * Input pixels outside the map are 0 in a convolution and ignored in pooling. A window may be completely outside the map in
+ * a convolution, but not in pooling. */
 typedef struct nnc_geometry {
     size_t height, width, channels; /* of the input */
     size_t kernel_height, kernel_width, stride_height, stride_width, dilation_height, dilation_width;
@@ -93,9 +95,9 @@ typedef struct nnc_geometry {
     size_t out_height, out_width;
 } nnc_geometry;
 
-/* Activations by name; -1 if there is none. The table is in activations.def. */
+/* Activations by name; -1 if the name is unknown. The table is in activations.def. */
 int nnc_activation_id(const char *name);
-bool nnc_activation_keeps_d(int id); /* f' is told from d, not from a */
+bool nnc_activation_keeps_d(int id); /* the backward pass needs the stored derivative d; a alone does not determine f' */
 
 /* ---- plans ------------------------------------------------------------------------------------------------------ */
 
@@ -105,12 +107,12 @@ typedef struct nnc_plan_spec {
     size_t n_inputs;
     size_t n_layers;
     const nnc_spec *layers;             /* (n_layers) */
-    const nnc_spec *loss;               /* NULL: a plan for inference, or for a loss outside */
+    const nnc_spec *loss;               /* NULL: a plan for inference, or for a loss computed by the caller */
     size_t n_metrics;
     const nnc_spec *metrics;            /* (n_metrics) */
     const nnc_spec *optimizer;          /* NULL: none */
     size_t batch_size;                  /* the largest batch of a training step */
-    uint64_t seed;                      /* keys random numbers */
+    uint64_t seed;                      /* of the random numbers */
     const char *precision;              /* of products: "bfloat16", or "float32" or NULL */
 } nnc_plan_spec;
 
@@ -118,12 +120,12 @@ nnc_status nnc_plan_create(nnc_plan **plan, const nnc_plan_spec *spec, char mess
 void nnc_plan_free(nnc_plan *plan);
 
 size_t nnc_plan_outputs(const nnc_plan *plan);
-size_t nnc_plan_slots(const nnc_plan *plan);       /* per trainable parameter: momentum buffers and the like */
-size_t nnc_plan_bytes(const nnc_plan *plan);       /* size of the one allocation */
+size_t nnc_plan_slots(const nnc_plan *plan);       /* optimizer arrays per trainable parameter, such as momentum */
+size_t nnc_plan_bytes(const nnc_plan *plan);       /* size of the plan's single allocation */
 size_t nnc_plan_parameters(const nnc_plan *plan);  /* number of parameter arrays */
 
-/* Parameter i of the layers in their order. One that is not trainable is a layer's memory of its batches: it has no slots,
- * and its gradient is 0. */
+/* Parameter i, in the order of the layers. A parameter that is not trainable, such as a moving statistic, has no slots, and
+ * its gradient is 0. */
 typedef struct nnc_parameter {
     const char *name;           /* "kernel", "bias", "alpha", "gamma", "beta", "moving_mean", "moving_variance" */
     size_t n_axes, shape[NNC_MAX_AXES];
@@ -131,15 +133,15 @@ typedef struct nnc_parameter {
 } nnc_parameter;
 nnc_parameter nnc_plan_parameter(const nnc_plan *plan, size_t i);
 
-/* Copy a parameter, slot s of it (0 <= s < slots) or its gradient between the private layout and row-major `values`
+/* Copy a parameter, its slot s (0 <= s < slots) or its gradient between the internal memory layout and row-major `values`
  * (shape). what: NNC_WEIGHT, NNC_GRADIENT or a slot number. */
 enum { NNC_GRADIENT = -2, NNC_WEIGHT = -1 };
 void nnc_plan_read(const nnc_plan *plan, size_t i, int what, float *values);
 void nnc_plan_write(nnc_plan *plan, size_t i, int what, const float *values);
 
-/* Rows to train or evaluate on. Either ids or rows holds the targets; ids stand for one-hot rows. The arrays stay the caller's,
- * and may change while a call runs: ids and orders are looked at once, and one that is out of range ends the call with
- * NNC_BAD_ROW. */
+/* Rows to train or evaluate on. The targets are in either ids or rows; ids represent one-hot rows. The caller owns the arrays
+ * and may change them while a call runs: each id and each entry of the order is read once, and a value out of range ends the
+ * call with NNC_BAD_ROW. */
 typedef struct nnc_data {
     const void *x;              /* (n, n_inputs), float or uint8_t, features adjacent */
     bool x_is_u8;
@@ -150,34 +152,34 @@ typedef struct nnc_data {
     size_t n;
 } nnc_data;
 
-/* What a stretch of steps adds up to: sums over rows; loss_sum = sum over batches of loss times rows. */
+/* Totals of a call: sums over rows; loss = sum over batches of the loss times the rows. */
 typedef struct nnc_sums {
     size_t steps, rows;
     double loss;
     double *metrics;            /* (n_metrics) */
-    float *outputs;             /* (rows, n_outputs) for what the model gave for the rows of this call, in their order, as its
-                                   metrics saw it; or NULL */
+    float *outputs;             /* (rows, n_outputs) receives the outputs for the rows of this call, in their order, as the
+                                   metrics use them; or NULL */
 } nnc_sums;
 
 typedef struct nnc_schedule {
-    const int64_t *order;       /* row numbers in the order of training; NULL: 0, 1, 2, ... */
+    const int64_t *order;       /* row numbers in training order; NULL: 0, 1, 2, ... */
     size_t start, stop;         /* part of the order that this call may use */
     size_t batch_size;          /* at most the plan's */
     const float *learning_rates; /* (n_steps) one for each step */
     size_t n_steps;
-    uint64_t epoch, step;       /* of the first step: keys of random numbers, t of Adam */
-    double budget;              /* seconds after which no further step is begun */
-    double *seconds;            /* (n_layers of the spec + 1, 2) to add the time of each layer's way forward and back to, and
-                                   in the last row of the gather and of all the rest; NULL: no clock is read */
+    uint64_t epoch, step;       /* of the first step: keys of the random numbers, t of Adam */
+    double budget;              /* seconds after which no further step starts */
+    double *seconds;            /* (n_layers of the spec + 1, 2): the time of each layer's forward and backward pass is added;
+                                   the last row is for the gather and the rest; NULL: no timing */
 } nnc_schedule;
 
-/* Train: up to n_steps steps, each gather -> forward -> loss -> backward -> update. At least one step is done unless it is
- * refused or asked to stop; whatever the status, `sums` says how many were. The steps' losses and metrics are added one by one to
- * what `sums` holds, so that their rounding does not depend on where calls end. */
+/* Train: up to n_steps steps, each gather -> forward -> loss -> backward -> update. At least one step runs unless the call
+ * fails or is stopped; whatever the status, `sums` reports how many steps were completed. The losses and metrics of the steps
+ * are added one by one to the values in `sums`, so their rounding does not depend on how steps are divided between calls. */
 nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedule *schedule, nnc_sums *sums);
 
-/* The row that the last NNC_BAD_ROW was about: its number in the data and its label, or its place in the order and the number
- * of a row that stands there. */
+/* The cause of the last NNC_BAD_ROW: the number of a row in the data and its label, or (of_order) a position in the order and
+ * the row number found there. */
 typedef struct nnc_bad_row {
     bool of_order;
     size_t row;
@@ -185,17 +187,17 @@ typedef struct nnc_bad_row {
 } nnc_bad_row;
 nnc_bad_row nnc_plan_bad_row(const nnc_plan *plan);
 
-/* Ends epochs whose loss does not improve: behind the first one that makes `count` larger than `patience`. An epoch with
- * loss > best - tolerance counts; any other sets `count` to 0. `best` is the least loss so far. Both are updated. */
+/* Early stopping: training ends after the first epoch that makes `count` larger than `patience`. An epoch with
+ * loss > best - tolerance increases `count`; any other resets it to 0. `best` is the lowest loss so far. Both are updated. */
 typedef struct nnc_patience {
     double best, tolerance, count, patience;
 } nnc_patience;
 
-/* Several whole epochs, each as nnc_plan_train and, on `held_out`, nnc_plan_evaluate do them. Row e of the arrays is of epoch
- * `epoch` + e. Ends behind an epoch when `budget` seconds are over, or when `patience` says so. */
+/* Several complete epochs, each equivalent to nnc_plan_train followed by nnc_plan_evaluate on `held_out`. Row e of the arrays
+ * belongs to epoch `epoch` + e. Ends after an epoch if `budget` seconds have passed or `patience` is exhausted. */
 typedef struct nnc_epochs {
     size_t n, n_steps, batch_size;
-    const int64_t *orders;        /* (n, n_rows) or NULL: rows as they lie */
+    const int64_t *orders;        /* (n, n_rows) or NULL: rows in the order of the data */
     size_t n_rows;                /* of an epoch */
     const float *learning_rates;  /* (n, n_steps) */
     uint64_t epoch, step;
@@ -203,31 +205,31 @@ typedef struct nnc_epochs {
     const nnc_data *held_out;     /* NULL: none */
     nnc_patience *patience;       /* NULL: none */
     double *sums; /* (n, 2, 2 + n_metrics): rows, loss, metrics of training and of held_out (with penalties) */
-    size_t done; /* set: epochs that were finished */
-    size_t steps_of_next; /* set: steps of the epoch that ended early, where the status says so */
+    size_t done; /* output: number of completed epochs */
+    size_t steps_of_next; /* output, if the status is not NNC_OK: completed steps of the epoch that ended early */
 } nnc_epochs;
 nnc_status nnc_plan_train_epochs(nnc_plan *plan, const nnc_data *data, nnc_epochs *epochs);
 
-/* Loss (without penalties) and metrics of rows start..stop in inference mode. */
+/* Loss (without penalties) and metrics of rows [start, stop) in inference mode. */
 nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start, size_t stop, nnc_sums *sums);
 
 /* Outputs (n, n_outputs) in inference mode. */
 nnc_status nnc_plan_forward(nnc_plan *plan, const nnc_data *data, float *outputs);
 
-/* Loss and gradient of one batch, at most batch_size rows; read the gradients with nnc_plan_read. Only if `training` do
- * dropout and random_affine act and is a batch normalized by its own statistics. The parameters do not change, moving
- * statistics neither. */
+/* Loss and gradient of one batch of at most batch_size rows; read the gradients with nnc_plan_read. Dropout and random_affine
+ * are active, and a batch is normalized by its own statistics, only if `training`. Neither the parameters nor the moving
+ * statistics change. */
 nnc_status nnc_plan_gradients(nnc_plan *plan, const nnc_data *data, bool training, uint64_t epoch, uint64_t step, double *loss);
 
-/* One step in two halves, for a loss computed outside: outputs (n, n_outputs), with `training` as in nnc_plan_gradients; then,
- * given dL/d outputs of the same n rows, either the update (after `training` only) or the gradients alone, to be read with
- * nnc_plan_read. */
+/* One step in two halves, for a loss computed by the caller. First the outputs (n, n_outputs), with `training` as in
+ * nnc_plan_gradients; then, from dL/d outputs of the same n rows, either the update (only if `training`) or the gradients
+ * alone, to be read with nnc_plan_read. */
 nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, bool training, uint64_t epoch, uint64_t step,
                                  float *outputs);
 nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outputs, float learning_rate, uint64_t step);
 nnc_status nnc_plan_step_gradients(nnc_plan *plan, size_t n, const float *d_outputs);
 
-/* Sum of the regularizers' penalties on the present weights. */
+/* Sum of the regularizers' penalties for the current weights. */
 double nnc_plan_penalty(nnc_plan *plan);
 
 /* ---- single kernels over the caller's buffers --------------------------------------------------------------------- */
@@ -238,14 +240,14 @@ typedef struct nnc_matrix {
     size_t rows, cols, rs, cs;
 } nnc_matrix;
 
-/* c (M, N) = init + a b with a (M, K), b (K, N); init is NULL for 0, or one row (N) that every row starts from; rows of c are
+/* c (M, N) = init + a b with a (M, K), b (K, N); init is NULL for 0, or one row (N) that initializes every row; rows of c are
  * ldc apart. One stride of a and one of b must be 1. */
 nnc_status nnc_gemm(const nnc_matrix *a, const nnc_matrix *b, const float *init, float *c, size_t ldc);
 
 /* a = f(z) over (M, N) dense rows; softmax along N. */
 void nnc_activation_forward(int id, size_t M, size_t N, const float *z, float *a, float alpha);
-/* dz = da f'(z), from z, or where z is NULL from the output a = f(z), which tells f' unless the activation keeps d, and for
- * alpha >= 0 only. dz may be da, z or a. */
+/* dz = da f'(z), computed from z or, if z is NULL, from the output a = f(z); a determines f' unless the activation keeps d, and
+ * only for alpha >= 0. dz may be da, z or a. */
 nnc_status nnc_activation_backward(int id, size_t M, size_t N, const float *z, const float *a, const float *da, float *dz,
                                    float alpha);
 
@@ -263,7 +265,7 @@ void nnc_optimizer_free(nnc_optimizer *optimizer);
 size_t nnc_optimizer_slots(const nnc_optimizer *optimizer);
 
 /* One update of n weights in place; slots (nnc_optimizer_slots) of n floats each; step counts from 0. Clipping by norm
- * takes these n weights as one parameter. */
+ * treats these n weights as one parameter. */
 typedef struct nnc_weights {
     size_t n;
     float *w;
@@ -275,7 +277,8 @@ void nnc_optimizer_update(const nnc_optimizer *optimizer, const nnc_weights *wei
 /* db (N) = sum over the rows of dz (M, N). */
 void nnc_column_sums(size_t M, size_t N, const float *dz, float *db);
 
-/* Elementary functions of the kernels, for accuracy tests: "exp", "expm1", "log", "log1p", "tanh", "sigmoid". False: no such name. */
+/* Elementary functions of the kernels, for accuracy tests: "exp", "expm1", "log", "log1p", "tanh", "sigmoid". False for any
+ * other name. */
 bool nnc_elementary(const char *name, size_t n, const float *x, float *y);
 
 #endif

@@ -1,4 +1,4 @@
-/* optimizers.h -- optimizers by name, and what of a rule depends on the step. */
+/* optimizers.h -- optimizers by name, and the scalars of a rule that depend on the step. */
 #ifndef NNC_OPTIMIZERS_H
 #define NNC_OPTIMIZERS_H
 
@@ -8,7 +8,7 @@
 struct nnc_optimizer {
     int rule;       /* enum nnc_optimizer_rule */
     size_t n_slots; /* arrays that it keeps per parameter */
-    size_t slots;   /* what the caller takes n_slots for, so that nobody's list of them can differ */
+    size_t slots;   /* the n_slots that the caller expects; a mismatch is an error */
     double momentum;
     bool nesterov;
     double beta_1, beta_2, epsilon;
@@ -21,9 +21,9 @@ struct nnc_optimizer {
 
 nnc_status nnc_optimizer_read(struct nnc_optimizer *optimizer, const nnc_spec *spec, char message[NNC_MESSAGE]);
 
-/* What of the rule depends on the step, which counts from 0. */
+/* The scalars of a step; steps count from 0. */
 struct nnc_hyper nnc_hyper_of(const struct nnc_optimizer *optimizer, float learning_rate, uint64_t step);
-/* What clipping to a norm leaves of a gradient of this squared norm. */
+/* The factor by which clipping to the norm `clip` scales a gradient of this squared norm. */
 float nnc_clip_scale(double clip, double squared_norm);
 
 #endif

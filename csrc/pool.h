@@ -2,14 +2,14 @@
 #ifndef NNC_POOL_H
 #define NNC_POOL_H
 
-/* Run work(arg, id, n) for each id below n, 0 here and the others in threads of their own, and wait for all. n is as many as
- * were asked for, or fewer if no more threads can be started. Threads are kept for the next call. */
+/* Run work(arg, id, n) for each id below n, 0 in this thread and the others in separate threads, and wait for all. n is the
+ * requested number, or fewer if no more threads can be started. Threads are kept for the next call. */
 void nnc_pool_run(int n, void (*work)(void *arg, int id, int n), void *arg);
 
-/* Can n threads more be started? Gives how many, at most n. */
+/* How many more threads can be started, at most n. */
 int nnc_startable_threads(int n);
 
-/* To be called in a forked child, which has none of the threads. */
+/* Called in a forked child, where the threads do not exist. */
 void nnc_pool_after_fork(void);
 
 #endif

@@ -1,10 +1,10 @@
-/* pooling.h -- what a convolution asks of a layer before it. */
+/* pooling.h -- what a convolution needs to know about the layer before it. */
 #ifndef NNC_POOLING_H
 #define NNC_POOLING_H
 
 #include "layer.h"
 
-/* Is it zero padding that cuts nothing off the map? */
+/* True for a zero_padding layer that does not crop the map. */
 bool nnc_only_pads(const struct nnc_layer *layer);
 
 #endif

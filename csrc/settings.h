@@ -1,4 +1,4 @@
-/* settings.h -- named settings, as the caller gives them, into the fields of structs. */
+/* settings.h -- stores the caller's named settings in the fields of structs. */
 #ifndef NNC_SETTINGS_H
 #define NNC_SETTINGS_H
 
@@ -17,28 +17,28 @@ enum nnc_field_type {
 struct nnc_field {
     const char *name;
     enum nnc_field_type type;
-    bool optional;  /* the struct's own default stays where the setting is missing */
+    bool optional;  /* if the setting is missing, the field keeps its default */
     size_t offset;  /* in the struct */
     int (*look_up)(const char *word); /* -1: unknown */
 };
 
-/* A field of a struct under its own name. */
+/* A setting with the name of a struct's field. */
 #define FIELD(type_, name_, how) {.name = #name_, .type = FIELD_##how, .offset = offsetof(type_, name_)}
 #define OPTIONAL_FIELD(type_, name_, how) \
     {.name = #name_, .type = FIELD_##how, .optional = true, .offset = offsetof(type_, name_)}
 
-/* Part of a struct's fields, and where the struct is. */
+/* Some fields of a struct, and the struct's address. */
 struct nnc_fields {
     const struct nnc_field *fields;
     size_t n;
     void *base;
 };
 
-/* Place of `word` among n names; -1: it is none of them. */
+/* Index of `word` in n names; -1: not found. */
 int nnc_place_of(const char *word, const char *const *names, int n);
 
-/* Every setting of `spec` into the field of its name in one of the `n` structs. Refuses settings that are unknown, missing or
- * out of the type's range; `message` then says which. */
+/* Stores every setting of `spec` in the field of that name in one of the `n` structs. Fails if a setting is unknown, missing or
+ * out of its type's range; `message` then names it. */
 nnc_status nnc_read_settings(const nnc_spec *spec, const struct nnc_fields *structs, size_t n, char message[NNC_MESSAGE]);
 
 #endif

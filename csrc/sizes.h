@@ -1,4 +1,4 @@
-/* sizes.h -- arithmetic on sizes and places. */
+/* sizes.h -- arithmetic on sizes and indices. */
 #ifndef NNC_SIZES_H
 #define NNC_SIZES_H
 
@@ -12,12 +12,12 @@ static inline size_t nnc_round_up(size_t n, size_t multiple) {
     return (n + multiple - 1) / multiple * multiple;
 }
 
-/* Parts of `size` that n needs. */
+/* Number of parts of `size` needed to cover n. */
 static inline size_t nnc_parts(size_t n, size_t size) {
     return (n + size - 1) / size;
 }
 
-/* The first of the largest. */
+/* Index of the largest element; the first one if there are several. */
 static inline size_t nnc_argmax(size_t n, const float *x) {
     size_t best = 0;
     for (size_t j = 1; j < n; j++)

@@ -11,10 +11,10 @@ typedef cpu_set_t nnc_cpus;
 typedef int nnc_cpus;
 #endif
 
-/* How many they are, and which. */
+/* Their number; stores the set in *cpus. */
 int nnc_cpus_here(nnc_cpus *cpus);
 
-/* Let this thread, a worker, run where the one that called it may, if that has changed. */
+/* Gives this thread, a worker, the CPU affinity of the calling thread if that has changed. */
 void nnc_follow_cpus(const nnc_cpus *cpus);
 
 #endif

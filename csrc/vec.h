@@ -1,16 +1,16 @@
-/* vec.h -- the vector vocabulary: one source of arithmetic for every instruction set.
+/* vec.h -- vector primitives: one source of arithmetic for every instruction set.
  *
  * Each isa/<name>.c defines before including this file
  *     VL                          floats in a vector
  *     v_fma, v_sqrt               one instruction each, or their nearest equivalent
- *     NO_FMA                      if v_fma rounds the product, too
+ *     NO_FMA                      if v_fma also rounds the product
  *     v_load_n, v_store_n         the first n of VL floats; lanes not loaded are 0
  *     v_load_u8                   VL bytes as floats
  *     v_is_zero                   are all bits 0?
  *     V_REGISTER                  the constraint of a vector's register in assembly
  * and everything else is written here with the compiler's vector types. + - * / are IEEE operations on each lane, so a
- * formula gives the same bits at every width; a fused multiply-add happens only where v_fma stands (the build passes
- * -ffp-contract=off). A comparison gives all-ones or all-zeros lanes.
+ * formula is bitwise the same at every width; a fused multiply-add happens only where v_fma is called (the build passes
+ * -ffp-contract=off). A comparison returns all-ones or all-zeros lanes.
  */
 #ifndef NNC_VEC_H
 #define NNC_VEC_H
@@ -72,7 +72,7 @@ NNC_INLINE vf v_sign(vf a) { /* -1, 0 or 1 */
 }
 
 #ifdef NO_FMA
-/* a and b in halves whose products are exact (Dekker 1971). */
+/* Splits a and b into halves whose products are exact (Dekker 1971). */
 NNC_INLINE vf v_short_of_one(vf a, vf b) {
     vf a_high = (vf)((vi)a & v_set1i(-4096)), a_low = a - a_high, b_high = (vf)((vi)b & v_set1i(-4096)), b_low = b - b_high;
     return (v_set1(1) - a_high * b_high) - (a_high * b_low + a_low * b_high) - a_low * b_low;
@@ -99,9 +99,9 @@ NNC_INLINE vf v_pow2(vi n) {
 
 /* exp(x) = 2^n exp(r) with x = n ln 2 + r, |r| <= ln 2 / 2; exp(r) = 1 + r + tail.
  *
- * n by adding and subtracting 1.5 2^23 (rounds to nearest); r in two steps with ln 2 split in a short and a long part
+ * n by adding and subtracting 1.5 2^23 (rounds to nearest); r in two steps with ln 2 split into a short and a long part
  * (Cody and Waite 1980); tail = r^2 q(r), q a minimax polynomial of degree 4 (csrc/fit_polynomials.py; |error| of the
- * tail 3.1e-9). The parts are left apart so that exp and expm1 each add them up in the order that loses least. */
+ * tail 3.1e-9). The parts are returned separately so that exp and expm1 can each add them in the most accurate order. */
 NNC_INLINE vi v_exp_parts(vf x, vf *r, vf *tail) {
     const vf magic = v_set1(12582912.0f);
     vf t = v_fma(x, v_set1(1.44269504089f), magic);
@@ -122,11 +122,11 @@ NNC_INLINE vf v_exp(vf x) {
     vi n = v_exp_parts(v_at_least(v_at_most(x, v_set1(89.0f)), v_set1(-104.0f)), &r, &tail);
     vi half = n >> 1;
     vf sum = v_set1(1) + r;
-    vf lost = r - (sum - v_set1(1)); /* what rounding the sum left out */
+    vf lost = r - (sum - v_set1(1)); /* the rounding error of the sum */
     return (sum + (lost + tail)) * v_pow2(half) * v_pow2(n - half);
 }
 
-/* exp(x) - 1: -1 below -25, infinity above 88.73. 2^128 is not a float: twice what 2^127 gives. */
+/* exp(x) - 1: -1 below -25, infinity above 88.73. 2^128 is not a float: the result for 2^127 is doubled. */
 NNC_INLINE vf v_expm1(vf x) {
     vf r, tail;
     vi n = v_exp_parts(v_at_least(v_at_most(x, v_set1(89.0f)), v_set1(-25.0f)), &r, &tail);
@@ -143,8 +143,8 @@ NNC_INLINE vf v_tanh(vf x) {
     return v_copysign(em / (em + v_set1(2)), x);
 }
 
-/* s = 1 / (1 + exp(-x)) and rest = 1 - s, each to its own last digits, from e = exp(-|x|): 1 / d and e / d with d = 1 + e.
- * The rounding of d is put right in the reciprocal. */
+/* s = 1 / (1 + exp(-x)) and rest = 1 - s, each with full relative accuracy, from e = exp(-|x|): 1 / d and e / d with d = 1 + e.
+ * The reciprocal is corrected for the rounding of d. */
 NNC_INLINE vf v_sigmoid_and_rest(vf x, vf *rest) {
     const vf one = v_set1(1);
     vf e = v_exp(-v_abs(x));
@@ -165,8 +165,8 @@ NNC_INLINE vf v_sigmoid(vf x) {
 }
 
 /* ln x for normal x: x = 2^n m with m in [sqrt(1/2), sqrt(2)), f = m - 1, ln m = f - f^2 / 2 + f^3 p(f), p a minimax
- * polynomial of degree 7 (csrc/fit_polynomials.py; error 5.9e-9). 0 (and denormals, which the team flushes) gives
- * -infinity, a negative x NaN. */
+ * polynomial of degree 7 (csrc/fit_polynomials.py; error 5.9e-9). The result is -infinity for 0 (and denormals, which the team
+ * flushes), NaN for a negative x. */
 NNC_INLINE vf v_log(vf x) {
     const vi sqrt_half = v_set1i(0x3f3504f3);
     vi shifted = (vi)x - sqrt_half;
@@ -188,22 +188,22 @@ NNC_INLINE vf v_log(vf x) {
     const vf inf = v_set1(__builtin_inff());
     y = v_select((vi)(x < v_set1(1.17549435e-38f)), -inf, y);
     y = v_select((vi)(x < v_set1(0)), v_set1(__builtin_nanf("")), y);
-    return v_select((vi)(x < inf), y, x); /* infinity and NaN stay */
+    return v_select((vi)(x < inf), y, x); /* infinity and NaN are returned unchanged */
 }
 
-/* ln(1 + x) for x >= 0: the rounding of u = 1 + x is put right by a first-order term. */
+/* ln(1 + x) for x >= 0: a first-order term corrects the rounding of u = 1 + x. */
 NNC_INLINE vf v_log1p(vf x) {
     vf u = v_set1(1) + x;
     vf y = v_log(u) + (x - (u - v_set1(1))) / u;
     return v_select((vi)(x < v_set1(__builtin_inff())), y, x);
 }
 
-/* Lanes from i that are left of n, at most VL. */
+/* Number of lanes left from i to n, at most VL. */
 NNC_INLINE size_t lanes_left(size_t n, size_t i) {
     return n - i < VL ? n - i : VL;
 }
 
-/* ---- sums whose order does not depend on VL: 16 lanes that every width fills alike, then a fixed tree --------------- */
+/* ---- sums whose order does not depend on VL: 16 lanes, filled in the same way at every width, then a fixed tree ----- */
 
 enum { LANES = 16 };
 
@@ -231,7 +231,7 @@ NNC_INLINE v16 v16_load(const float *p, size_t n, float fill) {
 
 typedef float v4 __attribute__((vector_size(16)));
 
-/* By halves: lanes 0 to 7 and 8 to 15, then 0 to 3 and 4 to 7, ... */
+/* Adds halves: lanes 0 to 7 and 8 to 15, then 0 to 3 and 4 to 7, ... */
 NNC_INLINE float v16_sum(v16 s) {
     v4 quarters[4];
     memcpy(quarters, s.part, sizeof quarters);

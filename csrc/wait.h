@@ -1,4 +1,4 @@
-/* wait.h -- waiting for another thread: briefly awake, then asleep until a number changes. */
+/* wait.h -- waiting for another thread: spin briefly, then sleep until a number changes. */
 #ifndef NNC_WAIT_H
 #define NNC_WAIT_H
 
@@ -7,7 +7,7 @@
 #include <immintrin.h>
 #endif
 
-/* Between two looks at what another core writes. */
+/* Between two reads of memory that another core writes. */
 static inline void nnc_pause(void) {
 #if defined(__x86_64__)
     _mm_pause();
@@ -16,11 +16,11 @@ static inline void nnc_pause(void) {
 #endif
 }
 
-/* Sleep while *number is `seen`; may return early. Whoever changes it then calls nnc_wake. */
+/* Sleep while *number is `seen`; may return early. The thread that changes it then calls nnc_wake. */
 void nnc_sleep_while(atomic_uint *number, unsigned seen);
 void nnc_wake(atomic_uint *number);
 
-/* To be called in a forked child, where those who slept are not. */
+/* Called in a forked child, where the sleeping threads do not exist. */
 void nnc_wait_after_fork(void);
 
 #endif
