@@ -1,5 +1,5 @@
-/* activation.c -- see activation.h; and the layers activation and prelu. Rows are shared among the workers, but for PReLU's
- * backward pass, whose sums over the batch go by panels of columns. */
+/* activation.c -- see activation.h; also the layers activation and prelu. Rows are divided among the workers, except in PReLU's
+ * backward pass, which divides panels of columns because it sums over the batch. */
 
 #include "activation.h"
 
@@ -62,7 +62,7 @@ void nnc_activate_backward(const struct nnc_activation_of *f, size_t m, size_t n
             nnc_kernels->softmax_backward(f->group, a.at + i * a.ld + j, da.at + i * da.ld + j);
 }
 
-/* ---- da becomes dz ------------------------------------------------------------------------------------------------------ */
+/* ---- from da to dz ------------------------------------------------------------------------------------------------------ */
 
 void nnc_take_derivative(const struct nnc_layer *layer, size_t i0, size_t i1) {
     nnc_activate_backward(&layer->activation, i1 - i0, layer->O, nnc_reading(nnc_rows_of(layer, layer->a, i0)),
@@ -119,7 +119,7 @@ void nnc_activate_whole_rows(const struct nnc_layer *layer, size_t m, struct nnc
 
 /* ---- the layer activation --------------------------------------------------------------------------------------------- */
 
-/* A plain activation after a layer that can do it itself, in the pass that makes its outputs. */
+/* Merges the activation into a layer that can apply it in the pass that computes its outputs. */
 static bool activation_merge(struct nnc_plan *plan, const struct nnc_layer *layer, struct nnc_layer *before) {
     (void)plan;
     if (!before || !nnc_has(before, LAYER_ACTIVATED) || before->activation.id != ACTIVATION_linear) return false;

@@ -18,8 +18,8 @@ enum {
     HUGE_PAGE = 2 << 20,
 };
 
-/* Under AddressSanitizer a cache line that may not be touched follows every array, since the sanitizer itself only guards the
- * ends of the whole allocation. */
+/* Under AddressSanitizer every array is followed by a poisoned cache line, since the sanitizer itself only guards the ends of
+ * the complete allocation. */
 #ifdef __SANITIZE_ADDRESS__ /* gcc's name */
 #include <sanitizer/asan_interface.h>
 enum { RED_ZONE = LINE };

@@ -1,5 +1,5 @@
-/* cpu.c -- what the CPU has: CPUID for the instructions, XGETBV for the registers that the operating system saves.
- * A virtual machine may offer the first without the second, so both are asked, in this order. */
+/* cpu.c -- what the CPU supports: CPUID for the instructions, XGETBV for the registers that the operating system saves.
+ * A virtual machine may offer the first without the second, so both are checked, in this order. */
 
 #define _GNU_SOURCE
 #include "cpu.h"
@@ -21,7 +21,7 @@ static uint64_t xgetbv0(void) {
     return (uint64_t)high << 32 | low;
 }
 
-/* EBX and EDX of leaf 7, or 0 where the registers of `xcr0` are not saved by the operating system. */
+/* EBX and EDX of leaf 7, or 0 if the operating system does not save the registers of `xcr0`. */
 struct leaf7 {
     unsigned b, d;
 };

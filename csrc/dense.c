@@ -1,16 +1,16 @@
-/* dense.c -- dense layers: a = f(x W + b) and back. */
+/* dense.c -- dense layers: a = f(x W + b) and the backward pass. */
 
 #include "activation.h"
 #include "operands.h"
 
 enum { KERNEL, BIAS };
 enum {
-    ROWS_TO_SHARE = 16,        /* of each worker, from which on inference shares rows */
-    ROWS_TOGETHER = 128,       /* of the forward product between two looks at a request to stop, at least, */
-    WORK_TOGETHER = 1 << 27,   /* and as many as take no more multiply-adds than this */
+    ROWS_TO_SHARE = 16,        /* rows per worker from which inference divides rows */
+    ROWS_TOGETHER = 128,       /* rows of the forward product between two checks for a stop request, at least; */
+    WORK_TOGETHER = 1 << 27,   /* more if they take at most this many multiply-adds */
 };
 
-static const size_t MOST_WEIGHTS = (size_t)1 << 38; /* products of sizes below this do not overflow */
+static const size_t MOST_WEIGHTS = (size_t)1 << 38; /* sizes below this do not overflow when multiplied */
 
 struct dense {
     size_t units;
@@ -33,7 +33,7 @@ static void parameters(const struct nnc_layer *layer, nnc_parameter list[NNC_LAY
     list[BIAS] = (nnc_parameter){.name = "bias", .n_axes = own->use_bias, .shape = {own->units}, .trainable = true};
 }
 
-/* The lists of where x is 0, if this layer has them and they help; they are kept for the inputs only. */
+/* The lists of nonzero groups of x, if they exist and pay off; they exist for the inputs of the network only. */
 static const struct nnc_zeros *zeros_of(const struct nnc_plan *plan, size_t l, size_t m) {
     const bool skips = l == 0 && plan->zeros.groups && nnc_products_of(plan)->skips_zeros && nnc_zeros_pay(&plan->zeros, m);
     return skips ? &plan->zeros : NULL;
@@ -68,8 +68,8 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
     const struct nnc_layer *layer = &plan->layers[l];
     const size_t n_panels = nnc_parts(layer->O, PANEL), n = (size_t)worker->n;
     size_t rows[2] = {0, pass->m}, panels[2] = {0, n_panels};
-    /* In training by panels, so that a core keeps its part of W, which it updates too, in its own cache; by rows where the
-     * panels do not divide evenly. In inference by rows, so that a core meets no other core's rows; by panels if they are few. */
+    /* In training, divide by panels, so that a core keeps its part of W, which it also updates, in its own cache; by rows if
+     * the panels do not divide evenly. In inference, by rows, so that cores do not share rows; by panels if rows are few. */
     if (pass->mode == INFER ? pass->m < ROWS_TO_SHARE * n : n_panels % n == 0 || n_panels >= 4 * n)
         nnc_share(worker, n_panels, &panels[0], &panels[1]);
     else nnc_share(worker, pass->m, &rows[0], &rows[1]);
@@ -112,7 +112,7 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
                                               {before->da, before->ld},
                                               nnc_after_input_gradient(before),
                                               worker};
-        /* Rows of W: dx of a block reads the rows that only this worker updates, and does so first. */
+        /* Divide by rows of W: dx of a block reads rows that only this worker updates, and reads them before the update. */
         nnc_share(worker, W->row_tiles, &first, &last);
         for (size_t block = first; block < last; block++) {
             nnc_product_input_gradient(&dx, block);

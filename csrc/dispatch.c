@@ -1,6 +1,6 @@
-/* dispatch.c -- which set of kernels is used: the best that the CPU has, or the one that NNC_ISA or the caller names.
- * Compiled for the baseline only. A set is tried on a small integer product, exact in any order of summation, before it
- * is used: one that is wrong on this machine is passed over. */
+/* dispatch.c -- selects the set of kernels: the best that the CPU supports, or the one that NNC_ISA or the caller names.
+ * Compiled for the baseline only. Before a set is used, it is tested with a small integer product, which is exact in any order
+ * of summation: a set that is wrong on this machine is skipped. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,10 +108,10 @@ int nnc_isa_tile_rows(void) {
 
 /* ---- bfloat16 -------------------------------------------------------------------------------------------------------- */
 
-static const struct nnc_products *bf16_products; /* NULL: nobody has asked for them yet */
+static const struct nnc_products *bf16_products; /* NULL: not requested yet */
 static const struct nnc_products *bf16_of_short_sums;
 
-/* The exact twin of this instruction set; of the best one where this one has no fused multiply-add, but the CPU has. */
+/* The exact products of this instruction set; if it has no fused multiply-add, those of the best one that the CPU supports. */
 static const struct nnc_products *exact_products(void) {
     const struct nnc_products *found = &nnc_kernels->products[PRECISION_bfloat16];
     for (int i = N_SETS; i-- > 0 && !found->gemm;)
@@ -120,7 +120,7 @@ static const struct nnc_products *exact_products(void) {
     return found->gemm && bf16_product_is_exact(found) ? found : NULL;
 }
 
-/* AMX's tiles; NULL: `*why` says why not. */
+/* AMX's products; NULL: `*why` explains why not. */
 static const struct nnc_products *amx_products(const char **why) {
 #if defined(__x86_64__)
     *why = !nnc_products_amx.gemm                      ? "this build has no AMX: the compiler did not know it"

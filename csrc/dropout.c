@@ -1,14 +1,14 @@
-/* dropout.c -- the layers dropout and spatial_dropout: part of the features, or of the channels, is 0 in training. */
+/* dropout.c -- the layers dropout and spatial_dropout: a part of the features, or of the channels, is set to 0 in training. */
 
 #include <math.h>
 #include <string.h>
 
 #include "activation.h"
 
-enum { SPATIAL_MASK = 256 }; /* floats of a mask that is laid along a map, at least */
+enum { SPATIAL_MASK = 256 }; /* minimum length of the mask that is repeated along a map, in floats */
 
 struct dropout {
-    float rate; /* part that is dropped, 0 <= rate < 1 */
+    float rate; /* fraction that is dropped, 0 <= rate < 1 */
 };
 
 struct spatial_dropout {
@@ -33,7 +33,7 @@ static void draw_mask(const struct dropout *own, const struct nnc_stream *stream
     nnc_kernels->dropout_mask(stream, first, n, (uint32_t)floor(rate * 4294967296.0), (float)(1.0 / (1.0 - rate)), mask);
 }
 
-/* The mask is kept in d: 0 or 1 / (1 - rate), from the random stream of (seed, layer, step, epoch), one word for each
+/* The mask is stored in d: 0 or 1 / (1 - rate), from the random stream of (seed, layer, step, epoch), one word for each
  * element of the batch in row-major order. */
 static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
@@ -73,7 +73,7 @@ const struct nnc_layer_kind nnc_layer_dropout = {
     .backward = backward,
 };
 
-/* ---- of channels -------------------------------------------------------------------------------------------------------- */
+/* ---- spatial dropout ---------------------------------------------------------------------------------------------------- */
 
 static struct nnc_fault spatial_settle(struct nnc_layer *layer) {
     const struct spatial_dropout *own = layer->own;
@@ -82,7 +82,7 @@ static struct nnc_fault spatial_settle(struct nnc_layer *layer) {
     return settle(layer);
 }
 
-/* One word for each (row, channel). The mask of a row is as long as a few pixels and is laid along the map. */
+/* One word for each (row, channel). The mask of a row covers a few pixels and is repeated along the map. */
 static size_t mask_length(const struct nnc_layer *layer) {
     const struct spatial_dropout *own = layer->own;
     return least(layer->O, nnc_parts(SPATIAL_MASK, own->channels) * own->channels);

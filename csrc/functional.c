@@ -1,5 +1,5 @@
-/* functional.c -- single kernels over the caller's buffers, for people who write their own training loop. The same kernels
- * as a plan's; one thread. */
+/* functional.c -- single kernels over the caller's buffers, for custom training loops. The same kernels as in a plan, on one
+ * thread. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,9 +55,10 @@ void nnc_activation_forward(int id, size_t M, size_t N, const float *z, float *a
     nnc_team_run(1, activation_forward_body, &t);
 }
 
-enum { IN_CACHE = 512 }; /* numbers that are worked on together: what is made between stays in the L1 cache */
+enum { IN_CACHE = 512 }; /* elements that are processed together: intermediate results stay in the L1 cache */
 
-/* What f' of numbers [i, i + n) is told from: made of z, in a or d; or a as it was given, copied where dz takes its place. */
+/* The array from which f' of elements [i, i + n) is computed: a or d, computed from z; or the caller's a, copied if dz
+ * overwrites it. */
 static const float *kept_for_derivative(const struct activation_call *t, size_t i, size_t n, float *a, float *d) {
     if (!t->z && t->out != t->a) return t->a + i;
     if (!t->z) memcpy(a, t->a + i, n * sizeof *a);

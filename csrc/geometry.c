@@ -2,7 +2,7 @@
 
 #include "geometry.h"
 
-enum { MOST_PIXELS = 1 << 30 }; /* along an axis of a map: products of two stay far from overflow */
+enum { MOST_PIXELS = 1 << 30 }; /* along an axis of a map: products of two cannot overflow */
 
 static const double MOST_FLOATS = 274877906944.0; /* 2^38, of a map */
 
@@ -54,7 +54,7 @@ struct nnc_fault nnc_check_windows(const nnc_geometry *g, size_t I, size_t chann
     return (struct nnc_fault){0};
 }
 
-/* The windows at both ends of an axis have a tap inside, so all have. */
+/* The windows at both ends of an axis overlap the map; then all do. */
 static bool meets(size_t size, size_t kernel, size_t stride, ptrdiff_t pad, size_t out) {
     const ptrdiff_t first = -pad, last = first + (ptrdiff_t)((out - 1) * stride);
     return first + (ptrdiff_t)kernel > 0 && last < (ptrdiff_t)size;

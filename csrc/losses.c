@@ -19,8 +19,8 @@ static const char *const names[N_LOSSES] = {
     [LOSS_categorical_focal_crossentropy_logits] = "categorical_focal_crossentropy_logits",
 };
 
-/* The losses that have a second kernel, which works on logits, and the activation that makes logits into outputs; linear
- * where none of them does, as for the logarithms of rates. */
+/* The losses that have a second kernel for logits, and the activation that converts logits to outputs; linear if there is
+ * none, as for the logarithms of rates. */
 static const struct {
     int kind, on_logits, link;
 } on_logits[] = {

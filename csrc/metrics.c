@@ -1,4 +1,4 @@
-/* metrics.c -- see metrics.h. Counted, not summed along vectors: plain C is fast enough here. */
+/* metrics.c -- see metrics.h. Scalar code: plain C is fast enough here. */
 
 #include "metrics.h"
 
@@ -9,7 +9,7 @@
 #include "settings.h"
 #include "sizes.h"
 
-/* Target of output j: y is a row of targets, or NULL where the id says all. */
+/* Target of output j: y is a row of targets, or NULL if the id is the target. */
 static float target(const float *y, const int32_t *id, size_t j) {
     return y ? y[j] : (size_t)*id == j ? 1.0f : 0.0f;
 }

@@ -1,13 +1,13 @@
 /* noise.c -- the layers gaussian_noise and gaussian_dropout: a = x + s z and a = x (1 + s z) in training, z standard normal.
  *
  * z of element e of the batch, in row-major order, is sqrt(-2 ln u) cos(2 pi v) with u = (word 2 e + 1) / 2^32 and v = word
- * (2 e + 1) / 2^32 of the random stream of (seed, layer, step, epoch) (Box and Muller 1958), worked out in float64. */
+ * (2 e + 1) / 2^32 of the random stream of (seed, layer, step, epoch) (Box and Muller 1958), computed in float64. */
 
 #include <math.h>
 
 #include "activation.h"
 
-enum { SOME = 64, WORK_OF_A_NUMBER = 32 }; /* numbers at a time; one of them, in multiply-adds */
+enum { SOME = 64, WORK_OF_A_NUMBER = 32 }; /* random numbers generated at a time; the cost of one, in multiply-adds */
 
 struct noise {
     float stddev; /* s */
@@ -22,7 +22,7 @@ static struct nnc_fault settle(struct nnc_layer *layer) {
     return (struct nnc_fault){0};
 }
 
-/* z[j] = s times the number of element first + j, j < n <= SOME. */
+/* z[j] = s times the random number of element first + j, j < n <= SOME. */
 static void draw(const struct noise *own, const struct nnc_stream *stream, size_t first, size_t n, float *z) {
     uint32_t words[2 * SOME];
     nnc_kernels->random_words(stream, 2 * first, 2 * n, words);

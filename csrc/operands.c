@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Elements from one sample's copy to the next: after the last pixel a whole step may be read; an odd number of cache lines. */
+/* Elements from one sample's copy to the next: a step may be read after the last pixel; an odd number of cache lines. */
 static size_t leading_dimension(const struct nnc_frame *f) {
     const size_t pixels = f->rows * f->columns + f->shared;
     return nnc_round_up(pixels * f->taps * f->channels + BF16_STEP, 2 * BF16_STEP) + BF16_STEP;
@@ -31,7 +31,7 @@ void nnc_rounded_lay_out(struct nnc_layer *layer, const struct nnc_frame *x, con
     if (layer->rounded) *layer->rounded = r;
 }
 
-/* A map into its copy, whose edges are 0 and stay so. */
+/* Copies a map into its frame; the padding is 0 from the allocation and is not written. */
 static void round_map(const struct nnc_frame *f, const float *map, uint16_t *copy) {
     const size_t C = f->channels;
     for (size_t row = 0; row < f->rows; row++) {
@@ -65,10 +65,10 @@ void nnc_round_input(const struct nnc_plan *plan, size_t l, const struct nnc_pas
     nnc_team_barrier(worker);
 }
 
-/* Features [f, f + n) of all m samples, transposed: n <= PANEL. Pairs of samples are moved together. */
+/* Transposes features [f, f + n) of all m samples: n <= PANEL. Pairs of samples are moved together. */
 static void transpose(const struct nnc_rounded *r, size_t m, size_t f, size_t n) {
     enum { PAIRS = BF16_STEP / 2 };
-    float pairs[PAIRS * PANEL]; /* of bits, not of numbers */
+    float pairs[PAIRS * PANEL]; /* pairs of bfloat16, moved as floats */
     const size_t samples = nnc_round_up(m, BF16_STEP);
     for (size_t i = 0; i < samples; i += BF16_STEP) {
         for (size_t p = 0; p < PAIRS; p++) {

@@ -57,12 +57,12 @@ nnc_status nnc_optimizer_read(struct nnc_optimizer *optimizer, const nnc_spec *s
     return NNC_INVALID;
 }
 
-/* beta_1 (1 - 0.96^t / 2), how much of m is kept at step t of Nadam, counted from 1. */
+/* beta_1 (1 - 0.96^t / 2), the momentum coefficient of Nadam at step t, which counts from 1. */
 static double nadam_share(double beta_1, double t) {
     return beta_1 * (1 - 0.5 * pow(0.96, t));
 }
 
-/* Their product up to step t; behind 1000 they are beta_1 to the last bit. */
+/* Product of the coefficients up to step t; after step 1000 they equal beta_1 to the last bit. */
 static double nadam_product(double beta_1, double t) {
     double product = 1;
     for (double i = 1; i <= t && i <= 1000; i++) product *= nadam_share(beta_1, i);

@@ -1,7 +1,7 @@
-/* plan.c -- from a list of layers to sizes, one allocation and named pointers.
+/* plan.c -- builds a plan from a list of layers: sizes, one allocation and named pointers.
  *
- * The list is read and checked, then simplified to the layers as they will run, then these are linked with their neighbours.
- * The layout is written down once, in lay_out(), and run twice: first with no memory, to count, then to hand out. */
+ * The list is read and checked, then reduced to the layers that will run, which are then linked with their neighbors. The
+ * memory layout is defined in lay_out(), which runs twice: first without memory, to compute the size, then to assign it. */
 
 #include "network.h"
 
@@ -14,11 +14,11 @@
 #include "geometry.h"
 
 enum {
-    INFER_ROWS = 128,          /* rows at a time in inference, at least, where a layer has no more floats than this: */
-    INFER_FLOATS = 1 << 20,
-    NAMES = 64,                /* characters of a setting's name: a parameter's and that of a penalty */
+    INFER_ROWS = 128,          /* minimum capacity for inference, in rows, */
+    INFER_FLOATS = 1 << 20,    /* or fewer rows if the widest layer would need more floats than this */
+    NAMES = 64,                /* characters of a setting's name: the parameter and the rule */
 };
-static const size_t MOST_FLOATS = (size_t)1 << 38; /* products of sizes below this do not overflow */
+static const size_t MOST_FLOATS = (size_t)1 << 38; /* sizes below this do not overflow when multiplied */
 
 static const struct nnc_layer_kind *const kinds[] = {
 #define LAYER(name) &nnc_layer_##name,
@@ -28,11 +28,11 @@ static const struct nnc_layer_kind *const kinds[] = {
 
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
-/* The layers while they are no plan's yet. */
+/* The layers before they belong to a plan. */
 struct net {
     size_t n;
     struct nnc_layer *layers; /* (n) */
-    char *own;                /* (n, most_own) the kinds' own structs */
+    char *own;                /* (n, most_own) the own structs of the kinds */
     size_t most_own;
 };
 
@@ -53,7 +53,7 @@ static void declare_parameters(const struct nnc_layer *layer, nnc_parameter list
 static const struct nnc_field common_fields[] = {OPTIONAL_FIELD(struct nnc_layer, trainable, FLAG),
                                                  OPTIONAL_FIELD(struct nnc_layer, seed, DOUBLE)};
 
-/* What may be said of each trainable parameter, under its name: "kernel_l1". */
+/* Settings of each trainable parameter, prefixed with its name: "kernel_l1". */
 static const struct nnc_field rule_fields[] = {
     OPTIONAL_FIELD(struct nnc_rules, l1, FLOAT),
     OPTIONAL_FIELD(struct nnc_rules, l2, FLOAT),
@@ -67,7 +67,7 @@ static const struct nnc_field rule_fields[] = {
 
 enum { N_RULES = sizeof rule_fields / sizeof *rule_fields };
 
-/* The settings of a kind, and the rules for its parameters. */
+/* Reads the settings of a kind and the rules for its parameters. */
 static nnc_status read_settings(struct nnc_layer *layer, const nnc_spec *spec, char message[NNC_MESSAGE]) {
     const struct nnc_layer_kind *kind = layer->kind;
     nnc_parameter list[NNC_LAYER_PARAMS];
@@ -93,7 +93,7 @@ static nnc_status read_settings(struct nnc_layer *layer, const nnc_spec *spec, c
     return nnc_read_settings(spec, structs, sizeof structs / sizeof *structs, message);
 }
 
-/* What is wrong with a layer behind others; else its O and columns are set. */
+/* Checks a layer that follows others and sets its O and columns; returns what is wrong. */
 static struct nnc_fault settle(struct nnc_layer *layer, bool has_params) {
     layer->O = layer->columns = layer->I;
     if (nnc_has(layer, LAYER_STOPS_GRADIENT) && has_params)
@@ -111,7 +111,7 @@ static struct nnc_fault settle(struct nnc_layer *layer, bool has_params) {
     return (struct nnc_fault){0};
 }
 
-/* Floats of a parameter with its padding; sizes are multiplied as doubles, which cannot overflow. */
+/* Floats of a parameter with its padding; sizes are multiplied as doubles, which do not overflow. */
 static double size_of(const nnc_parameter *parameter) {
     double size = parameter->n_axes ? (double)nnc_round_up(parameter->shape[parameter->n_axes - 1], PANEL) : 0;
     for (size_t axis = 0; axis + 1 < parameter->n_axes; axis++) size *= (double)parameter->shape[axis];
@@ -154,7 +154,7 @@ static nnc_status unknown_kind(const char *name, char message[NNC_MESSAGE]) {
     return NNC_INVALID;
 }
 
-/* Layer l of the list, for `width` inputs, behind layers that have `*total` floats of parameters. */
+/* Reads layer l of the list, for `width` inputs, after layers that have `*total` floats of parameters. */
 static nnc_status read_layer(const nnc_plan_spec *spec, size_t l, size_t width, double *total, struct nnc_layer *layer,
                              char message[NNC_MESSAGE]) {
     layer->kind = kind_of(spec->layers[l].name);
@@ -187,13 +187,13 @@ static nnc_status read_layer(const nnc_plan_spec *spec, size_t l, size_t width, 
     return NNC_OK;
 }
 
-/* Puts a layer behind the others, or joins it with the last of them. */
+/* Appends a layer to the others, or merges it into the last one. */
 static void append(struct nnc_plan *plan, struct net *net, const struct nnc_layer *layer) {
     struct nnc_layer *before = net->n ? &net->layers[net->n - 1] : NULL;
     if (!layer->kind->merge || !layer->kind->merge(plan, layer, before)) net->layers[net->n++] = *layer;
 }
 
-/* The layers as they will run. */
+/* Reads the layers as they will run. */
 static nnc_status read_layers(struct nnc_plan *plan, const nnc_plan_spec *spec, struct net *net, char message[NNC_MESSAGE]) {
     size_t width = spec->n_inputs;
     double total = 0;
@@ -204,7 +204,7 @@ static nnc_status read_layers(struct nnc_plan *plan, const nnc_plan_spec *spec, 
         width = layer.O;
         append(plan, net, &layer);
     }
-    if (net->n == 0) /* nothing to do is a layer too: the outputs are the inputs */
+    if (net->n == 0) /* a plan needs a layer: the identity */
         net->layers[net->n++] = (struct nnc_layer){.kind = &nnc_layer_activation,
                                                    .own = net->own,
                                                    .I = width,
@@ -221,7 +221,7 @@ static bool has_parameters(const struct nnc_layer *layer) {
     return parameters_of(layer) > 0;
 }
 
-/* A last activation is left to the loss where the two undo each other. */
+/* Fuses the last activation with the loss if the loss has a kernel for its logits. */
 static void link_loss(struct nnc_plan *plan, struct nnc_layer *last) {
     const struct nnc_activation_of *f = &last->activation;
     plan->output_activation = (struct nnc_activation_of){ACTIVATION_linear, 0, 1};
@@ -232,7 +232,7 @@ static void link_loss(struct nnc_plan *plan, struct nnc_layer *last) {
     nnc_loss_take_logits(&plan->loss);
 }
 
-/* Whose gradients are needed, where dz is made, and what a product does of the layer after it. */
+/* Determines which gradients are needed, where dz is computed, and which products also apply the next layer. */
 static void link_layers(struct nnc_plan *plan, struct net *net) {
     link_loss(plan, &net->layers[net->n - 1]);
     bool learns = false;
@@ -242,7 +242,7 @@ static void link_layers(struct nnc_plan *plan, struct net *net) {
         const int f = layer->activation.id;
         layer->needs_dx = learns;
         layer->learns = learns = learns || (layer->trainable && has_parameters(layer));
-        /* The loss works on whole rows and can do any activation; a product on blocks of columns only elementwise ones. */
+        /* The loss processes complete rows and supports any activation; a product, on blocks of columns, elementwise ones. */
         layer->gets_dz = !next || (nnc_has(next, LAYER_PRODUCT) && nnc_has(layer, LAYER_ACTIVATED) && f != ACTIVATION_softmax);
         layer->finishes_next = next && nnc_has(layer, LAYER_PRODUCT) && f == ACTIVATION_linear && next->kind->finish &&
                                next->columns == layer->columns;
@@ -251,7 +251,7 @@ static void link_layers(struct nnc_plan *plan, struct net *net) {
 
 /* ---- layout -------------------------------------------------------------------------------------------------------- */
 
-/* The parameters of a layer, behind those of the layers before; on the second run layer->params point to them. */
+/* Adds the parameters of a layer to those of the layers before; on the second run layer->params point to them. */
 static void lay_out_params(struct nnc_plan *plan, struct nnc_layer *layer, struct nnc_arena *arena) {
     nnc_parameter list[NNC_LAYER_PARAMS];
     declare_parameters(layer, list);
@@ -303,7 +303,7 @@ static void lay_out(struct nnc_plan *plan, struct nnc_arena *arena, const struct
     plan->metric_values = nnc_take(arena, B * plan->n_metrics, sizeof *plan->metric_values);
 }
 
-/* Rows that the plan has room for: a batch, and in inference as many as keep the widest layer in the cache. */
+/* Rows for which the plan has memory: a batch, or for inference as many as keep the widest layer in the cache. */
 static size_t capacity_of(const nnc_plan_spec *spec, const struct net *net) {
     size_t widest = spec->n_inputs;
     for (size_t l = 0; l < net->n; l++)
@@ -325,7 +325,7 @@ static nnc_status read_precision(struct nnc_plan *plan, const char *name, char m
     return NNC_INVALID;
 }
 
-/* Loss, optimizer, precision and sizes. */
+/* Reads the loss, optimizer, precision and sizes. */
 static nnc_status read_spec(struct nnc_plan *plan, const nnc_plan_spec *spec, char message[NNC_MESSAGE]) {
     if (spec->n_inputs < 1 || spec->n_inputs >= MOST_FLOATS)
         return refuse(message, "n_inputs must be at least 1", spec->n_inputs);
@@ -350,7 +350,7 @@ static nnc_status read_spec(struct nnc_plan *plan, const nnc_plan_spec *spec, ch
     return status;
 }
 
-/* Layers, memory and pointers. */
+/* Builds the layers, the memory and the pointers. */
 static nnc_status build(struct nnc_plan *plan, const nnc_plan_spec *spec, struct net *net, char message[NNC_MESSAGE]) {
     nnc_status status = read_layers(plan, spec, net, message);
     if (status) return status;

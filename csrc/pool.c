@@ -1,4 +1,4 @@
-/* pool.c -- see pool.h. Threads without work lie on a list; a call takes what it needs from there and starts what lacks. */
+/* pool.c -- see pool.h. Idle threads are kept in a list; a call takes threads from it and starts more if needed. */
 
 #define _GNU_SOURCE
 #include "pool.h"
@@ -12,11 +12,11 @@
 
 enum {
     STACK = 2 << 20, /* bytes; the kernels take less than 256 KB, sanitizers more */
-    SPINS = 2000,    /* looks for the end of a call, or for the next one, before sleeping: some tens of microseconds */
+    SPINS = 2000,    /* checks for the end of a call, or for the next one, before sleeping: some tens of microseconds */
     CACHE_LINE = 64,
 };
 
-/* What the threads of one call have in common. */
+/* State shared by the threads of one call. */
 struct call {
     void (*work)(void *arg, int id, int n);
     void *arg;
@@ -25,10 +25,10 @@ struct call {
 };
 
 struct thread {
-    _Alignas(CACHE_LINE) atomic_uint calls; /* counts up when there is work */
+    _Alignas(CACHE_LINE) atomic_uint calls; /* incremented when there is work */
     struct call *call;
     int id;
-    struct thread *next; /* on the list */
+    struct thread *next; /* in the list */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -56,20 +56,20 @@ static void *serve(void *arg) {
         wait_while(&thread->calls, calls);
         struct call *call = thread->call;
         call->work(call->arg, thread->id, call->n);
-        /* The caller, who waits for this, lays the thread aside: `call` is not there any more behind it. */
+        /* The caller waits for this and then returns the thread to the list: `call` must not be used afterwards. */
         atomic_uint *running = &call->running;
         if (atomic_fetch_sub_explicit(running, 1, memory_order_acq_rel) == 1) nnc_wake(running);
     }
     return NULL;
 }
 
-/* stack: bytes, or 0 for those of any thread. */
+/* stack: bytes, or 0 for the default. */
 static bool start(void *(*body)(void *), void *arg, size_t stack, pthread_t *handle) {
     pthread_attr_t attributes;
     sigset_t all, before;
     if (pthread_attr_init(&attributes)) return false;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* which the thread inherits: signals are for the program's own threads */
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited by the thread: signals are for the program's own threads */
     const bool started =
         !(stack && pthread_attr_setstacksize(&attributes, stack)) && !pthread_create(handle, &attributes, body, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -121,10 +121,10 @@ void nnc_pool_run(int n, void (*work)(void *arg, int id, int n), void *arg) {
 
 void nnc_pool_after_fork(void) {
     mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    idle = NULL; /* what lay there is lost, a hundred bytes a thread */
+    idle = NULL; /* leaks the old list, a hundred bytes per thread */
 }
 
-/* ---- can threads be started? -------------------------------------------------------------------------------------------- */
+/* ---- how many threads can be started ------------------------------------------------------------------------------------ */
 
 static void *wait_for_end(void *arg) {
     wait_while(arg, 0);

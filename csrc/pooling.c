@@ -1,5 +1,5 @@
-/* pooling.c -- layers that move what stands on a map and learn nothing: max and average pooling, zero padding. Rows of maps
- * are shared among the workers, those of the output in the forward pass, those of the input in the backward pass. */
+/* pooling.c -- layers on maps without parameters: max and average pooling, zero padding. Rows of maps are divided among the
+ * workers: those of the output in the forward pass, those of the input in the backward pass. */
 
 #include "pooling.h"
 
@@ -107,7 +107,7 @@ bool nnc_only_pads(const struct nnc_layer *layer) {
            (size_t)g->pad_top + g->height <= g->out_height && (size_t)g->pad_left + g->width <= g->out_width;
 }
 
-/* A batch of maps with one row in common lengths; ld: floats from one map to the next. */
+/* A batch of maps; ld: floats from one map to the next. */
 struct maps {
     size_t ld, height, width;
 };
@@ -126,7 +126,7 @@ static void place(const struct placement *p, size_t m, struct nnc_worker *worker
     const size_t channels = p->channels;
     const ptrdiff_t end = (ptrdiff_t)p->from.width + p->left;
     const size_t x1 = end < 0 ? 0 : least((size_t)end, p->to.width);
-    const size_t x0 = p->left > 0 ? least((size_t)p->left, x1) : 0; /* columns [x0, x1) are seen */
+    const size_t x0 = p->left > 0 ? least((size_t)p->left, x1) : 0; /* columns [x0, x1) are copied from x */
     size_t first, last;
     nnc_share(worker, m * p->to.height, &first, &last);
     for (size_t row = first; row < last && !nnc_stopped(worker, p->to.width * channels); row++) {

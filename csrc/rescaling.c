@@ -8,7 +8,7 @@ struct rescaling {
 
 static const struct nnc_field fields[] = {FIELD(struct rescaling, scale, FLOAT), FIELD(struct rescaling, offset, FLOAT)};
 
-/* The first layer is done in the gather, where uint8 inputs become floats. */
+/* A first layer is applied in the gather, where uint8 inputs are converted to floats. */
 static bool merge(struct nnc_plan *plan, const struct nnc_layer *layer, struct nnc_layer *before) {
     const struct rescaling *own = layer->own;
     if (before || layer->index != 0) return false;

@@ -1,8 +1,8 @@
-/* run.c -- what a plan does: batches through the phases gather -> forward -> loss -> backward -> update.
+/* run.c -- runs a plan: batches go through the phases gather -> forward -> loss -> backward -> update.
  *
- * Each public function starts one team and stays in it for its whole stretch of work. All workers run the same function
- * side by side, each doing its share of every phase; a barrier stands wherever the next phase reads what another worker
- * wrote. Sums over the batch are made by worker 0 in row order. */
+ * Each public function starts a team and stays in it for all of its work. All workers run the same function in parallel, each
+ * doing its share of every phase; there is a barrier wherever the next phase reads what another worker wrote. Worker 0
+ * computes sums over the batch in row order. */
 
 #define _GNU_SOURCE
 #include <math.h>
@@ -15,11 +15,11 @@
 enum {
     FLOPS_PER_THREAD = 1000000, /* of a pass: below this a second thread costs more in barriers than it saves */
     FLOPS_PER_TEAM = 4000000,   /* of a call: below this starting the team costs more than it saves */
-    ROWS_AHEAD = 8,            /* rows of the gather that are asked for in advance */
+    ROWS_AHEAD = 8,            /* rows that the gather prefetches */
 };
 
-static const double LONG = 0.04; /* seconds of a forward pass, from which on its step is one that a request to stop undoes */
-static const double LONG_FLOPS = 1e7; /* of a step that may be one, on any machine */
+static const double LONG = 0.04; /* seconds of a forward pass from which a step is long: a stop request undoes it */
+static const double LONG_FLOPS = 1e7; /* operations from which a step may be long, on any machine */
 
 /* Operations of the forward pass for one row. */
 static double row_flops(const struct nnc_plan *plan) {
@@ -43,20 +43,20 @@ void nnc_use_all_threads(bool all) {
     nnc_team_ignore_others(all);
 }
 
-/* As many threads as are worth while, of those that a call may use; for one the system is not asked how many there are. */
+/* The number of threads that pay off, at most those that a call may use; if it is one, the system is not queried. */
 static int threads_worth(double worth) {
     if (worth < 2 && !all_threads) return 1;
     const int n = nnc_threads();
     return worth < n && !all_threads ? (int)worth : n;
 }
 
-/* Threads for a single pass over m rows, forward and back. */
+/* Threads for a single forward and backward pass over m rows. */
 static int threads_for_step(const struct nnc_plan *plan, size_t m) {
     return threads_worth(1 + step_flops(plan, m) / FLOPS_PER_THREAD);
 }
 
-/* Threads for inference on `rows` rows: a pass must be worth its barriers, and the call, which may be a single row, the waking
- * of a team. */
+/* Threads for inference on `rows` rows: a pass must justify its barriers, and the call, which may be a single row, waking a
+ * team. */
 static int threads_for_inference(const struct nnc_plan *plan, size_t rows) {
     const double per_pass = row_flops(plan) * (double)least(plan->capacity, rows) / FLOPS_PER_THREAD;
     const double per_call = row_flops(plan) * (double)rows / FLOPS_PER_TEAM;
@@ -80,7 +80,7 @@ static void region_body(void *arg, struct nnc_worker *worker) {
     region->products->end();
 }
 
-/* A team in which every thread is ready for the plan's products. */
+/* Runs a team in which every thread is set up for the plan's products. */
 static void run_team(const struct nnc_plan *plan, int n, team_body *body, void *arg) {
     struct region region = {nnc_products_of(plan), body, arg};
     if (region.products->begin) nnc_team_run(n, region_body, &region);
@@ -93,13 +93,13 @@ static const void *row_of(const nnc_data *data, size_t row) {
     return (const char *)data->x + (ptrdiff_t)row * data->x_stride;
 }
 
-/* Ask for the cache lines of a row that will be read soon: shuffled rows are too far apart for the hardware to guess. */
+/* Prefetches a row that will be read soon: shuffled rows are too irregular for the hardware prefetcher. */
 static void prefetch(const void *row, size_t bytes) {
     for (size_t b = 0; b < bytes; b += 64) __builtin_prefetch((const char *)row + b);
 }
 
-/* A pass of inference over rows [first, first + m). A product reads float rows where they lie: on their way from memory
- * the products go on, where a copy would have to wait. */
+/* An inference pass over rows [first, first + m). A product reads float rows in place: it overlaps with loading them from
+ * memory, which a copy could not. */
 static struct nnc_pass inference_pass(const struct nnc_plan *plan, const nnc_data *data, size_t first, size_t m) {
     struct nnc_pass pass = {.m = m, .mode = INFER};
     if (!data->x_is_u8 && plan->x_scale == 1 && plan->x_offset == 0 && nnc_has(&plan->layers[0], LAYER_PRODUCT) &&
@@ -108,22 +108,22 @@ static struct nnc_pass inference_pass(const struct nnc_plan *plan, const nnc_dat
     return pass;
 }
 
-/* Where the rows of a batch come from: those from `first` on in the order; without targets where these are not needed. */
+/* The source of the rows of a batch: the order, starting at `first`; without targets if they are not needed. */
 struct batch {
     const nnc_data *data;
-    const int64_t *order; /* NULL: as they lie */
+    const int64_t *order; /* NULL: in the order of the data */
     size_t first;
     bool targets;
-    atomic_bool *bad; /* set where a row or a label is out of range */
+    atomic_bool *bad; /* set if a row or a label is out of range */
 };
 
-/* The first that comes upon such a row tells of it; the pass ends behind the gather. */
+/* The first worker that finds such a row records it; the pass ends after the gather. */
 static void tell_of(struct nnc_plan *plan, const struct batch *batch, nnc_bad_row bad_row) {
     if (!atomic_exchange_explicit(batch->bad, true, memory_order_relaxed)) plan->bad_row = bad_row;
 }
 
-/* Row of the data that is at `place` of the order; one that is not there is the first. The order is the caller's and may change:
- * it is read once. */
+/* The row of the data at index `place` of the order; row 0 if it is out of range. The caller owns the order and may change it,
+ * so each entry is read once. */
 static size_t row_at(struct nnc_plan *plan, const struct batch *batch, size_t place) {
     if (!batch->order) return place;
     const int64_t row = *(const volatile int64_t *)&batch->order[place];
@@ -140,7 +140,7 @@ static int32_t label_of(struct nnc_plan *plan, const struct batch *batch, size_t
     return 0;
 }
 
-/* Inputs of row i of the batch, x in the data, as float32, rescaled. */
+/* Copies the inputs x of row i of the batch as float32, rescaled. */
 static const float *gather_inputs(struct nnc_plan *plan, const nnc_data *data, size_t i, const void *x) {
     const size_t n = plan->n_inputs;
     float *out = plan->x + i * plan->ldx;
@@ -150,7 +150,7 @@ static const float *gather_inputs(struct nnc_plan *plan, const nnc_data *data, s
     return out;
 }
 
-/* Targets of row i of the batch, `row` in the data. */
+/* Copies the targets of row i of the batch, which is row `row` of the data. */
 static void gather_targets(struct nnc_plan *plan, const struct batch *batch, size_t i, size_t row) {
     const nnc_data *data = batch->data;
     const size_t N = plan->n_outputs;
@@ -164,7 +164,7 @@ static void gather_targets(struct nnc_plan *plan, const struct batch *batch, siz
     if (data->weights) plan->weights[i] = data->weights[row];
 }
 
-/* Rows [i0, i1) of the batch. What is asked for in advance is only looked for, so that it need not be a row. */
+/* Gathers rows [i0, i1) of the batch. A prefetch cannot fault, so its row number need not be valid. */
 static void gather(struct nnc_plan *plan, const struct batch *batch, size_t i0, size_t i1, const struct nnc_pass *pass) {
     const nnc_data *data = batch->data;
     const int64_t *order = batch->order ? batch->order + batch->first : NULL;
@@ -181,7 +181,7 @@ static void gather(struct nnc_plan *plan, const struct batch *batch, size_t i0, 
     }
 }
 
-/* The end of a phase: a barrier, and the time since the last one to `row` of the clock. */
+/* Ends a phase: a barrier; the time since the last one is added to `row` of the clock. */
 static void end_phase(const struct nnc_pass *pass, size_t row, bool backward, struct nnc_worker *worker) {
     nnc_team_barrier(worker);
     if (!pass->clock || worker->id != 0) return;
@@ -190,7 +190,7 @@ static void end_phase(const struct nnc_pass *pass, size_t row, bool backward, st
     pass->clock->last = now;
 }
 
-/* False: a row is not there, or the call is to stop; all workers get the same answer. */
+/* False: a row is out of range, or the call must stop; all workers get the same answer. */
 static bool forward_pass(struct nnc_plan *plan, const struct batch *batch, const struct nnc_pass *pass,
                          struct nnc_worker *worker) {
     size_t i0, i1;
@@ -206,7 +206,7 @@ static bool forward_pass(struct nnc_plan *plan, const struct batch *batch, const
     return !nnc_team_has_stopped(worker);
 }
 
-/* False: the call is to stop. */
+/* False: the call must stop. */
 static bool backward_pass(struct nnc_plan *plan, const struct nnc_pass *pass, struct nnc_worker *worker) {
     for (size_t l = plan->n_layers; l-- > 0 && !nnc_team_has_stopped(worker);) {
         const struct nnc_layer *layer = &plan->layers[l];
@@ -216,7 +216,7 @@ static bool backward_pass(struct nnc_plan *plan, const struct nnc_pass *pass, st
     return !nnc_team_has_stopped(worker);
 }
 
-/* Outputs from what the last layer left, where its activation was left to the loss. */
+/* Applies the last activation to the outputs if it was fused with the loss. */
 static void finish_outputs(const struct nnc_plan *plan, size_t i0, size_t i1) {
     const struct nnc_layer *last = nnc_last_layer(plan);
     if (plan->output_activation.id != ACTIVATION_linear)
@@ -232,27 +232,27 @@ static void prepare(struct nnc_plan *plan, bool training) {
     for (size_t l = 0; l < plan->n_layers; l++)
         if (plan->layers[l].kind->prepare) plan->layers[l].kind->prepare(&plan->layers[l], training, plan->written);
     plan->written = false;
-    plan->open_step.rows = 0; /* a new pass takes the arrays of the last one */
+    plan->open_step.rows = 0; /* a new pass overwrites the arrays of the last one */
 }
 
-/* What the losses of a batch of m rows are divided by. */
+/* The divisor of the summed losses of a batch of m rows. */
 static double divisor_of(const struct nnc_plan *plan, const nnc_data *data, size_t m) {
     return nnc_loss_divisor(&plan->loss, m, data->weights ? plan->weights : NULL);
 }
 
-/* What the penalties are multiplied by: a loss `by_weight` divides them like the batch's losses. */
+/* The factor of the penalties: a loss `by_weight` divides them in the same way as the losses of the batch. */
 static double penalty_factor_of(const struct nnc_plan *plan, const nnc_data *data, size_t m) {
     return plan->loss.by_weight ? 1 / divisor_of(plan, data, m) : 1;
 }
 
-/* The outputs of rows [i0, i1) to the caller; they are finished. */
+/* Copies the finished outputs of rows [i0, i1) to the caller. */
 static void copy_outputs(const struct nnc_plan *plan, size_t i0, size_t i1, float *outputs) {
     const struct nnc_layer *last = nnc_last_layer(plan);
     for (size_t i = i0; i < i1; i++)
         memcpy(outputs + i * plan->n_outputs, last->a + i * last->ld, plan->n_outputs * sizeof *outputs);
 }
 
-/* Value, gradient and metrics of rows [i0, i1), and their outputs to `outputs` (m, n_outputs) where that is not NULL. */
+/* Computes value, gradient and metrics of rows [i0, i1), and copies their outputs to `outputs` (m, n_outputs) unless NULL. */
 static void loss_of_rows(struct nnc_plan *plan, const nnc_data *data, const struct nnc_pass *pass, float *outputs,
                          atomic_bool *not_finite, size_t i0, size_t i1) {
     const struct nnc_layer *last = nnc_last_layer(plan);
@@ -295,7 +295,7 @@ static double batch_loss(const struct nnc_plan *plan, size_t m) {
     return sum * plan->loss.value_factor;
 }
 
-/* Where the outputs of row `row` of a call go, or NULL. */
+/* The destination of the outputs of row `row` of a call, or NULL. */
 static float *outputs_at(const struct nnc_plan *plan, const nnc_sums *sums, size_t row) {
     return sums->outputs ? sums->outputs + row * plan->n_outputs : NULL;
 }
@@ -314,20 +314,20 @@ struct training {
     nnc_sums *sums;
     double deadline; /* of this stretch */
     bool may_be_long;
-    bool keeps; /* the step under way is a long one: what it changes has been copied */
-    bool leave; /* the stretch is over, or another team is to go on */
-    bool stopped; /* as asked to */
+    bool keeps; /* the current step is long: what it changes has been copied */
+    bool leave; /* the stretch is over, or another team continues */
+    bool stopped; /* on request */
     atomic_bool bad, not_finite;
 };
 
-/* Before the parameters change: a step that may take long is made one that can be undone. */
+/* Before the parameters change: decides whether the step is long and must be undoable. */
 static void decide_to_keep(struct training *t, double began, struct nnc_worker *worker) {
     t->keeps = t->may_be_long && nnc_team_is_polled(worker) && nnc_seconds() - began > LONG &&
                nnc_room_to_keep(t->plan->params, t->plan->n_params, &t->plan->kept) == NNC_OK;
     nnc_team_may_stop(worker, t->keeps);
 }
 
-/* The backward pass and the update of all parameters; false: they are as they were before, since the call is to stop. */
+/* The backward pass and the update of all parameters; false: the call must stop, and the parameters are restored. */
 static bool update_pass(struct nnc_plan *plan, const struct nnc_pass *pass, bool keeps, struct nnc_worker *worker) {
     if (keeps) {
         nnc_keep(plan->params, plan->n_params, plan->kept, false, worker);
@@ -339,13 +339,13 @@ static bool update_pass(struct nnc_plan *plan, const struct nnc_pass *pass, bool
     return false;
 }
 
-/* What of an update is left behind the backward pass. */
+/* The part of an update that follows the backward pass. */
 static void finish_update(struct nnc_plan *plan, struct nnc_worker *worker) {
     if (plan->update.clips_norm) nnc_update_clipped(&plan->update, plan->params, plan->n_params, worker);
     if (plan->update.constrains) nnc_constrain(plan->params, plan->n_params, worker);
 }
 
-/* From the step behind those that `sums` counts. */
+/* Continues with the step after those counted in `sums`. */
 static void train_body(void *arg, struct nnc_worker *worker) {
     struct training *t = arg;
     struct nnc_plan *plan = t->plan;
@@ -390,12 +390,12 @@ static void train_body(void *arg, struct nnc_worker *worker) {
     if (worker->id == 0) t->stopped = nnc_team_has_stopped(worker);
 }
 
-/* What became of a call. */
+/* The status of a call. */
 static nnc_status status_of(bool bad, bool not_finite, bool stopped) {
     return bad ? NNC_BAD_ROW : not_finite ? NNC_NOT_FINITE : stopped ? NNC_STOPPED : NNC_OK;
 }
 
-/* Clipping by norm needs the whole gradient before the first update. */
+/* Clipping by norm needs the complete gradient before the first update. */
 static nnc_status prepare_update(struct nnc_plan *plan) {
     plan->update.apply = plan->update.clips_norm ? APPLY_STORE : APPLY_UPDATE;
     return plan->update.clips_norm ? keep_gradients(plan) : NNC_OK;
@@ -436,8 +436,8 @@ struct inference {
     size_t start, done, stop; /* rows */
     nnc_sums *sums; /* evaluate */
     float *outputs; /* forward */
-    bool leave; /* another team is to go on */
-    bool stopped; /* as asked to */
+    bool leave; /* another team continues */
+    bool stopped; /* on request */
     atomic_bool bad, not_finite;
 };
 
@@ -466,7 +466,7 @@ static void evaluate_body(void *arg, struct nnc_worker *worker) {
     if (worker->id == 0) t->stopped = nnc_team_has_stopped(worker);
 }
 
-/* Team after team until all rows are done, or the call ends early. */
+/* Runs teams until all rows are done or the call ends early. */
 static nnc_status infer(struct inference *t, void (*body)(void *arg, struct nnc_worker *worker)) {
     nnc_status status = NNC_OK;
     do {
@@ -486,9 +486,9 @@ nnc_status nnc_plan_evaluate(nnc_plan *plan, const nnc_data *data, size_t start,
     return infer(&t, evaluate_body);
 }
 
-/* ---- whole epochs ------------------------------------------------------------------------------------------------------ */
+/* ---- complete epochs --------------------------------------------------------------------------------------------------- */
 
-/* Whether training ends behind an epoch of this loss. */
+/* Does training end after an epoch with this loss? */
 static bool exhausts(nnc_patience *p, double loss) {
     p->count = loss > p->best - p->tolerance ? p->count + 1 : 0;
     if (loss < p->best) p->best = loss;
@@ -525,7 +525,7 @@ nnc_status nnc_plan_train_epochs(nnc_plan *plan, const nnc_data *data, nnc_epoch
 
 /* ---- outputs ------------------------------------------------------------------------------------------------------------ */
 
-/* This worker's rows of the outputs to the caller. */
+/* Copies this worker's rows of the outputs to the caller. */
 static void deliver(struct nnc_plan *plan, size_t m, float *outputs, struct nnc_worker *worker) {
     size_t i0, i1;
     nnc_share(worker, m, &i0, &i1);
@@ -554,7 +554,7 @@ nnc_status nnc_plan_forward(nnc_plan *plan, const nnc_data *data, float *outputs
 
 /* ---- one batch at a time ------------------------------------------------------------------------------------------------- */
 
-/* A call on one batch; which of the fields it needs is its own affair. */
+/* A call on one batch; each call uses the fields that it needs. */
 struct single {
     struct nnc_plan *plan;
     const nnc_data *data;
@@ -623,7 +623,7 @@ nnc_status nnc_plan_step_forward(nnc_plan *plan, const nnc_data *data, bool trai
     return NNC_OK;
 }
 
-/* From dL/d outputs to the gradients of all parameters, which the update uses as it is set up. */
+/* Computes the gradients of all parameters from dL/d outputs; the update applies or stores them, as configured. */
 static void step_backward_body(void *arg, struct nnc_worker *worker) {
     struct single *t = arg;
     struct nnc_plan *plan = t->plan;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const double WHOLE = 4611686018427387904.0; /* 2^62: what a size_t and a ptrdiff_t hold for certain */
+static const double WHOLE = 4611686018427387904.0; /* 2^62: fits in a size_t and in a ptrdiff_t */
 
 int nnc_place_of(const char *word, const char *const *names, int n) {
     for (int i = 0; i < n; i++)
@@ -28,7 +28,7 @@ static bool is_whole(double x, double low) {
     return x >= low && x <= WHOLE && x == floor(x);
 }
 
-/* What the setting must be and is not; NULL: it is stored. */
+/* Stores a setting; returns NULL, or what the setting must be if it is invalid. */
 static const char *store(const struct nnc_field *field, const nnc_setting *setting, char *base) {
     void *to = base + field->offset;
     const double x = setting->values[0];

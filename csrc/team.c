@@ -1,7 +1,7 @@
-/* team.c -- threads: the team of a call, its barrier, what it does on a machine that others use, too.
+/* team.c -- threads: the team of a call, its barrier, and how it adapts to a machine that other programs also use.
  *
- * OpenMP gives the threads, or, where it cannot, the pool of pool.c. The barrier is our own, since a phase of a small step is
- * shorter than libgomp's: it spins while the workers that are missing run, and sleeps when one of them does not. */
+ * OpenMP provides the threads, or, if it cannot, the pool of pool.c. The barrier is custom, since a phase of a small step is
+ * shorter than libgomp's barrier: it spins while the missing workers are running, and sleeps when one of them is not. */
 
 #define _GNU_SOURCE
 #include "team.h"
@@ -27,26 +27,26 @@
 
 enum {
     CACHE_LINE = 64,
-    SPINS = 1000,          /* looks at a barrier before the clock is read: some tens of microseconds */
+    SPINS = 1000,          /* checks of a barrier before the clock is read: some tens of microseconds */
     SPINS_BETWEEN = 2000,  /* and between two readings */
-    WATCHED = 64,          /* workers whose clocks are looked at */
+    WATCHED = 64,          /* workers whose clocks are read */
     NEVER = INT_MAX,
 };
 
-static const double POLL_EVERY = 0.05; /* seconds between two questions whether the call is to stop */
+static const double POLL_EVERY = 0.05; /* seconds between two calls of the function that can stop the call */
 
-/* What of a worker others look at. */
+/* The state of a worker that others read. */
 struct place {
     _Alignas(CACHE_LINE) atomic_uint arrived; /* rounds */
-    atomic_bool known;                        /* is there a clock? */
-    clockid_t clock;                          /* of the time that the thread has had on a CPU */
+    atomic_bool known;                        /* is `clock` set? */
+    clockid_t clock;                          /* the thread's CPU-time clock */
 };
 
 struct nnc_team {
-    _Alignas(CACHE_LINE) atomic_uint arrived; /* counts up for ever; round r is complete at r n */
+    _Alignas(CACHE_LINE) atomic_uint arrived; /* only incremented; round r is complete at r n */
     atomic_uint sleeping;
     _Alignas(CACHE_LINE) atomic_bool stopping;
-    atomic_int last_round; /* behind which all workers leave, or NEVER */
+    atomic_int last_round; /* after which all workers leave, or NEVER */
     bool spins;
     atomic_bool crowded;
     double began;
@@ -58,19 +58,19 @@ struct nnc_team {
 
 /* ---- other programs on the same CPUs ------------------------------------------------------------------------------------
  *
- * A worker that waits at a barrier looks at the clock of the one that it waits for. Where that stands still, somebody else has
- * its CPU, and the time is lost. Where much is lost, teams are smaller for a while, and then try again. */
+ * A worker that waits at a barrier reads the CPU clock of the worker that it waits for. If that clock does not advance, another
+ * program occupies the CPU, and the time is lost. If much time is lost, teams are smaller for a while, then try again. */
 
-static const double LOST = 1e-3, LOST_PART = 0.2; /* seconds, and part of the teams' time, from which on a machine is busy */
-static const double START = 3e-4;                 /* that a thread may take to start */
-static const double MEMORY = 0.025;               /* of the account */
-static const double PAUSE = 0.05, MOST_PAUSE = 0.8; /* before the next try; doubled each time it fails */
+static const double LOST = 1e-3, LOST_PART = 0.2; /* seconds lost, and part of the teams' time, on a busy machine: at least */
+static const double START = 3e-4;                 /* seconds that a thread may take to start */
+static const double MEMORY = 0.025;               /* seconds over which lost time is accumulated */
+static const double PAUSE = 0.05, MOST_PAUSE = 0.8; /* seconds before the next try; doubled each time it fails */
 
 static struct {
     pthread_mutex_t mutex;
-    double lost, elapsed;        /* of the last calls */
+    double lost, elapsed;        /* in recent calls */
     double until, pause;
-    atomic_int n;                /* threads at most until then; 0: any */
+    atomic_int n;                /* maximum number of threads until then; 0: no limit */
 } crowd = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static bool ignores_others;
@@ -127,7 +127,7 @@ static bool is_complete(const struct nnc_team *team, unsigned target) {
     return (int)(atomic_load_explicit(&team->arrived, memory_order_acquire) - target) >= 0;
 }
 
-/* Looks again and again, for some microseconds; true: the round is complete. */
+/* Checks repeatedly, for some microseconds; true: the round is complete. */
 static bool spin(const struct nnc_team *team, unsigned target, int spins) {
     for (; spins > 0; spins--) {
         if (is_complete(team, target)) return true;
@@ -151,7 +151,7 @@ static struct place *missing(const struct nnc_worker *w) {
     return NULL;
 }
 
-/* Seconds that the thread has run; 0 before it has said where its clock is. */
+/* Seconds that the thread has run; 0 before it has published its clock. */
 static double time_of(const struct place *place) {
     return place && atomic_load_explicit(&place->known, memory_order_acquire) ? nnc_seconds_of(place->clock) : 0;
 }
@@ -257,7 +257,7 @@ static void restore(fp_state before) {
 }
 #endif
 
-/* ---- fork: OpenMP's threads are not in the child, and its next team would wait for them for ever ---------------------------- */
+/* ---- fork: OpenMP's threads do not exist in the child, and its next team would wait for them forever ----------------------- */
 
 static bool in_child;
 
@@ -268,8 +268,8 @@ static void after_fork_in_child(void) {
     nnc_pool_after_fork();
 }
 
-/* Whether this process is one already: the flag PF_FORKNOEXEC of its first thread, in the ninth field of its stat, which stands
- * seven behind the name's ')'. The parent's OpenMP may have been used by others before nnc was loaded. */
+/* Is this process already a forked child? The flag PF_FORKNOEXEC of its first thread is in the ninth field of its stat, the
+ * seventh after the name's ')'. Other code may have used OpenMP in the parent before nnc was loaded. */
 static bool was_forked(void) {
     enum { PF_FORKNOEXEC = 0x40 };
     char line[512];
@@ -293,7 +293,7 @@ struct run {
     struct nnc_team *team;
     void (*body)(void *arg, struct nnc_worker *worker);
     void *arg;
-    nnc_cpus cpus; /* that the caller may run on; of teams of several */
+    nnc_cpus cpus; /* that the caller may run on; set for teams of several threads */
 };
 
 static void introduce(struct nnc_team *team, int id) {
@@ -335,10 +335,10 @@ static void look_at_stack(void) {
 #endif
 }
 
-/* Can OpenMP make a team of *n? libgomp ends the process where it cannot start a thread, so that others are started first to see
- * how many can be. Its threads have the stack that the environment says. */
+/* Can OpenMP create a team of *n? libgomp terminates the process if it cannot start a thread, so test threads are started
+ * first to find out how many are possible. The environment determines its threads' stack size. */
 static bool openmp_can(int *n) {
-    static _Thread_local int had = 1; /* threads of this thread's last team, which libgomp keeps */
+    static _Thread_local int had = 1; /* size of this thread's last team, whose threads libgomp keeps */
     if (in_child) return false;
     if (*n > had) *n = had + nnc_startable_threads(*n - had);
     if (*n == 1) return true;
@@ -353,7 +353,7 @@ static bool openmp_can(int *n) {
 
 static void run_by_openmp(int n, struct run *run) {
 #pragma omp parallel num_threads(n)
-    work(run, omp_get_thread_num(), omp_get_num_threads()); /* which may be fewer than were asked for */
+    work(run, omp_get_thread_num(), omp_get_num_threads()); /* which may be fewer than requested */
 }
 
 #else
@@ -372,7 +372,7 @@ static void run_by_openmp(int n, struct run *run) {
 static void run_together(int n, struct run *run) {
     struct nnc_team *team = run->team;
     struct place places[WATCHED] = {0};
-    /* With more workers than CPUs, the one that is waited for may need this very core. */
+    /* With more workers than CPUs, the missing worker may need this core. */
     team->spins = n <= nnc_cpus_here(&run->cpus);
     team->places = places;
     team->began = nnc_seconds();

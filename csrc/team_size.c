@@ -6,32 +6,32 @@
 #include <stdbool.h>
 #include <string.h>
 
-static const double TRIAL = 0.5e-3;       /* seconds of training that tell how fast a team is */
-static const double FIRST_REPEAT = 5e-3;  /* seconds of training after which it is asked again, doubled each time: */
-static const double LAST_REPEAT = 0.3;    /* the first answers come from cold caches and threads that just woke */
-static const double GAIN = 0.97;          /* of the time: what a change must promise */
-static const double LEAST_FLOPS = 50e3; /* of a thread in a step: with less, the barriers alone take longer on any machine */
-static const double GUESS_FLOPS = 1e6; /* of a thread in a step, before anything is measured */
-static const double MOST_FLOPS = 30e6; /* of a thread in a step: with more, barriers do not matter */
+static const double TRIAL = 0.5e-3;       /* seconds of training that measure the speed of a team */
+static const double FIRST_REPEAT = 5e-3;  /* seconds of training after which it is measured again, doubled each time: */
+static const double LAST_REPEAT = 0.3;    /* the first measurements have cold caches and threads that have just woken up */
+static const double GAIN = 0.97;          /* maximum time relative to the current team for which to switch to another */
+static const double LEAST_FLOPS = 50e3; /* per thread in a step: with fewer, the barriers alone take longer on any machine */
+static const double GUESS_FLOPS = 1e6; /* per thread in a step, before the first measurement */
+static const double MOST_FLOPS = 30e6; /* per thread in a step: with more, barriers do not matter */
 
 static int threads_at(const struct nnc_team_size *size, size_t level) {
     const int n = size->most >> level;
     return n > 1 ? n : 1;
 }
 
-/* The largest team whose threads have `flops` operations each, of a step of `all`; the smallest if there is none. */
+/* The level of the largest team whose threads have at least `flops` operations each, of `all` in a step; else the smallest. */
 static size_t level_with(const struct nnc_team_size *size, double all, double flops) {
     size_t level = 0;
     while (threads_at(size, level) > 1 && all < flops * threads_at(size, level)) level++;
     return level;
 }
 
-/* Must level l be measured, now or again? */
+/* Does level l need a measurement, for the first time or again? */
 static bool is_asked(const struct nnc_team_size *size, size_t l, size_t first, size_t last) {
     return l >= first && l <= last && (size->per_row[l] == 0 || size->age[l] > size->repeat);
 }
 
-/* The next level to measure, of the one in use and its neighbours. */
+/* The next level to measure: the one in use or one of its neighbors. */
 static size_t asked(const struct nnc_team_size *size, size_t first, size_t last) {
     const size_t here = size->level;
     if (size->per_row[here] == 0) return here;
@@ -53,7 +53,7 @@ int nnc_team_size_next(struct nnc_team_size *size, int most, double flops, doubl
         return threads_at(size, first);
     }
     if (size->level < first || size->level > last) size->level = size->tried = first;
-    if (size->seconds == 0) size->tried = asked(size, first, last); /* else a measurement is under way */
+    if (size->seconds == 0) size->tried = asked(size, first, last); /* else a measurement is in progress */
     const bool settled = size->tried == size->level && size->per_row[size->level] != 0;
     *seconds = settled ? size->repeat : TRIAL - size->seconds;
     return threads_at(size, size->tried);

@@ -1,4 +1,4 @@
-/* threads.c -- how many threads there may be: the least of affinity, the container's quota and the environment. */
+/* threads.c -- the allowed number of threads: the minimum of affinity, the container's quota and the environment. */
 
 #define _GNU_SOURCE
 #include "threads.h"
@@ -26,7 +26,7 @@ int nnc_cpus_here(nnc_cpus *cpus) {
 }
 
 #ifdef __linux__
-static nnc_cpus cpus_at_first; /* of the process, which all its threads have until somebody changes them */
+static nnc_cpus cpus_at_first; /* initial affinity of the process, which its threads inherit until it is changed */
 
 __attribute__((constructor)) static void look_at_cpus(void) {
     nnc_cpus_here(&cpus_at_first);
@@ -57,13 +57,13 @@ static bool read_line(const char *path, char *line, size_t size) {
     return ok;
 }
 
-/* Whole CPUs that "quota period" allows, at least 1; 0: no limit. */
+/* The number of complete CPUs that "quota period" allows, at least 1; 0: no limit. */
 static int whole_cpus(double quota, double period) {
     if (quota <= 0 || period <= 0) return 0;
     return quota < period ? 1 : (int)(quota / period);
 }
 
-/* cgroup v2: the tightest cpu.max from the process's group up to the root; v1: cpu.cfs_quota_us of the mounted group. */
+/* cgroup v2: the smallest cpu.max from the process's group up to the root; v1: cpu.cfs_quota_us of the mounted group. */
 static int quota_count(void) {
     int least = 0;
     char line[512], path[1024];
@@ -102,8 +102,8 @@ struct count {
 };
 
 static atomic_int threads_set;
-static _Thread_local int threads_here; /* of the calls that this thread makes */
-static struct count fixed;             /* what does not change while the process runs */
+static _Thread_local int threads_here; /* for calls from this thread */
+static struct count fixed;             /* the limits that do not change while the process runs */
 
 static struct count fewer(struct count a, int n, const char *source) {
     return n >= 1 && (a.n == 0 || n < a.n) ? (struct count){n, source} : a;

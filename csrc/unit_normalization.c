@@ -18,7 +18,7 @@ static struct nnc_fault settle(struct nnc_layer *layer) {
     return (struct nnc_fault){0};
 }
 
-/* 1 / |x|, and whether x counts: not where it is shorter than the least length. */
+/* 1 / |x|; *counts is false if |x| is below the minimum, which then replaces it. */
 static double inverse_norm(size_t n, const float *x, bool *counts) {
     const double squares = nnc_kernels->sum_squares(n, x);
     *counts = squares > LEAST;
@@ -40,7 +40,7 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
         }
 }
 
-/* dx = (da - a (a . da)) / |x|; where |x| is at its least it is a constant: dx = da / |x|. */
+/* dx = (da - a (a . da)) / |x|; at the minimum, |x| is a constant: dx = da / |x|. */
 static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
     const struct unit_normalization *own = layer->own;

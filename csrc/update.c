@@ -38,17 +38,18 @@ nnc_status nnc_keep_gradients(struct nnc_param *params, size_t n_params, float *
 
 /* ---- copies of W for products ----------------------------------------------------------------------------------------- */
 
-/* The first of the pair of rows that row R of a panel belongs to: the other one lies between its elements. */
+/* The start of the pair of interleaved rows that contains row R of a panel. */
 static uint16_t *pair_of(uint16_t *panel, size_t R) {
     return panel + R / 2 * (2 * PANEL);
 }
 
-/* Rows [r0, r1) of W's panel that begin at w, in bfloat16. Where a pair is not whole here, its other half is another tile's. */
+/* Rounds rows [r0, r1) of W's panel, which begin at w, to bfloat16. If a pair is not complete here, its other half belongs to
+ * another tile. */
 static void round_rows(const struct nnc_panels *to, size_t panel, size_t r0, size_t r1, const float *w) {
     uint16_t *at = (uint16_t *)to->at + panel * to->stride;
     for (size_t r = r0, rows; r < r1; r += rows, w += rows * PANEL) {
         const size_t in_run = r % to->run, R = r / to->run * to->padded + in_run;
-        const bool last = in_run + 1 == to->run; /* behind it are zeros */
+        const bool last = in_run + 1 == to->run; /* followed by zeros */
         rows = R % 2 == 0 && !last && r + 1 < r1 ? 2 : 1;
         if (rows == 2 || (R % 2 == 0 && last)) {
             nnc_kernels->pair_bf16(PANEL, w, rows == 2 ? w + PANEL : NULL, pair_of(at, R));
@@ -60,13 +61,14 @@ static void round_rows(const struct nnc_panels *to, size_t panel, size_t r0, siz
     }
 }
 
-/* Rows R, R + 1, ... of a transposed panel in bfloat16, `columns` of it from `column` on: rows of W, `filters` of each. */
+/* Rounds `columns` columns of rows R, R + 1, ... of a transposed panel to bfloat16, starting at `column`: each is a row of W
+ * with `filters` elements. */
 static void round_columns(uint16_t *panel, size_t R, size_t filters, size_t column, size_t columns, struct nnc_read w,
                           bool alone) {
     uint16_t halves[PANEL * PANEL];
-    float pairs[TILE / 2]; /* of bits, not of numbers */
+    float pairs[TILE / 2]; /* pairs of bfloat16, moved as floats */
     for (size_t c = 0; c < columns; c++) nnc_kernels->round_bf16(PANEL, w.at + c * w.ld, halves + c * PANEL);
-    if (R % 2 == 0 && (filters % 2 == 0 || alone)) { /* no pair is another tap's, too */
+    if (R % 2 == 0 && (filters % 2 == 0 || alone)) { /* no pair is shared with another tap */
         memcpy(pairs, halves, columns * PANEL * sizeof *halves);
         void *to = pair_of(panel, R) + 2 * column;
         nnc_kernels->products[PRECISION_float32].pack(columns, nnc_parts(filters, 2), (struct nnc_read){pairs, PANEL / 2}, to,
@@ -77,7 +79,7 @@ static void round_columns(uint16_t *panel, size_t R, size_t filters, size_t colu
         for (size_t c = 0; c < columns; c++) pair_of(panel, R + f)[2 * (column + c) + (R + f) % 2] = halves[c * PANEL + f];
 }
 
-/* The part of W^T that tile t is: runs of its rows that are channels of one tap and one panel. */
+/* Updates the part of W^T that corresponds to the tile, in runs of rows that are channels of one tap and one panel. */
 static void refresh_transposed(const struct nnc_param *param, size_t tile) {
     const struct nnc_transposed *t = &param->transposed;
     size_t n;
@@ -95,7 +97,7 @@ static void refresh_transposed(const struct nnc_param *param, size_t tile) {
     }
 }
 
-/* What products read of tile t beside W itself. */
+/* Updates the copies of the tile that products read in addition to W. */
 static void refresh(const struct nnc_param *param, size_t tile) {
     size_t n;
     const size_t first = nnc_tile(param, tile, &n), r0 = tile % param->row_tiles * PANEL;
@@ -192,12 +194,12 @@ void nnc_update_clipped(const struct nnc_update *update, struct nnc_param *param
 
 /* ---- constraints ------------------------------------------------------------------------------------------------------- */
 
-/* Runs side by side whose elements lie side by side, too: `width` of them. */
+/* `width` adjacent runs whose elements are also adjacent. */
 struct strip {
-    size_t first, width; /* place of the first run's first element in the row-major values */
+    size_t first, width; /* first: index of the first run's first element in the row-major values */
 };
 
-/* Do runs that begin in one row and panel stay side by side? */
+/* Are runs that begin in the same row and panel adjacent for their full length? */
 static bool runs_stay_together(const struct nnc_param *param) {
     return param->constraint.norm_stride % param->cols == 0;
 }
@@ -213,7 +215,7 @@ static struct strip strip_at(const struct nnc_param *param, size_t number) {
     const size_t stride = param->constraint.norm_stride, block = param->constraint.norm_length * stride;
     if (!runs_stay_together(param)) return (struct strip){number / stride * block + number % stride, 1};
     const size_t panels = nnc_parts(param->cols, PANEL), row = number / panels, j = number % panels * PANEL;
-    const size_t rows = stride / param->cols; /* of a block, from which runs begin */
+    const size_t rows = stride / param->cols; /* rows of a block in which runs begin */
     return (struct strip){row / rows * block + row % rows * param->cols + j, least(PANEL, param->cols - j)};
 }
 
@@ -295,7 +297,7 @@ static float *array_of(const struct nnc_param *param, int what) {
     return what == NNC_WEIGHT ? param->w : what == NNC_GRADIENT ? param->g : param->slots[what];
 }
 
-/* ---- undoing ---------------------------------------------------------------------------------------------------------- */
+/* ---- undoing a step --------------------------------------------------------------------------------------------------- */
 
 static size_t size_with_slots(const struct nnc_param *param) {
     return (1 + param->n_slots) * param->size;
@@ -325,9 +327,9 @@ void nnc_keep(const struct nnc_param *params, size_t n_params, float *kept, bool
     }
 }
 
-/* ---- parameters in and out -------------------------------------------------------------------------------------------- */
+/* ---- reading and writing parameters ----------------------------------------------------------------------------------- */
 
-/* Runs of a row that lie together in both layouts. */
+/* For each part of a row that is contiguous in both layouts. */
 #define EACH_RUN(param, inside, outside, body)                                                  \
     for (size_t k_ = 0; k_ < (param)->rows; k_++)                                               \
         for (size_t j_ = 0; j_ < (param)->cols; j_ += PANEL) {                                  \

@@ -1,4 +1,4 @@
-/* wait.c -- see wait.h. Linux can sleep on a number itself; elsewhere all sleepers share one condition. */
+/* wait.c -- see wait.h. Linux can wait on the number itself (futex); elsewhere all threads share one condition variable. */
 
 #define _GNU_SOURCE
 #include "wait.h"

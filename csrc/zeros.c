@@ -1,8 +1,8 @@
 /* zeros.c -- see zeros.h.
  *
- * Images have wide margins: on MNIST 28 % of the groups of four pixels are not 0 throughout. The lists are made row by row
- * in the gather. A row that looks dense is not searched, and one such row makes the batch a dense one: data without zeros
- * pay for a few looks at each row. */
+ * Images have wide margins: on MNIST 28 % of the groups of four pixels have a nonzero pixel. The lists are made row by row
+ * in the gather. A row that looks dense in a sample of its groups is not searched, and one such row makes the batch dense: for
+ * data without zeros the cost is a few reads per row. */
 
 #include "zeros.h"
 
@@ -11,11 +11,11 @@
 #include "sizes.h"
 
 enum {
-    LEAST_SPARSE = 128, /* inputs from which on looking for zeros may pay */
-    LOOK_EVERY = 16,    /* groups from one look to the next */
+    LEAST_SPARSE = 128, /* number of inputs from which searching for zeros may pay off */
+    LOOK_EVERY = 16,    /* distance between the sampled groups */
 };
 
-/* Images have many zeros; a net's own activations hardly ever whole groups of them. */
+/* For inputs only: images have many zeros, activations rarely complete groups of them. */
 struct nnc_zeros nnc_zeros_lay_out(size_t B, size_t n_inputs, struct nnc_arena *arena) {
     struct nnc_zeros zeros = {.rows = B, .groups = n_inputs / GROUP};
     if (n_inputs % GROUP || n_inputs < LEAST_SPARSE || zeros.groups > UINT16_MAX || B > UINT16_MAX)

@@ -1,9 +1,9 @@
-/* amx.c -- bfloat16 products by AMX's tiles; -DNNC_EMULATE_AMX compiles the same source against the instructions in C.
+/* amx.c -- bfloat16 products with AMX's tiles; -DNNC_EMULATE_AMX compiles the same source with emulated instructions.
  *
- * Eight tiles of 16 rows of 64 bytes: 0 to 3 are tiles of c, 2 x 2, or 4 x 1 where c has up to 16 columns; 4 and 5 are A, 16 rows
- * of 32 numbers as they lie, 6 and 7 are B, 16 pairs of rows of 16 columns. Four instructions use four or five loads. A tile
- * instruction adds up one step of k: the order of kernels/bfloat16.inc. The last rows are a whole tile, too: of rows that were
- * done already, or of a copy where m < 16. */
+ * Eight tiles of 16 rows of 64 bytes: 0 to 3 are tiles of c, 2 x 2, or 4 x 1 if c has at most 16 columns; 4 and 5 are A, 16
+ * rows of 32 elements in their layout in memory; 6 and 7 are B, 16 pairs of rows of 16 columns. Four instructions use four or five
+ * loads. A tile instruction adds one step of k: the order of kernels/bfloat16.inc. The last rows are also a complete tile: it
+ * overlaps rows that are already done, or is a copy if m < 16. */
 
 #include "../kernels.h"
 #include "../sizes.h"
@@ -33,7 +33,7 @@ static const struct {
             {ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS}};
 
 static void begin(void) {
-    __asm__ volatile("" : : "r"(&config) : "memory"); /* gcc 12 does not know that the next line reads memory */
+    __asm__ volatile("" : : "r"(&config) : "memory"); /* gcc 12 is not aware that the next line reads memory */
     _tile_loadconfig(&config);
 }
 
@@ -41,22 +41,22 @@ static void end(void) {
     _tile_release();
 }
 
-/* Rows [row, row + there) of a map, or of a matrix, whose sums a tile of c holds; those before `first` are done already. */
+/* Rows [row, row + there) of a map, or of a matrix, whose sums a tile of c holds; rows before `first` are already done. */
 struct rows {
     const uint16_t *at;
     float *c; /* of the map */
     size_t row, there, first;
-    uint16_t *copy; /* room for 16 rows where there are fewer, else NULL */
+    uint16_t *copy; /* a buffer of 16 rows if there are fewer, else NULL */
 };
 
-/* What is summed: segments [s0, s1) of each block; `n` tiles of rows, one or two of columns. */
+/* The operands of a sum: segments [s0, s1) of each block; `n` tiles of rows, one or two of columns. */
 struct sums {
     const struct nnc_product *product;
     const struct rows *rows;
     size_t n, s0, s1;
 };
 
-/* 16 rows of A for a step of k, `stride` bytes apart: as they lie, or copied. */
+/* 16 rows of A for a step of k, `stride` bytes apart: in place, or copied. */
 static const uint16_t *rows_of(const struct rows *rows, size_t at, size_t *stride) {
     const size_t as_it_lies = *stride;
     const uint16_t *a = rows->at + at;
@@ -140,7 +140,7 @@ static void sum_4x1(const struct sums *of, const uint16_t *b, float *sums) {
 
 typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
 
-/* c = init + sums, n numbers of each of m rows. */
+/* c = init + sums, n elements of each of m rows. */
 static void add_init(size_t m, size_t n, const float *sums, size_t ldsums, const float *init, size_t ldinit, float *c,
                      size_t ldc) {
     for (; m > 0; m--, sums += ldsums, init += ldinit, c += ldc) {
@@ -150,7 +150,7 @@ static void add_init(size_t m, size_t n, const float *sums, size_t ldsums, const
     }
 }
 
-/* The rows of a tile that c has, run by run. */
+/* Stores the rows of a tile that exist in c, run by run. */
 static void put_rows(const struct nnc_product *t, const struct nnc_pixels *p, const struct rows *rows, const float *sums,
                      size_t ldsums, const float *init) {
     const size_t end = rows->row + rows->there;
@@ -162,7 +162,7 @@ static void put_rows(const struct nnc_product *t, const struct nnc_pixels *p, co
     }
 }
 
-/* The segments in which the rows are not 0 throughout. */
+/* Finds the segments in which a row is not 0. */
 static void find_segments(struct sums *of, const struct nnc_pixels *p) {
     size_t y0 = SIZE_MAX, y1 = 0;
     for (const struct rows *rows = of->rows; rows < of->rows + of->n; rows++) {
@@ -173,7 +173,7 @@ static void find_segments(struct sums *of, const struct nnc_pixels *p) {
     of->s1 = p->last > y0 ? least(of->s1, nnc_parts(p->last - y0, p->dilation)) : 0;
 }
 
-/* The sums of n tiles of rows, and what c is. */
+/* Computes n tiles of rows of c. */
 static void multiply(const struct nnc_product *t, const struct nnc_pixels *p, const struct rows *rows, size_t n,
                      const uint16_t *b, const float *init) {
     _Alignas(64) float sums[4 * ROWS * ROWS];
@@ -186,8 +186,8 @@ static void multiply(const struct nnc_product *t, const struct nnc_pixels *p, co
     for (size_t i = 0; i < n; i++) put_rows(t, p, &rows[i], sums + i * ROWS * ldsums, ldsums, init);
 }
 
-/* Tiles of two maps together, of four where one tile of columns is all; of a matrix two or four tiles. The last one of a map begins
- * earlier, so that it is whole. */
+/* Processes tiles of two maps together, of four if there is only one tile of columns; of a matrix, two or four tiles. The last
+ * tile of a map begins earlier, so that it is complete. */
 static void gemm(const struct nnc_product *t, const void *a, const void *b, const float *init, float *c) {
     const struct nnc_pixels one_row = {.maps = 1, .width = t->m, .kept = t->m}, *p = t->pixels ? t->pixels : &one_row;
     const size_t most = t->n > ROWS ? 2 : 4;
@@ -228,7 +228,7 @@ const struct nnc_products nnc_products_amx = {
     .gemm = gemm,
 };
 
-#else /* a compiler that does not know AMX */
+#else /* a compiler without AMX support */
 
 const struct nnc_products nnc_products_amx = {0};
 

@@ -1,5 +1,5 @@
-/* amx_emulated.h -- AMX's tile instructions in C, for CPUs with AVX2 and FMA: what amx.c does can be tested without AMX. They are
- * counted, and the cache lines that they touch, so that the work can be shown, too. */
+/* amx_emulated.h -- AMX's tile instructions in C, for CPUs with AVX2 and FMA, so that amx.c can be tested without AMX. The
+ * instructions and the cache lines that they access are counted, which measures the work. */
 #ifndef NNC_AMX_EMULATED_H
 #define NNC_AMX_EMULATED_H
 
@@ -18,11 +18,11 @@ static _Thread_local struct {
     uint16_t bytes[8];
 } emulated_shape;
 
-/* Caches of 64-byte lines, the last one used first in each set. */
+/* Caches of 64-byte lines, most recently used first in each set. */
 enum { L1_SETS = 64, L1_WAYS = 12, L2_SETS = 2048, L2_WAYS = 16 };
 static _Thread_local uintptr_t emulated_l1[L1_SETS * L1_WAYS], emulated_l2[L2_SETS * L2_WAYS];
 
-/* Was the line there? */
+/* Accesses a line; was it in the cache? */
 static inline bool emulated_use(uintptr_t *cache, size_t sets, size_t ways, uintptr_t line) {
     uintptr_t *set = cache + line % sets * ways;
     size_t way = 0;
@@ -87,7 +87,7 @@ static inline void emulated_stored(int t, void *base, size_t stride) {
     }
 }
 
-/* c += a b: the sums of even and of odd k apart, by FMA, then their sum added to c; denormals are 0 whatever MXCSR says. */
+/* c += a b: separate sums of even and of odd k, by FMA, then their sum is added to c; denormals are 0 regardless of MXCSR. */
 static inline void emulated_dpbf16ps(int c, int a, int b) {
     const unsigned before = _mm_getcsr();
     const __m256i upper = _mm256_set1_epi32((int)0xffff0000);
@@ -113,7 +113,7 @@ static inline void emulated_dpbf16ps(int c, int a, int b) {
     _mm_setcsr(before);
 }
 
-/* The compiler's own are macros or functions. */
+/* The compiler defines these as macros or functions. */
 #undef _tile_loadconfig
 #undef _tile_release
 #undef _tile_zero

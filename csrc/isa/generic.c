@@ -1,6 +1,6 @@
-/* generic.c -- any CPU, with the compiler's own 16-byte vectors (SSE2 on x86-64).
+/* generic.c -- any CPU, with the compiler's 16-byte vectors (SSE2 on x86-64).
  *
- * Outside the promise of equal bits: without a fused multiply-add in hardware, v_fma rounds twice. */
+ * Its results are not bitwise equal to the others': without a hardware fused multiply-add, v_fma rounds twice. */
 
 #define ISA generic
 #define VL 4

@@ -1,4 +1,4 @@
-/* partial.h -- what instruction sets of 16 bytes have no instruction for. */
+/* partial.h -- primitives for which the 16-byte instruction sets have no instruction. */
 
 NNC_INLINE vf v_load_u8(const uint8_t *p) {
     vi a = {p[0], p[1], p[2], p[3]};

@@ -1,5 +1,5 @@
-/* test_core.c -- the core without Python: products flush against unreadable pages, training that learns, equal bits for any
- * number of threads, refusals. Exits with the number of failures. */
+/* test_core.c -- the core without Python: products next to inaccessible pages, training that converges, bitwise equal results
+ * for any number of threads, errors. Exits with 1 if a check fails. */
 
 #define _GNU_SOURCE
 #include <math.h>
@@ -33,7 +33,7 @@ static float small_integer(void) {
     return (float)((int)((state >> 16) % 7) - 3);
 }
 
-/* n floats that end (or begin) flush against a page that may not be touched. */
+/* n floats that end (or begin) directly at an inaccessible page. */
 struct guarded {
     char *pages;
     size_t bytes;
@@ -56,8 +56,8 @@ static void unguard(struct guarded *g) {
     munmap(g->pages, g->bytes);
 }
 
-/* gemm's contract: a (m, k) and c (m, n) end where they end; b's rows have PANEL floats. With segments, the arrays hold
- * one after the other. */
+/* gemm's contract: nothing beyond a (m, k) and c (m, n) is accessed; b's rows have PANEL floats. The arrays of several segments
+ * follow each other. */
 static void test_gemm_stays_inside(void) {
     const int mr = nnc_isa_tile_rows();
     const size_t sizes[] = {1, 2, 3, (size_t)mr - 1, (size_t)mr, (size_t)mr + 1, (size_t)(4 * mr) + 1};
@@ -112,7 +112,7 @@ static float widened(uint16_t half) {
     return x;
 }
 
-/* The sum of a segment: in steps of 32 the terms of even k, those of odd k, and the two of them to the sum. */
+/* Adds a segment to a sum: in steps of 32, the terms of even k and those of odd k are summed, and both are added. */
 static float bf16_sum(float sum, size_t k, const uint16_t *a, const uint16_t *b, size_t j) {
     for (size_t step = 0; step < k; step += BF16_STEP) {
         float chains[2] = {0, 0};
@@ -123,8 +123,8 @@ static float bf16_sum(float sum, size_t k, const uint16_t *a, const uint16_t *b,
     return sum;
 }
 
-/* Products of bfloat16, of the instruction set and of AMX, by the formula: a (m, k rounded up to 32) and b (as many rows of
- * PANEL, zeros behind k) end where they end, and so does c (m, n). */
+/* Products of bfloat16, of the instruction set and of AMX, compared with the formula: nothing beyond a (m, k rounded up to 32),
+ * b (as many rows of PANEL, zeros after k) and c (m, n) is accessed. */
 static void test_bf16_products(const struct nnc_products *products) {
     const size_t sizes[] = {1, 2, 5, 6, 7, 15, 16, 17, 31, 33, 64, 67}, widths[] = {1, 7, 16, 17, 32},
                  depths[] = {0, 1, 31, 32, 33, 70};
@@ -181,7 +181,7 @@ static void test_bf16(void) {
     CHECK(nnc_choose_bf16(NULL, message) == NNC_OK || strstr(message, "use float32"), "%s", message);
 }
 
-/* nnc_gemm of matrices that end where they end, each by rows or by columns, with and without a first row. */
+/* nnc_gemm accesses nothing beyond the matrices, stored by rows or by columns, with and without init. */
 static void test_matrices_stay_inside(void) {
     const size_t shapes[][3] = {
         /* m, k, n: read in place, packed, transposed; of one panel and of several */
@@ -228,7 +228,7 @@ static void test_elementwise_stays_inside(void) {
         }
 }
 
-/* Specifications as text: "dense units=130 activation=gelu rotation=-0.1:0.1", one after the other in memory of their own. */
+/* Specifications as text: "dense units=130 activation=gelu rotation=-0.1:0.1"; the struct owns their memory. */
 struct specs {
     char text[4096];
     nnc_setting settings[128];
@@ -270,7 +270,7 @@ static const nnc_spec *add_layer(struct specs *s, const char *kind, size_t filte
 
 enum { N = 97, INPUTS = 20, CLASSES = 3 };
 
-/* A net on three separable classes; gives the mean loss of the last pass and the weights of the first layer. */
+/* Trains a net on three separable classes; returns the mean loss of the last epoch and the weights of the first layer. */
 static double train(int threads, float *weights) {
     static float x[N * INPUTS];
     static int32_t ids[N];
@@ -340,7 +340,7 @@ static void test_training(void) {
     }
 }
 
-/* Pooling and normalization read and write maps that end where they end. */
+/* Pooling and normalization access nothing beyond their maps. */
 static void test_maps_stay_inside(void) {
     for (size_t channels = 1; channels < 36; channels++)
         for (int at_end = 0; at_end < 2; at_end++) {
@@ -379,7 +379,7 @@ static void test_maps_stay_inside(void) {
         }
 }
 
-/* A few steps of a net of maps with every kind of layer; gives the loss and the moving statistics. */
+/* A few steps of a net on maps with every kind of layer; returns the loss and the moving statistics. */
 static double train_maps(int threads, float statistics[6]) {
     enum { SIDE = 7, SAMPLE = SIDE * SIDE, SAMPLES = 23 };
     static float x[SAMPLES * SAMPLE];
@@ -453,8 +453,8 @@ static void test_threads_here(void) {
     nnc_set_threads(0);
 }
 
-/* Convolutions of every geometry on small integers: a plain loop over the taps gives the same numbers, any number of
- * threads the same outputs and weights after a step. */
+/* Convolutions of random geometries on small integers: equal to a plain loop over the taps, with the same outputs and weights
+ * after a step for any number of threads. */
 static size_t some(size_t low, size_t high) {
     state = state * 1664525u + 1013904223u;
     return low + (state >> 16) % (high - low + 1);
@@ -528,7 +528,7 @@ static void test_convolution(void) {
             float *weights = threads == 1 ? one : many, sum = 0;
             nnc_plan_read(plan, 1, NNC_WEIGHT, weights);
             for (size_t c = 0; c < g.channels * g.channels; c++) sum += identity[c];
-            weights[n] = sum; /* stands for dx: integers, whose sum is exact */
+            weights[n] = sum; /* a checksum of dx: integers, whose sum is exact */
             nnc_plan_free(plan);
         }
         CHECK(!memcmp(one, many, (n + 1) * sizeof *one), "%s trial %d", nnc_isa_name(), trial);
@@ -536,7 +536,7 @@ static void test_convolution(void) {
     nnc_set_threads(0);
 }
 
-/* Teams are measured, and the fastest is found again when the machine changes. `cost` is of a barrier, in rows. */
+/* Teams are measured, and the fastest is found again after the machine changes. `cost` is the cost of a barrier, in rows. */
 static int settled_team(struct nnc_team_size *size, int most, double flops, double cost) {
     int n = 0;
     double longest = 0;
@@ -565,7 +565,7 @@ static void test_team_size(void) {
     CHECK(nnc_team_size_next(&size, 8, 1e10, &stretch) == 8 && stretch > 1e9, "a large step on few threads");
 }
 
-/* A step that is asked to stop leaves no trace, wherever it was: from then on training gives the same bits as without. */
+/* A step that is stopped at any point has no effect: training that continues from there is bitwise the same as without it. */
 static int asked, stop_at;
 
 static bool poll(void) {
@@ -603,7 +603,7 @@ static void test_stopping(void) {
         for (size_t i = 0; i < nnc_plan_parameters(plan); i++) nnc_plan_write(plan, i, NNC_WEIGHT, values);
         for (int step = 0; step < 2; step++) {
             nnc_set_poll_here(polled ? poll : NULL);
-            /* Stopped at the first question, at the second, ...; until a step is faster than that many. */
+            /* Stop at the first poll, at the second, ..., until the step ends before that many polls. */
             for (stop_at = 1; polled && stop_at < 5; stop_at++) {
                 asked = 0;
                 const nnc_status status = nnc_plan_train(plan, &data, &schedule, &sums);
@@ -620,7 +620,7 @@ static void test_stopping(void) {
     CHECK(!memcmp(expected, found, sizeof found), "%s: the weights differ", nnc_isa_name());
 }
 
-/* Labels and orders that are out of range where they are read: nothing is changed, and the row is told. */
+/* Labels and orders that are out of range when they are read: nothing changes, and the row is reported. */
 static void test_bad_rows(void) {
     static float x[N * INPUTS];
     int32_t ids[N] = {0};
@@ -776,7 +776,7 @@ static void test_epochs(void) {
     nnc_plan_free(run.plan);
 }
 
-/* A list of layers with something wrong is refused with a message that names it. */
+/* An invalid list of layers is an error whose message names the cause. */
 static void test_refusals(void) {
     static const char *const wrong[][2] = {
         {"dense units=0 use_bias=1", "units"},

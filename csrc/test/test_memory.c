@@ -1,5 +1,5 @@
-/* test_memory.c -- memory that cannot be had: every allocation of a call fails in turn; the call says so, and keeps nothing.
- * Linked with malloc, calloc, aligned_alloc and free replaced (see the Makefile). Exits with the number of failures. */
+/* test_memory.c -- out of memory: every allocation of a call fails in turn; the call must report it and must not leak memory.
+ * Linked with replacements of malloc, calloc, aligned_alloc and free (see the Makefile). Exits with 1 if a check fails. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ void *__wrap_calloc(size_t n, size_t bytes);
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
 void __wrap_free(void *memory);
 
-static long allocations, fails_at, held; /* of this call; the one that fails, 0: none; not yet freed */
+static long allocations, fails_at, held; /* made in this call; number of the one that fails, 0: none; not yet freed */
 
 static void *give(void *memory) {
     if (memory) held++;
@@ -48,7 +48,7 @@ enum { ROWS = 40, INPUTS = 600, OUTPUTS = 200 };
 static float x[ROWS * INPUTS], w[INPUTS * OUTPUTS], y[ROWS * OUTPUTS], da[ROWS * OUTPUTS];
 static int32_t ids[ROWS];
 
-/* A plan that keeps its gradients: made, trained, asked for gradients. */
+/* A plan that stores its gradients: create it, train, compute gradients. */
 static nnc_status use_a_plan(const char *precision) {
     const nnc_setting units[] = {{.name = "units", .values = {OUTPUTS}}, {.name = "use_bias", .values = {1}}};
     const nnc_setting rules[] = {{.name = "momentum", .values = {0.5}}, {.name = "global_clipnorm", .values = {1}}};
@@ -122,7 +122,7 @@ static const struct {
 int main(void) {
     int failures = 0;
     char message[NNC_MESSAGE];
-    nnc_set_threads(1); /* threads are another matter: there are fewer then */
+    nnc_set_threads(1); /* a thread that cannot be started is not an error: the team is smaller */
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         if (calls[i].call == use_bfloat16 && !nnc_bf16_name(message)) continue;
         fails_at = allocations = 0;
