@@ -1,7 +1,7 @@
-/* augmentation.c -- random changes of the samples in training: turned, zoomed, shifted and mirrored images.
+/* augmentation.c -- random transformations of the samples in training: rotated, zoomed, shifted and flipped images.
  *
- * Places on a map are worked out in float64, as the reference has them, and by + - * / alone, so that they are the same on
- * every machine. No gradient goes back: there is nothing to learn before. */
+ * Coordinates on a map are computed in float64, as in the reference, and with + - * / only, so that they are the same on
+ * every machine. There is no gradient for the inputs: no layer before has parameters. */
 
 #include <math.h>
 #include <string.h>
@@ -11,17 +11,17 @@
 
 enum fill { FILL_CONSTANT, FILL_NEAREST, FILL_REFLECT, FILL_WRAP, N_FILLS };
 enum interpolation { NEAREST, BILINEAR, N_INTERPOLATIONS };
-enum { WORK_OF_A_PIXEL = 16 }; /* a float of an image, in multiply-adds */
+enum { WORK_OF_A_PIXEL = 16 }; /* cost of a float of an image, in multiply-adds */
 
-/* Ranges [lo, hi]. rotation in turns, counter-clockwise; zoom: the content becomes 1 / (1 + zoom) times as large; shift: down
- * and to the right, as parts of the map. */
+/* Ranges [lo, hi]. rotation: in turns, counter-clockwise; zoom: the content becomes 1 / (1 + zoom) times as large; shift: down
+ * and to the right, as fractions of the map. */
 struct affine {
     double rotation[2], zoom_height[2], zoom_width[2], shift_height[2], shift_width[2];
-    bool flip_height, flip_width; /* upside down, left and right exchanged: of every second sample */
-    int fill;          /* what is seen beyond the edge */
+    bool flip_height, flip_width; /* flip vertically, horizontally, each with probability 1/2 */
+    int fill;          /* how pixels outside the map are filled */
     float fill_value;
     int interpolation;
-    float *beyond;     /* (channels) the pixel beyond the edge */
+    float *beyond;     /* (channels) the constant pixel outside the map */
 };
 
 static int fill_id(const char *name) {
@@ -37,7 +37,7 @@ static int interpolation_id(const char *name) {
 static const struct nnc_field fields[] = {
     FIELD(struct affine, rotation, PAIR),
     FIELD(struct affine, zoom_height, PAIR),
-    OPTIONAL_FIELD(struct affine, zoom_width, PAIR), /* missing: the width takes the number that was drawn for the height */
+    OPTIONAL_FIELD(struct affine, zoom_width, PAIR), /* missing: the width uses the number drawn for the height */
     FIELD(struct affine, shift_height, PAIR),
     FIELD(struct affine, shift_width, PAIR),
     OPTIONAL_FIELD(struct affine, flip_height, FLAG),
@@ -53,7 +53,7 @@ static const struct nnc_field fields[] = {
 static const struct affine defaults = {.zoom_width = {NAN, NAN}};
 
 static bool is_range(const double range[2], double low) {
-    const double high = 1000; /* places on a map, times zoom, stay whole numbers in float64 */
+    const double high = 1000; /* coordinates on a map, times zoom, are exact integers in float64 */
     return range[0] > low && range[0] <= range[1] && range[1] < high;
 }
 
@@ -78,13 +78,13 @@ static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) 
     for (size_t c = 0; own->beyond && c < channels; c++) own->beyond[c] = own->fill_value;
 }
 
-/* Pixel (oy, ox) of the result shows place (cy + zoom[0] (cos v + sin u), cx + zoom[1] (cos u - sin v)) of the map, where
- * (v, u) = (oy - cy - shift[0], ox - cx - shift[1]) and (cy, cx) is the map's centre. */
+/* Pixel (oy, ox) of the result samples the map at (cy + zoom[0] (cos v + sin u), cx + zoom[1] (cos u - sin v)), where
+ * (v, u) = (oy - cy - shift[0], ox - cx - shift[1]) and (cy, cx) is the center of the map. */
 struct view {
     double sin, cos, zoom[2], shift[2], center[2];
 };
 
-/* Sine and cosine of a turn: of what is left of the nearest quarter, at most pi / 4, by their series. */
+/* Sine and cosine of an angle in turns: reduced by the nearest quarter turn to at most pi / 4, then by their series. */
 static void sine_cosine(double turn, double *sine, double *cosine) {
     const double quarters = floor(4 * turn + 0.5), t = 6.283185307179586477 * (turn - quarters / 4), t2 = t * t;
     double s = 1, c = 1;
@@ -101,7 +101,7 @@ static void sine_cosine(double turn, double *sine, double *cosine) {
     }
 }
 
-/* The view of sample i, by words 8 i, ..., 8 i + 6 of the layer's stream. A flip is a zoom below 0. */
+/* Draws the view of sample i from words 8 i, ..., 8 i + 6 of the layer's stream. A flip is a negative zoom. */
 static struct view draw_view(const struct nnc_layer *layer, const struct nnc_stream *stream, size_t i) {
     const struct affine *own = layer->own;
     const double *zoom_width = one_zoom(own) ? own->zoom_height : own->zoom_width;
@@ -129,7 +129,7 @@ static ptrdiff_t modulo(ptrdiff_t i, ptrdiff_t n) {
     return i % n < 0 ? i % n + n : i % n;
 }
 
-/* The pixel, of n along an axis, that is seen at i; -1: none. */
+/* The pixel, of `size` along an axis, that fills index i; -1: none. */
 static ptrdiff_t seen(ptrdiff_t i, size_t size, int fill) {
     const ptrdiff_t n = (ptrdiff_t)size;
     if (i >= 0 && i < n) return i;
@@ -141,7 +141,7 @@ static ptrdiff_t seen(ptrdiff_t i, size_t size, int fill) {
     }
 }
 
-/* What is seen at (row, column): (channels) floats of the sample x, or the pixel beyond the edge. */
+/* The pixel at (row, column): (channels) floats of the sample x, or the constant pixel outside the map. */
 static const float *pixel(const struct nnc_layer *layer, const float *x, ptrdiff_t row, ptrdiff_t column) {
     const struct affine *own = layer->own;
     const nnc_geometry *g = &layer->geometry;
@@ -149,7 +149,7 @@ static const float *pixel(const struct nnc_layer *layer, const float *x, ptrdiff
     return row < 0 || column < 0 ? own->beyond : x + ((size_t)row * g->width + (size_t)column) * g->channels;
 }
 
-/* Row oy of a sample: y (width, channels). */
+/* Computes row oy of a sample: y (width, channels). */
 static void draw_row(const struct nnc_layer *layer, const struct view *view, const float *x, size_t oy, float *y) {
     const struct affine *own = layer->own;
     const nnc_geometry *g = &layer->geometry;

@@ -1,14 +1,14 @@
-/* convolution.c -- convolutional layers: a = f(bias + sums over windows of x) and back. Maps are (height, width, channels).
+/* convolution.c -- convolutional layers: a = f(bias + sums over windows of x). Maps are (height, width, channels).
  *
  *     z  (pixels, F) = bias + windows of x times W
- *     dx (pixels, C) = windows of dz times W transposed, its taps flipped: (ty, tx, f) by c. A stride s cuts dx into
- *                      s x s residues of its pixels, each of which sees its own part of the taps without a stride
- *     dW (taps C, F) = pixels of x times pixels of dz: the rows are (kx, ci) of one ky, and the sum goes along a row of
+ *     dx (pixels, C) = windows of dz times W transposed and flipped: (ty, tx, f) by c. A stride s divides the pixels of dx
+ *                      into s x s residues, each of which uses its own part of the kernel positions, without a stride
+ *     dW (ky kx C, F) = pixels of x times pixels of dz: the rows are (kx, ci) of one ky, and the sum goes along a row of
  *                      dz, down its rows and over samples
- * In float32 a tap outside the map is left out, not multiplied by 0: maps are cut into regions whose windows see the same taps. In
- * bfloat16 products read copies with room at the edges (operands.h), where every window sees all taps: one region. A row of a
- * window begins a step of its own there, and the inner sum of dW goes over samples.
- * product.c makes the products. */
+ * ty and tx are taps. In float32 a tap outside the map is skipped, not multiplied by 0: maps are divided into regions whose
+ * windows use the same taps. In bfloat16 products read padded copies (operands.h), in which every window is complete: one
+ * region. There each row of a window starts a new step, and the inner sum of dW goes over samples.
+ * product.c computes the products. */
 
 #include <string.h>
 
@@ -20,11 +20,11 @@
 enum { KERNEL, BIAS };
 
 enum {
-    BLOCK_FLOATS = 1 << 17, /* of the samples that are worked on together: 512 KB stay in an L2 cache */
+    BLOCK_FLOATS = 1 << 17, /* of the samples that are processed together: 512 KB stay in an L2 cache */
     LEAST_ITEMS = 16,       /* parts of a gradient, for up to as many workers */
-    MOST_TILES = 4,         /* tiles of a gradient made together, while the samples are hot: 16 KB */
-    LEAST_CHAIN = 512,      /* pixels after which a chain of additions may end */
-    WIDE_RUN = 16,          /* channels from which on the rows of one tap fill a tile */
+    MOST_TILES = 4,         /* tiles of a gradient computed together, while the samples are in the cache: 16 KB */
+    LEAST_CHAIN = 512,      /* minimum number of pixels in a chain of additions */
+    WIDE_RUN = 16,          /* channels from which the rows of one tap fill a tile */
 };
 
 static const double MOST_WEIGHTS = 274877906944.0; /* 2^38, of a kernel */
@@ -32,13 +32,13 @@ static const double MOST_WEIGHTS = 274877906944.0; /* 2^38, of a kernel */
 struct convolution {
     size_t filters;
     bool use_bias;
-    nnc_geometry seen;                /* the maps in which the products see their windows */
-    float *kernel_parts, *bias_parts; /* gradients of shards of the batch, as the parameters lie */
+    nnc_geometry seen;                /* the windows on the maps that the products read */
+    float *kernel_parts, *bias_parts; /* gradients of shards of the batch, in the layout of the parameters */
 };
 
 static const struct nnc_field fields[] = {FIELD(struct convolution, filters, SIZE), FIELD(struct convolution, use_bias, FLAG)};
 
-/* A row of a window on one channel is a few numbers. */
+/* With one channel, a row of a window has only a few elements. */
 static const struct nnc_products *products_of(const struct nnc_layer *layer) {
     return layer->geometry.channels == 1 ? nnc_products_of_short_sums(layer->precision) : nnc_products(layer->precision);
 }
@@ -65,7 +65,7 @@ static void parameters(const struct nnc_layer *layer, nnc_parameter list[NNC_LAY
     list[BIAS] = (nnc_parameter){.name = "bias", .n_axes = own->use_bias, .shape = {own->filters}, .trainable = true};
 }
 
-/* Zeros around a map before a convolution are taps outside the map: nothing. The convolution takes the padding's place. */
+/* Merges a zero_padding layer before the convolution: its zeros become padding of the convolution. */
 static bool merge(struct nnc_plan *plan, const struct nnc_layer *layer, struct nnc_layer *before) {
     (void)plan;
     if (!before || !nnc_only_pads(before)) return false;
@@ -80,7 +80,7 @@ static bool merge(struct nnc_plan *plan, const struct nnc_layer *layer, struct n
 
 /* ---- one axis of the maps ---------------------------------------------------------------------------------------- */
 
-/* Sum q sees through tap t input pixel q stride + t dilation - pad, and is written to output pixel first + q step. */
+/* Tap t of sum q reads input pixel q stride + t dilation - pad; the sum is written to output pixel first + q step. */
 struct axis {
     size_t in, out; /* pixels of the maps */
     size_t taps, stride, dilation;
@@ -88,17 +88,17 @@ struct axis {
     size_t first, step;
 };
 
-/* Sums [q0, q1) that see through taps [t0, t1) and no others. */
+/* Sums [q0, q1) that use exactly the taps [t0, t1). */
 struct section {
     size_t q0, q1, t0, t1;
 };
 
-/* The least n with n step >= `distance`. */
+/* The smallest n with n step >= `distance`. */
 static size_t steps(ptrdiff_t distance, size_t step) {
     return distance > 0 ? ((size_t)distance + step - 1) / step : 0;
 }
 
-/* The first sum that sees through tap t pixel `at` or a later one; the first tap through which sum q does. */
+/* The first sum whose tap t reads pixel `at` or a later one; the first tap with which sum q does. */
 static size_t first_sum(const struct axis *x, size_t t, size_t at) {
     return steps((ptrdiff_t)at + x->pad - (ptrdiff_t)(t * x->dilation), x->stride);
 }
@@ -115,12 +115,12 @@ static struct section section_from(const struct axis *x, size_t q, size_t stop) 
     return s;
 }
 
-/* Input pixel of sum q and tap t, which is inside. */
+/* Input pixel of sum q and tap t, which must be inside the map. */
 static size_t pixel_seen(const struct axis *x, size_t q, size_t t) {
     return (size_t)((ptrdiff_t)(q * x->stride + t * x->dilation) - x->pad);
 }
 
-/* How many sums are written before `pixel`. */
+/* The number of sums that are written before `pixel`. */
 static size_t sums_before(const struct axis *x, size_t pixel) {
     return steps((ptrdiff_t)least(pixel, x->out) - (ptrdiff_t)x->first, x->step);
 }
@@ -147,8 +147,8 @@ static struct axis x_axis(const nnc_geometry *g) {
 
 /* ---- the backward pass along an axis ---------------------------------------------------------------------------- */
 
-/* Input pixels residue + q stride, q = 0, 1, ..., see output pixels (residue + q stride + pad - t dilation) / stride
- * through the taps t for which that is whole: t = t0, t0 + t_step, ... These, last first, are the taps of `axis`. */
+/* Input pixels residue + q stride, q = 0, 1, ..., contribute to output pixels (residue + q stride + pad - t dilation) / stride
+ * for the taps t for which that is an integer: t = t0, t0 + t_step, ... These, in reverse order, are the taps of `axis`. */
 struct residue {
     struct axis axis;
     size_t t0, t_step;
@@ -171,14 +171,14 @@ static struct residue residue_of(const struct axis *x, size_t residue) {
     return r;
 }
 
-/* Tap of the forward pass that is tap t of the backward pass. */
+/* The tap of the forward pass that corresponds to tap t of the backward pass. */
 static size_t forward_tap(const struct residue *r, size_t t) {
     return r->t0 + (r->axis.taps - 1 - t) * r->t_step;
 }
 
 /* ---- copies in bfloat16 ------------------------------------------------------------------------------------------- */
 
-/* What the windows see: from the first pixel of the first to the last of the last. */
+/* The frame that the windows cover: from the first pixel of the first to the last pixel of the last. */
 static struct nnc_frame input_frame(const struct nnc_layer *layer) {
     const nnc_geometry *g = &layer->geometry;
     struct nnc_frame f = {.height = g->height, .width = g->width, .channels = g->channels, .taps = 1};
@@ -200,7 +200,7 @@ static nnc_geometry seen_in(const nnc_geometry *g, const struct nnc_frame *copy)
     return seen;
 }
 
-/* What the sums of dx along an axis see of dz: how far the first lies before dz, pixels in all, and the most taps of a residue. */
+/* The range of dz that the sums of dx along an axis read: how far it begins before dz, its pixels, the most taps of a residue. */
 struct extent {
     ptrdiff_t before;
     size_t pixels, taps, dilation;
@@ -234,22 +234,22 @@ static struct nnc_frame gradient_frame(const struct nnc_layer *layer) {
 
 /* ---- sums over windows ------------------------------------------------------------------------------------------- */
 
-/* out = bias + windows of `in` times w, whose panels have rows (ty, tx, channel) and columns of filters. */
+/* out = bias + windows of `in` times w, whose panels have rows (ty, tx, channel) and the filters as columns. */
 struct correlation {
     const struct nnc_products *products;
     struct axis y, x;
     size_t channels, filters;
     size_t window_row;    /* rows of a panel for a row of the window */
     size_t pitch;         /* pixels of `in` from one row to the next */
-    size_t first, last;   /* its rows that are not 0 throughout */
+    size_t first, last;   /* its rows outside [first, last) are 0 */
     struct nnc_operand in; /* (samples, y.in, x.in, channels) */
     const void *w;
     const float *bias;    /* in panels, or NULL: 0 */
     struct nnc_write out; /* (samples, y.out, x.out, filters) */
-    struct nnc_worker *worker; /* who ends early when asked to stop */
+    struct nnc_worker *worker; /* which ends early after a stop request */
 };
 
-/* The pixels that see through the same taps, for `n` filters from j on. */
+/* Computes the pixels whose windows use the same taps, for `n` filters starting at j. */
 static void correlate_region(const struct correlation *s, struct section y, struct section x, size_t samples, size_t j,
                              size_t n) {
     const size_t C = s->channels, F = s->filters, row = s->pitch * C, taps = y.t1 - y.t0;
@@ -277,14 +277,14 @@ static void correlate_region(const struct correlation *s, struct section y, stru
     nnc_product_windows(s->products, &windows);
 }
 
-/* `in` is a copy in bfloat16; NULL: the map itself. */
+/* Sets `in` to a copy in bfloat16; NULL: the map itself. */
 static void read_from(struct correlation *s, const struct nnc_frame *copy) {
     s->pitch = copy ? copy->columns : s->x.in;
     s->first = copy && copy->top > 0 ? (size_t)copy->top : 0;
     s->last = copy ? steps((ptrdiff_t)copy->height + copy->top, 1) : s->y.in;
 }
 
-/* Rows of sums [y0, y1) of `samples` samples. */
+/* Computes rows [y0, y1) of the sums of `samples` samples. */
 static void correlate(const struct correlation *s, size_t samples, size_t y0, size_t y1) {
     const size_t columns = sums_before(&s->x, s->x.out);
     const size_t work = samples * (y1 - y0) * columns * s->y.taps * s->x.taps * s->channels * PANEL;
@@ -300,14 +300,14 @@ static void correlate(const struct correlation *s, size_t samples, size_t y0, si
         }
 }
 
-/* ---- sharing by samples, and by rows of the map where samples are few -------------------------------------------- */
+/* ---- division by samples, and by rows of the map if samples are few ---------------------------------------------- */
 
 /* Samples [i0, i0 + n), rows [y0, y1) of their maps. */
 struct share {
     size_t i, n, y0, y1;
 };
 
-/* This worker's next share, beginning at *at, of m samples of `height` rows; false: no more. At most `most` samples. */
+/* This worker's next share, starting at *at, of m samples of `height` rows; false: no more. At most `most` samples. */
 static bool next_share(const struct nnc_worker *worker, size_t m, size_t height, size_t most, size_t *at, struct share *share) {
     size_t first, last;
     if (m >= 4 * (size_t)worker->n || m % (size_t)worker->n == 0) {
@@ -375,16 +375,16 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
 
 /* ---- backward: dx ------------------------------------------------------------------------------------------------ */
 
-/* The kernel as the backward pass wants it for one pair of residues: panels of 32 channels with rows (ty, tx, f). The pairs
- * lie one after the other. */
+/* The flipped kernel for one pair of residues in the backward pass: panels of 32 channels with rows (ty, tx, f). The pairs
+ * are stored one after the other. */
 struct flipped {
     struct residue y, x;
     size_t row;     /* rows of a panel for each ty */
-    size_t at;      /* where its panels begin */
+    size_t at;      /* offset of its panels */
 };
 
-/* Rows of a panel for a row of the window of residue x. Where a copy holds the taps of a dilated window side by side, it does
- * so for the residue that has most: the others have rows of zeros for those that they lack. */
+/* Rows of a panel for a row of the window of residue x. A copy that holds the taps of a dilated window next to each other has
+ * space for the residue with the most taps: the panels of the other residues have rows of zeros for the missing ones. */
 static size_t row_of(const struct nnc_layer *layer, const struct residue *x) {
     const struct nnc_frame dz = gradient_frame(layer);
     if (layer->precision == PRECISION_float32) return x->axis.taps * layer->columns;
@@ -411,7 +411,8 @@ static bool next_flipped(const struct nnc_layer *layer, struct flipped *t) {
     return true;
 }
 
-/* Where each tap of W lies among them (see struct nnc_transposed), if `taps` are given; gives the size of all. */
+/* Computes the place of each tap of W in the flipped kernels (see struct nnc_transposed), unless `taps` is NULL; returns their
+ * total size. */
 static size_t place_taps(const struct nnc_layer *layer, struct nnc_tap *taps) {
     const nnc_geometry *g = &layer->geometry;
     const size_t F = layer->columns;
@@ -429,15 +430,15 @@ static size_t place_taps(const struct nnc_layer *layer, struct nnc_tap *taps) {
     return end;
 }
 
-/* An axis over the map dz as it is over dz's copy: `n` pixels, those of dz from `first` on, with one tap where the copy's pixels
- * hold them all. */
+/* Converts an axis over the map dz to one over dz's copy: `n` pixels, dz starting at `first`, with one tap if each pixel of the
+ * copy holds all of them. */
 static struct axis in_copy(struct axis x, size_t n, ptrdiff_t first, bool holds_taps) {
     x.in = n, x.pad -= first;
     if (holds_taps) x.taps = x.taps > 0, x.dilation = 1;
     return x;
 }
 
-/* This worker's share of da of the layer before, turned into dz where that is asked for. */
+/* Computes this worker's share of da of the layer before, converted to dz if that layer receives dz. */
 static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
     const nnc_geometry *g = &layer->geometry;
@@ -476,7 +477,7 @@ struct gradient_block {
     size_t i0, i1, y0, y1, r0, r1, j, n;
 };
 
-/* tile += what the columns of dz in `q` give, through the taps of `q` in each row of the window. */
+/* Adds to the tile the contribution of the columns of dz in `q`, with the taps of `q` in each row of the window. */
 static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
                         struct section q, float *tile) {
     const struct nnc_layer *layer = &plan->layers[l];
@@ -510,7 +511,7 @@ static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_operan
     }
 }
 
-/* Each tap of a row of the window with the columns of dz that see it: its channels fill a register tile. */
+/* Processes each tap of a row of the window with the columns of dz that use it: its channels fill a register tile. */
 static void add_by_taps(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
                         float *tile) {
     const struct convolution *own = plan->layers[l].own;
@@ -521,7 +522,7 @@ static void add_by_taps(const struct nnc_plan *plan, size_t l, struct nnc_operan
     }
 }
 
-/* The columns of dz that see through the same taps, which adds to a row of the tile more than once. */
+/* Processes the columns of dz that use the same taps, which adds to a row of the tile more than once. */
 static void add_by_columns(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
                            float *tile) {
     const struct convolution *own = plan->layers[l].own;
@@ -540,7 +541,7 @@ static void add_kernel_gradient(const struct nnc_plan *plan, size_t l, struct nn
     else add_by_columns(plan, l, x, of, tile);
 }
 
-/* sums += tiles [t0, t1) of a panel's part. */
+/* Adds tiles [t0, t1) of a panel's part to the sums. */
 static void add_tiles(const struct nnc_plan *plan, size_t l, struct nnc_operand x, struct gradient_block *of, size_t t0,
                       size_t t1, float *sums) {
     const size_t rows = plan->layers[l].params[KERNEL]->rows;
@@ -553,8 +554,8 @@ static void add_tiles(const struct nnc_plan *plan, size_t l, struct nnc_operand 
     }
 }
 
-/* How a gradient is made: `blocks` of up to MOST_TILES tiles of a panel, each from `shards` of the samples; in bfloat16, whose inner
- * sum wants all samples, of the rows of the map. It follows from the shape alone. */
+/* How a gradient is divided: `blocks` of up to MOST_TILES tiles of a panel, each computed from `shards` of the samples; in
+ * bfloat16, whose inner sum needs all samples, of the rows of the map. It depends on the shape only. */
 struct division {
     size_t blocks_of_panel, blocks, shards;
 };
@@ -569,8 +570,8 @@ static struct division divide(const struct nnc_layer *layer, size_t m) {
     return d;
 }
 
-/* Gradient of one block of tiles from one shard: used at once if that is all, else left for sum_shards. The first block
- * of a panel makes the panel's part of db, too. */
+/* Computes the gradient of one block of tiles from one shard: applied at once if there is only one shard, else stored for
+ * sum_shards. The first block of a panel also computes the panel's part of db. */
 static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_operand x, size_t m, const struct division *division,
                           size_t item, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
@@ -611,7 +612,7 @@ static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_operand x,
     else memcpy(own->bias_parts + shard * b->size + j, bias_sum, sizeof bias_sum);
 }
 
-/* This worker's tiles of a parameter whose gradient was made in shards, which are added up in their order. */
+/* Processes this worker's tiles of a parameter whose gradient was computed in shards, which are summed in order. */
 static void sum_shards(struct nnc_plan *plan, struct nnc_param *param, float *parts, size_t shards, struct nnc_worker *worker) {
     size_t first, last;
     nnc_share(worker, param->n_tiles, &first, &last);
@@ -632,7 +633,7 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
     nnc_take_derivative_shared(layer, pass->m, worker);
     nnc_round_gradient(layer, pass->m, worker);
     if (layer->needs_dx) input_gradient(plan, l, pass->m, worker);
-    /* Updates refresh the transposed kernel, which all workers have read by then. */
+    /* Updates refresh the transposed kernel: all workers must have read it. */
     if (layer->needs_dx && division.shards == 1) nnc_team_barrier(worker);
     nnc_share(worker, division.blocks * division.shards, &first, &last);
     for (size_t item = first; item < last; item++) gradient_item(plan, l, x, pass->m, &division, item, worker);

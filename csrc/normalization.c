@@ -15,27 +15,27 @@
 #include "activation.h"
 
 enum {
-    PART_FLOATS = 8192, /* of a part, about: 32 KB */
-    SMALL_MAP = 2048,   /* up to this a whole sample is a row of batch normalization's blocks */
-    FEW_CHANNELS = 128, /* of a larger one, positions are put side by side below this */
+    PART_FLOATS = 8192, /* approximate size of a part: 32 KB */
+    SMALL_MAP = 2048,   /* up to this size a complete sample is a row of batch normalization's blocks */
+    FEW_CHANNELS = 128, /* in a larger map with fewer channels than this, a row combines several positions */
 };
 
 enum { GAMMA, BETA, MOVING_MEAN, MOVING_VARIANCE };
 
-/* Settings, and how a batch is cut into parts. */
+/* Settings, and the division of a batch into parts. */
 struct normalization {
     size_t group;
     double epsilon;
     bool scale, center;   /* is there a gamma, a beta? */
     size_t positions;
     size_t blocks;        /* parts of a sample; 0: a part is several samples */
-    size_t per_part;      /* positions of a part, at most; or samples */
-    size_t repeat;        /* positions side by side that a kernel takes as one row, so that few channels fill its vectors */
+    size_t per_part;      /* maximum number of positions, or samples, in a part */
+    size_t repeat;        /* adjacent positions that a kernel processes as one row, so that few channels fill its vectors */
     size_t width;         /* repeat group, rounded up to panels */
     float *partials;      /* (parts, 3, width) */
 };
 
-/* Numbers of each column, (width) each. */
+/* Coefficients of each column, (width) each. */
 enum { MEAN, SCALE, SHIFT, SUM, PRODUCT, N_COEFFICIENTS };
 
 struct batch_normalization {
@@ -43,7 +43,7 @@ struct batch_normalization {
     double momentum;      /* moving = moving momentum + batch (1 - momentum) */
     float *coefficients;  /* (N_COEFFICIENTS, width) */
     double *moments;      /* (2, group): mean, variance in use */
-    bool of_batch;        /* the coefficients are not those of the moving statistics */
+    bool of_batch;        /* the coefficients come from the batch, not from the moving statistics */
 };
 
 struct layer_normalization {
@@ -79,7 +79,7 @@ static void batch_parameters(const struct nnc_layer *layer, nnc_parameter list[N
     list[MOVING_VARIANCE] = (nnc_parameter){.name = "moving_variance", .n_axes = 1, .shape = {common->group}};
 }
 
-/* How rows of O features are cut; samples_are_rows: a small sample may be one row of a part, its positions side by side. */
+/* Determines how rows of O features are divided; samples_are_rows: a small sample may be one row of a part. */
 static void cut(struct normalization *common, size_t O, bool samples_are_rows) {
     common->positions = O / common->group;
     common->repeat = 1, common->blocks = 0;
@@ -124,7 +124,7 @@ struct block {
     size_t m, n, ld, offset;
 };
 
-/* A part is one block whose rows are `repeat` positions side by side, and one of the positions that are left over. */
+/* A part is one block whose rows are `repeat` adjacent positions, and one block of the remaining positions. */
 struct part {
     size_t positions, first; /* first: number of its first position in the batch */
     struct block blocks[2];
@@ -161,7 +161,7 @@ static float *partial(const struct normalization *common, size_t part, size_t wh
     return common->partials + (part * 3 + which) * common->width;
 }
 
-/* The sums of positions side by side into those of the first. */
+/* Adds the sums of adjacent positions to those of the first. */
 static void fold(const struct normalization *common, float *sums) {
     for (size_t left = common->repeat; left > 1;) { /* by halves */
         const size_t half = (left + 1) / 2;
@@ -170,7 +170,7 @@ static void fold(const struct normalization *common, float *sums) {
     }
 }
 
-/* The numbers of the first position to those beside it. */
+/* Copies the coefficients of the first position to the adjacent ones. */
 static void repeat(const struct normalization *common, float *numbers, size_t first, size_t last) {
     for (size_t r = 1; r < common->repeat; r++)
         for (size_t c = first; c < last; c++) numbers[r * common->group + c] = numbers[c];
@@ -186,7 +186,7 @@ static void add_parts(const struct normalization *common, size_t m, size_t which
     }
 }
 
-/* The gradient of gamma or beta in columns [j, j + n), used at once. */
+/* Applies the gradient of gamma or beta in columns [j, j + n). */
 static void apply(struct nnc_plan *plan, struct nnc_param *param, size_t j, size_t n, const double *gradient) {
     float g[PANEL] = {0};
     if (!param) return;
@@ -196,14 +196,14 @@ static void apply(struct nnc_plan *plan, struct nnc_param *param, size_t j, size
 
 /* ---- batch normalization ----------------------------------------------------------------------------------------------- */
 
-enum { SUMS, CENTERS, SQUARES };          /* what a part leaves in the forward pass */
+enum { SUMS, CENTERS, SQUARES };          /* partial results of a part in the forward pass */
 enum { GRADIENT_SUMS, GRADIENT_PRODUCTS }; /* and in the backward pass */
 
 static float *coefficients(const struct batch_normalization *own, size_t which) {
     return own->coefficients + which * own->common.width;
 }
 
-/* Those of the columns from j on. */
+/* The coefficients of the columns starting at j. */
 static struct nnc_coefficients coefficients_at(const struct batch_normalization *own, size_t j) {
     return (struct nnc_coefficients){coefficients(own, MEAN) + j, coefficients(own, SCALE) + j, coefficients(own, SHIFT) + j,
                                      coefficients(own, SUM) + j, coefficients(own, PRODUCT) + j};
@@ -213,7 +213,7 @@ static double root(const struct batch_normalization *own, size_t c) {
     return sqrt(own->moments[own->common.group + c] + own->common.epsilon);
 }
 
-/* (x - mean) scale + shift of channels [first, last), from the moments. */
+/* Sets the coefficients of (x - mean) scale + shift for channels [first, last) from the moments. */
 static void set_coefficients(const struct nnc_layer *layer, size_t first, size_t last) {
     const struct batch_normalization *own = layer->own;
     const struct nnc_param *gamma = layer->params[GAMMA], *beta = layer->params[BETA];
@@ -226,7 +226,7 @@ static void set_coefficients(const struct nnc_layer *layer, size_t first, size_t
     for (size_t which = MEAN; which <= SHIFT; which++) repeat(&own->common, coefficients(own, which), first, last);
 }
 
-/* Passes that are not in training take the moving statistics, and a frozen layer in all. */
+/* The moving statistics are used in passes that are not in training, and in all passes by a frozen layer. */
 static void batch_prepare(struct nnc_layer *layer, bool in_training, bool written) {
     struct batch_normalization *own = layer->own;
     const size_t group = own->common.group;
@@ -261,7 +261,7 @@ static void sum_part(const struct nnc_layer *layer, const float *x, size_t m, si
     fold(common, squares);
 }
 
-/* Moments of channels [j, j + n) from the parts. */
+/* Computes the moments of channels [j, j + n) from the parts. */
 static void set_moments(const struct nnc_layer *layer, size_t m, size_t j, size_t n) {
     const struct batch_normalization *own = layer->own;
     const struct normalization *common = &own->common;
@@ -284,7 +284,7 @@ static void set_moments(const struct nnc_layer *layer, size_t m, size_t j, size_
     }
 }
 
-/* Coefficients from the batch x. */
+/* Computes the coefficients from the batch x. */
 static void use_batch(const struct nnc_layer *layer, const float *x, size_t m, struct nnc_worker *worker) {
     const struct normalization *common = layer->own;
     size_t first, last;
@@ -328,7 +328,7 @@ static void move(double momentum, struct nnc_param *moving, const double *of_bat
 }
 
 /* With s = scale, z = (x - mean) / root and means over the batch: dx = s (dz - mean(dz) - z mean(z dz)); the means are 0
- * where the statistics are not the batch's. */
+ * if the statistics are not the batch's. */
 static void batch_gradients(struct nnc_plan *plan, const struct nnc_layer *layer, const struct nnc_pass *pass, size_t j,
                             size_t n) {
     const struct batch_normalization *own = layer->own;
@@ -353,7 +353,7 @@ static void batch_gradients(struct nnc_plan *plan, const struct nnc_layer *layer
     }
 }
 
-/* Sums over a part of dz and of dz (x - mean); dz is made on the way. */
+/* Computes the sums over a part of dz and of dz (x - mean), and dz itself if necessary. */
 static void sum_gradients(const struct nnc_layer *layer, const float *x, struct part p, float *sums, float *products) {
     const struct batch_normalization *own = layer->own;
     const struct normalization *common = &own->common;
@@ -411,7 +411,7 @@ const struct nnc_layer_kind nnc_layer_batch_normalization = {
 
 /* ---- layer normalization ----------------------------------------------------------------------------------------------- */
 
-/* What the kernels are told of the positions from `first` on. */
+/* The arguments of the kernels for the positions starting at `first`. */
 static struct nnc_row_normalization rows_of(const struct nnc_layer *layer, size_t first) {
     const struct layer_normalization *own = layer->own;
     const struct nnc_param *gamma = layer->params[GAMMA], *beta = layer->params[BETA];

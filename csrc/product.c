@@ -1,33 +1,33 @@
 /* product.c -- see product.h.
  *
- * W stays packed in panels of 32 columns, which serve the forward product and the update as they are:
- *     z (m, O)  = b + x (m, I) W (I, O)         panels of W as they lie
+ * W is stored in panels of 32 columns, which the forward product and the update use directly:
+ *     z (m, O)  = b + x (m, I) W (I, O)         panels of W in place
  *     dx (m, I) = dz (m, O) W^T                  W^T packed for 32 columns of dx at a time
- *     dW (I, O) = x^T (I, m) dz (m, O)           a tile of 32 x 32 at a time, used for the update while it is hot
+ *     dW (I, O) = x^T (I, m) dz (m, O)           a tile of 32 x 32 at a time, applied while it is in the cache
  *
- * There is no im2col and no kernel for a special shape. Channels last, what a window sees of one row of a map is a run of
- * memory, (kx, channel), and the rows of W are (ky, kx, channel); so gemm sums over segments ky of k = (kx, channel), and the
- * m rows of its tile are pixels at any constant distance: along a row of the map, down a column, or one pixel of many samples. */
+ * There is no im2col and no kernel for special shapes. With channels last, one row of a window on a map is contiguous in memory,
+ * (kx, channel), and the rows of W are (ky, kx, channel); so gemm sums over segments ky of k = (kx, channel), and the m rows of
+ * its tile are pixels at any constant distance: along a row of the map, down a column, or the same pixel of many samples. */
 
 #include "product.h"
 
 #include <string.h>
 
 enum {
-    KC = 1024, /* depth of a product per pass over its left side, at most: 128 KB of a panel stay in L2 */
-    BLOCK_FLOATS = 1 << 17, /* of the left side that stay in L2 while all panels pass by: 512 KB */
-    LEAST_DEPTH = 256,      /* of a pass: each reads and writes the sums */
-    ROWS_TOGETHER = 512,    /* of a left side */
-    PANELS = 4,             /* of a right side that are packed together */
-    CONFLICT = 512,         /* floats, 2 KB: lines that far apart share two sets of an L1 cache, which hold 16 */
-    READERS_TO_COPY = 4,    /* panels that read a left side, from which on such a one is copied */
-    NC = 512,  /* depth of a product whose right side is packed first: 64 KB on the stack */
+    KC = 1024, /* maximum depth of a product per pass over its left operand: 128 KB of a panel stay in L2 */
+    BLOCK_FLOATS = 1 << 17, /* of the left operand that stay in L2 while all panels are processed: 512 KB */
+    LEAST_DEPTH = 256,      /* of a pass: each pass reads and writes the sums */
+    ROWS_TOGETHER = 512,    /* of a left operand */
+    PANELS = 4,             /* of a right operand that are packed together */
+    CONFLICT = 512,         /* floats, 2 KB: lines at this distance share two sets of an L1 cache, which hold 16 */
+    READERS_TO_COPY = 4,    /* panels that read a left operand, from which one with such conflicts is copied */
+    NC = 512,  /* depth of a product whose right operand is packed first: 64 KB on the stack */
     FEW_READERS = 28,     /* rows of a for which a wide b is not packed */
     READERS_OF_A_ROW = 6, /* the same for each row of a narrow b */
     LANES = 16,           /* of a wide vector */
-    TRANSPOSING = 24,     /* multiply-adds of a lane in the time that an element takes to transpose */
-    FEW_ROWS = 64,        /* rows of a batch from which on 32 of its columns are copied together, */
-    TOGETHER = 256,       /* up to this: 32 KB on the stack */
+    TRANSPOSING = 24,     /* multiply-adds of a lane in the time needed to transpose an element */
+    FEW_ROWS = 64,        /* rows of a batch from which 32 of its columns are copied together, */
+    TOGETHER = 256,       /* up to this number: 32 KB on the stack */
 };
 
 static const float zeros[PANEL];
@@ -40,7 +40,7 @@ static void finish(const struct nnc_epilogue *epilogue, size_t m, size_t j, size
     if (epilogue->apply) epilogue->apply(epilogue->of, m, j, n, c);
 }
 
-/* Columns of a left side of m rows that stay in the L2 cache: the sums of a deeper product are made in several passes. */
+/* Columns of a left operand of m rows that stay in the L2 cache: a deeper product is summed in several passes. */
 static size_t depth_in_cache(size_t m) {
     const size_t depth = BLOCK_FLOATS / (m ? m : 1);
     return depth < LEAST_DEPTH ? LEAST_DEPTH : least(depth, KC);
@@ -77,7 +77,7 @@ void nnc_product_forward(const struct nnc_forward *of, size_t first, size_t last
 
 /* ---- dense: dx -------------------------------------------------------------------------------------------------------- */
 
-/* dx (m, width): W^T packed on the stack, part by part. */
+/* Computes dx (m, width) with W^T packed on the stack, part by part. */
 static void packed_input_gradient(const struct nnc_input_gradient *of, size_t k0, size_t width, float *dx) {
     const struct nnc_param *W = of->W;
     const size_t O = W->cols;
@@ -114,7 +114,7 @@ void nnc_product_input_gradient(const struct nnc_input_gradient *of, size_t bloc
 
 /* ---- dense: dW -------------------------------------------------------------------------------------------------------- */
 
-/* Gradient of one tile, used at once. */
+/* Computes the gradient of one tile and applies it at once. */
 static void tile_gradient(const struct nnc_kernel_gradient *of, size_t tile) {
     struct nnc_param *W = of->W;
     const size_t k = tile % W->row_tiles * PANEL, j = tile / W->row_tiles * PANEL;
@@ -139,8 +139,8 @@ static void tile_gradient(const struct nnc_kernel_gradient *of, size_t tile) {
     nnc_apply_tile(of->update, W, tile, g);
 }
 
-/* Are 32 columns of x copied together before the tiles that read them? Its rows are far apart, each in a page of its own; a
- * short batch has too few of them to matter, and wants its tiles in the order of memory. */
+/* Are 32 columns of x copied before the tiles that read them? Its rows are far apart, each in a different page; a short batch
+ * has too few rows for this to matter, and its tiles are better processed in memory order. */
 static bool copies_columns(const struct nnc_kernel_gradient *of) {
     return of->x.step == 1 && !of->zeros && of->m >= FEW_ROWS && of->m <= TOGETHER && of->W->n_tiles > of->W->row_tiles;
 }
@@ -168,7 +168,7 @@ void nnc_product_kernel_gradient(const struct nnc_kernel_gradient *of, size_t fi
 
 /* ---- windows on maps -------------------------------------------------------------------------------------------------- */
 
-/* Elements between two pixels that are `step` apart. */
+/* Number of elements between two pixels that are `step` apart. */
 static size_t distance_down(const struct nnc_maps *maps, struct nnc_span step) {
     return step.down * maps->width * maps->channels * maps->step;
 }
@@ -182,7 +182,7 @@ struct direction {
     size_t n, in, out;
 };
 
-/* Of three directions, the one in which rows of register tiles fill these best; the first where two are alike. */
+/* The direction, of three, whose rows fill register tiles best; the first of equals. */
 static size_t best_direction(const struct direction directions[3], size_t mr) {
     size_t best = 0;
     for (size_t i = 1; i < 3; i++) { /* n rows take nnc_parts(n, mr) tiles */
@@ -192,8 +192,8 @@ static size_t best_direction(const struct direction directions[3], size_t mr) {
     return best;
 }
 
-/* All pixels of the maps as rows, with those that are no output (see struct nnc_pixels)? 16 of them lie within few cache lines;
- * those of 16 samples each in a page of its own, but none is made in vain. */
+/* Are all pixels of the maps rows, including those that are not outputs (see struct nnc_pixels)? 16 adjacent pixels span few
+ * cache lines; the same pixel of 16 samples is in 16 different pages, but then no result is discarded. */
 static bool takes_pixels(const struct nnc_products *products, const struct nnc_windows *of, size_t rows,
                          const struct direction *best) {
     const size_t tiles = of->samples * nnc_parts(rows, LANES);
@@ -217,7 +217,7 @@ void nnc_product_windows(const struct nnc_products *products, const struct nnc_w
     product.rs = rows.in, product.cs = 1, product.ldc = rows.out;
     product.a_segment = distance_down(in, of->dilation);
     product.ldb = PANEL, product.b_segment = of->window_row * PANEL;
-    if (of->dilation.across > 1 && of->taps.across > 1) { /* the taps of a row are no run of memory */
+    if (of->dilation.across > 1 && of->taps.across > 1) { /* the taps of a row are not contiguous in memory */
         product.k = C, product.segments = of->taps.across, product.blocks = of->taps.down;
         product.a_block = product.a_segment, product.b_block = product.b_segment;
         product.a_segment = distance_across(in, of->dilation), product.b_segment = C * PANEL;
@@ -245,7 +245,7 @@ void nnc_product_pixels(const struct nnc_products *products, const struct nnc_pi
     const size_t dz_across = distance_across(dz, one), dz_down = distance_down(dz, one);
     const struct direction across = {of->pixels.across, x_across, dz_across}, down = {of->pixels.down, x_down, dz_down};
     const struct direction samples = {of->samples, x->ld, dz->ld};
-    /* In float32 the longer way over the map is the inner sum; what is transposed has samples side by side. */
+    /* In float32 the longer direction of the map is the inner sum; in a transposed operand, samples are adjacent. */
     const bool transposed = x->ld == 1, along = across.n >= down.n;
     const struct direction inner = transposed ? samples : along ? across : down;
     const struct direction middle = transposed ? across : along ? down : across, outer = transposed ? down : samples;
@@ -260,20 +260,20 @@ void nnc_product_pixels(const struct nnc_products *products, const struct nnc_pi
 
 /* ---- any matrices ---------------------------------------------------------------------------------------------------- */
 
-/* Is b read as it lies by m rows of a? Packing pays where a panel whose rows are far apart is read often; and for a short panel,
- * since the rows at its end are packed in any case, and every row of c then begins a second time. */
+/* Is b read in place by m rows of a? Packing pays off if a panel whose rows are far apart is read often, and for a short panel,
+ * since the rows at its end are packed in any case, and every row of c then starts a second time. */
 static bool reads_in_place(size_t m, const nnc_matrix *b) {
     return b->cs == 1 && m <= (b->cols <= PANEL ? READERS_OF_A_ROW * b->rows : FEW_READERS);
 }
 
-/* Do rows (or columns) of a that are read together lie so far apart that they compete for the same few sets of a cache, and are
- * there enough panels for a copy to pay? */
+/* Are the rows (or columns) of a that are read together at a distance where they compete for the same few cache sets, and are
+ * there enough panels for a copy to pay off? */
 static bool competes(const nnc_matrix *a, const nnc_matrix *b) {
     const size_t distance = a->cs == 1 ? a->rs : a->cs;
     return distance % CONFLICT == 0 && a->rows >= LANES && b->cols >= READERS_TO_COPY * PANEL;
 }
 
-/* Rows [p, p + k) of b, at most PANEL columns from j on. */
+/* Rows [p, p + k) of b, at most PANEL columns starting at j. */
 static nnc_matrix part_of(const nnc_matrix *b, size_t p, size_t k, size_t j) {
     return (nnc_matrix){b->data + p * b->rs + j * b->cs, k, least(PANEL, b->cols - j), b->rs, b->cs};
 }
@@ -286,8 +286,8 @@ static void multiply(const struct nnc_products *products, const nnc_matrix *a, c
     products->gemm(&product, a->data, b->data, init.at, c.at);
 }
 
-/* Panels of b, each `ld` floats after the last; the columns that fill up the last one are 0. Rows that lie as they are needed are
- * read once for all panels, since each may be in a page of its own. */
+/* Packs b into panels, each `ld` floats after the previous one; the columns that pad the last one are 0. Contiguous rows are
+ * read once for all panels, since each may be in a different page. */
 static void pack_panels(const struct nnc_products *products, const nnc_matrix *b, size_t ld, float *packed) {
     const size_t k = b->rows, whole = b->cols / PANEL * PANEL, n = b->cols - whole;
     float *last = packed + whole / PANEL * ld;
@@ -302,8 +302,8 @@ static void pack_panels(const struct nnc_products *products, const nnc_matrix *b
     }
 }
 
-/* c = init + a b[p..] for the columns of b from j on, at most PANEL, read as they lie: but for the last rows, which may have fewer
- * readable floats than a panel. */
+/* c = init + a b[p..] for at most PANEL columns of b starting at j, read in place, except for the last rows, which may have
+ * fewer readable floats than a panel. */
 static void multiply_in_place(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, size_t p, size_t j,
                               struct nnc_read init, struct nnc_write c) {
     _Alignas(64) float packed[TILE];
@@ -311,14 +311,14 @@ static void multiply_in_place(const struct nnc_products *products, const nnc_mat
     while (last < a->cols && (b->rows - 1 - (p + a->cols - 1 - last)) * b->rs + b->cols < j + PANEL) last++;
     const nnc_matrix first = part_of(b, p, a->cols - last, j), end = part_of(b, p + first.rows, last, j);
     const nnc_matrix of_end = {a->data + first.rows * a->cs, a->rows, last, a->rs, a->cs};
-    if (first.rows || !last) multiply(products, a, &first, b->rs, init, c); /* even for a sum of nothing: c is init then */
+    if (first.rows || !last) multiply(products, a, &first, b->rs, init, c); /* even for an empty sum: then c = init */
     if (!last) return;
     pack_panels(products, &end, 0, packed);
     const nnc_matrix panel = {packed, last, end.cols, PANEL, 1};
     multiply(products, &of_end, &panel, PANEL, first.rows ? nnc_reading(c) : init, c);
 }
 
-/* c^T = init + b^T a^T: a narrow c would leave lanes of every vector idle, and a^T lies as vectors want it. */
+/* c^T = init + b^T a^T: a narrow c would leave lanes of every vector idle, and the rows of a^T are contiguous. */
 static void narrow_product(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, const float *init,
                            struct nnc_write c) {
     const nnc_matrix left = {b->data, b->cols, b->rows, b->cs, b->rs}, right = {a->data, a->cols, a->rows, a->cs, a->rs};
@@ -332,15 +332,15 @@ static void narrow_product(const struct nnc_products *products, const nnc_matrix
     }
 }
 
-/* Is that worth while? The sums must be long enough for the lanes that were idle to pay for transposing c. */
+/* Does narrow_product pay off? The sums must be long enough for the otherwise idle lanes to pay for transposing c. */
 static bool is_narrow(const nnc_matrix *a, const nnc_matrix *b) {
     const size_t idle = nnc_round_up(b->cols, LANES) - b->cols;
     return a->rs == 1 && b->cols < a->rows && b->cols <= FEW_READERS && idle * a->cols > TRANSPOSING * b->cols;
 }
 
-/* Where a product of matrices keeps copies: of a block of a, and of PANELS panels of b; sizes in floats, 0: read as they lie. */
+/* The copies of a product of matrices: of a block of a, and of PANELS panels of b; sizes in floats, 0: read in place. */
 struct copies {
-    size_t rows, depth; /* of a block of a, which all panels of b pass by while it is in the L2 cache */
+    size_t rows, depth; /* of a block of a, which is multiplied by all panels of b while it is in the L2 cache */
     size_t a, b;
 };
 
@@ -365,7 +365,7 @@ static nnc_matrix copy_of(const nnc_matrix *a, float *to) {
     return (nnc_matrix){to, a->rows, a->cols, by_rows ? ld : 1, by_rows ? 1 : ld};
 }
 
-/* c = init + a b for as many rows of b from p on as a has columns; init is one row (NULL: 0) where p is 0, then c. */
+/* c = init + a b for as many rows of b, starting at p, as a has columns; init is one row (NULL: 0) if p is 0, else c. */
 static void block_product(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, size_t p,
                           const float *init, struct nnc_write c, float *packed) {
     const size_t ld = a->cols * PANEL;
@@ -397,7 +397,7 @@ void nnc_product_matrices(const struct nnc_products *products, const nnc_matrix 
     for (size_t i = 0; i < a->rows; i += copies.rows) {
         const struct nnc_write rows = {c.at + i * c.ld, c.ld};
         size_t p = 0;
-        do { /* once even for a sum of nothing */
+        do { /* once even for an empty sum */
             nnc_matrix block = {a->data + i * a->rs + p * a->cs, least(copies.rows, a->rows - i),
                                 least(copies.depth, a->cols - p), a->rs, a->cs};
             if (copies.a) block = copy_of(&block, scratch);

@@ -1,7 +1,7 @@
 /* product.h -- the products of layers: forward, dx and dW, of dense layers and of windows on maps.
  *
- * A layer says what is multiplied, in rows, columns and pixels; how it is cut, packed and walked through is decided here and in
- * kernels/gemm.inc. Every output is one chain of fused multiply-adds in an order that the shape decides. */
+ * A layer specifies the operands in rows, columns and pixels; product.c and kernels/gemm.inc decide how they are divided,
+ * packed and traversed. Every output is one chain of fused multiply-adds in an order that depends on the shape only. */
 #ifndef NNC_PRODUCT_H
 #define NNC_PRODUCT_H
 
@@ -9,7 +9,7 @@
 #include "update.h"
 #include "zeros.h"
 
-/* What is done in place with columns [j, j + n) of m rows of a result while they are hot: c points to the first of them. */
+/* Applied in place to columns [j, j + n) of m rows of a result while they are in the cache: c points to the first of them. */
 struct nnc_epilogue {
     void (*apply)(const void *of, size_t m, size_t j, size_t n, float *c);
     const void *of;
@@ -23,12 +23,12 @@ struct nnc_forward {
     const struct nnc_param *W, *b;    /* b NULL: 0 */
     size_t m;
     struct nnc_operand x;
-    const struct nnc_groups *groups;  /* NULL, or those of x that are not 0 */
+    const struct nnc_groups *groups;  /* NULL, or the nonzero groups of x */
     struct nnc_write z;               /* (m, O) */
     struct nnc_epilogue epilogue;
-    struct nnc_worker *worker;        /* who makes it, and ends early when it is asked to stop */
+    struct nnc_worker *worker;        /* which computes it, and ends early after a stop request */
 };
-/* Panels [first, last) of it. */
+/* Computes panels [first, last) of it. */
 void nnc_product_forward(const struct nnc_forward *of, size_t first, size_t last);
 
 /* dx (m, I) = dz W^T. */
@@ -41,7 +41,7 @@ struct nnc_input_gradient {
     struct nnc_epilogue epilogue;
     struct nnc_worker *worker;
 };
-/* Columns [32 block, ...) of it. */
+/* Computes its columns starting at 32 block, at most 32. */
 void nnc_product_input_gradient(const struct nnc_input_gradient *of, size_t block);
 
 /* dW (I, O) = x^T dz, used by the update tile by tile. */
@@ -51,22 +51,22 @@ struct nnc_kernel_gradient {
     struct nnc_param *W;
     size_t m;
     struct nnc_operand x, dz;
-    const struct nnc_zeros *zeros;    /* NULL, or lists of the rows of x that are not 0 */
+    const struct nnc_zeros *zeros;    /* NULL, or lists of the nonzero rows of x */
     struct nnc_worker *worker;
 };
-/* Tiles [first, last) of it; those of them whose rows begin at 32 block. */
+/* Computes tiles [first, last) of it; only those whose rows begin at 32 block. */
 void nnc_product_kernel_gradient(const struct nnc_kernel_gradient *of, size_t first, size_t last);
 void nnc_product_kernel_gradient_block(const struct nnc_kernel_gradient *of, size_t block, size_t first, size_t last);
 
 /* ---- windows on maps ---------------------------------------------------------------------------------------------- */
 
-/* Maps of a batch, channels adjacent: elements from one sample to the next, pixels from one row to the next, channels of a pixel,
- * each `step` elements (of windows 1). */
+/* Maps of a batch, channels last: elements from one sample to the next, pixels from one row to the next, channels of a pixel,
+ * each `step` elements apart (1 for windows). */
 struct nnc_maps {
     size_t ld, width, channels, step;
 };
 
-/* Of pixels: rows down, columns across. */
+/* A number of pixels or a distance: rows down, columns across. */
 struct nnc_span {
     size_t down, across;
 };
@@ -74,26 +74,26 @@ struct nnc_span {
 /* out (pixels, n) = init + sum over the taps and channels of `in` times w. */
 struct nnc_windows {
     size_t samples;
-    struct nnc_span pixels;             /* of out, that see through the same taps */
-    const void *in;                     /* the first tap that the first of them sees */
+    struct nnc_span pixels;             /* of out, whose windows use the same taps */
+    const void *in;                     /* the pixel at the first tap of the first of them */
     struct nnc_maps in_maps;
     float *out;                         /* the first of them, first filter */
     struct nnc_maps out_maps;
     struct nnc_span in_step, out_step;  /* pixels from one to the next, of in and of out */
-    struct nnc_span taps, dilation;     /* that they see; pixels of in from one tap to the next */
-    const void *w;                      /* a panel, from their first tap on; its rows are (ky, kx, channel) */
-    size_t window_row;                  /* rows of the panel for a row of the whole window */
-    size_t first, last;                 /* rows of in, counted from the first tap's, all others being 0 */
+    struct nnc_span taps, dilation;     /* that they use; pixels of in from one tap to the next */
+    const void *w;                      /* a panel, starting at their first tap; its rows are (ky, kx, channel) */
+    size_t window_row;                  /* rows of the panel for a row of the complete window */
+    size_t first, last;                 /* rows of in, counted from that of the first tap; all others are 0 */
     const float *init;                  /* (PANEL), or NULL: 0 */
     size_t n;                           /* filters, at most PANEL */
 };
 void nnc_product_windows(const struct nnc_products *products, const struct nnc_windows *of);
 
-/* c (m, n), rows PANEL apart, += sum over pixels of x^T dz: m adjacent numbers of x seen from each pixel of dz, n filters. */
+/* c (m, n), rows PANEL apart, += sum over pixels of x^T dz: m adjacent elements of x for each pixel of dz, n filters. */
 struct nnc_pixel_sum {
     size_t samples;
     struct nnc_span pixels;             /* of dz */
-    const void *x;                      /* what the first of them sees */
+    const void *x;                      /* the elements for the first of them */
     struct nnc_maps x_maps;
     struct nnc_span x_step;             /* pixels of x for one of dz */
     const void *dz;                     /* the first of them, first filter */
@@ -105,7 +105,7 @@ void nnc_product_pixels(const struct nnc_products *products, const struct nnc_pi
 
 /* ---- any matrices ---------------------------------------------------------------------------------------------------- */
 
-/* c = init + a b: see nnc_gemm. `scratch` has room for so many floats; NULL where there are none. */
+/* c = init + a b: see nnc_gemm. `scratch` has nnc_product_scratch floats; NULL if that is 0. */
 size_t nnc_product_scratch(const nnc_matrix *a, const nnc_matrix *b);
 void nnc_product_matrices(const struct nnc_products *products, const nnc_matrix *a, const nnc_matrix *b, const float *init,
                           struct nnc_write c, float *scratch);

@@ -656,7 +656,7 @@ static void test_bad_rows(void) {
 
 enum { ROWS = 10, EPOCHS = 6, STEPS = 3 };
 
-/* Whole epochs in one call on a small regression, ROWS rows in STEPS batches. */
+/* Complete epochs in one call on a small regression, ROWS rows in STEPS batches. */
 struct small_run {
     nnc_plan *plan;
     float x[ROWS * 3], y[ROWS], rates[EPOCHS * STEPS];
@@ -664,7 +664,7 @@ struct small_run {
     nnc_data data;
 };
 
-/* From the same first weights, with the same rate in every step. */
+/* Starts from the same initial weights, with the same learning rate in every step. */
 static void begin(struct small_run *run, float rate) {
     static const float weights[3] = {0.3f, -0.2f, 0.1f};
     nnc_plan_write(run->plan, 0, NNC_WEIGHT, weights);
@@ -693,7 +693,7 @@ static void check_patience(struct small_run *run) {
     const struct {
         nnc_patience rule;
         size_t done;
-        double best, count; /* behind them */
+        double best, count; /* afterwards */
     } cases[] = {
         {{.best = 0, .patience = 0}, 1, 0, 1},
         {{.best = 0, .patience = 1}, 2, 0, 2},
@@ -715,7 +715,7 @@ static void check_patience(struct small_run *run) {
     }
 }
 
-/* One epoch is done in no time at all; the sums are those of single steps, wherever calls end. */
+/* One epoch runs even with a budget of 0; the sums equal those of single steps, however steps are divided between calls. */
 static void check_budgets(struct small_run *run) {
     static const double budgets[] = {-1, 0, INFINITY};
     double expected[EPOCHS];
@@ -740,7 +740,7 @@ static void check_budgets(struct small_run *run) {
     }
 }
 
-/* An epoch whose loss is not finite is not done, and tells the rule nothing. */
+/* An epoch whose loss is not finite is not completed, and does not change the early stopping state. */
 static void check_divergence(struct small_run *run) {
     for (size_t step = 0; step < EPOCHS * STEPS - 1; step++) {
         begin(run, 0);
