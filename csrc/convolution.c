@@ -200,7 +200,7 @@ static nnc_geometry seen_in(const nnc_geometry *g, const struct nnc_frame *copy)
     return seen;
 }
 
-/* The range of dz that the sums of dx along an axis read: how far it begins before dz, its pixels, the most taps of a residue. */
+/* The part of dz that the sums of dx along an axis read: its distance before dz, its pixels, the most taps of a residue. */
 struct extent {
     ptrdiff_t before;
     size_t pixels, taps, dilation;

@@ -5,7 +5,7 @@
  *     dx (m, I) = dz (m, O) W^T                  W^T packed for 32 columns of dx at a time
  *     dW (I, O) = x^T (I, m) dz (m, O)           a tile of 32 x 32 at a time, applied while it is in the cache
  *
- * There is no im2col and no kernel for special shapes. With channels last, one row of a window on a map is contiguous in memory,
+ * There is no im2col and no kernel for special shapes. With channels last, a row of a window on a map is contiguous in memory,
  * (kx, channel), and the rows of W are (ky, kx, channel); so gemm sums over segments ky of k = (kx, channel), and the m rows of
  * its tile are pixels at any constant distance: along a row of the map, down a column, or the same pixel of many samples. */
 
