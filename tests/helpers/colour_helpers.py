@@ -1,4 +1,4 @@
-"""How different two colours look, to normal sight and without one kind of cones.
+"""Colour differences for normal vision and for colour blindness.
 
 Protanopia and deuteranopia: the matrices of severity 1 of Machado, Oliveira and Fernandes ("A
 Physiologically-based Model for Simulation of Color Vision Deficiency", 2009), on linear RGB. The difference
@@ -34,7 +34,7 @@ WHITE = np.array([0.95047, 1.0, 1.08883])
 
 
 def seen(colour, sight):
-    """CIELAB of a colour "#rrggbb" as that sight sees it."""
+    """CIELAB of a colour "#rrggbb" as perceived with that vision."""
     rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     t = XYZ @ np.clip(SIGHT[sight] @ linear, 0, 1) / WHITE

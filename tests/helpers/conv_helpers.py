@@ -1,10 +1,10 @@
-"""Rows of convolutions: geometries that stand for all, and random ones."""
+"""Rows of convolutions: representative geometries, and random ones."""
 
 from core_helpers import rng_of
 
 
 def conv(shape, filters, kernel, strides=(1, 1), dilation=(1, 1), pads=(0, 0), out=None, **changes):
-    """A row; without `out` as many windows as end inside the map, padded by `pads` on both sides."""
+    """A row; without `out`, as many windows as fit into the map, padded by `pads` on both sides."""
     axes = list(zip(shape[:2], kernel, strides, dilation, pads, strict=True))
     out = out or [(n + 2 * pad - d * (k - 1) - 1) // s + 1 for n, k, s, d, pad in axes]
     row = {"kind": "conv2d", "channels": shape[2], "filters": filters, "use_bias": True, "group": filters}

@@ -1,4 +1,4 @@
-"""What the tests of the compiled core share: rows and specs, pairs of plans and their data, comparisons."""
+"""Helpers for the tests of the compiled core: rows and specs, pairs of plans and their data, comparisons."""
 
 import hashlib
 import itertools
@@ -122,7 +122,7 @@ def make_data(n, n_inputs, n_outputs, seed=0):
 
 
 def train(plan, x, y, weights=None, order=None, steps=50, batch_size=13, rate=0.02, epoch=0, step=0):
-    """Losses of each of `steps` steps."""
+    """The losses of `steps` steps."""
     losses, start, n = [], 0, len(x) if order is None else len(order)
     for i in range(steps):
         done, rows, loss_sum, _ = plan.train(
@@ -135,7 +135,7 @@ def train(plan, x, y, weights=None, order=None, steps=50, batch_size=13, rate=0.
 
 
 def assert_near(compiled, expected, tolerance=2e-5):
-    """Largest difference within `tolerance` of the largest value."""
+    """The largest difference is at most `tolerance` times the largest value."""
     for got, wanted in zip(compiled, expected, strict=True):
         got, wanted = np.asarray(got, np.float64), np.asarray(wanted, np.float64)
         assert got.shape == wanted.shape

@@ -1,4 +1,4 @@
-"""Nets with every layer and activation, compiled C, and how far its outputs are from the model's."""
+"""Nets with every layer and activation, compiled C, and the difference of its outputs from the model's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMPILERS = ("gcc", "clang")
 
 
 def trained_like(model, seed=0):
-    """The model with weights as training leaves them: no zeros, moving statistics that differ."""
+    """The model with weights like those of a trained one: no zeros, different moving statistics."""
     rng = np.random.default_rng(seed)
     weights = []
     for layer in model.flattened_layers.values():
@@ -46,7 +46,7 @@ ACTIVATIONS = [
     for name in nnc.activations.names
 ]
 
-# name: (shape of a sample, the layers), one net for each layer that acts in inference and each option of it
+# name: (shape of a sample, the layers), one net for each layer used in inference and each option of it
 LAYERS = {
     "dense": ((7,), lambda: [layers.Dense(5)]),
     "dense without bias": ((7,), lambda: [layers.Dense(37, use_bias=False), layers.Dense(3)]),
@@ -190,7 +190,7 @@ def layered(name):
 
 
 def rows(model, n, seed=1, scale=1.0):
-    """Rows of the size that the first rescaling, where there is one, expects."""
+    """Rows in the range that the first rescaling, if any, expects."""
     rng = np.random.default_rng(seed)
     first = model.layers[0]
     x = rng.normal(size=(n, *model.input_shape[1:]))
@@ -219,7 +219,7 @@ class Library:
         needs(compiler)
         folder = tempfile.mkdtemp(
             dir=source.parent
-        )  # a path of its own: a library of that name may be loaded
+        )  # a unique path: a library of the same name may be loaded already
         target = Path(folder) / f"{source.stem}.so"
         more = sorted(source.parent.glob(f"{source.stem}_weights.c"))
         run(compiler, *WARNINGS, *flags, "-fPIC", "-shared", source, *more, "-o", target, "-lm")
@@ -251,6 +251,6 @@ class Library:
 
 
 def difference(found, wanted):
-    """The largest difference as a part of the largest output."""
+    """The largest difference relative to the largest output."""
     wanted = np.asarray(wanted, np.float64).reshape(len(found), -1)
     return float(np.abs(found - wanted).max() / np.abs(wanted).max())

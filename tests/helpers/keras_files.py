@@ -1,4 +1,4 @@
-"""Files of Keras, written without it: from configurations as Keras writes them, or from a model of nnc."""
+"""Keras files, written without Keras: from configurations in Keras's format, or from a model of nnc."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def archive(members: Mapping[str, bytes], **options: Any) -> bytes:
 
 
 def keras_file(config: Any, weights: bytes) -> bytes:
-    """A .keras file of these parts."""
+    """A .keras file with these parts."""
     raw = config if isinstance(config, bytes) else json.dumps(config).encode()
     return archive({"metadata.json": METADATA, "config.json": raw, "model.weights.h5": weights})
 
 
 def weights_file(arrays: Mapping[str, Sequence[np.ndarray]]) -> bytes:
-    """An HDF5 file of arrays by the paths of their layers."""
+    """An HDF5 file of arrays, by the paths of their layers."""
     import h5py
 
     raw = io.BytesIO()
@@ -50,7 +50,7 @@ def described(name: str, module: str, /, **config: Any) -> dict[str, Any]:
 
 
 def config_of(model: Sequential, optimizer: Any = None) -> dict[str, Any]:
-    """A built model as Keras describes it; its layers may have no options that Keras writes otherwise."""
+    """A built model as Keras describes it; its layers must not have options that Keras stores differently."""
     shape = list(model.input_shape or ())
     stack = [described("InputLayer", "keras.layers", batch_shape=shape, name="input_layer")]
     stack += [_in_keras(layer.get_config(), type(layer).__name__) for layer in model.layers]

@@ -1,10 +1,10 @@
-"""Runs a script of tests/keras/scripts under Keras and under nnc, with only its import changed, and compares.
+"""Runs a script of tests/keras/scripts with Keras and with nnc, changing only its import, and compares.
 
 A script finds data in its namespace: `x` (64, 6), `x5` (64, 20), `images` (64, 8, 8, 3), `signals`
 (64, 12, 3), the targets `t` (64, 1), `bits` (64, 1), `ids` (64,), `rows` (64, 3), `weights` (64,), and
-`start(model)`, by which the model under nnc gets the weights that Keras drew. It leaves what is compared in
-`result`. Its docstring is the feature's name; a second paragraph "Differs: ..." or "Refused: ..." says what
-differs on purpose.
+`start(model)`, which gives the model in nnc the weights that Keras drew. It stores the values to compare in
+`result`. Its docstring is the feature's name; a second paragraph "Differs: ..." or "Refused: ..." describes
+intentional differences.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TOLERANCE = 1e-4
 
 
 class Script(NamedTuple):
-    """What a script's docstring says."""
+    """The content of a script's docstring."""
 
     name: str
     source: str
@@ -59,7 +59,7 @@ def data() -> dict[str, Any]:
 
 
 def run(script: Script, package: str, started: list[list[np.ndarray]]) -> dict[str, Any]:
-    """`result` of a script; under Keras the first weights are put into `started`, under nnc taken from it."""
+    """`result` of a script; Keras's initial weights are stored in `started`, and used by nnc."""
     source = re.sub(r"^from keras\b", f"from {package}", script.source, flags=re.M)
     source = re.sub(r"^import keras$", f"import {package} as keras", source, flags=re.M)
     given = iter(started[:])
@@ -76,7 +76,7 @@ def run(script: Script, package: str, started: list[list[np.ndarray]]) -> dict[s
 
 
 def run_both(script: Script) -> tuple[dict[str, Any], dict[str, Any] | Exception]:
-    """What the script leaves under Keras and under nnc, or nnc's refusal."""
+    """The results of the script in Keras and in nnc, or nnc's exception."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
     started: list[list[np.ndarray]] = []
     with warnings.catch_warnings():
@@ -89,7 +89,7 @@ def run_both(script: Script) -> tuple[dict[str, Any], dict[str, Any] | Exception
 
 
 def difference(theirs: Any, ours: Any, where: str = "result") -> str:
-    """Where the two are not equal to TOLERANCE, or an empty string."""
+    """Where the two differ by more than TOLERANCE, or an empty string."""
     if isinstance(theirs, dict):
         if theirs.keys() != ours.keys():
             return f"{where} has the keys {sorted(theirs)} in Keras, {sorted(ours)} in nnc"

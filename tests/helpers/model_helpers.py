@@ -24,12 +24,12 @@ def classifier(
 
 
 def same(a, b):
-    """Whether the weights of two models have the same bits."""
+    """Whether the weights of two models are bitwise equal."""
     return all(np.array_equal(p, q) for p, q in zip(a.get_weights(), b.get_weights(), strict=True))
 
 
 def stream(times=1, weights=False, size=20):
-    """The data in batches, so many times over."""
+    """The data in batches, repeated `times` times."""
     for _ in range(times):
         for i in range(0, 67, size):
             batch = X[i : i + size], IDS[i : i + size]

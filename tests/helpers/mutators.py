@@ -1,4 +1,4 @@
-"""What the attacks on readers of files share: bytes that are changed at random, odd values put into JSON."""
+"""Helpers for the tests of file readers: random changes of bytes, odd values inserted into JSON."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def mutated(data: bytes, draw: random.Random) -> bytes:
 
 
 def places(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Where the values of a JSON document are, itself first: the keys on the way to each."""
+    """The paths of keys to all values of a JSON document, the document itself first."""
     found = [place]
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in pairs:

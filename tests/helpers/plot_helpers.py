@@ -1,4 +1,4 @@
-"""A small net for images and what a Recorder kept of its training."""
+"""A small net for images, and a Recorder of its training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the reference share: specs with every key, central differences, tolerances."""
+"""Helpers for the tests of the reference: specs with every key, central differences, tolerances."""
 
 from __future__ import annotations
 
@@ -64,5 +64,5 @@ def assert_gradient(actual, expected):
 
 
 def assert_worked(actual, expected):
-    """Against a number worked by hand: 13 digits."""
+    """Compare with a number computed by hand, to 13 digits."""
     np.testing.assert_allclose(actual, expected, rtol=1e-13, atol=1e-15)

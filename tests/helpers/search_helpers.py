@@ -1,4 +1,4 @@
-"""What the tests of searches train: at the top of a module, so that other processes can import it."""
+"""The models of the tests of searches, in a module that other processes can import."""
 
 import time
 

@@ -1,5 +1,5 @@
-"""Who depends on whom, read from the sources: imports among Python modules, includes and references among C
-files, and the circles in such a graph. A graph is {node: {nodes that it depends on}}."""
+"""Dependencies read from the sources: imports among Python modules, includes and references among C files,
+and the cycles in such a graph. A graph is {node: {nodes that it depends on}}."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 Graph = dict[str, set[str]]
 
-# ---- circles
+# ---- cycles
 
 
 def reachable(graph: Graph, start: str) -> set[str]:
-    """The nodes that one or more edges lead to from `start`; itself too, if it is on a circle."""
+    """The nodes reachable from `start` by one or more edges; `start` itself too, if it is on a cycle."""
     found: set[str] = set()
     ahead = list(graph[start])
     while ahead:
@@ -25,19 +25,19 @@ def reachable(graph: Graph, start: str) -> set[str]:
     return found
 
 
-def circles(graph: Graph) -> list[list[str]]:
+def cycles(graph: Graph) -> list[list[str]]:
     """The strongly connected components of more than one node, and the nodes with an edge to themselves."""
     ahead = {node: reachable(graph, node) for node in graph}
     found = {frozenset(m for m in ahead[n] if n in ahead[m]) for n in graph if n in ahead[n]}
-    return sorted(sorted(circle) for circle in found)
+    return sorted(sorted(cycle) for cycle in found)
 
 
 def report(graph: Graph) -> str:
-    """Each circle's nodes and the edges among them, for a person to cut; "" where there is none."""
+    """Each cycle's nodes and the edges among them, as a text; "" if there is none."""
     lines = []
-    for circle in circles(graph):
-        lines.append(f"a circle of {len(circle)}: {', '.join(circle)}")
-        lines += [f"    {node} -> {', '.join(sorted(graph[node] & set(circle)))}" for node in circle]
+    for cycle in cycles(graph):
+        lines.append(f"a cycle of {len(cycle)}: {', '.join(cycle)}")
+        lines += [f"    {node} -> {', '.join(sorted(graph[node] & set(cycle)))}" for node in cycle]
     return "\n".join(lines)
 
 
@@ -45,12 +45,12 @@ def report(graph: Graph) -> str:
 
 
 def python_imports(package: Path) -> Graph:
-    """Imports among the modules of a package, wherever they stand: at the top, in functions, under
-    TYPE_CHECKING, or as a module's whole name in a string, for importlib. `from p import x` is an import of
-    the module p.x where there is one, else of p.
+    """All imports among the modules of a package: at the top, in functions, under TYPE_CHECKING, or as a
+    module's full name in a string, for importlib. `from p import x` is an import of the module p.x if there
+    is one, else of p.
 
-    Whoever imports p.q.r from outside of p.q runs p/q/__init__.py as well, so that it depends on both. The
-    package at the top is left out of this: it is run first in any case."""
+    A module that imports p.q.r from outside of p.q also runs p/q/__init__.py, so it depends on both. This
+    excludes the package at the top, which is run first in any case."""
     paths = [path for suffix in ("py", "pyx", "pxi") for path in package.rglob(f"*.{suffix}")]
     modules = {_module(package, path): path for path in sorted(paths)}
     graph: Graph = {name: set() for name in modules}
@@ -68,7 +68,7 @@ def _module(package: Path, path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-# Cython's import statements, which are Python's but for a letter, and its inclusions.
+# Cython's import statements, which are Python's except for a letter, and its inclusions.
 _CYTHON_IMPORT = re.compile(
     r"^[ \t]*((?:from[ \t]+[\w.]+[ \t]+)?c?import[ \t]+(?:\([^)]*\)|[\w.]+(?:[ \t]*,.*|[ \t]+as.*)?))[ \t]*$",
     re.M,
@@ -99,7 +99,7 @@ def _imported(path: Path, here: str, modules: Container[str]) -> Iterator[str]:
 
 
 def c_sources(folder: Path) -> dict[str, str]:
-    """Text of every C source, without its comments, strings and tests, by its path in the folder."""
+    """The text of every C source except tests, without comments and strings, by its path in the folder."""
     paths = [path for path in sorted(folder.rglob("*")) if path.suffix in {".c", ".h", ".inc", ".def"}]
     names = {path.relative_to(folder).as_posix(): path for path in paths}
     return {
@@ -115,7 +115,7 @@ def _without_comments(text: str) -> str:
 
 
 def c_includes(sources: dict[str, str]) -> Graph:
-    """Which file includes which: one beside it, where the compiler looks first, or in the folder."""
+    """Which file includes which: one in the same folder, which the compiler searches first, or at the top."""
     graph: Graph = {}
     for name, text in sources.items():
         included = re.findall(r'^[ \t]*#[ \t]*include[ \t]*"([^"]*)"', text, re.MULTILINE)
@@ -136,7 +136,7 @@ def _joined(name: str, other: str) -> str:
 
 
 def c_definitions(text: str) -> set[str]:
-    """Names of the functions and objects that a file defines for others: in column 0, not static."""
+    """The names of the functions and objects that a file exports: defined in column 0, not static."""
     found = set()
     for match in re.finditer(r"^(?=[A-Za-z_])([^;{}#]*?)[ \t\n]*([;{=])", text, re.MULTILINE):
         head, end = re.sub(r"__attribute__\(\(.*?\)\)", "", match[1]).strip(), match[2]
@@ -151,33 +151,33 @@ def c_definitions(text: str) -> set[str]:
 
 
 def _identifiers(text: str) -> set[str]:
-    """Those that may be functions or objects: not members, not the names of structs."""
+    """The identifiers that may be functions or objects: not members, not the names of structs."""
     return set(re.findall(r"(?<!\.)(?<!->)(?<!struct )(?<!enum )(?<!union )\b[A-Za-z_]\w*", text))
 
 
 def _inline_functions(text: str) -> dict[str, set[str]]:
-    """Identifiers in the body of each function that a header defines."""
+    """The identifiers in the body of each function that a header defines."""
     found = re.findall(r"^static inline\b[^;{}]*?(\w+)\([^;{}]*\) \{(.*?)^\}", text, re.MULTILINE | re.DOTALL)
     return {name: _identifiers(body) for name, body in found}
 
 
 def _pasted(text: str) -> re.Pattern[str]:
-    """What identifiers a macro may paste together: `nnc_##name` any nnc_... if `name` is its parameter."""
+    """The identifiers that a macro may paste: `nnc_##name` any nnc_... if `name` is its parameter."""
     found = []
     for parameters, body in re.findall(r"#[ \t]*define[ \t]+\w+\(([^)]*)\)((?:[^\\\n]|\\\n)*)", text):
         names = re.findall(r"\w+", parameters)
         for pasted in re.findall(r"\w+(?:[ \t]*##[ \t]*\w+)+", body):
             first, *parts = re.findall(r"\w+", pasted)
-            if first not in names:  # name##_forward could be anything; what is exported begins with nnc_
+            if first not in names:  # name##_forward could be anything; exported names begin with nnc_
                 found.append(first + "".join(r"\w+" if part in names else part for part in parts))
     return re.compile("|".join(found) or r"(?!)")
 
 
 def c_references(sources: dict[str, str]) -> Graph:
-    """Which file names a function or an object that a .c file defines: calls it, or keeps its address.
+    """Which file refers to a function or an object that a .c file defines: calls it, or takes its address.
 
-    What an inline function of a header names counts for whoever uses that function; what a macro of a .c file
-    pastes together, for every name that it may give."""
+    The references of an inline function in a header count for the files that use the function; those of a
+    macro in a .c file count for every name that it may paste."""
     owner = {
         symbol: name
         for name, text in sources.items()

@@ -1,4 +1,4 @@
-"""Calls, includes and imports go down only: no circle among nnc's modules, none among the C files."""
+"""Calls, includes and imports go down only: no cycle among nnc's modules, none among the C files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from structure_helpers import (
     c_includes,
     c_references,
     c_sources,
-    circles,
+    cycles,
     python_imports,
     reachable,
     report,
@@ -18,26 +18,26 @@ from structure_helpers import (
 
 ROOT = Path(__file__).parents[2]
 
-# ---- circles
+# ---- cycles
 
 
-def test_a_diamond_has_no_circle():
+def test_a_diamond_has_no_cycle():
     graph = {"top": {"left", "right"}, "left": {"bottom"}, "right": {"bottom"}, "bottom": set()}
     assert reachable(graph, "top") == {"left", "right", "bottom"}
-    assert circles(graph) == [] and report(graph) == ""
+    assert cycles(graph) == [] and report(graph) == ""
 
 
-def test_circles_are_found_apart_with_what_leads_to_them_left_out():
+def test_cycles_are_found_apart_with_what_leads_to_them_left_out():
     graph = {"in": {"a"}, "a": {"b"}, "b": {"c", "d"}, "c": {"a", "out"}, "d": {"b"}}
     graph |= {"out": {"self"}, "self": {"self"}}
-    assert circles(graph) == [["a", "b", "c", "d"], ["self"]]
+    assert cycles(graph) == [["a", "b", "c", "d"], ["self"]]
     assert report(graph).splitlines() == [
-        "a circle of 4: a, b, c, d",
+        "a cycle of 4: a, b, c, d",
         "    a -> b",
         "    b -> c, d",
         "    c -> a",
         "    d -> b",
-        "a circle of 1: self",
+        "a cycle of 1: self",
         "    self -> self",
     ]
 
@@ -78,7 +78,7 @@ def test_python_imports(tmp_path):
         "pack.core": {"pack.arrays", "pack.low", "pack.high"},
         "pack.arrays": {"pack.late"},
     }
-    assert circles(graph) == [["pack.deep", "pack.deep.one", "pack.high"], ["pack.itself"]]
+    assert cycles(graph) == [["pack.deep", "pack.deep.one", "pack.high"], ["pack.itself"]]
 
 
 # ---- C
@@ -137,16 +137,16 @@ def test_c_includes_and_references(tmp_path):
     sources["in/user.c"] = "#define ROW(name, x) \\\n    &do##name,\nint *all[] = {ROW(wn, 1)};\n"
     assert c_references(sources)["in/user.c"] == {"low.c"}
     sources["low.c"] += "int back(void) {\n    return up(1, 2);\n}\n"
-    assert circles(c_references(sources)) == [["low.c", "up.c"]]
+    assert cycles(c_references(sources)) == [["low.c", "up.c"]]
 
 
 # ---- nnc
 
 
-def test_no_circle_of_imports():
+def test_no_cycle_of_imports():
     graph = python_imports(ROOT / "nnc")
     assert {"nnc", "nnc.models", "nnc.layers", "nnc.search"} <= set(graph) and len(graph) > 50
-    assert not circles(graph), report(graph)
+    assert not cycles(graph), report(graph)
 
 
 def test_nobody_in_nnc_imports_from_the_top():
@@ -162,16 +162,16 @@ def sources():
     return c_sources(ROOT / "csrc")
 
 
-def test_no_circle_of_includes(sources):
+def test_no_cycle_of_includes(sources):
     graph = c_includes(sources)
     assert len(graph) > 30 and sum(map(len, graph.values())) > 30
-    assert not circles(graph), report(graph)
+    assert not cycles(graph), report(graph)
 
 
-def test_no_circle_of_references_among_c_files(sources):
+def test_no_cycle_of_references_among_c_files(sources):
     graph = c_references(sources)
     assert len(graph) > 20 and sum(map(len, graph.values())) > 20
-    assert not circles(graph), report(graph)
+    assert not cycles(graph), report(graph)
 
 
 def test_kernels_refer_to_nothing_of_the_core(sources):

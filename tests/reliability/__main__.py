@@ -1,6 +1,7 @@
-"""The attacks on nnc: python -m tests.reliability [--long] [--seed N] [pytest's arguments]
+"""Robustness tests of nnc: python -m tests.reliability [--long] [--seed N] [pytest's arguments]
 
-Quick, as among the other tests; with --long as often as docs/reliability.md says, which takes an hour or two.
+By default as few trials as in the test suite; with --long as many as docs/reliability.md states, which takes
+an hour or two.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import pytest
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.reliability", description=__doc__)
-    parser.add_argument("--long", action="store_true", help="as often as docs/reliability.md says")
-    parser.add_argument("--seed", type=int, default=1, help="of the random attacks")
+    parser.add_argument("--long", action="store_true", help="as many trials as docs/reliability.md states")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random trials")
     chosen, rest = parser.parse_known_args()
     os.environ["NNC_RELIABILITY"] = "long" if chosen.long else "quick"
     os.environ["NNC_RELIABILITY_SEED"] = str(chosen.seed)

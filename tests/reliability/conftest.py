@@ -1,4 +1,4 @@
-"""How often the attacks of this folder are tried: few times among the other tests, many with --long."""
+"""The number of trials in the tests of this folder: few in the test suite, many with --long."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 
 
 class Trials:
-    """`trials(quick, long)`: how many there are to be; `seed` differs from run to run of the long ones."""
+    """`trials(quick, long)` returns the number of trials; `seed` differs between long runs."""
 
     def __init__(self) -> None:
         self.long = os.environ.get("NNC_RELIABILITY") == "long"

@@ -1,10 +1,10 @@
-"""Fuzzing by atheris: python tests/reliability/fuzz.py NAME [libFuzzer's arguments]
+"""Fuzzing with atheris: python tests/reliability/fuzz.py NAME [libFuzzer's arguments]
 
 NAME is model, journal or idx; with h5py installed also keras, keras-config or keras-weights.
 
-`pip install atheris` first. Inputs begin from the whole files of readers.py and the kept corpus beside this
-file; -max_total_time=60 ends after a minute. An input that is neither read nor a FormatError is left as
-crash-...: mend the reader and keep it in corpus/NAME, which test_readers.py reads.
+`pip install atheris` first. The initial inputs are the valid files of readers.py and the corpus in this
+folder; -max_total_time=60 ends after a minute. An input that is neither read nor raises a FormatError is
+saved as crash-...: fix the reader and add the input to corpus/NAME, which test_readers.py reads.
 """
 
 from __future__ import annotations

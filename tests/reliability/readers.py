@@ -1,6 +1,6 @@
-"""The parsers that are attacked, by name: each reads bytes and raises FormatError only, whatever they are.
+"""The parsers under test, by name: each reads arbitrary bytes and raises nothing but FormatError.
 
-The tests mutate files that are whole; fuzz.py lets atheris look for inputs. Both begin with `seeds`.
+The tests mutate valid files; fuzz.py lets atheris search for inputs. Both start from `seeds`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def read_model(data: bytes) -> None:
     path = _FOLDER / "model"
     path.write_bytes(data)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # weights that are NaN
+        warnings.simplefilter("ignore", UserWarning)  # NaN in weights
         _use(nnc.load_model(path))
 
 
@@ -48,7 +48,7 @@ def read_keras(data: bytes) -> None:
     path = _FOLDER / "keras"
     path.write_bytes(data)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # weights that are NaN, optimizers that are unknown
+        warnings.simplefilter("ignore", UserWarning)  # NaN in weights, unknown optimizers
         _use(nnc.load_keras(path))
 
 
@@ -107,7 +107,7 @@ def read_array(data: bytes) -> None:
 
 
 def models() -> list[bytes]:
-    """Files of models that have been trained, with everything that a file can hold."""
+    """Files of trained models, with everything that a file can contain."""
     rng, found = np.random.default_rng(0), []
     path = _FOLDER / "seed"
     rate = schedules.ExponentialDecay(0.1, 5, 0.5)
@@ -156,7 +156,7 @@ READERS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = 
     "journal": (read_journal, journals),
     "idx": (read_array, arrays),
 }
-if importlib.util.find_spec("h5py"):  # of the extra "keras"
+if importlib.util.find_spec("h5py"):  # from the extra "keras"
     READERS |= {
         "keras": (read_keras, keras_wholes),
         "keras-config": (read_keras_config, keras_configs),

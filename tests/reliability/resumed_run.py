@@ -1,8 +1,8 @@
-"""A run that kills itself and is started again: python resumed_run.py KIND FREQUENCY FILE KILL_AT
+"""A run that kills itself and is restarted: python resumed_run.py KIND FREQUENCY FILE KILL_AT
 
-Trains a KIND of model with a checkpoint in FILE every FREQUENCY steps (or "epoch"), going on from it if it
-is there. In step KILL_AT of all, counted by the optimizer, the process kills itself; -1 never. Prints the
-SHA-256 of the final weights, and of the history.
+Trains a KIND of model with a checkpoint in FILE every FREQUENCY steps (or "epoch"), resuming from it if it
+exists. In step KILL_AT, counted by the optimizer, the process kills itself; -1: never. Prints the SHA-256 of
+the final weights and of the history.
 """
 
 import hashlib

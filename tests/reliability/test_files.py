@@ -1,4 +1,4 @@
-"""Saving: what is not a regular file stays, permissions stay, what killed processes left is removed."""
+"""Saving: special files and permissions are kept, temporary files of killed processes are removed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import nnc
 from nnc import FormatError, Sequential, _files, callbacks, layers, load_model
 from nnc.models import tensorfile
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="files as a posix system has them")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def names(folder):
     return sorted(os.listdir(folder))
 
 
-# ------------------------------------------------------------------------------ what is there already
+# ------------------------------------------------------------------------------ existing files
 
 
 def make_fifo(path):
@@ -52,10 +52,10 @@ def make_loop(path):
 
 
 def make_device(path):
-    try:  # not the system's own: a failing test must not harm it
+    try:  # not one of the system's own devices: a failing test must not harm them
         os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
     except PermissionError:
-        pytest.skip("devices are made by root only")
+        pytest.skip("only root can create devices")
 
 
 def make_link_to_a_device(path):
@@ -74,7 +74,7 @@ def test_what_is_no_regular_file_stays(make, model, tmp_path):
         assert caught.value.filename == str(path)
     assert (names(tmp_path), os.lstat(path).st_ino) == (before[0], before[1].st_ino)
     assert stat.S_IFMT(os.lstat(path).st_mode) == stat.S_IFMT(before[1].st_mode)
-    with pytest.raises((FormatError, OSError)):  # and reading one does not wait
+    with pytest.raises((FormatError, OSError)):  # reading one does not block
         load_model(path)
 
 
@@ -106,7 +106,7 @@ def test_a_new_file_goes_by_the_umask(model, tmp_path):
 
 
 def test_a_hidden_file_is_never_readable_by_others(model, tmp_path, monkeypatch):
-    """The temporary file of one with the mode 0600 has that mode before anything is written to it."""
+    """The temporary file for a file of mode 0600 has this mode before anything is written to it."""
     path = tmp_path / "model"
     model.save(path)
     path.chmod(0o600)
@@ -187,7 +187,7 @@ def test_a_full_disk_names_the_file(model, tmp_path, monkeypatch):
     assert path.read_bytes() == before and names(tmp_path) == ["model"]
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root can write anywhere")
 def test_a_folder_that_may_not_be_written_names_the_file(model, tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(PermissionError) as caught:
@@ -231,7 +231,7 @@ def kill(process):
 
 
 def test_kills_while_saving(trials, tmp_path, model):
-    """SIGKILL at random moments: always a whole file, and the next save removes what was left."""
+    """SIGKILL at random moments: the file is always complete, and the next save removes temporary files."""
     rng = np.random.default_rng(trials.seed)
     path, left = tmp_path / "model", 0
     for _ in range(trials(12, 1000)):
@@ -241,10 +241,10 @@ def test_kills_while_saving(trials, tmp_path, model):
         left += len(names(tmp_path)) - 1
         kernel, bias = load_model(path).get_weights()
         assert (kernel == bias[0]).all() and (bias == bias[0]).all()
-        assert len(names(tmp_path)) <= 2  # that of one kill: those of all before are gone
+        assert len(names(tmp_path)) <= 2  # the temporary file of the last kill: all earlier ones are gone
     model.save(path)
     assert names(tmp_path) == ["model"]
-    print(f"{left} temporary files were left, and removed")
+    print(f"{left} temporary files were left behind and removed")
 
 
 def test_temporary_files_of_dead_writers_are_removed_and_no_others(model, tmp_path):
@@ -252,7 +252,7 @@ def test_temporary_files_of_dead_writers_are_removed_and_no_others(model, tmp_pa
     stale.write_bytes(b"left")
     for other in (".nnc-x.tmp", "nnc-0123456789abcdef.tmp", ".nnc-0123456789abcdef.tmp2", ".model.tmp"):
         (tmp_path / other).write_bytes(b"not ours")
-    descriptor, held = _files._create(str(tmp_path), None)  # one that is being written
+    descriptor, held = _files._create(str(tmp_path), None)  # a file that is being written
     model.save(tmp_path / "model")
     assert os.path.exists(held) and not stale.exists()
     os.close(descriptor)
@@ -263,7 +263,7 @@ def test_temporary_files_of_dead_writers_are_removed_and_no_others(model, tmp_pa
 
 
 def test_many_savers_at_once(tmp_path):
-    """Threads and processes that save to one file do not take each other's temporary files away."""
+    """Threads and processes that save to the same file do not remove each other's temporary files."""
     import threading
 
     path, errors = tmp_path / "model", []
@@ -291,11 +291,11 @@ def test_many_savers_at_once(tmp_path):
     assert names(tmp_path) == ["beside", "model"]
 
 
-# --------------------------------------------------------------------- files that change while read
+# --------------------------------------------------------------------- files that change during reading
 
 
 def test_rewritten_while_loaded(tmp_path):
-    """A file that another process cuts short and rewrites in place: a model or FormatError, no SIGBUS."""
+    """A file that another process truncates and rewrites in place: a model or FormatError, no SIGBUS."""
     path = tmp_path / "model"
     nnc.Sequential([layers.Input((400,)), layers.Dense(800)], seed=0).save(path)
     writing = """
@@ -337,7 +337,7 @@ def test_changed_between_the_header_and_the_tensors(change, model, tmp_path):
     path = tmp_path / "model"
     model.save(path)
     data = path.read_bytes()
-    os.utime(path, ns=(1, 1))  # clocks of file systems are coarse
+    os.utime(path, ns=(1, 1))  # the clocks of file systems are coarse
     with tensorfile.TensorFile(str(path)) as file:
         if change == "truncate":
             os.truncate(path, len(data) - 4)
@@ -349,7 +349,7 @@ def test_changed_between_the_header_and_the_tensors(change, model, tmp_path):
         changed = pytest.raises(FormatError, match="while it was read")
         with contextlib.nullcontext() if change == "replace" else changed:
             tensors = file.read(file.header)
-    if change == "replace":  # the file that was opened is another, and whole
+    if change == "replace":  # the opened file is a different one, and complete
         path.write_bytes(data)
         with tensorfile.TensorFile(str(path)) as file:
             assert save(tensors, {}) == save(file.read(file.header), {})

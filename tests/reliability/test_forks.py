@@ -1,6 +1,6 @@
-"""A process that forks: whatever its threads do, the child's calls end, with the same bits.
+"""Forking processes: whatever the parent's threads do, calls in the child return, with bitwise equal results.
 
-Each case runs in a process of its own, since one that hangs has to be killed.
+Each case runs in a separate process, since one that hangs has to be killed.
 """
 
 import ctypes.util
@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-# What every case begins with. The parent's threads have a second to be where a fork hurts.
+# The common beginning of all cases.
 PRELUDE = """
 import ctypes, hashlib, os, sys, threading, time
 import numpy as np
@@ -39,7 +39,7 @@ def trained():
     return hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest()
 
 def in_child(function):
-    "Fork; the child prints what the function gives; its exit code."
+    "Fork; the child prints the function's result; return its exit code."
     pid = os.fork()
     if pid == 0:
         try:
@@ -80,7 +80,7 @@ print("parent", trained())
 
 
 def test_a_child_has_threads_of_its_own():
-    """And they give the same bits as OpenMP's in the parent."""
+    """Their results are bitwise equal to those of OpenMP in the parent."""
     lines = run("""
 print("parent", trained())
 def child():
@@ -125,7 +125,7 @@ def test_another_thread_trains(action, tmp_path, monkeypatch):
 
 
 def test_a_new_model_is_being_built():
-    """The model's own lock is anew, too, where a fork finds it taken."""
+    """The model's own lock is new in the child, too, if it is held during the fork."""
     lines = run("""
 model = build()
 taken = threading.Event()

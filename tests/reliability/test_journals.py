@@ -1,4 +1,4 @@
-"""Journals of searches: whatever is in the file, it is read, or a FormatError that leaves it as it is."""
+"""Journals of searches: any file is either read, or raises a FormatError and is left unchanged."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_it_comes_back(tmp_path):
 
 
 def outcome_of_reading(path, content):
-    """Read the journal; None if it is refused, which leaves the file as it is."""
+    """Read the journal; None if it is rejected, which leaves the file unchanged."""
     path.write_bytes(content)
     try:
         with Journal(path, PRINT) as read:
@@ -56,7 +56,7 @@ def outcome_of_reading(path, content):
 
 
 def test_records_with_a_good_checksum_and_wrong_values(tmp_path):
-    """Every value of a record in turn is replaced by odd ones: a FormatError, or a trial as it should be."""
+    """Every value of a record in turn is replaced by odd ones: a FormatError, or a valid trial."""
     path = tmp_path / "journal"
     head, *lines = write(path).splitlines(keepends=True)
     record = json.loads(lines[0])["record"]
@@ -112,14 +112,14 @@ def test_deep_and_long_records(tmp_path):
 
 def test_a_journal_of_another_search_is_not_even_cut(tmp_path):
     path = tmp_path / "journal"
-    content = write(path)[:-7]  # its last line is torn
+    content = write(path)[:-7]  # the last line is incomplete
     path.write_bytes(content)
     with pytest.raises(ValueError, match="another search"), Journal(path, PRINT | {"seed": 5}):
         pass
     assert path.read_bytes() == content
 
 
-@pytest.mark.skipif(os.name != "posix", reason="files as a posix system has them")
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 def test_what_is_no_regular_file(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(FormatError, match="no regular file"), Journal(tmp_path / "fifo", PRINT):

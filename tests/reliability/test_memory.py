@@ -1,4 +1,4 @@
-"""Memory: of saving and loading, of drawing weights, of reading hostile files, and over many cycles."""
+"""Memory use: saving and loading, drawing weights, reading hostile files, and many cycles."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from model_helpers import IDS, X, classifier
 from nnc import FormatError, Sequential, initializers, layers, load_model, random
 
 MIB = 2**20
-ALLOWED = 16 * MIB  # beside the file
+ALLOWED = 16 * MIB  # in addition to the file
 
 
 def peak_of(script, *arguments):
-    """The largest memory in bytes that a process which runs `script` had, all of it.
+    """The peak memory in bytes of a process that runs `script`.
 
-    Not by getrusage: that counts what the process was forked from.
+    Not from getrusage, which includes the process from which it was forked.
     """
     script = textwrap.dedent(script) + (
         "\nwith open('/proc/self/status') as file:"
@@ -32,7 +32,7 @@ def peak_of(script, *arguments):
 
 
 def test_saving_and_loading_take_at_most_twice_the_file(tmp_path):
-    """All of the process: the interpreter and NumPy, the model, what is written or read."""
+    """The complete process: the interpreter and NumPy, the model, the data written or read."""
     path = tmp_path / "model"
     saving = peak_of(
         """
@@ -48,7 +48,7 @@ def test_saving_and_loading_take_at_most_twice_the_file(tmp_path):
 
 @pytest.mark.parametrize("name", sorted(set(initializers.registry) - {"Orthogonal"}))
 def test_weights_are_drawn_in_parts(name):
-    """A kernel of n floats takes 4 n bytes, and a part in float64; the truncated ones 5 % of places more."""
+    """A kernel of n floats takes 4 n bytes, plus a part in float64; truncated ones also indices for 5 %."""
     shape = (1000, 2000)
     tracemalloc.start()
     try:
@@ -135,7 +135,7 @@ def changed_model(tmp_path, change):
 
 
 def test_what_a_configuration_implies_is_not_multiplied_out(tmp_path):
-    """Callbacks that keep weights times weights: both lists are as long as the file, their product is not."""
+    """Callbacks that keep weights times weights: the file limits both lists, but not their product."""
 
     def many(config):
         one = layers.PReLU().get_config()
@@ -166,7 +166,7 @@ def test_long_values_are_not_written_out_in_messages(tmp_path):
 
 
 def test_memory_is_flat_over_cycles(trials, tmp_path):
-    """fit, predict, save, load again and again: after the first ones the process does not grow."""
+    """fit, predict, save, load repeatedly: after the first cycles the process does not grow."""
     cycles = trials(300, 10_000)
     first, last = map(
         int,
@@ -215,7 +215,7 @@ def _only_where_it_is_told(request):
 
 
 def test_states_share_no_array_that_is_written_to(backend):
-    """Weights are not copied to be saved or pickled: what one model does must not be seen by another."""
+    """Saving and pickling do not copy weights: still, one model must not see the changes of another."""
     import copy
 
     model = classifier(backend)

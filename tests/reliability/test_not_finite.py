@@ -1,4 +1,4 @@
-"""NaN and infinities are named where they come from: in x by their row, in weights when a file has them."""
+"""Messages name the origin of NaN and infinities: the row of x, or the weights of a file."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def test_in_every_way_of_training(backend):
     x = with_value(math.nan, 50, 1)
     with pytest.raises(DivergenceError, match="train_on_batch, because x holds NaN in row 50"):
         classifier(backend).train_on_batch(x, IDS)
-    with pytest.raises(DivergenceError, match="batch 2, because x holds NaN in row 17"):  # of its batch
+    with pytest.raises(DivergenceError, match="batch 2, because x holds NaN in row 17"):  # row of the batch
         classifier(backend).fit([(X[:33], IDS[:33]), (x[33:], IDS[33:])], verbose=0)
     with pytest.raises(DivergenceError, match="because x holds NaN in row 50"):
         classifier(backend, loss=half_square).fit(x, np.zeros((67, 3)), verbose=0)
     with pytest.raises(DivergenceError, match="because x holds NaN in row 50"):
         classifier(backend).fit(x, IDS, verbose=0, callbacks=callbacks.LambdaCallback(on_train_batch_end=id))
-    wide = np.repeat(x, 2, axis=1)[:, ::2]  # where it lies is not where it is read
+    wide = np.repeat(x, 2, axis=1)[:, ::2]  # not contiguous: a copy is read
     with pytest.raises(DivergenceError, match=r"because x holds NaN in row 50 \(feature 1"):
         classifier(backend).fit(wide, IDS, verbose=0)
 
 
 def test_epochs_of_one_call(monkeypatch):
-    """Short epochs are trained several in a call of the core: the row is named there, too."""
+    """Several short epochs are trained in one call of the core: the row is named there, too."""
     model = classifier()
     model.fit(X, IDS, epochs=3, batch_size=16, verbose=0)
     x, found = X.copy(), model._engine.train_epochs

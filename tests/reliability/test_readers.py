@@ -1,4 +1,4 @@
-"""Whatever the bytes of a model file (nnc, Keras), a journal or an IDX file are: read, or a FormatError."""
+"""Arbitrary bytes as a model file (nnc, Keras), a journal or an IDX file: read, or a FormatError."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_mutated_bytes(reader, trials):
     n = trials(600, {"model": 26_000, "idx": 10_000}.get(name, 20_000))
     for trial in range(n):
         data = bytearray(mutated(draw.choice(seeds), draw))
-        if name == "model" and trial % 2 and len(data) > 8:  # a length that is right leads behind the header
+        if name == "model" and trial % 2 and len(data) > 8:  # a valid length leads past the header
             end = bytes(data).rfind(b"}", 0, 4096)
             data[:8] = max(end + 1 - 8, 0).to_bytes(8, "little")
         try:
@@ -73,7 +73,7 @@ def test_odd_values_of_the_configuration(trials):
 
 def test_odd_values_of_a_configuration_of_keras(trials):
     if "keras-config" not in READERS:
-        pytest.skip("h5py, of the extra keras, is not installed")
+        pytest.skip("h5py, from the extra keras, is not installed")
     read, seeds = READERS["keras-config"]
     draw, config, refused = random.Random(trials.seed), json.loads(seeds()[0]), 0
     todo = [(place, value) for place in places(config)[1:] for value in ODD_VALUES]
@@ -90,14 +90,14 @@ def test_odd_values_of_a_configuration_of_keras(trials):
     "path", sorted(CORPUS.glob("*/*")), ids=lambda path: f"{path.parent.name}-{path.name}"
 )
 def test_corpus(path):
-    """Files of released versions, which are read; files that were once read wrongly, which are refused."""
+    """Files of released versions are read; files that were once read incorrectly are rejected."""
     refused = pytest.raises(FormatError)
     with contextlib.nullcontext() if path.name.startswith("written-by") else refused:
         READERS[path.parent.name][0](path.read_bytes())
 
 
 def test_odd_arrays(trials):
-    """Arrays of any layout: what their contiguous float32 copy gives, or TypeError or ValueError by name."""
+    """Arrays of any memory layout: as a contiguous float32 copy, or a TypeError or ValueError by name."""
     import nnc
 
     model = nnc.Sequential([nnc.Input((3, 2)), nnc.layers.Flatten(), nnc.layers.Dense(2)], seed=0)

@@ -1,4 +1,4 @@
-"""A run that is killed and resumed ends with the bits of one that was not; one that was stopped stays so."""
+"""A run that is killed and resumed is bitwise equal to one that was not; a stopped run stays stopped."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_killed_and_resumed(kind, trials, tmp_path):
         for step in sorted(draw.choice(np.arange(1, int(steps)), points, replace=False).tolist()):
             run(kind, frequency, path, step)
         assert run(kind, frequency, path, -1) == [*whole, steps]
-        if kind == "early_stopping":  # and behind its end it trains no further
+        if kind == "early_stopping":  # after its end it trains no further
             assert run(kind, frequency, path, -1) == [*whole, steps]
 
 
@@ -67,7 +67,7 @@ ARGUMENTS = {"epochs": 4, "batch_size": 16, "verbose": 0}
 
 @pytest.mark.parametrize("step", range(1, 20))
 def test_every_step_is_a_point_to_go_on_from(step, backend, tmp_path):
-    """Saved after an error in the middle of an epoch: weights and logs are those of a whole run."""
+    """Saved after an error in the middle of an epoch: weights and logs are those of a complete run."""
     data = X, IDS
     whole = classifier(backend, dropout=0.3)
     expected = whole.fit(*data, **ARGUMENTS).history
@@ -75,7 +75,7 @@ def test_every_step_is_a_point_to_go_on_from(step, backend, tmp_path):
     with pytest.raises(Killed):
         first.fit(*data, callbacks=[kill_in_step(step)], **ARGUMENTS)
     first.save(tmp_path / "model")
-    other = classifier(backend, dropout=0.3, seed=99)  # seed, weights and memory are those of the file
+    other = classifier(backend, dropout=0.3, seed=99)  # seed, weights and optimizer state come from the file
     history = other.fit(*data, resume_from=tmp_path / "model", **ARGUMENTS)
     assert same(other, whole) and history.history == expected and history.epoch == [0, 1, 2, 3]
     assert other.optimizer.iterations == whole.optimizer.iterations and other.seed == whole.seed
@@ -182,7 +182,7 @@ def stopping():
 
 @pytest.mark.parametrize("how", ["resume_from", "initial_epoch", "in_memory"])
 def test_a_stopped_run_stays_stopped(how, backend, tmp_path):
-    """The checkpoint of the epoch in which early stopping ended the run: going on makes no further epoch."""
+    """The checkpoint of the epoch in which early stopping ended the run: resuming trains no further epoch."""
     whole = classifier(backend)
     saved = callbacks.ModelCheckpoint(tmp_path / "model")
     whole.fit(X, IDS, callbacks=[stopping(), saved], **ARGUMENTS | {"epochs": 30})

@@ -1,4 +1,4 @@
-"""Threads, the caller's and nnc's: labels that change, models in several threads, Ctrl-C, limits."""
+"""Threads, the caller's and nnc's: changing labels, models in several threads, Ctrl-C, limits."""
 
 import hashlib
 import os
@@ -35,7 +35,7 @@ def sha(model):
 
 
 def run(code, timeout=100, **environment):
-    """What a program prints; it must end well."""
+    """The output of a program, which must succeed."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | environment,
@@ -47,13 +47,13 @@ def run(code, timeout=100, **environment):
     return done.stdout.split()
 
 
-# ------------------------------------------------------------------------- labels that change meanwhile
+# ------------------------------------------------------------------------- labels that change during training
 
 
 @pytest.mark.parametrize("wrong", [-1, 5, 2**31 - 1, -(2**31)])
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", nnc.losses.MarginHinge()])
 def test_labels_changed_by_a_callback(wrong, loss):
-    """The step that would read them is not made; those before it are whole."""
+    """The step that would read them is not executed; the steps before it are complete."""
     y = Y.copy()
     model, expected = make_model(loss=loss), make_model(loss=loss)
 
@@ -64,7 +64,7 @@ def test_labels_changed_by_a_callback(wrong, loss):
 
     with pytest.raises(ValueError, match=rf"y\[200\] is class {wrong}, there are 5 outputs"):
         model.fit(X, y, batch_size=32, verbose=0, shuffle=False, callbacks=[Spoil()])
-    assert model.optimizer.iterations == 6  # row 200 is of the seventh batch
+    assert model.optimizer.iterations == 6  # row 200 is in the seventh batch
     expected.fit(X, Y, batch_size=32, verbose=0, shuffle=False, steps_per_epoch=6)
     assert sha(model) == sha(expected)
     y[200] = 0
@@ -79,9 +79,7 @@ def test_labels_changed_between_slices():
     with pytest.raises(ValueError, match=r"y\[70\] is class 17, there are 5 outputs"):
         plan.train(X, y, None, None, 64, rates, 64, 0, 1, 1.0)
     before = [w.tobytes() for w in plan.get_parameters()]
-    assert (
-        plan.train(X, y, None, None, 128, rates[:1], 64, 0, 1, 1.0)[0] == 1
-    )  # rows that are as they should be
+    assert plan.train(X, y, None, None, 128, rates[:1], 64, 0, 1, 1.0)[0] == 1  # valid rows
     with pytest.raises(ValueError, match=r"y\[70\] is class 17"):
         plan.evaluate(X, y, None, 0, 512)
     assert [w.tobytes() for w in plan.get_parameters()] != before
@@ -100,7 +98,7 @@ def test_orders_changed_between_slices():
 
 
 def test_epochs_that_run_ahead_keep_whole_steps():
-    """A label that goes wrong while the core makes several epochs in one call."""
+    """A label becomes invalid while the core trains several epochs in one call."""
     y = Y.copy()
     model = make_model()
     model.fit(X, y, epochs=3, verbose=0)
@@ -156,11 +154,11 @@ def test_labels_changed_by_another_thread(call, sound):
     assert run(code) == ["caught", "True", "True"]
 
 
-# ------------------------------------------------------------------------- a model and several threads
+# ------------------------------------------------------------------------- one model in several threads
 
 
 def together(functions):
-    """Call all at the same moment, each in a thread; what they give or raise."""
+    """Call all functions at the same time, each in a thread; return their results or exceptions."""
     start, found = threading.Barrier(len(functions)), [None] * len(functions)
 
     def call(i):
@@ -192,7 +190,7 @@ def unbuilt(seed):
 
 
 def uses_of(model):
-    """Seven first calls, the first five of which give its outputs."""
+    """Seven first calls, of which the first five return its outputs."""
     predicting = [lambda: model.predict(X)] * 3 + [lambda: model.predict_on_batch(X)] * 2
     others = [lambda: np.array(model.evaluate(X, Y)), lambda: model.gradients(X, Y)[0]]
     return predicting + others
@@ -209,7 +207,7 @@ def test_first_use_by_several_threads(trials):
 
 
 def test_no_step_is_lost_when_the_plan_changes():
-    """Larger batches of another thread make new plans while fit runs."""
+    """Larger batches in another thread create new plans while fit runs."""
     expected = make_model()
     expected.fit(X, Y, batch_size=16, epochs=60, verbose=0)
     for _ in range(3):
@@ -242,7 +240,7 @@ def test_a_model_is_copied_with_a_lock_of_its_own():
 
 
 def interrupt_after(seconds, function):
-    """Call `function`, send the process SIGINT meanwhile; seconds from the signal to its end."""
+    """Call `function`, send SIGINT during the call; return the seconds from the signal to its end."""
     sent = []
 
     def send():
@@ -255,7 +253,7 @@ def interrupt_after(seconds, function):
     try:
         with pytest.raises(KeyboardInterrupt):
             function()
-            time.sleep(60)  # the signal is on its way
+            time.sleep(60)  # until the signal arrives
         return time.perf_counter() - sent[0]
     finally:
         sender.join()
@@ -286,7 +284,7 @@ def test_a_long_step_is_given_up(loss, threads, trials):
         before, done = sha(model), model.optimizer.iterations
         late = interrupt_after(seconds, lambda: model.fit(x, y, batch_size=len(x), epochs=50, verbose=0))
         made = model.optimizer.iterations - done
-        assert made < 40  # it ended in the midst
+        assert made < 40  # it ended before the last step
         assert (sha(model) == before) == (made == 0)
         assert late < 1.0 or not trials.long
     before = sha(model)
@@ -298,7 +296,7 @@ def test_a_long_step_is_given_up(loss, threads, trials):
 
 
 def test_steps_given_up_leave_no_trace(threads):
-    """Interrupted again and again, then trained: the same bits as without interruptions."""
+    """Interrupted repeatedly, then trained: bitwise equal to a run without interruptions."""
     threads(1)
     x, y = np.repeat(X, 2, axis=0), np.repeat(Y, 2)
     model, expected = big(optimizer="adam"), big(optimizer="adam")
@@ -332,7 +330,7 @@ def test_a_handler_that_lets_training_go_on(threads):
 
 
 def test_another_signals_handler_may_raise(threads):
-    """One that comes while the core computes runs at once, and what it raises ends the call."""
+    """A handler runs at once while the core computes, and an exception that it raises ends the call."""
     threads(1)
 
     class Alarm(Exception):
@@ -356,7 +354,7 @@ def test_another_signals_handler_may_raise(threads):
 
 
 def test_weights_are_drawn_in_parts():
-    """As many numbers as there are, whatever the parts; a part is some milliseconds."""
+    """The same numbers for any parts; drawing one part takes a few milliseconds."""
     from nnc import initializers, random
 
     shape = (3, initializers._PART + 5)
@@ -371,7 +369,7 @@ def test_weights_are_drawn_in_parts():
 
 
 def test_conversions_and_first_weights_hear_ctrl_c(trials):
-    """In parts, each of which is much shorter than the whole."""
+    """They run in parts, each of which takes much less time than all together."""
     wide = layers.Dense(trials(4000, 20000), kernel_initializer="truncated_normal")
     model = nnc.Sequential([nnc.Input((10000,)), wide])
     late = interrupt_after(0.1, lambda: [model.get_weights(), time.sleep(60)])
@@ -417,11 +415,9 @@ def test_small_stacks_of_openmp(size, convolutional):
     assert run(CONVOLUTIONAL.format(limit=""), OMP_STACKSIZE=size) == convolutional
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "getuid") or os.getuid() != 0, reason="only root may become somebody else"
-)
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can change the user")
 def test_no_thread_can_be_started(convolutional):
-    # What fit imports is imported before: nobody may read a folder of root's.
+    # Import everything that fit needs first: the other user may not be able to read root's folders.
     first = """
 with nnc.threads(1):
     small = nnc.Sequential([nnc.Input((2,)), layers.Dense(2, "softmax")])
@@ -432,7 +428,7 @@ with nnc.threads(1):
     assert run(CONVOLUTIONAL.format(limit=limit)) == convolutional
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs CPU affinity")
 def test_an_affinity_that_is_narrowed_later():
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one CPU")
