@@ -92,7 +92,7 @@ def summary(rows: list[tuple[Result, float]], threads: int) -> str:
     if not first:
         return text
     if won_above:
-        return text + " Size alone does not decide it: nnc is ahead in other cases of that size or above."
+        return text + " Size alone does not explain this: nnc is ahead in other cases of that size or above."
     if len(lost) == len(rows):
         return text + " This is so at every size measured."
     return text + f" Peers win from {first:,.0f} (floating-point operations or elements) on, and not below."
@@ -104,7 +104,7 @@ def machine(record: dict) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in m["versions"].items())
     return "\n".join(
         [
-            f"- {m['cpu']}, {m['cpus']} CPUs for this process, {m['system']}",
+            f"- {m['cpu']}, {m['cpus']} CPUs available to the process, {m['system']}",
             f"- kernels of nnc: {m['isa']} (available: {', '.join(m['isas'])}), built by {m['compiler']}",
             f"- Python {m['python']}, {versions}",
             f"- {m['date']}, `{m['command']}`, medians of {m['rounds']} interleaved rounds",
@@ -137,6 +137,6 @@ def short_table(record: dict) -> str:
             lines.append(f"| {r.case} | {ours} | {theirs}, {peer} | {lead(r):.2f} |")
     m = record["machine"]
     return (
-        f"Written by `{m['command']}` on {machine_name(m)}, {m['date']}; training is a complete step.\n\n"
+        f"Written by `{m['command']}` on {machine_name(m)}, {m['date']}; training times are per step.\n\n"
         + "\n".join(lines)
     )

@@ -78,7 +78,7 @@ def training(context, x, y):
     yield Result(case, context.threads, single, flops=flops, size=flops, peak=peaks)
     if halves:
         half = {name: times[name] for name in ("nnc", *sorted(halves))}
-        yield Result(f"{case}, beside bfloat16", context.threads, half, flops=flops, size=flops, peak=peaks)
+        yield Result(f"{case}, peers in bfloat16", context.threads, half, flops=flops, size=flops, peak=peaks)
     rounds = [sides["nnc"].phases(batches) for _ in range(context.rounds)]
     top = [probe() for _ in rounds] if probe else []
     products = convnet_phase_flops()
