@@ -1,8 +1,8 @@
-"""sgd and adam of an MLP: the rules of scikit-learn between epochs, which the C core trains.
+"""sgd and adam of an MLP: scikit-learn's rules between epochs, which the C core trains.
 
-Epochs that are certain to be run are one call of the core: the rule that ends training can apply behind the
-last of them only. Where no order is drawn the core knows the rule, and they are as many as a slice of time
-takes.
+Epochs that are certain to be run are one call of the core: the rule that ends training can apply only after
+the last of them. If no order has to be drawn, the core applies the rule itself, and a call trains as many
+epochs as fit into a slice of time.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from nnc.sklearn.rows import Rows
 from nnc.sklearn.stochastic import Patience, Trainer
 from nnc.sklearn.watching import Watchers
 
-_SMALLEST_RATE = 1e-6  # where learning_rate="adaptive" ends
+_SMALLEST_RATE = 1e-6  # learning_rate="adaptive" ends below it
 
 
 class Scored(NamedTuple):
-    """What early stopping scores: x (n, F) for the core, targets and weights as the caller gave them."""
+    """The data that early stopping scores: x (n, F) for the core, targets and weights as given."""
 
     x: Any
     targets: np.ndarray
@@ -37,7 +37,7 @@ class Scored(NamedTuple):
 
 
 class Stochastic(Estimator):
-    """The part of an MLP that sgd and adam train."""
+    """The part of an MLP that implements sgd and adam."""
 
     activation: Any
     alpha: Any
@@ -76,10 +76,10 @@ class Stochastic(Estimator):
     _normalizations: list[Normalization]
     _random_state: Any
 
-    # ------------------------------------------------------------------------- what the estimators differ in
+    # ------------------------------------------------------------------------- hooks of the estimators
 
     def _standardized(self, X: Any) -> Any:
-        """X by the means and deviations of the first data that were fitted."""
+        """X, standardized with the means and standard deviations of the first data that were fitted."""
         raise NotImplementedError
 
     def _loss(self) -> str:
@@ -87,11 +87,11 @@ class Stochastic(Estimator):
         raise NotImplementedError
 
     def _score(self, logits: np.ndarray, rows: Scored, dtype: np.dtype) -> float:
-        """What early stopping goes by; large is good."""
+        """The score for early stopping; larger is better."""
         raise NotImplementedError
 
     def _loss_constant(self, rows: Rows, order: np.ndarray, batch_size: int) -> float:
-        """What the core leaves out of an epoch's loss, as it does not depend on the weights."""
+        """The constant that the core omits from an epoch's loss, since it does not depend on the weights."""
         return 0.0
 
     # ------------------------------------------------------------------------------------------- sgd and adam
@@ -127,7 +127,7 @@ class Stochastic(Estimator):
     def _split(
         self, X: Any, targets: np.ndarray, sample_weight: np.ndarray | None
     ) -> tuple[tuple[Any, Any, Any], tuple[Any, Any, Any]]:
-        """Training and validation rows, stratified by the classes where a classifier has one output."""
+        """Training and validation rows, stratified by class if a classifier has one output."""
         labels = targets if is_classifier(self) and self.n_outputs_ == 1 else None
         train, held_out = train_test_split(
             np.arange(X.shape[0]),
@@ -198,14 +198,14 @@ class Stochastic(Estimator):
         interrupts: Interrupts,
         watchers: Watchers,
     ) -> None:
-        """Epochs until `max_iter`, or until the loss or the score has not become better for long."""
+        """Train epochs until `max_iter`, or until the loss or the score stops improving."""
         trainer, n = self._trainer, rows.n
-        # All rows at once: their order does not matter then.
+        # With all rows in one batch, their order does not matter.
         whole = batch_size == n and not (self.dropout or self.batch_norm)
         data = rows.merged() if whole else rows
         whole = data is not rows
         ordered = bool(self.shuffle) and not whole
-        # A RandomState of the caller's is left where scikit-learn leaves it.
+        # A RandomState given by the caller must end in the same state as with scikit-learn.
         draws = bool(self.shuffle) and not (whole and isinstance(self.random_state, Integral))
         single = incremental or scored is not None or watchers.any
         ahead = not (single or draws or self._loss() == "poisson")
@@ -214,7 +214,7 @@ class Stochastic(Estimator):
         while self.n_iter_ < self.max_iter:
             count = 1 if single else trainer.ahead(data, self._epochs_to_run(ahead))
             orders = np.empty((count, n if ordered else 0), np.int64)
-            for row in orders if draws else ():  # each shuffles the one before
+            for row in orders if draws else ():  # each shuffles the previous order
                 shuffled = np.arange(n)
                 self._random_state.shuffle(shuffled)
                 order = order[shuffled]
@@ -254,13 +254,13 @@ class Stochastic(Estimator):
         )
 
     def _epochs_to_run(self, ahead: bool) -> int:
-        """How many epochs there are: at most, or for certain, which training can end behind the last of."""
+        """The largest possible number of epochs, or, unless `ahead`, the number that is certain to be run."""
         left = self.max_iter - self.n_iter_
         patience = self.n_iter_no_change + 1 - self._no_improvement_count
         return left if ahead else max(1, int(min(left, patience)))
 
     def _patience(self) -> Patience:
-        """`_count_improvements` for the core."""
+        """The rule of `_count_improvements`, for the core."""
         return Patience(
             self.best_loss_, float(self.tol), self._no_improvement_count, float(self.n_iter_no_change)
         )
@@ -268,7 +268,7 @@ class Stochastic(Estimator):
     def _refuse_empty_batches(
         self, losses: list[float], rows: Rows, order: np.ndarray, batch_size: int
     ) -> None:
-        """Raise a ZeroDivisionError if it was a batch without weight that has no loss."""
+        """Raise a ZeroDivisionError if the loss is not finite because a batch has zero weight."""
         if rows.sample_weight is None or math.isfinite(losses[-1]):
             return
         weights = rows.sample_weight[order] if len(order) else rows.sample_weight
@@ -276,7 +276,7 @@ class Stochastic(Estimator):
         if not sums.all():
             raise ZeroDivisionError("Weights sum to zero, can't be normalized")
 
-    # -------------------------------------------------------------------------------- what follows an epoch
+    # -------------------------------------------------------------------------------- after an epoch
 
     def _begin_scores(self) -> None:
         self._no_improvement_count = 0
@@ -300,11 +300,11 @@ class Stochastic(Estimator):
         return self.solver == "sgd" and self.learning_rate == "invscaling"
 
     def _inverse_rate(self, epochs: int, n: int) -> float:
-        """learning_rate_init / (t + 1)^power_t, t being the samples seen `epochs` from now."""
+        """learning_rate_init / (t + 1)^power_t, where t is the number of samples seen after `epochs` more."""
         return float(self.learning_rate_init) / (self.t_ + epochs * n + 1) ** self.power_t
 
     def _take(self, losses: list[float], n: int) -> None:
-        """Note epochs of n rows with these losses."""
+        """Record epochs of n rows with these losses."""
         self.loss_curve_ += losses
         self.loss_ = losses[-1]
         self.t_ += n * len(losses)
@@ -314,9 +314,9 @@ class Stochastic(Estimator):
         self.n_iter_ += len(losses)
 
     def _count_improvements(self, losses: list[float], score: float | None) -> None:
-        """Count epochs whose loss or score is not better by `tol` than the best; keep the best weights.
+        """Count epochs whose loss or score does not improve the best by `tol`; keep the best weights.
 
-        A score is of the one epoch of `losses`.
+        With a score, `losses` has a single epoch.
         """
         if score is None:
             count, best, tol = self._no_improvement_count, self.best_loss_, self.tol
@@ -335,7 +335,7 @@ class Stochastic(Estimator):
         self._no_improvement_count = 0 if better else self._no_improvement_count + 1
 
     def _stops(self) -> bool:
-        """Whether the training ends, as it has not become better; "adaptive" first makes smaller steps."""
+        """Whether training ends without improvement; "adaptive" first reduces the learning rate."""
         what = "Validation score" if self.early_stopping else "Training loss"
         message = (
             f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} "

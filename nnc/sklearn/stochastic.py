@@ -1,6 +1,6 @@
 """sgd and adam: the epochs of an MLP in the C core.
 
-The core's objective is made scikit-learn's: with the sum S of a batch's weights the loss of the batch is
+The core's objective equals scikit-learn's: with S the sum of a batch's weights, the loss of the batch is
 (sum_i s_i l_i + alpha / 2 sum W^2 + l1 sum |W|) / S.
 """
 
@@ -25,17 +25,17 @@ from nnc.regularizers import L1L2
 from nnc.sklearn.network import EPSILON, Normalization
 from nnc.sklearn.rows import Rows
 
-# Of batch normalization's moving averages: tables have few batches an epoch, for which Keras's 0.99 is slow.
+# Of the moving averages: small tables have few batches per epoch, for which Keras's 0.99 is too slow.
 MOMENTUM = 0.9
 
-_MOST_STEPS = 2**16  # of one call; bounds the array of learning rates
-_MOST_ROWS = 2**18  # of the orders of epochs that are trained in one call
+_MOST_STEPS = 2**16  # per call; bounds the array of learning rates
+_MOST_ROWS = 2**18  # bounds the array of row orders for epochs trained in one call
 
 
 def loss_spec(loss: str, n_outputs: int) -> dict[str, Any]:
-    """scikit-learn's loss on logits as the core is told of it; see `nnc.reference.loss`.
+    """The spec of scikit-learn's loss on logits for the core; see `nnc.reference.loss`.
 
-    The core's mean over the outputs is a sum with the factor O; squared_error has the value
+    The factor O turns the core's mean over the outputs into a sum; squared_error has the value
     mean_j (a_j - y_j)^2 / 2, but the gradient a_j - y_j.
     """
     name, value, gradient = {
@@ -54,8 +54,8 @@ def loss_spec(loss: str, n_outputs: int) -> dict[str, Any]:
 
 
 class Patience(NamedTuple):
-    """When epochs end whose loss does not improve: once more than `patience` in a row were above
-    `best` - `tolerance`, `best` being the least loss so far. `counted` of them are there already.
+    """The rule that ends training without improvement: after more than `patience` consecutive epochs with a
+    loss above `best` - `tolerance`, where `best` is the smallest loss so far. `counted` epochs count already.
     """
 
     best: float
@@ -65,27 +65,27 @@ class Patience(NamedTuple):
 
 
 class Trainer:
-    """Weights, the optimizer's memory, and the plan that works on both.
+    """Weights, the optimizer's slots, and the plan that updates both.
 
     Parameters
     ----------
     units : list of int
-        F, the hidden layers', O.
+        F, the units of the hidden layers, O.
     hidden : list of str
         The core's names of the hidden activations.
     loss : str
         See `loss_spec`.
     optimizer : Optimizer
-        Its learning rate is that of the next epoch.
+        Its learning rate is used for the next epoch.
     alpha, l1, dropout : float
     batch_norm : bool
     seed : int
-        Of dropout.
+        The seed of dropout.
 
     Attributes
     ----------
     epoch : int
-        Epochs done.
+        The number of epochs trained.
     """
 
     def __init__(
@@ -106,8 +106,8 @@ class Trainer:
         self.epoch = 0
         self._plan: EpochsPlan | None = None
         self._slots: list[list[np.ndarray]] | None = None  # while there is no plan
-        self._seconds = math.inf  # that an epoch takes
-        # Is told of slices: (steps so far, None) before a single step, (steps so far, mean loss) behind one.
+        self._seconds = math.inf  # per epoch
+        # Called with (steps so far, None) before each step and (steps so far, mean loss) after it.
         self.watch: Callable[[int, float | None], None] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Trainer:
 
     @cached_property
     def stack(self) -> Stack:
-        """The layers, which callbacks may look at."""
+        """The layers, which callbacks may inspect."""
         return _stack(*self._architecture)
 
     # ------------------------------------------------------------------------------------------------ weights
@@ -128,7 +128,7 @@ class Trainer:
         normalizations: Sequence[Normalization],
         batch_size: int,
     ) -> None:
-        """Compute with these weights, in batches of up to `batch_size` rows."""
+        """Set the weights, and allow batches of up to `batch_size` rows."""
         plan = self._plan
         if plan is None or plan.batch_size < batch_size:
             slots = self._slots if plan is None else plan.get_slots()
@@ -151,7 +151,7 @@ class Trainer:
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next epoch; of a schedule, which a callback may set, its first step's."""
+        """The learning rate of the next epoch, or of its first step with a schedule set by a callback."""
         given, first = self.optimizer.learning_rate, self.optimizer.iterations
         return (
             given
@@ -161,9 +161,9 @@ class Trainer:
 
     @property
     def plan(self) -> EpochsPlan:
-        """The plan, which is there once weights are set."""
+        """The plan, available once weights are set."""
         if self._plan is None:
-            raise RuntimeError("weights are set before a plan is asked for")
+            raise RuntimeError("the weights must be set before the plan is used")
         return self._plan
 
     @plan.setter
@@ -171,7 +171,7 @@ class Trainer:
         self._plan, self._slots = plan, None
 
     def weights(self, dtype: np.dtype) -> tuple[list[np.ndarray], list[np.ndarray], list[Normalization]]:
-        """The coefs, intercepts and normalizations as they are now."""
+        """The current coefs, intercepts and normalizations."""
         arrays = iter([w.astype(dtype, copy=False) for w in self.plan.get_parameters()])
         coefs, intercepts, normalizations = [], [], []
         for i in range(len(self.units) - 1):
@@ -183,14 +183,14 @@ class Trainer:
         return coefs, intercepts, normalizations
 
     def logits(self, x: Any) -> np.ndarray:
-        """The logits (n, O) of float32 or sparse rows, by the weights as they are now."""
+        """The logits (n, O) for float32 or sparse rows, with the current weights."""
         parts = Rows(x, np.zeros(x.shape[0], np.int32), None).parts(None, self.plan.batch_size)
         return np.concatenate([self.plan.forward(arrays.x) for arrays, _ in parts])
 
     # --------------------------------------------------------------------------------------------- epochs
 
     def ahead(self, rows: Rows, n: int) -> int:
-        """How many of n epochs to train in one call: those that take about a slice of time."""
+        """How many of n epochs to train in one call: those that fit into about one slice of time."""
         if sparse.issparse(rows.x):
             return 1
         return max(1, int(min(n, BUDGET / 2 / self._seconds, _MOST_ROWS / max(rows.n, 1))))
@@ -204,15 +204,15 @@ class Trainer:
         interrupts: Interrupts,
         patience: Patience | None = None,
     ) -> list[float]:
-        """An epoch for each of `rates`, its learning rate; row e of orders (E, n or 0) is the rows' order.
+        """Train an epoch for each learning rate in `rates`; row e of orders (E, n or 0) is its order of rows.
 
-        `patience` may end them earlier. Ctrl-C comes through between the core's slices of time.
+        `patience` may end the training earlier. Ctrl-C is handled between the core's slices of time.
 
         Returns
         -------
         list of float
-            The loss of each epoch, the mean over its batches by their rows. NaN from one on whose loss was
-            not finite: the weights are NaN then.
+            The loss of each epoch, the mean over its batches weighted by their rows. NaN from the first epoch
+            on whose loss is not finite, after which the weights are NaN, too.
         """
         began = time.perf_counter()
         if len(rates) == 1:
@@ -236,7 +236,7 @@ class Trainer:
         rates: Sequence[float],
         patience: Patience | None,
     ) -> list[float]:
-        """Several epochs in one call of the core."""
+        """Train several epochs in one call of the core."""
         n_steps = -(-rows.n // batch_size)
         steps = np.repeat(np.asarray(rates, np.float32)[:, np.newaxis], n_steps, axis=1)
         done, broken, sums, error = self.plan.train_epochs(
@@ -253,7 +253,7 @@ class Trainer:
     def _epoch(
         self, rows: Rows, order: np.ndarray | None, batch_size: int, rate: float, interrupts: Interrupts
     ) -> float:
-        """One epoch in slices of time; its losses are added step by step, wherever these end."""
+        """Train one epoch in slices of time; its losses are summed step by step, wherever slices end."""
         total, seen, at = 0.0, 0, 0
         for arrays, order_of_part in rows.parts(order, batch_size):
             start, n = 0, len(arrays.x)
@@ -309,7 +309,7 @@ def _stack(units: Sequence[int], *architecture: Any) -> Stack:
 
 @lru_cache(64)
 def _plan_rows(*architecture: Any) -> list[dict[str, Any]]:
-    """The rows of a plan, which takes less time to make than they do."""
+    """The rows of a plan, cached: they take longer to create than the plan."""
     return _stack(*architecture).rows()
 
 
