@@ -154,7 +154,7 @@ def main() -> None:
         docs, readme = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
         name, body = document.machine_name(record["machine"]), report.markdown(record, "###")
         docs.write_text(document.put_section(docs.read_text() if docs.exists() else "", name, body))
-        figures = ROOT / "nnc" / "cli" / "figures.csv"  # what `nnc bench` shows
+        figures = ROOT / "nnc" / "cli" / "figures.csv"  # shown by `nnc bench`
         figures.write_text(document.figures(docs.read_text()), encoding="utf-8")
         readme.write_text(document.put_into(readme.read_text(), report.short_table(record)))
 

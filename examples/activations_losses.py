@@ -28,7 +28,7 @@ from nnc import layers
 
 DATA = Path(__file__).parent / "data" / "mnist"
 BASE = {"learning rate": 0.01, "batch": 100, "momentum": 0.9, "weight decay": 2e-4}
-LOSSES = {  # and what is not as in BASE; the hinge's 1e-4 is for the sum over the batch, here for the mean
+LOSSES = {  # and settings that differ from BASE; the hinge's 1e-4 is for the sum over the batch, not the mean
     "euclidean": (nnc.losses.EuclideanLoss(), {"learning rate": 0.1}),
     "cross-entropy": (nnc.losses.SparseCategoricalCrossentropy(from_logits=True), {"learning rate": 0.1}),
     "hinge": (nnc.losses.MarginHinge(5.0), {"learning rate": 100 * 1e-4, "weight decay": 2e-4 / 100}),

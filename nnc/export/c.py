@@ -118,7 +118,7 @@ def export_c(
         if len(rows):
             integers = net.integers(rows.reshape(len(rows), -1))
             program = replace(program, check=_stored(program, integers, net.run(integers), 0))
-    _refuse_beyond(program, max_flash, max_ram)
+    _check_limits(program, max_flash, max_ram)
     files = place.write(program)
     return Report(
         files, place.prefix, program.flash, program.ram, program.multiply_adds, program.digest, **report
@@ -180,7 +180,7 @@ class _Place:
         return tuple(paths)
 
 
-def _refuse_beyond(program: Program, max_flash: int | None, max_ram: int | None) -> None:
+def _check_limits(program: Program, max_flash: int | None, max_ram: int | None) -> None:
     flash, ram = program.flash, program.ram
     if max_flash is not None and flash > max_flash:
         advice = "fewer weights" + ("" if program.ctypes[0] != "float" else ", or int8=, about a quarter")

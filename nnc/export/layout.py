@@ -16,7 +16,7 @@ from nnc.export import operations as ops
 
 TO_FIRST, TO_LAST = (2, 0, 1), (1, 2, 0)
 _WINDOWS = (ops.Convolution, ops.Pooling, ops.ZeroPadding)
-RUNS = (ops.LayerNormalization, ops.UnitNormalization)  # that normalize runs of the last axes
+RUNS = (ops.LayerNormalization, ops.UnitNormalization)  # normalizations over the last axes
 
 
 class Placed(NamedTuple):

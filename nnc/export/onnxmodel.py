@@ -59,7 +59,7 @@ def export_onnx(
         _config.boolean("label", label)
     target = _target(path)
     operations = lowering.operations(model)
-    kind, chain = _asked(outputs_of(model, operations), folding.inference(operations), outputs)
+    kind, chain = _chosen(outputs_of(model, operations), folding.inference(operations), outputs)
     label = kind.classes if label is None else label
     if (label or zipmap or classes is not None) and not kind.classes:
         raise ValueError(
@@ -114,7 +114,7 @@ def _names(input_name: str, output_name: str, label: bool) -> tuple[str, str]:
     return input_name, output_name
 
 
-def _asked(kind: Outputs, chain: list[ops.Operation], outputs: str) -> tuple[Outputs, list[ops.Operation]]:
+def _chosen(kind: Outputs, chain: list[ops.Operation], outputs: str) -> tuple[Outputs, list[ops.Operation]]:
     """The requested outputs, and the operations that compute them."""
     if outputs in ("predict", kind.kind):
         return kind, chain

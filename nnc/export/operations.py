@@ -169,7 +169,7 @@ class LayerNormalization(Operation):
 
 @dataclass(frozen=True, eq=False)
 class UnitNormalization(Operation):
-    """y = x / max(|x|, 1e-6), with the Euclidean norm of each run of `group` features."""
+    """y = x / max(|x|, 1e-6), with the Euclidean norm of each group of `group` features."""
 
     group: int
 

@@ -37,7 +37,7 @@ def write(model: lowering.Model) -> Any:
 
 
 def _is_last_only(run: list[Any]) -> bool:
-    """Whether these are a normalization of runs between a transposition to (H, W, C) and one back."""
+    """Whether these are a normalization over last axes, between a transposition to (H, W, C) and one back."""
     orders = [each.order if isinstance(each, ops.Transpose) else None for each in run]
     between = len(run) == 3 and isinstance(run[1], layout.RUNS)
     return between and orders == [layout.TO_LAST, None, layout.TO_FIRST]

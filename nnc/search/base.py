@@ -157,7 +157,7 @@ class Search:
         job = Job(
             self.target, self.fit_arguments, self.metric, 1 if self.direction == "max" else -1, self.score
         )
-        fingerprint = self._print_of(job, data) if self.journal is not None else {}
+        fingerprint = self._identity(job, data) if self.journal is not None else {}
         plan, run = self._workers(job, data, params)
         verbose = resolve(self.verbose)
         if verbose:
@@ -166,7 +166,7 @@ class Search:
         interrupted = False
         with Journal(self.journal, fingerprint) as journal:
             try:
-                self._climb(params, run, journal, board, verbose)
+                self._run_rungs(params, run, journal, board, verbose)
             except KeyboardInterrupt:
                 interrupted = True
         trials = [self._trial(params[number], outcome) for number, outcome in board.items()]
@@ -181,7 +181,7 @@ class Search:
             result.best_model = self._refitted(job, data, result.best_trial)
         return result
 
-    def _climb(
+    def _run_rungs(
         self, params: list[Params], run: Callable, journal: Journal, board: dict[int, Outcome], verbose: int
     ) -> None:
         """Run all rungs in order: a rung ends before the trials that continue are chosen."""
@@ -287,7 +287,7 @@ class Search:
                 sizes.append(working_set_of(model, arguments.get("batch_size"), data.arrays[0].shape[1:]))
         return max(sizes, default=None)
 
-    def _print_of(self, job: Job, data: Data) -> dict[str, Any]:
+    def _identity(self, job: Job, data: Data) -> dict[str, Any]:
         """What distinguishes this search from others, for the journal."""
         name = type(self.target) if self.estimates else self.target
         return {

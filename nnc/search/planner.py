@@ -77,13 +77,13 @@ def choose(n_jobs: int, n_trials: int, working_set: int | None) -> Plan:
         return Plan(jobs, max(1, cpus // min(n_jobs, cpus)), f"{requested}, with {_cpus(cpus)}")
     if working_set is None:
         return Plan(min(cpus, max(n_trials, 1)), 1, f"one for each of {_cpus(cpus)}")
-    room = cache_of_a_core()
-    threads = min(cpus, math.ceil(working_set / room))
+    capacity = cache_of_a_core()
+    threads = min(cpus, math.ceil(working_set / capacity))
     sizes = f"{working_set / 2**20:.1f} MiB of weights, optimizer and batch"
     if threads == 1:
-        reason = f"{sizes} fit the {room / 2**20:.1f} MiB of cache that a core has"
+        reason = f"{sizes} fit the {capacity / 2**20:.1f} MiB of cache that a core has"
     else:
-        reason = f"{sizes} are more than the {room / 2**20:.1f} MiB of cache that a core has"
+        reason = f"{sizes} are more than the {capacity / 2**20:.1f} MiB of cache that a core has"
     jobs = max(1, min(cpus // threads, n_trials))
     return Plan(jobs, max(1, cpus // jobs), f"{reason}; {_cpus(cpus)}")
 

@@ -176,7 +176,7 @@ class Objective:
     def __call__(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
         """The value and its gradient, in the layout of `vector`."""
         coefs, intercepts = self.unpack(vector)
-        inputs, kept = [self.x], []  # the input of each product; what each hidden derivative is computed from
+        inputs, kept = [self.x], []  # inputs of the products; values for the hidden derivatives
         for i, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
             z = inputs[-1] @ coef
             z += intercept
