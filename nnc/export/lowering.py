@@ -50,7 +50,7 @@ def _activation(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.
 
 
 def _prelu(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
-    yield ops.PReLU(*at, arrays["alpha"])
+    yield ops.PReLU(*at, arrays["alpha"].reshape(-1))
 
 
 def _pooling(kind: str) -> Lowering:

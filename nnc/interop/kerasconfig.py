@@ -85,8 +85,6 @@ def layer(data: Any) -> layers.Layer:
 
 def shapes(of: layers.Layer) -> list[Shape]:
     """The shapes of a built layer's weights in Keras."""
-    if type(of) is layers.PReLU:  # a slope for each feature, flat in nnc
-        return [of.input_shape or ()]
     if _is_given(of):
         return []
     return [shape for _, shape, _ in of.weights_spec()]

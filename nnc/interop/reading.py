@@ -349,13 +349,13 @@ def _prelu(reader: _Reader, module: Any) -> Found:
     if len(alpha) not in (1, shape[-1]):
         raise ValueError(f"it has {len(alpha)} slopes, but the samples have the shape {shape}")
     along = alpha if len(alpha) == 1 else reader.along(alpha) if len(shape) == 1 else alpha
-    yield layers.PReLU(), [np.broadcast_to(along, shape).reshape(-1)]
+    yield layers.PReLU(), [np.broadcast_to(along, shape)]
 
 
 def _feature_prelu(reader: _Reader, module: Any) -> Found:
     alpha = _array(module.weight)
     alpha = alpha.transpose(1, 2, 0) if alpha.ndim == 3 else alpha
-    yield layers.PReLU(), [alpha.reshape(-1)]
+    yield layers.PReLU(), [alpha]
 
 
 def _softmax(reader: _Reader, module: Any) -> Found:

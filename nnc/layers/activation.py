@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Unpack
 
@@ -119,7 +118,7 @@ class LeakyReLU(Activation):
 class PReLU(Layer):
     """a = max(z, 0) + alpha min(z, 0), with a slope for each feature that is learned.
 
-    Input and output (n, ...). Weights: alpha (F,), F the number of features of a sample.
+    Input and output (n, ...). Weights: alpha, of a sample's shape.
 
     Parameters
     ----------
@@ -162,7 +161,7 @@ class PReLU(Layer):
         self.alpha_constraint = constraints.Constraint.get(alpha_constraint, "alpha_constraint")
 
     def weights_spec(self) -> list[Weight]:
-        return [("alpha", (math.prod(self._shapes()[0]),), self.alpha_initializer)]
+        return [("alpha", self._shapes()[0], self.alpha_initializer)]
 
     def rows(self) -> list[dict[str, Any]]:
         return [{"kind": "prelu"} | self._rules()]

@@ -47,6 +47,7 @@ _KEYS = frozenset(
 )  # fmt: skip
 _RUN = "fit"  # the counters of the run itself, among those of its callbacks, which have other names
 _SUM = "sum of "
+_ONCE_FLAT = "/alpha"
 _NAMED = 5  # odd names in a message
 _OPTIONAL: dict[str, Any] = {"precision": PRECISIONS[0]}  # keys that a file may lack, and what that means
 _COMPILE_KEYS = frozenset(("optimizer", "loss", "metrics"))
@@ -286,11 +287,13 @@ class _File:
         if self.stack.built:
             self.compiled.metrics_for(self.stack.shapes()[1])  # whether they fit
         self.weights = self.stack.weights() if self.stack.built else []
+        self._shapes: dict[str, tuple[int, ...]] = {}
         self._compare(_expected(self.config, self.backend, self.weights))
 
     def _compare(self, expected: Iterable[tuple[str, str, tuple[int, ...] | None]]) -> None:
         """Whether the tensors are just those that the configuration implies; shape None is any vector.
 
+        nnc 0.1.0 wrote PReLU's alpha as a vector of its elements, which is accepted too.
         Ends at the fifth that is missing: a configuration can imply the product of two long lists.
         """
         found, missing = dict(self.file.header), []
@@ -301,21 +304,31 @@ class _File:
                     break
                 continue
             has = found.pop(name)
-            if has[0] != dtype or (has[1] != shape if shape is not None else len(has[1]) != 1):
+            fits = len(has[1]) == 1 if shape is None else has[1] == shape
+            if shape is not None and name.endswith(_ONCE_FLAT):
+                fits = fits or has[1] == (math.prod(shape),)
+            if has[0] != dtype or not fits:
                 wanted = f"{dtype} {'vector' if shape is None else shape}"
                 raise FormatError(f"tensor {shown(name)} is {has[0]} {has[1]}, not {wanted}")
+            if shape is not None:
+                self._shapes[name] = shape
         odd = sorted(missing or found)
         if odd:
             raise FormatError(f"tensors and configuration differ in {', '.join(map(shown, odd[:_NAMED]))}")
 
+    def _read(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """The tensors in the shapes that the configuration implies."""
+        tensors = self.file.read(names)
+        return {name: array.reshape(self._shapes.get(name, array.shape)) for name, array in tensors.items()}
+
     def weights_only(self) -> ModelState:
         """Layers and weights; no other tensor is read."""
-        tensors = self.file.read(w.path for w in self.weights)
+        tensors = self._read(w.path for w in self.weights)
         return ModelState(self.stack, self._engine(tensors), 0, {}, None).weights_only()
 
     def state(self) -> ModelState:
         """All that the file holds."""
-        tensors = self.file.read(self.file.header)
+        tensors = self._read(self.file.header)
         engine = self._engine(tensors)
         if self.config["slots"] is not None:
             engine.slots = [

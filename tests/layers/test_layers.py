@@ -12,6 +12,15 @@ from nnc.random import Purpose
 
 ACTIVATION = {"kind": "activation", "activation": "relu", "alpha": 0.0, "group": 4}
 
+STANDARDIZED = {
+    "kind": "batch_normalization",
+    "momentum": 1.0,
+    "epsilon": 1e-14,
+    "center": False,
+    "scale": False,
+    "trainable": False,
+}
+
 # layer, input shape, output shape, rows
 TABLE = [
     (layers.Input((3, 4)), (3, 4), (3, 4), []),
@@ -29,6 +38,12 @@ TABLE = [
     (layers.Softmax(axis=2), (3, 4), (3, 4), [ACTIVATION | {"activation": "softmax"}]),
     (layers.Dropout(0.25), (3, 4), (3, 4), [{"kind": "dropout", "rate": 0.25}]),
     (layers.Rescaling(0.5, 1), (3, 4), (3, 4), [{"kind": "rescaling", "scale": 0.5, "offset": 1.0}]),
+    (layers.GaussianNoise(0.5), (3, 4), (3, 4), [{"kind": "gaussian_noise", "stddev": 0.5}]),
+    (layers.GaussianDropout(0.2), (3, 4), (3, 4), [{"kind": "gaussian_dropout", "stddev": 0.5}]),
+    (layers.UnitNormalization(), (3, 4), (3, 4), [{"kind": "unit_normalization", "group": 4}]),
+    (layers.UnitNormalization([1, 2]), (3, 4), (3, 4), [{"kind": "unit_normalization", "group": 12}]),
+    (layers.Normalization(), (4,), (4,), [STANDARDIZED | {"group": 4}]),
+    (layers.Normalization(axis=None), (4,), (4,), [STANDARDIZED | {"group": 1}]),
     (layers.PReLU(), (3, 4), (3, 4), [{"kind": "prelu", "alpha_l1": 0.0, "alpha_l2": 0.0}]),
     (
         layers.Dense(
@@ -97,6 +112,8 @@ def test_auto_names_are_those_of_keras():
         "global_average_pooling2d",
         "batch_normalization",
         "layer_normalization",
+        "unit_normalization",
+        "normalization",
         "activation",
         "re_lu",
         "leaky_re_lu",
@@ -105,6 +122,8 @@ def test_auto_names_are_those_of_keras():
         "softmax",
         "dropout",
         "spatial_dropout2d",
+        "gaussian_noise",
+        "gaussian_dropout",
         "flatten",
         "reshape",
         "zero_padding2d",
@@ -112,6 +131,7 @@ def test_auto_names_are_those_of_keras():
         "random_translation",
         "random_rotation",
         "random_zoom",
+        "random_flip",
     }
     assert layers.Dense(3).name is None
     assert layers.Dense(3, name="hidden").name == "hidden"
@@ -123,6 +143,8 @@ def test_a_first_layer_may_say_its_input_shape(cls):
         layers.Dense: (3,),
         layers.Activation: ("tanh",),
         layers.Dropout: (0.5,),
+        layers.GaussianNoise: (0.5,),
+        layers.GaussianDropout: (0.5,),
         layers.Reshape: ((2, -1),),
         layers.Rescaling: (2.0,),
         layers.Conv1D: (3, 2),
@@ -192,7 +214,7 @@ def test_weights():
     prelu = layers.PReLU(initializers.Constant(0.25), regularizers.L1L2(0.1, 0.2))
     prelu.build((3, 4))
     assert prelu.weight_names == ["alpha"]
-    assert prelu.initialize(random.generator(0, Purpose.WEIGHTS))[0].shape == (12,)
+    assert prelu.initialize(random.generator(0, Purpose.WEIGHTS))[0].shape == (3, 4)
     assert prelu.rows() == [{"kind": "prelu", "alpha_l1": 0.1, "alpha_l2": 0.2}]
 
     flatten = layers.Flatten()

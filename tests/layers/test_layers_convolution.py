@@ -42,6 +42,7 @@ NORM |= {"gamma_l1": 0.0, "gamma_l2": 0.0, "beta_l1": 0.0, "beta_l2": 0.0}
 AFFINE = {"kind": "random_affine", **SIZE, "fill": "reflect", "fill_value": 0.0, "interpolation": "bilinear"}
 AFFINE |= {name: [0.0, 0.0] for name in ("rotation", "zoom_height", "zoom_width")}
 AFFINE |= {name: [0.0, 0.0] for name in ("shift_height", "shift_width")}
+FLIP = AFFINE | {"fill": "nearest", "interpolation": "nearest"}
 
 SHAPE = (28, 20, 3)
 
@@ -135,6 +136,8 @@ TABLE = [
         AFFINE
         | {"rotation": [-0.25, 0.25], "fill": "constant", "fill_value": 2.0, "interpolation": "nearest"},
     ),
+    (layers.RandomFlip("vertical"), SHAPE, FLIP | {"flip_height": True}),
+    (layers.RandomFlip(), SHAPE, FLIP | {"flip_height": True, "flip_width": True}),
     (layers.RandomZoom(-0.5), SHAPE, AFFINE | {"zoom_height": [-0.5, 0.5], "zoom_width": None}),
     (
         layers.RandomZoom([0, 1], 0.5),

@@ -16,6 +16,7 @@ import warnings
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
 import nnc
@@ -200,7 +201,7 @@ def test_weights(tmp_path, backend):
     unbuilt.load_weights(tmp_path / "weights")
     assert unbuilt.input_shape == (None, 5) and len(unbuilt.get_weights()) == 4
     with pytest.raises(
-        ValueError, match=r"weights of .* not this model's: set_weights takes 2 arrays .* got 4"
+        ValueError, match=r"weights in .* do not fit this model: set_weights takes 2 arrays .* got 4"
     ):
         Sequential([layers.Dense(6)]).load_weights(tmp_path / "weights")
     wrong = Sequential([layers.Input((5,)), layers.Dense(6), layers.PReLU(), layers.Dense(4, use_bias=False)])
@@ -249,6 +250,29 @@ def test_readable_by_safetensors(tmp_path):
     assert {"first/kernel", "first/bias", "p_re_lu/alpha", "dense/kernel"} <= tensors.keys()
     assert "slots/v/first/kernel" in tensors and tensors["history/logs/loss"].shape == (2,)
     np.testing.assert_array_equal(tensors["first/kernel"], model.get_weights()[0])
+
+
+def test_alpha_as_a_vector(tmp_path):
+    """Files of nnc 0.1.0 have the PReLU's alpha of several axes, and its slots, as vectors."""
+    model = Sequential(
+        [layers.Input((3, 4)), layers.PReLU("random_normal"), layers.Flatten(), layers.Dense(1)]
+    )
+    model.compile("adam", "mse")
+    model.fit(np.random.default_rng(0).normal(size=(9, 3, 4)), np.ones(9), verbose=0)
+    model.save(tmp_path / "model")
+    tensors = load_file(tmp_path / "model")
+    with safe_open(tmp_path / "model", "numpy") as file:
+        metadata = file.metadata()
+    flat = {name: a.reshape(-1) if name.endswith("/alpha") else a for name, a in tensors.items()}
+    assert sum(flat[name].shape != tensors[name].shape for name in tensors) == 3  # alpha, m and v
+    (tmp_path / "old").write_bytes(save(flat, metadata))
+    loaded = load_model(tmp_path / "old")
+    assert digest(loaded) == digest(model) and loaded.get_weights()[0].shape == (3, 4)
+    model.load_weights(tmp_path / "old")
+    flat["p_re_lu/alpha"] = np.zeros(13, np.float32)
+    (tmp_path / "old").write_bytes(save(flat, metadata))
+    with pytest.raises(FormatError, match=r"p_re_lu/alpha' is F32 \(13,\), not F32 \(3, 4\)"):
+        load_model(tmp_path / "old")
 
 
 def test_models_do_not_draw_from_the_global_seed_when_loaded(tmp_path):
