@@ -5,9 +5,9 @@
     >>> dense.build((784,)), dense.count_params()
     ((292,), 229220)
 
-Shapes are those of one sample, without the batch axis, channels last. A layer is told its input's shape once,
-by `Layer.build`; then it knows its output's shape, its weights' shapes and the rows it takes in a plan. The
-weights themselves belong to the model. A new layer is one class here: `Layer.sample_output_shape`,
+Shapes are those of one sample, without the batch axis, channels last. `Layer.build` sets a layer's input
+shape, once; from it follow the output shape, the shapes of the weights and the layer's rows in a plan. The
+weights themselves belong to the model. A new layer is one class that overrides `Layer.sample_output_shape`,
 `Layer.weights_spec` and `Layer.rows`, each of which has a default.
 """
 
@@ -111,7 +111,7 @@ registry = _config.close(Layer, globals())
 
 
 def get(identifier: Layer | Mapping[str, Any]) -> Layer:
-    """The layer that `identifier` means: an object or its configuration.
+    """The layer that `identifier` denotes: a layer object or its configuration.
 
     Examples
     --------

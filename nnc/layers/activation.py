@@ -45,7 +45,7 @@ class ReLU(Activation):
     max_value : float, optional
         The upper limit, above 0; only where negative_slope is 0.
     threshold : float
-        Only 0: nnc's ReLU bends there.
+        Must be 0: nnc's ReLU has its threshold there.
     negative_slope : float
         At least 0.
     name : str, optional
@@ -69,9 +69,9 @@ class ReLU(Activation):
         self.negative_slope = _config.number("negative_slope", negative_slope, "[0, inf)")
         self.threshold = _config.number("threshold", threshold)
         if self.threshold != 0.0:
-            raise _config.refusal("threshold", "0: nnc's ReLU bends at 0", threshold)
+            raise _config.refusal("threshold", "0: nnc's ReLU has no other threshold", threshold)
         if self.max_value is not None and self.negative_slope > 0.0:
-            raise _config.refusal("max_value", "None beside a negative_slope", max_value)
+            raise _config.refusal("max_value", "None when negative_slope is above 0", max_value)
         leaky = activations.Activation("leaky_relu", self.negative_slope)
         if self.max_value is not None:
             leaky = activations.Activation("capped_relu", self.max_value)
@@ -85,7 +85,7 @@ class LeakyReLU(Activation):
     Parameters
     ----------
     negative_slope : float
-        At least 0. (0.3 unless given, as in Keras, whose activation "leaky_relu" has 0.2; in PyTorch 0.01.)
+        At least 0. (The default is that of Keras, whose activation "leaky_relu" has 0.2; PyTorch's is 0.01.)
     alpha : float, optional
         Older name of negative_slope.
     name : str, optional
@@ -116,19 +116,19 @@ class LeakyReLU(Activation):
 
 
 class PReLU(Layer):
-    """a = max(z, 0) + alpha min(z, 0), with a slope for each feature that is learned.
+    """a = max(z, 0) + alpha min(z, 0), with a trainable slope alpha for each feature.
 
     Input and output (n, ...). Weights: alpha, of a sample's shape.
 
     Parameters
     ----------
     alpha_initializer : str or Initializer
-        First values of alpha. (PyTorch's PReLU has one slope for all, from 0.25.)
+        Initial values of alpha. (PyTorch's PReLU has one slope for all features, initially 0.25.)
     alpha_regularizer : str, Regularizer or None
         Penalty on alpha.
     name : str, optional
     alpha_constraint : str, Constraint or None
-        What alpha is brought to after each update: see `nnc.constraints`.
+        Applied to alpha after each update: see `nnc.constraints`.
 
     Examples
     --------
@@ -199,7 +199,7 @@ class Softmax(Activation):
     Parameters
     ----------
     axis : int
-        -1, or the last axis by its number (the batch axis is 0).
+        -1, or the index of the last axis (the batch axis is 0).
     name : str, optional
 
     Examples

@@ -1,4 +1,4 @@
-"""Random changes of images, for training only."""
+"""Random image augmentation, active in training only."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _FILLS = ("reflect", "wrap", "constant", "nearest")
 
 
 class _RandomAffine(Layer):
-    """A random map of the image's plane onto itself; the class says which.
+    """A random affine map of the image's plane, chosen by the subclass.
 
-    Of turning, zooming and shifting, in this order, a subclass gives `_row` the ranges of those it does.
+    The map rotates, zooms and shifts, in this order; a subclass passes `_row` the ranges of those it uses.
     """
 
     stops_gradient = True
@@ -60,18 +60,19 @@ class _RandomAffine(Layer):
 
 
 class RandomFlip(_RandomAffine):
-    """While training, every second image, as chance has it, is mirrored.
+    """While training, each image is flipped with probability 1/2.
 
-    Input and output (n, height, width, channels). It acts in training only; no gradient flows through it, so
-    that it stands before every layer with weights. What is drawn is a function of the model's seed, the epoch
-    and the step, as the masks of `Dropout`.
+    Input and output (n, height, width, channels). The layer is active in training only. No gradient flows
+    through it, so it must come before every layer with weights. The random numbers are a function of the
+    model's seed, the epoch and the step, like the masks of `Dropout`.
 
     Parameters
     ----------
     mode : {"horizontal_and_vertical", "horizontal", "vertical"}
-        Left and right are exchanged ("horizontal"), top and bottom, or both, one independent of the other.
+        Whether left and right ("horizontal"), top and bottom ("vertical"), or both are exchanged, each
+        independently of the other.
     seed : int, optional
-        Of this layer's random numbers, in place of the model's seed.
+        Seed of this layer's random numbers, in place of the model's.
     data_format : {None, "channels_last"}
         nnc's images are (height, width, channels).
     name : str, optional
@@ -99,27 +100,27 @@ class RandomFlip(_RandomAffine):
 
 
 class RandomTranslation(_RandomAffine):
-    """While training, each image is shifted by a random part of its height and width.
+    """While training, each image is shifted by a random fraction of its height and width.
 
-    in[y, x] -> out[y + u height, x + v width], u and v uniform within the factors; where that falls between
-    pixels, `interpolation` says what is taken.
+    in[y, x] -> out[y + u height, x + v width], with u and v uniform within the factors; `interpolation`
+    determines the values between pixels.
 
-    Input and output (n, height, width, channels). It acts in training only; no gradient flows through it, so
-    that it stands before every layer with weights. What is drawn is a function of the model's seed, the epoch
-    and the step, as the masks of `Dropout`.
+    Input and output (n, height, width, channels). The layer is active in training only. No gradient flows
+    through it, so it must come before every layer with weights. The random numbers are a function of the
+    model's seed, the epoch and the step, like the masks of `Dropout`.
 
     Parameters
     ----------
     height_factor, width_factor : float or (float, float)
-        Parts of the image's height and width in [-1, 1]: the lowest and highest shift, or f for (-f, f).
-        Positive shifts go down and to the right.
+        Fractions of the image's height and width in [-1, 1]: the lowest and highest shift, or f for (-f, f).
+        Positive shifts are down and to the right.
     fill_mode : {"reflect", "wrap", "constant", "nearest"}
-        What lies outside the image a b c d: d c b a | a b c d | d c b a, or a b c d | a b c d | a b c d, or
+        Values outside the image a b c d: d c b a | a b c d | d c b a, or a b c d | a b c d | a b c d, or
         k k k k | a b c d | k k k k, or a a a a | a b c d | d d d d.
     interpolation : {"bilinear", "nearest"}
-        What lies between pixels: weighted means of the four around, or the nearest one.
+        Values between pixels: the weighted mean of the four neighbors, or the nearest pixel.
     seed : int, optional
-        Of this layer's random numbers, in place of the model's seed.
+        Seed of this layer's random numbers, in place of the model's.
     fill_value : float
         The k of fill_mode="constant".
     data_format : {None, "channels_last"}
@@ -129,8 +130,8 @@ class RandomTranslation(_RandomAffine):
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these; by `build`, if the samples are no images; by the model, if a layer
-        with weights comes before.
+        If an argument is invalid; by `build`, if the samples are not images; by the model, if a layer
+        with weights comes before this one.
 
     References
     ----------
@@ -166,26 +167,26 @@ class RandomTranslation(_RandomAffine):
 
 
 class RandomRotation(_RandomAffine):
-    """While training, each image is turned about its centre by a random angle.
+    """While training, each image is rotated about its center by a random angle.
 
-    The angle is 2 pi u, u uniform within the factor.
+    The angle is 2 pi u, with u uniform within the factor.
 
-    Input and output (n, height, width, channels). It acts in training only; no gradient flows through it, so
-    that it stands before every layer with weights. What is drawn is a function of the model's seed, the epoch
-    and the step, as the masks of `Dropout`.
+    Input and output (n, height, width, channels). The layer is active in training only. No gradient flows
+    through it, so it must come before every layer with weights. The random numbers are a function of the
+    model's seed, the epoch and the step, like the masks of `Dropout`.
 
     Parameters
     ----------
     factor : float or (float, float)
-        Turns in [-1, 1]: the lowest and highest, or f for (-f, f). 0.25 is a quarter turn, positive turns are
-        counter-clockwise.
+        Fractions of a full turn in [-1, 1]: the lowest and highest, or f for (-f, f). 0.25 is 90 degrees;
+        positive rotations are counter-clockwise.
     fill_mode : {"reflect", "wrap", "constant", "nearest"}
-        What lies outside the image a b c d: d c b a | a b c d | d c b a, or a b c d | a b c d | a b c d, or
+        Values outside the image a b c d: d c b a | a b c d | d c b a, or a b c d | a b c d | a b c d, or
         k k k k | a b c d | k k k k, or a a a a | a b c d | d d d d.
     interpolation : {"bilinear", "nearest"}
-        What lies between pixels: weighted means of the four around, or the nearest one.
+        Values between pixels: the weighted mean of the four neighbors, or the nearest pixel.
     seed : int, optional
-        Of this layer's random numbers, in place of the model's seed.
+        Seed of this layer's random numbers, in place of the model's.
     fill_value : float
         The k of fill_mode="constant".
     data_format : {None, "channels_last"}
@@ -195,8 +196,8 @@ class RandomRotation(_RandomAffine):
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these; by `build`, if the samples are no images; by the model, if a layer
-        with weights comes before.
+        If an argument is invalid; by `build`, if the samples are not images; by the model, if a layer
+        with weights comes before this one.
 
     References
     ----------
@@ -206,7 +207,7 @@ class RandomRotation(_RandomAffine):
     Examples
     --------
     >>> from nnc import layers
-    >>> layers.RandomRotation(15 / 360).build((28, 28, 1))  # up to 15 degrees, either way
+    >>> layers.RandomRotation(15 / 360).build((28, 28, 1))  # up to 15 degrees in either direction
     (28, 28, 1)
     """
 
@@ -229,28 +230,28 @@ class RandomRotation(_RandomAffine):
 
 
 class RandomZoom(_RandomAffine):
-    """While training, each image is made smaller or larger about its centre by random factors.
+    """While training, each image is zoomed about its center by random factors.
 
-    out[y, x] = in[(1 + u) y, (1 + v) x], counted from the centre, u and v uniform within the factors: 0.5
-    shows half as much again in each direction, and -0.5 half of it.
+    out[y, x] = in[(1 + u) y, (1 + v) x], in coordinates relative to the center, with u and v uniform within
+    the factors: 0.5 shows half as much again in each direction, -0.5 half as much.
 
-    Input and output (n, height, width, channels). It acts in training only; no gradient flows through it, so
-    that it stands before every layer with weights. What is drawn is a function of the model's seed, the epoch
-    and the step, as the masks of `Dropout`.
+    Input and output (n, height, width, channels). The layer is active in training only. No gradient flows
+    through it, so it must come before every layer with weights. The random numbers are a function of the
+    model's seed, the epoch and the step, like the masks of `Dropout`.
 
     Parameters
     ----------
     height_factor : float or (float, float)
         u in [-1, 1]: the lowest and highest, or f for (-f, f). Positive zooms out, negative zooms in.
     width_factor : float, (float, float) or None
-        v, as height_factor; None: the u that was drawn, which keeps the image's proportions.
+        v, as height_factor; None: the same number as u, which keeps the aspect ratio.
     fill_mode : {"reflect", "wrap", "constant", "nearest"}
-        What lies outside the image a b c d: d c b a | a b c d | d c b a, or a b c d | a b c d | a b c d, or
+        Values outside the image a b c d: d c b a | a b c d | d c b a, or a b c d | a b c d | a b c d, or
         k k k k | a b c d | k k k k, or a a a a | a b c d | d d d d.
     interpolation : {"bilinear", "nearest"}
-        What lies between pixels: weighted means of the four around, or the nearest one.
+        Values between pixels: the weighted mean of the four neighbors, or the nearest pixel.
     seed : int, optional
-        Of this layer's random numbers, in place of the model's seed.
+        Seed of this layer's random numbers, in place of the model's.
     fill_value : float
         The k of fill_mode="constant".
     data_format : {None, "channels_last"}
@@ -260,8 +261,8 @@ class RandomZoom(_RandomAffine):
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these; by `build`, if the samples are no images; by the model, if a layer
-        with weights comes before.
+        If an argument is invalid; by `build`, if the samples are not images; by the model, if a layer
+        with weights comes before this one.
 
     References
     ----------
@@ -297,7 +298,7 @@ class RandomZoom(_RandomAffine):
 
 
 def _factor(name: str, value: Any) -> float | tuple[float, float]:
-    """`value` as a number in [-1, 1], or as two in rising order; as in Keras -f is f and pairs are sorted."""
+    """`value` as a number in [-1, 1] or two in ascending order; as in Keras -f is f and pairs are sorted."""
     must = "a number in [-1, 1] or two of them"
     pair = isinstance(value, (list, tuple))
     if not pair and (isinstance(value, bool) or not isinstance(value, Real)):
@@ -312,5 +313,5 @@ def _factor(name: str, value: Any) -> float | tuple[float, float]:
 
 
 def _interval(factor: float | tuple[float, float]) -> list[float]:
-    """[lowest, highest] of a factor that `_factor` gave."""
+    """[lowest, highest] of a factor as returned by `_factor`."""
     return list(factor) if isinstance(factor, tuple) else [-factor, factor]

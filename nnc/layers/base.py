@@ -1,4 +1,4 @@
-"""What the layers share: the class Layer, and the parts of a row that several kinds have."""
+"""The base class Layer, and the parts of a row that several kinds of layers share."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 Shape = tuple[int, ...]
-Weight = tuple[str, Shape, initializers.Initializer]  # a name in the layer, a shape, first values
+Weight = tuple[str, Shape, initializers.Initializer]  # name in the layer, shape, initial values
 
 
 class WeightStore(Protocol):
-    """What holds the weights of a model's layers."""
+    """Holds the weights of a model's layers."""
 
     def weights_of(self, layer: Layer) -> list[NDArray[Any]]: ...
     def give(self, layer: Layer, weights: Sequence[NDArray[Any]]) -> None: ...
 
 
-# What Keras's layers take by keyword and nnc has not: the values that change nothing, and what to do.
+# Keyword arguments of Keras's layers that nnc does not have: the values that change nothing, and the advice.
 _ABSENT: dict[str, tuple[tuple[Any, ...], str]] = {
     "activity_regularizer": (
         (None,),
@@ -42,7 +42,7 @@ _ABSENT: dict[str, tuple[tuple[Any, ...], str]] = {
 
 
 class LayerOptions(TypedDict, total=False):
-    """The keyword arguments that every layer takes; `Layer` says what they mean."""
+    """The keyword arguments that every layer takes; they are described in `Layer`."""
 
     input_shape: Sequence[int] | None
     input_dim: int | None
@@ -55,37 +55,38 @@ class LayerOptions(TypedDict, total=False):
 
 
 class Layer(_config.Config):
-    """Base of the layers: a name, shapes, weights, the rows of a plan.
+    """Base class of the layers: a name, shapes, weights and the rows of a plan.
 
     Parameters
     ----------
     name : str, optional
-        Unique in a model, which names its layers after `auto_name` if they have none: dense, dense_1, ...
+        Unique in a model, which names layers without one after `auto_name`: dense, dense_1, ...
     input_shape : tuple of int, optional
         For a model's first layer, in place of an `Input`: the shape of one sample.
     input_dim : int, optional
         ``input_shape=(input_dim,)``.
     trainable : bool
-        Whether training moves the weights. Those of a frozen layer stay and have no penalty, and a frozen
-        BatchNormalization normalizes by its moving statistics.
+        Whether training updates the weights. The weights of a frozen layer do not change and have no penalty,
+        and a frozen BatchNormalization normalizes by its moving statistics.
     **absent
-        What Keras has and nnc has not (activity_regularizer, dtype, ...), with the value
-        that it has in Keras when it is left out; any other is refused.
+        Arguments of Keras that nnc does not support (activity_regularizer, dtype, ...): accepted with Keras's
+        default, rejected with any other value.
 
     Attributes
     ----------
     input_shape, output_shape : tuple of int or None
-        Shapes of one sample. output_shape is None until the layer is built; input_shape until then is what
-        the constructor was given.
+        Shapes of one sample. Until the layer is built, output_shape is None and input_shape is the
+        constructor's argument.
     trainable : bool
-        May be set; counts from the next `Sequential.compile` on.
+        Can be set; takes effect at the next `Sequential.compile`.
     non_trainable : tuple of str
-        Of a class: the names of the weights that no gradient moves, such as moving averages; see
-        `trainable_flags`.
+        Class attribute: the names of the weights that are not updated by gradients, such as moving averages;
+        see `trainable_flags`.
     seed : int or None
-        Of the layer's own random numbers; None: they come from the model's seed.
+        Seed of the layer's own random numbers; None: they are derived from the model's seed.
     stops_gradient : bool
-        Of a class: whether no gradient flows through, so that no layer with weights may come before.
+        Class attribute: whether the layer passes no gradient back; no layer with weights may then come before
+        it.
 
     Examples
     --------
@@ -110,7 +111,7 @@ class Layer(_config.Config):
         if "call" in vars(cls):
             raise TypeError(
                 f"{cls.__name__} has a method call, which nnc would not call: layers run in its C core. "
-                "Do it to the data before, or train with gradients and set_weights"
+                "Transform the data beforehand, or train with gradients and set_weights"
             )
         cls.auto_name = cls.identifier
 
@@ -131,7 +132,7 @@ class Layer(_config.Config):
             if not any(value is known or (isinstance(known, str) and value == known) for known in same):
                 raise _config.refusal(argument, must, value)
         if input_shape is not None and input_dim is not None:
-            raise _config.refusal("input_dim", "None beside input_shape", input_dim)
+            raise _config.refusal("input_dim", "None when input_shape is given", input_dim)
         if input_dim is not None:
             input_shape = (_config.integer("input_dim", input_dim, 1, _config.MAX_FEATURES),)
         self.name = _config.optional_name(name)
@@ -143,7 +144,7 @@ class Layer(_config.Config):
 
     @property
     def trainable(self) -> bool:
-        """Whether training moves the weights, from the next `Sequential.compile` on."""
+        """Whether training updates the weights; a change takes effect at the next `Sequential.compile`."""
         return self._trainable
 
     @trainable.setter
@@ -163,11 +164,11 @@ class Layer(_config.Config):
         super().__setattr__(name, value)
 
     def _set_argument(self, name: str, value: Any) -> None:
-        """Take another value of an argument, checked by the constructor, while no shapes follow from it."""
+        """Change an argument, checked by the constructor, while the layer is not built."""
         if self.built:
             raise AttributeError(
                 f"{name} of {self} cannot be changed after the layer is built: make a new layer, "
-                f"{type(self).__name__}({name}=...), and carry the weights over with set_weights"
+                f"{type(self).__name__}({name}=...), and copy the weights to it with set_weights"
             )
         beside = self._given_beside().keys()
         given = {each: self._argument(each) for each in (*self.arguments(), *beside)} | {name: value}
@@ -177,16 +178,16 @@ class Layer(_config.Config):
 
     @property
     def built(self) -> bool:
-        """Whether the layer knows its shapes."""
+        """Whether the layer's shapes are known."""
         return self.output_shape is not None
 
     def build(self, input_shape: Sequence[int]) -> Shape:
-        """Take `input_shape` as the shape of one sample, for good, and return `output_shape`.
+        """Fix `input_shape` as the shape of one sample and return `output_shape`.
 
         Raises
         ------
         ValueError
-            If the layer cannot take that shape, or has another one already.
+            If the layer cannot take that shape or already has a different one.
 
         Examples
         --------
@@ -196,7 +197,7 @@ class Layer(_config.Config):
         """
         input_shape = _config.shape("input_shape", input_shape)
         if self.input_shape is not None and input_shape != self.input_shape:
-            given = f"input_shape is {self.input_shape} already, got {input_shape}"
+            given = f"input_shape is already {self.input_shape}, got {input_shape}"
             raise ValueError(f"{self}: {given}; make a new layer for another shape")
         output_shape = _config.shape("output_shape", self.sample_output_shape(input_shape))
         known = self.input_shape, self.output_shape
@@ -209,11 +210,11 @@ class Layer(_config.Config):
         return output_shape
 
     def sample_output_shape(self, input_shape: Shape) -> Shape:
-        """The output's shape for an input's, without the batch axis; here the same."""
+        """The output shape for an input shape, both without the batch axis; by default the same."""
         return input_shape
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """The output's shape for an input's, both with the batch axis, as in Keras: (None, 784) or (32, 784).
+        """The output shape for an input shape, both with the batch axis, as in Keras, such as (None, 784).
 
         Examples
         --------
@@ -227,10 +228,10 @@ class Layer(_config.Config):
     # --------------------------------------------------------------------------------------------- weights
 
     def get_weights(self) -> list[NDArray[Any]]:
-        """Copies of the layer's weights in the order of `weight_names`: those in its model, or its own.
+        """Copies of the layer's weights, in the order of `weight_names`, from its model if it is in one.
 
-        A layer that is in no model draws weights of its own when they are first asked for; a model that it is
-        added to takes them over.
+        A layer that is not in a model draws its initial weights when they are first requested; a model that
+        it is later added to takes them over.
 
         Examples
         --------
@@ -249,12 +250,12 @@ class Layer(_config.Config):
         return [w.copy() for w in self._own]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Take weights as `get_weights` gives them.
+        """Set the weights, in the order in which `get_weights` returns them.
 
         Raises
         ------
         ValueError
-            If their number or a shape is another.
+            If their number or a shape does not match.
 
         Examples
         --------
@@ -279,7 +280,7 @@ class Layer(_config.Config):
             self._own = [np.array(to_float(a, "weights")) for a in arrays]
 
     def set_own(self, weights: Sequence[NDArray[Any]]) -> None:
-        """Keep these as the weights that the next model begins with."""
+        """Keep these as the initial weights in the next model."""
         self._own = [np.array(w, np.float32) for w in weights]
 
     def _model(self) -> WeightStore | None:
@@ -287,7 +288,9 @@ class Layer(_config.Config):
             return None
         store = self._store()
         if store is None:
-            raise RuntimeError(f"the model of {self} is gone, and its weights with it: keep the model")
+            raise RuntimeError(
+                f"the model of {self} has been deleted, and the weights with it: keep a reference to it"
+            )
         return store
 
     @property
@@ -299,20 +302,20 @@ class Layer(_config.Config):
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        """Those that training moves by their gradient."""
+        """The weights that training updates by their gradient."""
         return [w for w in self.weights if w.trainable]
 
     trainable_variables = trainable_weights
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
-        """The others: moving averages, and all of a frozen layer."""
+        """The other weights: moving averages, and all weights of a frozen layer."""
         return [w for w in self.weights if not w.trainable]
 
     non_trainable_variables = non_trainable_weights
 
     def __call__(self, inputs: ArrayLike, training: bool = False) -> NDArray[np.float32]:
-        """The layer's outputs for an array (n, ...), in inference mode; a layer not built is built by it.
+        """The layer's outputs for an array (n, ...), in inference mode; builds the layer if it is not built.
 
         Examples
         --------
@@ -340,7 +343,7 @@ class Layer(_config.Config):
         return plan.forward(flat).reshape(len(x), *output_shape)
 
     def _repr_html_(self) -> str:
-        """The repr for notebooks, with shapes and weights."""
+        """HTML for notebooks: the repr, shapes and weights."""
         from nnc import _html
 
         parts = [_html.line(repr(self))]
@@ -351,7 +354,7 @@ class Layer(_config.Config):
             rows = [(n, str(s), flag) for (n, s, _), flag in zip(self._weights(), flags, strict=True)]
             parts += [_html.line(shapes, "note"), _html.table(("weight", "shape", ""), rows) if rows else ""]
         else:
-            parts.append(_html.line("not built yet: it takes its shape from what comes before it", "note"))
+            parts.append(_html.line("not built yet: its input shape is set by the layer before it", "note"))
         return _html.block(*parts)
 
     def __getattr__(self, name: str) -> Any:
@@ -363,21 +366,23 @@ class Layer(_config.Config):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without where the weights are: a copy gets a place of its own."""
+        """Without the reference to the weights' store: a copy does not share weights with the original."""
         return self.__dict__ | {"_store": None}
 
     # ----------------------------------------------------------------------------------------------- shapes
 
     def weights_spec(self) -> list[Weight]:
-        """(name, shape, initializer) of each weight, in the order of a plan's parameters; here none."""
+        """(name, shape, initializer) of each weight, in the order of a plan's parameters; by default none."""
         return []
 
     def rows(self) -> list[dict[str, Any]]:
-        """The layer's rows in a plan, which works on flat samples; here, and for new shapes only, none."""
+        """The layer's rows in a plan; none by default, as for layers that only reshape: a plan's samples are
+        flat.
+        """
         return []
 
     def _rules(self) -> dict[str, float]:
-        """The part of a row that has the weights' penalties, 0 where there are none, and constraints."""
+        """The penalties (0 if there is none) and constraints of the weights, as fields of a row."""
         fields: dict[str, float] = {}
         for weight, shape, _ in self.weights_spec():
             if weight in self.non_trainable:
@@ -395,16 +400,16 @@ class Layer(_config.Config):
 
     @property
     def weight_names(self) -> list[str]:
-        """The weights' names."""
+        """The names of the weights."""
         return [name for name, _, _ in self._weights()]
 
     @property
     def trainable_flags(self) -> list[bool]:
-        """Whether training moves each weight by its gradient, in the order of `weight_names`."""
+        """Whether training updates each weight by its gradient, in the order of `weight_names`."""
         return [self.trainable and name not in self.non_trainable for name in self.weight_names]
 
     def initialize(self, rng: Generator) -> list[NDArray[np.float32]]:
-        """First values for the weights: those that were set, or drawn from `rng` in their order."""
+        """Initial values of the weights: those that were set, or else drawn from `rng` in order."""
         if self._own is not None:
             return [w.copy() for w in self._own]
         return [initializer(shape, rng) for _, shape, initializer in self._weights()]
@@ -436,10 +441,10 @@ class Layer(_config.Config):
             If the layer is not built.
         """
         if self.input_shape is None or self.output_shape is None:
-            raise RuntimeError(f"{self} has no shapes yet: build(input_shape) first")
+            raise RuntimeError(f"{self} is not built: call build(input_shape) first")
         return self.input_shape, self.output_shape
 
-    # A layer has a place in a model: two with the same arguments are still two.
+    # Layers are compared by identity: two with the same arguments are different layers of a model.
     def __eq__(self, other: object) -> bool:
         return self is other
 
@@ -448,10 +453,10 @@ class Layer(_config.Config):
 
 
 def activation_fields(activation: activations.Activation) -> dict[str, Any]:
-    """The part of a row that says which activation follows."""
+    """The fields of a row that specify the activation."""
     return {"activation": activation.name, "alpha": activation.alpha}
 
 
 def layer_seed(value: int | None) -> int | None:
-    """`value` as a layer's own seed, or None where its random numbers come from the model's."""
+    """`value` as a layer's own seed; None: its random numbers are derived from the model's seed."""
     return None if value is None else _config.integer("seed", value, 0, 2**48)

@@ -13,9 +13,9 @@ from nnc.layers.base import Layer, LayerOptions, Shape, Weight, activation_field
 class Conv2D(Layer):
     """a[y, x, o] = f(sum_ijc in[y s + i d - p, x s + j d - p, c] W[i, j, c, o] + b[o]), over an image.
 
-    Every filter o is a window of weights that slides over the image, the same at every place; strides s,
-    dilation d and padding p are those of the axis. Pixels outside the image count as 0. (As in every library
-    the window is not mirrored: what mathematics calls a correlation.)
+    Every filter o is a window of weights that slides over the image; stride s, dilation d and padding p are
+    those of the respective axis. Pixels outside the image count as 0. (As in other libraries, the kernel is
+    not flipped: mathematically, this is a cross-correlation.)
 
     Input (n, height, width, C), output (n, out_height, out_width, O); weights kernel W (kernel_height,
     kernel_width, C, O) and bias b (O,). With padding="valid" out = floor((in - d (k - 1) - 1) / s) + 1 along
@@ -28,35 +28,35 @@ class Conv2D(Layer):
     kernel_size : int or (int, int)
         Height and width of the window.
     strides : int or (int, int)
-        Pixels from one place of the window to the next.
+        Pixels from one position of the window to the next.
     padding : {"valid", "same"}
-        "valid" keeps the window inside the image; "same" adds zeros around it, so that with strides 1 the
-        output has the image's size. An odd row or column of zeros is at the bottom or the right.
+        "valid" keeps the window inside the image; "same" pads the image with zeros so that with strides 1 the
+        output has the image's size. An odd row or column of padding is at the bottom or the right.
     data_format : {None, "channels_last"}
         nnc's images are (height, width, channels).
     dilation_rate : int or (int, int)
-        Pixels from one weight of the window to the next; 1 where a stride is above 1.
+        Pixels from one element of the kernel to the next; must be 1 if a stride is above 1.
     groups : int
-        1: every filter sees every channel.
+        Must be 1: every filter uses every channel.
     activation : str, Activation or None
-        f, a name of `nnc.activations`; None is linear. Softmax is over the O outputs of a place.
+        f, a name of `nnc.activations`; None is linear. Softmax is over the O outputs of each pixel.
     use_bias : bool
-        Whether there is a b.
+        Whether the layer has a bias b.
     kernel_initializer, bias_initializer : str or Initializer
-        First values of W and b. A kernel's fan is (kernel_height kernel_width C, kernel_height kernel_width
-        O).
+        Initial values of W and b. The kernel's fan-in is kernel_height kernel_width C, its fan-out
+        kernel_height kernel_width O.
     kernel_regularizer, bias_regularizer : str, Regularizer or None
         Penalties on W and b.
     name : str, optional
     kernel_constraint, bias_constraint : str, Constraint or None
-        What W and b are brought to after each update: see `nnc.constraints`.
+        Applied to W and b after each update: see `nnc.constraints`.
     **options
         input_shape, for a model's first layer.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these; by `build`, if the samples are no images or the window does not fit.
+        If an argument is invalid; by `build`, if the samples are not images or the window does not fit.
 
     References
     ----------
@@ -76,8 +76,8 @@ class Conv2D(Layer):
     >>> layers.Conv2D(32, 3).build((28, 28))
     Traceback (most recent call last):
     ...
-    ValueError: Conv2D(32, (3, 3)) takes samples (height, width, channels), got input_shape (28, 28): put \
-Reshape((28, 28, 1)) before it, or begin with Input((28, 28, 1))
+    ValueError: Conv2D(32, (3, 3)) takes samples of shape (height, width, channels), got input_shape \
+(28, 28): put Reshape((28, 28, 1)) before it, or begin with Input((28, 28, 1))
     """
 
     aliases = ("Convolution2D",)
@@ -116,11 +116,11 @@ Reshape((28, 28, 1)) before it, or begin with Input((28, 28, 1))
         self.data_format = geometry.channels_last(data_format)
         self.dilation_rate = geometry.pair("dilation_rate", dilation_rate)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            must = f"1, since strides={self.strides} are above 1 (one of the two at a time)"
+            must = f"1, since strides={self.strides} are above 1 (only one of the two may be)"
             raise _config.refusal("dilation_rate", must, dilation_rate)
         self.groups = _config.integer("groups", groups, 1, _config.MAX_FEATURES)
         if self.groups != 1:
-            raise _config.refusal("groups", "1: in nnc every filter sees every channel", groups)
+            raise _config.refusal("groups", "1: in nnc every filter uses every channel", groups)
         self.activation = activations.Activation.get(activation, "activation")
         self.use_bias = _config.boolean("use_bias", use_bias)
         self.kernel_initializer = initializers.Initializer.get(kernel_initializer, "kernel_initializer")

@@ -12,10 +12,10 @@ from nnc.layers.base import Layer, LayerOptions, Shape, Weight, activation_field
 
 
 class Dense(Layer):
-    """a = f(x W + b), every output from every input.
+    """a = f(x W + b), a fully connected layer.
 
-    Input (n, ..., I), output (n, ..., O), the same W and b at every place of the axes between; weights kernel
-    W (I, O) and bias b (O,).
+    Input (n, ..., I), output (n, ..., O), with the same W and b at every position of the axes in between.
+    Weights: kernel W (I, O) and bias b (O,).
 
     Parameters
     ----------
@@ -24,14 +24,14 @@ class Dense(Layer):
     activation : str, Activation or None
         f, a name of `nnc.activations`; None is linear.
     use_bias : bool
-        Whether there is a b.
+        Whether the layer has a bias b.
     kernel_initializer, bias_initializer : str or Initializer
-        First values of W and b.
+        Initial values of W and b.
     kernel_regularizer, bias_regularizer : str, Regularizer or None
         Penalties on W and b.
     name : str, optional
     kernel_constraint, bias_constraint : str, Constraint or None
-        What W and b are brought to after each update: see `nnc.constraints`.
+        Applied to W and b after each update: see `nnc.constraints`.
     **options
         input_shape or input_dim, for a model's first layer.
 
@@ -87,7 +87,7 @@ class Dense(Layer):
     def rows(self) -> list[dict[str, Any]]:
         *places, features = self._shapes()[0]
         row: dict[str, Any] = {"use_bias": self.use_bias, "group": self.units}
-        if places:  # a convolution whose window is one place
+        if places:  # a 1 x 1 convolution
             size = (1, 1)
             window = geometry.window(self, (math.prod(places), 1, features), size, size, "valid")
             row |= {"kind": "conv2d", "filters": self.units} | window

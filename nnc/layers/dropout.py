@@ -1,4 +1,4 @@
-"""Dropout: layers that act in training only, against overfitting."""
+"""Dropout: layers that are active in training only, against overfitting."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from nnc.layers.base import Layer, LayerOptions, Shape, layer_seed
 
 
 class Dropout(Layer):
-    """While training, each input is set to 0 with probability rate, or else multiplied by 1 / (1 - rate).
+    """While training, each input is set to 0 with probability rate, otherwise multiplied by 1 / (1 - rate).
 
     Input and output (n, ...), of any shape. The masks are a function of the model's seed, the epoch and the
-    step (see `nnc.set_random_seed`), so that a run can be repeated and resumed bit for bit.
+    step (see `nnc.set_random_seed`): a repeated or resumed run is bitwise reproducible.
 
     Parameters
     ----------
     rate : float
         In [0, 1).
     noise_shape : None
-        nnc draws each input by itself.
+        Each input is drawn independently.
     seed : int, optional
-        Of this layer's masks, in place of the model's seed.
+        Seed of this layer's masks, in place of the model's.
     name : str, optional
 
     References
@@ -48,7 +48,7 @@ class Dropout(Layer):
         super().__init__(name, **options)
         self.rate = _config.number("rate", rate, "[0, 1)")
         if noise_shape is not None:
-            raise _config.refusal("noise_shape", "None: nnc draws each input by itself", noise_shape)
+            raise _config.refusal("noise_shape", "None: nnc draws each input independently", noise_shape)
         self.noise_shape, self.seed = None, layer_seed(seed)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -56,14 +56,14 @@ class Dropout(Layer):
 
 
 class SpatialDropout2D(Layer):
-    """While training, each map of each sample is set to 0 with probability rate, or else multiplied by 1 /
-    (1 - rate).
+    """While training, each channel of each sample is set to 0 with probability rate, otherwise multiplied by
+    1 / (1 - rate).
 
-    A map is one channel of an image: neighbours in it are alike, so that `Dropout`, which draws each pixel by
-    itself, would leave what it dropped to be guessed from the pixels beside it.
+    Neighboring pixels of a channel are similar: what `Dropout` removes, drawing each pixel independently, can
+    be inferred from the pixels next to it. This layer removes the complete channel.
 
     Input and output (n, height, width, channels). The masks are a function of the model's seed, the epoch and
-    the step, as those of `Dropout`.
+    the step, like those of `Dropout`.
 
     Parameters
     ----------
@@ -72,13 +72,13 @@ class SpatialDropout2D(Layer):
     data_format : {None, "channels_last"}
         nnc's images are (height, width, channels).
     seed : int, optional
-        Of this layer's masks, in place of the model's seed.
+        Seed of this layer's masks, in place of the model's.
     name : str, optional
 
     Raises
     ------
     ValueError
-        If an argument is out of its range; by `build`, if the samples are no images.
+        If an argument is out of range; by `build`, if the samples are not images.
 
     References
     ----------

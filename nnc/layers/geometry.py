@@ -1,4 +1,4 @@
-"""Images and the windows that slide over them: the arguments that describe them, sizes as in Keras."""
+"""Arguments that describe images and sliding windows; sizes are those of Keras."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sides(name: str, value: Any) -> tuple[Pair, Pair]:
 
 
 def channels_last(value: str | None) -> str | None:
-    """`value` as a data_format: "channels_last", or None for the same."""
+    """`value` as a data_format: "channels_last", or None, which means the same."""
     if value is not None and not (isinstance(value, str) and value == "channels_last"):
         must = "None or 'channels_last' (images are (height, width, channels): move the axis of x)"
         raise _config.refusal("data_format", must, value)
@@ -49,7 +49,7 @@ def channels_last(value: str | None) -> str | None:
 
 
 def padding_mode(value: str) -> str:
-    """`value` as "valid" or "same", in capitals or not."""
+    """`value` as "valid" or "same", regardless of case."""
     return _config.choice("padding", value.lower() if isinstance(value, str) else value, ("valid", "same"))
 
 
@@ -62,7 +62,7 @@ def image(layer: Layer, shape: Shape) -> tuple[int, int, int]:
         else:
             advice = "put Reshape((height, width, channels)) before it"
         raise ValueError(
-            f"{layer} takes samples (height, width, channels), got input_shape {shape}: {advice}"
+            f"{layer} takes samples of shape (height, width, channels), got input_shape {shape}: {advice}"
         )
     height, width, channels = shape
     return height, width, channels
@@ -77,20 +77,20 @@ def window(
     dilation: Pair = (1, 1),
     argument: str = "pool_size",
 ) -> dict[str, int]:
-    """The geometry of a plan's row: the input, the window and its steps, the output.
+    """The geometry of a plan's row: the input, the window and its strides, the output.
 
     The window spans d (k - 1) + 1 pixels of an axis. With "valid" it stays inside: out = floor((in - span) /
-    stride) + 1. With "same" out = ceil(in / stride) whatever the window, and the zeros that this takes are
-    halved between the two sides, the odd one at the bottom and at the right.
+    stride) + 1. With "same" out = ceil(in / stride) for any window, and the padding is split evenly between
+    the two sides, the odd one at the bottom and at the right.
 
     Raises
     ------
     ValueError
-        If the samples are no images, the window does not fit in them, or it has too many values.
+        If the samples are not images, the window does not fit in them, or it has too many values.
     """
     height, width, channels = image(layer, input_shape)
     spans = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
-    # The core's sizes stay within 2**48 while a window, like a sample, has at most MAX_FEATURES values.
+    # The core's sizes stay within 2**48 if a window, like a sample, has at most MAX_FEATURES values.
     if max(*spans, size[0] * size[1] * channels) > _config.MAX_FEATURES:
         raise ValueError(
             f"{layer} cannot take input_shape {input_shape}: a window has more than {_config.MAX_FEATURES} "
@@ -127,7 +127,7 @@ def window(
 
 
 def _listed(value: Any) -> tuple[Any, ...] | None:
-    """The items of a list or the like; None where it is none."""
+    """The items of an iterable; None if `value` is not one."""
     if isinstance(value, (str, bytes, dict)):
         return None
     try:

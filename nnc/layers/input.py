@@ -19,9 +19,9 @@ class InputLayer(Layer):
         Of one sample, without the batch axis.
     name : str, optional
     batch_shape : tuple, optional
-        In place of shape, the same with the batch axis: (None, 784).
+        The shape with the batch axis, in place of shape: (None, 784).
     batch_size, dtype, sparse : optional
-        As in Keras; nnc takes batches of any size and uint8 or float arrays whatever is said here.
+        As in Keras; nnc takes batches of any size and uint8 or float arrays regardless of them.
 
     Examples
     --------
@@ -45,7 +45,7 @@ class InputLayer(Layer):
             raise TypeError("Input takes one of shape and batch_shape")
         if batch_shape is not None:
             if batch_size is not None:
-                raise _config.refusal("batch_size", "None beside batch_shape", batch_size)
+                raise _config.refusal("batch_size", "None when batch_shape is given", batch_size)
             batch_size, *rest = _config.items("batch_shape", batch_shape, "a shape such as (None, 784)") or (
                 0,
             )

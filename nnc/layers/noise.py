@@ -1,4 +1,4 @@
-"""Gaussian noise: layers that act in training only, against overfitting."""
+"""Gaussian noise: layers that are active in training only, against overfitting."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from nnc.layers.base import Layer, layer_seed
 
 
 class GaussianNoise(Layer):
-    """While training, a = x + stddev z, z standard normal numbers.
+    """While training, a = x + stddev z, with z drawn from the standard normal distribution.
 
-    Input and output (n, ...), of any shape. The numbers are a function of the model's seed, the epoch and the
-    step, as the masks of `Dropout`.
+    Input and output (n, ...), of any shape. The noise is a function of the model's seed, the epoch and the
+    step, like the masks of `Dropout`.
 
     Parameters
     ----------
     stddev : float
         At least 0.
     seed : int, optional
-        Of this layer's numbers, in place of the model's seed.
+        Seed of this layer's noise, in place of the model's.
     name : str, optional
 
     References
@@ -47,16 +47,17 @@ class GaussianNoise(Layer):
 
 
 class GaussianDropout(Layer):
-    """While training, a = x (1 + sqrt(rate / (1 - rate)) z), z standard normal numbers.
+    """While training, a = x (1 + sqrt(rate / (1 - rate)) z), with z from the standard normal distribution.
 
-    The factors have the mean and the variance of those of `Dropout`. Input and output (n, ...), of any shape.
+    The factors have the same mean and variance as those of `Dropout`. Input and output (n, ...), of any
+    shape.
 
     Parameters
     ----------
     rate : float
         In [0, 1).
     seed : int, optional
-        Of this layer's numbers, in place of the model's seed.
+        Seed of this layer's noise, in place of the model's.
     name : str, optional
 
     References

@@ -1,4 +1,4 @@
-"""Normalization: values brought to mean 0 and variance 1, then scaled and shifted by learned weights."""
+"""Normalization to mean 0 and variance 1, then scaling and shifting by trainable weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnc.layers.base import Layer, LayerOptions, Shape, Weight
 
 
 class _Normalization(Layer):
-    """What the two have in common: gamma and beta, one of each for every feature of a group."""
+    """Common to batch and layer normalization: gamma and beta, one of each for every feature of a group."""
 
     added: ClassVar[Mapping[str, object]] = {**Layer.added, "beta_constraint": None, "gamma_constraint": None}
 
@@ -41,7 +41,7 @@ class _Normalization(Layer):
         self.gamma_constraint = constraints.Constraint.get(gamma_constraint, "gamma_constraint")
 
     def _group(self) -> int:
-        """The row's group: the channels (batch), or how many features are normalized together (layer)."""
+        """The row's group: the number of channels (batch), or of features normalized together (layer)."""
         raise NotImplementedError
 
     def _weight_shape(self) -> Shape:
@@ -67,36 +67,37 @@ class BatchNormalization(_Normalization):
     """a = gamma (x - mean) / sqrt(variance + epsilon) + beta, for each channel by the batch's statistics.
 
     While training, mean and (biased) variance are those of the channel over all samples of the batch and all
-    pixels, and moving averages follow them: moving = momentum moving + (1 - momentum) batch. Otherwise the
-    moving averages take their places.
+    pixels, and moving averages are updated: moving = momentum moving + (1 - momentum) batch. In inference the
+    moving averages are used instead.
 
-    Input and output (n, ..., C), C channels (or the features of samples of one axis). Weights gamma (C,) and
-    beta (C,); moving_mean (C,) and moving_variance (C,), which no gradient moves.
+    Input and output (n, ..., C), C channels (or the features of samples of one axis). Weights: gamma (C,) and
+    beta (C,), and the non-trainable moving_mean (C,) and moving_variance (C,).
 
     Parameters
     ----------
     axis : int
-        -1, or the last axis by its number (the batch axis is 0): the one that is kept.
+        -1, or the index of the last axis (the batch axis is 0): the channels.
     momentum : float
-        In [0, 1]. (PyTorch's momentum is 1 - this.)
+        In [0, 1]. (PyTorch's momentum is 1 minus this.)
     epsilon : float
         At least 0.
     center, scale : bool
-        Whether there is a beta, a gamma. A relu behind needs no gamma if a layer with a kernel follows it.
+        Whether the layer has beta and gamma, respectively. No gamma is needed if a ReLU follows
+        and then a layer with a kernel.
     beta_initializer, gamma_initializer : str or Initializer
-        First values of beta and gamma.
+        Initial values of beta and gamma.
     moving_mean_initializer, moving_variance_initializer : str or Initializer
-        First values of the moving averages.
+        Initial values of the moving averages.
     beta_regularizer, gamma_regularizer : str, Regularizer or None
         Penalties on beta and gamma.
     name : str, optional
     beta_constraint, gamma_constraint : str, Constraint or None
-        What beta and gamma are brought to after each update: see `nnc.constraints`.
+        Applied to beta and gamma after each update: see `nnc.constraints`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these; by `build`, if axis is not the last.
+        If an argument is invalid; by `build`, if axis is not the last one.
 
     Notes
     -----
@@ -179,32 +180,31 @@ class BatchNormalization(_Normalization):
 class LayerNormalization(_Normalization):
     """a = gamma (x - mean) / sqrt(variance + epsilon) + beta, for each sample by its own statistics.
 
-    Mean and (biased) variance are those of the values along the axes that are normalized; training and
-    prediction do the same.
+    Mean and (biased) variance are taken over the normalized axes, in training and inference alike.
 
-    Input and output (n, ...). Weights gamma and beta have the normalized axes.
+    Input and output (n, ...). Weights: gamma and beta, with the shape of the normalized axes.
 
     Parameters
     ----------
     axis : int or list of int
-        What is normalized: -1, the last axis, or a list of the last axes, such as [1, 2, 3] or [-3, -2, -1]
-        for a whole image (the batch axis is 0).
+        The normalized axes: -1, the last axis, or a list of the last axes, such as [1, 2, 3] or [-3, -2, -1]
+        for a complete image (the batch axis is 0).
     epsilon : float
         At least 0.
     center, scale : bool
-        Whether there is a beta, a gamma.
+        Whether the layer has beta and gamma, respectively.
     beta_initializer, gamma_initializer : str or Initializer
-        First values of beta and gamma.
+        Initial values of beta and gamma.
     beta_regularizer, gamma_regularizer : str, Regularizer or None
         Penalties on beta and gamma.
     name : str, optional
     beta_constraint, gamma_constraint : str, Constraint or None
-        What beta and gamma are brought to after each update: see `nnc.constraints`.
+        Applied to beta and gamma after each update: see `nnc.constraints`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these; by `build`, if the axes are not the last.
+        If an argument is invalid; by `build`, if the axes are not the last ones.
 
     References
     ----------
@@ -266,7 +266,7 @@ class LayerNormalization(_Normalization):
 
 
 def last_axes(axis: int | tuple[int, ...], input_shape: Shape) -> Shape:
-    """The sizes of the axes, which are the last of a sample's.
+    """The sizes of `axis`, which must be the last axes of a sample.
 
     Raises
     ------
@@ -275,7 +275,7 @@ def last_axes(axis: int | tuple[int, ...], input_shape: Shape) -> Shape:
     """
     last = len(input_shape)
     given = axis if isinstance(axis, tuple) else (axis,)
-    # Axis 0 is the batch: of a sample's `last` axes, -1 is number `last`.
+    # Axis 0 is the batch: -1 is axis `last`, the last axis of a sample.
     found = sorted(each + last + 1 if each < 0 else each for each in given)
     if found[0] < 1 or found != list(range(last - len(found) + 1, last + 1)):
         lists = [list(range(first, last + 1)) for first in range(last - 1, 0, -1)]
@@ -285,21 +285,21 @@ def last_axes(axis: int | tuple[int, ...], input_shape: Shape) -> Shape:
 
 
 class UnitNormalization(Layer):
-    """a = x / max(|x|, 1e-6), |x| the Euclidean norm along the axes.
+    """a = x / max(|x|, 1e-6), with |x| the Euclidean norm along the axes.
 
     Input and output (n, ...).
 
     Parameters
     ----------
     axis : int or list of int
-        -1, the last axis, or a list of the last axes, such as [1, 2, 3] for a whole image (the batch axis is
-        0).
+        -1, the last axis, or a list of the last axes, such as [1, 2, 3] for a complete image (the batch axis
+        is 0).
     name : str, optional
 
     Raises
     ------
     TypeError, ValueError
-        If axis is none of these; by `build`, if the axes are not the last.
+        If axis is invalid; by `build`, if the axes are not the last ones.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Pooling, windows of a map made into one number each, every channel by itself; and zero padding."""
+"""Pooling, which reduces each window of each channel to one number; and zero padding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnc.layers.base import Layer, LayerOptions, Shape
 
 
 class _Pooling(Layer):
-    """A window that slides; the class says its kind of row."""
+    """A sliding window; subclasses set the kind of row."""
 
     row_kind: str
 
@@ -45,18 +45,18 @@ class MaxPooling2D(_Pooling):
     """a[y, x, c] = max_ij in[y s + i - p, x s + j - p, c]: the largest value in each window.
 
     Input (n, height, width, C), output (n, out_height, out_width, C). With padding="valid" out = floor((in -
-    k) / s) + 1 along each axis, with "same" out = ceil(in / s); pixels outside the image do not count. The
-    gradient goes to the first of the largest, by rows.
+    k) / s) + 1 along each axis, with "same" out = ceil(in / s); pixels outside the image are ignored. The
+    gradient goes to the first of the largest values, in row-major order.
 
     Parameters
     ----------
     pool_size : int or (int, int)
         k, height and width of the window.
     strides : int, (int, int) or None
-        s, pixels from one window to the next; None: pool_size, so that the windows lie side by side.
+        s, pixels from one window to the next; None: pool_size, so that the windows are adjacent.
     padding : {"valid", "same"}
-        "valid" leaves out what is left over at the bottom and the right; "same" has windows that go beyond
-        the image, an odd row or column at the bottom or the right.
+        "valid" ignores remaining rows and columns at the bottom and the right; with "same", windows extend
+        beyond the image, by an odd row or column at the bottom or the right.
     data_format : {None, "channels_last"}
         nnc's images are (height, width, channels).
     name : str, optional
@@ -64,7 +64,7 @@ class MaxPooling2D(_Pooling):
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these; by `build`, if the samples are no images or the window does not fit.
+        If an argument is invalid; by `build`, if the samples are not images or the window does not fit.
 
     References
     ----------
@@ -89,18 +89,17 @@ class AveragePooling2D(_Pooling):
     """a[y, x, c] = mean_ij in[y s + i - p, x s + j - p, c]: the mean of each window.
 
     Input (n, height, width, C), output (n, out_height, out_width, C). With padding="valid" out = floor((in -
-    k) / s) + 1 along each axis, with "same" out = ceil(in / s). Pixels outside the image do not count: the
-    mean is over those inside.
+    k) / s) + 1 along each axis, with "same" out = ceil(in / s). The mean is over the pixels inside the image.
 
     Parameters
     ----------
     pool_size : int or (int, int)
         k, height and width of the window.
     strides : int, (int, int) or None
-        s, pixels from one window to the next; None: pool_size, so that the windows lie side by side.
+        s, pixels from one window to the next; None: pool_size, so that the windows are adjacent.
     padding : {"valid", "same"}
-        "valid" leaves out what is left over at the bottom and the right; "same" has windows that go beyond
-        the image, an odd row or column at the bottom or the right.
+        "valid" ignores remaining rows and columns at the bottom and the right; with "same", windows extend
+        beyond the image, by an odd row or column at the bottom or the right.
     data_format : {None, "channels_last"}
         nnc's images are (height, width, channels).
     name : str, optional
@@ -108,7 +107,7 @@ class AveragePooling2D(_Pooling):
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these; by `build`, if the samples are no images or the window does not fit.
+        If an argument is invalid; by `build`, if the samples are not images or the window does not fit.
 
     References
     ----------
@@ -127,7 +126,7 @@ class AveragePooling2D(_Pooling):
 
 
 class _GlobalPooling(Layer):
-    """One window, the whole map; the class says its kind of row."""
+    """One window, as large as the image; subclasses set the kind of row."""
 
     row_kind: str
 
@@ -154,7 +153,7 @@ class _GlobalPooling(Layer):
 
 
 class GlobalAveragePooling2D(_GlobalPooling):
-    """a[c] = mean_yx in[y, x, c]: the mean of each map.
+    """a[c] = mean_yx in[y, x, c]: the mean of each channel.
 
     Input (n, height, width, C), output (n, C), or (n, 1, 1, C) with keepdims.
 
@@ -163,13 +162,13 @@ class GlobalAveragePooling2D(_GlobalPooling):
     data_format : {None, "channels_last"}
         nnc's images are (height, width, channels).
     keepdims : bool
-        Whether the output is an image of one pixel.
+        Whether the output keeps the image axes, as an image of one pixel.
     name : str, optional
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these; by `build`, if the samples are no images.
+        If an argument is invalid; by `build`, if the samples are not images.
 
     References
     ----------
@@ -187,23 +186,23 @@ class GlobalAveragePooling2D(_GlobalPooling):
 
 
 class GlobalMaxPooling2D(_GlobalPooling):
-    """a[c] = max_yx in[y, x, c]: the largest value of each map.
+    """a[c] = max_yx in[y, x, c]: the largest value of each channel.
 
     Input (n, height, width, C), output (n, C), or (n, 1, 1, C) with keepdims. The gradient goes to the first
-    of the largest, by rows.
+    of the largest values, in row-major order.
 
     Parameters
     ----------
     data_format : {None, "channels_last"}
         nnc's images are (height, width, channels).
     keepdims : bool
-        Whether the output is an image of one pixel.
+        Whether the output keeps the image axes, as an image of one pixel.
     name : str, optional
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these; by `build`, if the samples are no images.
+        If an argument is invalid; by `build`, if the samples are not images.
 
     References
     ----------
@@ -222,14 +221,14 @@ class GlobalMaxPooling2D(_GlobalPooling):
 
 
 class ZeroPadding2D(Layer):
-    """The image with rows and columns of zeros around it.
+    """The image padded with rows and columns of zeros.
 
     Input (n, height, width, channels), output (n, top + height + bottom, left + width + right, channels).
 
     Parameters
     ----------
     padding : int, (int, int) or ((int, int), (int, int))
-        On every side; above and below, left and right; or ((top, bottom), (left, right)).
+        The same on every side; (top and bottom, left and right); or ((top, bottom), (left, right)).
     data_format : {None, "channels_last"}
         nnc's images are (height, width, channels).
     name : str, optional
@@ -237,7 +236,7 @@ class ZeroPadding2D(Layer):
     Raises
     ------
     TypeError, ValueError
-        If padding is none of these; by `build`, if the samples are no images.
+        If padding is invalid; by `build`, if the samples are not images.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Samples brought to another scale."""
+"""Rescaling of samples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnc.layers.base import Layer, LayerOptions
 class Rescaling(Layer):
     """a = scale x + offset, such as scale = 1 / 255 for images of bytes.
 
-    Input and output (n, ...), of any shape. As a model's first layer it costs nothing: it is done as the
+    Input and output (n, ...), of any shape. As a model's first layer it costs nothing: it is applied as the
     samples are read, and bytes stay bytes in memory.
 
     Parameters

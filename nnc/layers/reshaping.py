@@ -1,4 +1,4 @@
-"""Other shapes for the same values: no row in a plan."""
+"""Layers that change only the shape: they have no row in a plan."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnc.layers.base import Layer, LayerOptions, Shape
 
 
 class Flatten(Layer):
-    """The sample as one axis, the last of its axes running fastest.
+    """The sample as one axis, in row-major order.
 
     Input (n, ...), output (n, F), F the number of features of a sample.
 
@@ -33,14 +33,14 @@ class Flatten(Layer):
 
 
 class Reshape(Layer):
-    """The sample with other axes, in the same order.
+    """The sample with another shape, its values in the same order.
 
     Input (n, ...), output (n, *target_shape).
 
     Parameters
     ----------
     target_shape : tuple of int
-        One size may be -1, for what is left.
+        One size may be -1: it is inferred from the others.
     name : str, optional
 
     Examples

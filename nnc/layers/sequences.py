@@ -1,4 +1,4 @@
-"""Layers over sequences (steps, channels): those over images of height 1, and their kernels."""
+"""Layers over sequences (steps, channels), computed by the layers and kernels for images of height 1."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _OverSteps(Layer):
     def _image_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 2:
             raise ValueError(
-                f"{self} takes samples (steps, channels), got input_shape {input_shape}: "
+                f"{self} takes samples of shape (steps, channels), got input_shape {input_shape}: "
                 "put a Reshape before it"
             )
         return (1, *input_shape)
@@ -52,29 +52,29 @@ class Conv1D(_OverSteps):
     filters : int
         At least 1.
     kernel_size, strides, dilation_rate : int
-        Steps of the window, from one window to the next (s), and between the steps of a window (d).
+        The size of the window, its stride s and its dilation d, in steps.
     padding : {"valid", "same", "causal"}
-        "valid" stays inside, "same" has ceil(steps / s) outputs, "causal" as many, none of which sees a later
-        step.
+        "valid" stays inside, "same" has ceil(steps / s) outputs, "causal" as many, none of which depends on a
+        later step.
     data_format : {None, "channels_last"}
     groups : int
-        Only 1.
+        Must be 1.
     activation : str, Activation or None
         g; None is linear.
     use_bias : bool
-        Whether there is a b.
+        Whether the layer has a bias b.
     kernel_initializer, bias_initializer : str or Initializer
-        First values of W and b.
+        Initial values of W and b.
     kernel_regularizer, bias_regularizer : str, Regularizer or None
         Penalties on W and b.
     name : str, optional
     kernel_constraint, bias_constraint : str, Constraint or None
-        What W and b are brought to after each update: see `nnc.constraints`.
+        Applied to W and b after each update: see `nnc.constraints`.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these; by `build`, if the samples are no sequences or the window does not
+        If an argument is invalid; by `build`, if the samples are not sequences or the window does not
         fit.
 
     Examples
@@ -132,7 +132,7 @@ class Conv1D(_OverSteps):
             kernel_constraint=kernel_constraint,
             bias_constraint=bias_constraint,
         )
-        for argument in (*self.arguments(), *self.added):  # checked by it
+        for argument in (*self.arguments(), *self.added):  # checked by Conv2D
             if not hasattr(self, argument):
                 setattr(self, argument, getattr(image, argument))
 
@@ -160,7 +160,7 @@ class Conv1D(_OverSteps):
 
 
 class _Convolution(Conv2D):
-    """A convolution of images with zeros before their first column."""
+    """A convolution of images with zero padding before the first column."""
 
     saved = False
     _before = 0
@@ -201,7 +201,7 @@ class _Pooling1D(_OverSteps):
 
 
 class MaxPooling1D(_Pooling1D):
-    """a[t, c] = the largest in[t s + i - p, c] of a window of pool_size steps.
+    """a[t, c] = max_i in[t s + i - p, c], over a window of pool_size steps.
 
     Input (n, steps, C), output (n, out, C); see `MaxPooling2D`.
 
@@ -209,7 +209,7 @@ class MaxPooling1D(_Pooling1D):
     ----------
     pool_size : int
     strides : int, optional
-        Steps from one window to the next; pool_size unless given.
+        Steps from one window to the next; pool_size by default.
     padding : {"valid", "same"}
     data_format : {None, "channels_last"}
     name : str, optional
@@ -226,7 +226,7 @@ class MaxPooling1D(_Pooling1D):
 
 
 class AveragePooling1D(_Pooling1D):
-    """a[t, c] = the mean of in[t s + i - p, c] over a window of pool_size steps, those outside left out.
+    """a[t, c] = mean_i in[t s + i - p, c], over the steps of a window of pool_size that are in the sequence.
 
     Input (n, steps, C), output (n, out, C); see `AveragePooling2D`.
 
@@ -234,7 +234,7 @@ class AveragePooling1D(_Pooling1D):
     ----------
     pool_size : int
     strides : int, optional
-        Steps from one window to the next; pool_size unless given.
+        Steps from one window to the next; pool_size by default.
     padding : {"valid", "same"}
     data_format : {None, "channels_last"}
     name : str, optional
@@ -251,7 +251,7 @@ class AveragePooling1D(_Pooling1D):
 
 
 class _GlobalPooling1D(_OverSteps):
-    """All steps made into one."""
+    """One window over all steps."""
 
     image_class: type[GlobalMaxPooling2D | GlobalAveragePooling2D]
 
@@ -275,7 +275,7 @@ class _GlobalPooling1D(_OverSteps):
 
 
 class GlobalMaxPooling1D(_GlobalPooling1D):
-    """a[c] = the largest in[t, c] of all steps t.
+    """a[c] = max_t in[t, c], over all steps t.
 
     Input (n, steps, C), output (n, C), or (n, 1, C) with keepdims.
 
@@ -283,7 +283,7 @@ class GlobalMaxPooling1D(_GlobalPooling1D):
     ----------
     data_format : {None, "channels_last"}
     keepdims : bool
-        Whether the output is a sequence of one step.
+        Whether the output keeps the steps axis, as a sequence of one step.
     name : str, optional
 
     Examples
@@ -298,7 +298,7 @@ class GlobalMaxPooling1D(_GlobalPooling1D):
 
 
 class GlobalAveragePooling1D(_GlobalPooling1D):
-    """a[c] = the mean of in[t, c] over all steps t.
+    """a[c] = mean_t in[t, c], over all steps t.
 
     Input (n, steps, C), output (n, C), or (n, 1, C) with keepdims.
 
@@ -306,7 +306,7 @@ class GlobalAveragePooling1D(_GlobalPooling1D):
     ----------
     data_format : {None, "channels_last"}
     keepdims : bool
-        Whether the output is a sequence of one step.
+        Whether the output keeps the steps axis, as a sequence of one step.
     name : str, optional
 
     Examples
@@ -321,7 +321,7 @@ class GlobalAveragePooling1D(_GlobalPooling1D):
 
 
 def _single(name: str, value: Any) -> int:
-    """`value` as one number of steps; Keras also takes it as a tuple of one."""
+    """`value` as a number of steps; as in Keras, also a tuple of one."""
     if isinstance(value, (tuple, list)) and len(value) == 1:
         value = value[0]
     return _config.integer(name, value, 1, _config.MAX_FEATURES)

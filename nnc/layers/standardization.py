@@ -1,4 +1,4 @@
-"""Features brought to mean 0 and variance 1 by what was seen of the data."""
+"""Standardization of features by the statistics of given data."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import ArrayLike, NDArray
 
-_LEAST = 1e-14  # variance, of features that are constant: the square of Keras's 1e-7
+_LEAST = 1e-14  # variance of a constant feature: the square of Keras's 1e-7
 
 
 class _Given(initializers.Initializer):
-    """Values that are known."""
+    """Given values."""
 
     saved = False
 
@@ -36,26 +36,26 @@ class _Given(initializers.Initializer):
 class Normalization(Layer):
     """a = (x - mean) / sqrt(variance), by the mean and variance of each feature in the data.
 
-    `adapt` takes them from data; or they are given. No training moves them. Input and output (n, ...).
-    Weights: mean and variance, of the shape of the axes that are kept. (Keras has a third, the count of the
-    samples, and none where mean and variance are given.)
+    Mean and variance are computed by `adapt` or given as arguments; training does not change them. Input and
+    output (n, ...). Weights: mean and variance, with the shape of the kept axes. (Keras has a third weight,
+    the number of samples, and no weights if mean and variance are given.)
 
     Parameters
     ----------
     axis : int, list of int or None
-        What has statistics of its own: -1, the last axis; a list of the last axes, such as [1, 2, 3] for each
-        place of an image; None: one mean and one variance for all.
-    mean, variance : float or nested list of them, optional
-        Both or none.
+        The kept axes, whose entries have separate statistics: -1, the last axis; a list of the last axes,
+        such as [1, 2, 3] for each value of an image; None: one mean and one variance for all values.
+    mean, variance : float or nested list of floats, optional
+        Either both or neither.
     invert : bool
-        Only False.
+        Must be False.
     name : str, optional
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is none of these; by `build`, if the axes are not the last, or mean and variance do not
-        fit them.
+        If an argument is invalid; by `build`, if the axes are not the last ones, or mean and variance
+        do not have their shape.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class Normalization(Layer):
         self.axis = None if axis is None else _config.axes("axis", axis)
         if (mean is None) != (variance is None):
             lacking, other = ("mean", "variance") if mean is None else ("variance", "mean")
-            raise _config.refusal(lacking, f"given beside {other}", None)
+            raise _config.refusal(lacking, f"given if {other} is given", None)
         self._given: dict[str, Any] = {"mean": mean, "variance": variance}
         if mean is not None:
             self._given = {name: _numbers(name, value) for name, value in self._given.items()}
@@ -91,40 +91,40 @@ class Normalization(Layer):
                 raise _config.refusal("variance", "at least 0", variance)
         self.invert = _config.boolean("invert", invert)
         if self.invert:
-            raise _config.refusal("invert", "False: nnc has no way back to the data", invert)
+            raise _config.refusal("invert", "False: nnc has no inverse of this layer", invert)
 
     def _argument(self, name: str) -> Any:
         return self._given[name] if name in self._given else super()._argument(name)
 
     @property
     def mean(self) -> Any:
-        """The weight, or before the layer is built what was given."""
+        """The weight; before the layer is built, the argument."""
         return Variable(self, 0) if self.built else self._given["mean"]
 
     @property
     def variance(self) -> Any:
-        """The weight, or before the layer is built what was given."""
+        """The weight; before the layer is built, the argument."""
         return Variable(self, 1) if self.built else self._given["variance"]
 
     def adapt(self, data: ArrayLike, batch_size: int | None = None, steps: int | None = None) -> None:
-        """Take mean and variance from data (n, ...), of all rows; a layer not built is built by it.
+        """Compute mean and variance over all rows of data (n, ...); builds the layer if it is not built.
 
         Parameters
         ----------
         data : array-like (n, ...)
         batch_size, steps : None
-            nnc looks at all rows at once.
+            All rows are used at once.
 
         Raises
         ------
         ValueError
-            If mean and variance were given, data has no rows or other sizes, or a value is not finite.
+            If mean and variance were given, or if data has no rows, the wrong shape or non-finite values.
         """
         for argument, value in (("batch_size", batch_size), ("steps", steps)):
             if value is not None:
-                raise _config.refusal(argument, "None: adapt looks at all rows at once", value)
+                raise _config.refusal(argument, "None: adapt uses all rows at once", value)
         if self._given["mean"] is not None:
-            raise ValueError(f"adapt: mean and variance of {self} were given")
+            raise ValueError(f"adapt: mean and variance of {self} were given to its constructor")
         x = as_numbers(data, "data")
         if x.ndim < 2 or not len(x):
             raise ValueError(f"data must have rows of features, got an array of shape {x.shape}")
@@ -137,7 +137,7 @@ class Normalization(Layer):
         axes = tuple(range(x.ndim - len(kept))) if self.axis is not None else None
         mean, variance = np.mean(x, axis=axes, dtype=np.float64), np.var(x, axis=axes, dtype=np.float64)
         if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
-            raise ValueError("data has NaN or infinite values: adapt needs finite ones")
+            raise ValueError("data must be finite, got NaN or infinite values")
         self.set_weights([np.reshape(mean, kept), np.reshape(variance, kept)])
 
     def _kept(self, input_shape: Shape) -> Shape:

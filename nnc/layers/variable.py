@@ -1,4 +1,4 @@
-"""A weight as a layer shows it: an array that lies in the model."""
+"""A layer's weight, an array that is stored in the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Holder(Protocol):
-    """What holds a layer's weights."""
+    """An object that has weights."""
 
     name: str | None
 
@@ -24,14 +24,14 @@ class Holder(Protocol):
 
 
 class Variable:
-    """One weight of a layer. NumPy's functions take it for the array that it is at that moment.
+    """One weight of a layer. NumPy functions treat it as an array of its current values.
 
     Attributes
     ----------
     name, path : str
         Such as "kernel" and "dense/kernel".
     trainable : bool
-        Whether training moves it by its gradient.
+        Whether training updates it by its gradient.
 
     Examples
     --------
@@ -71,7 +71,7 @@ class Variable:
         return self.numpy().ndim
 
     def numpy(self) -> np.ndarray:
-        """A copy of its values.
+        """A copy of the values.
 
         Examples
         --------
@@ -85,7 +85,7 @@ class Variable:
         return self._layer.get_weights()[self._index]
 
     def assign(self, value: ArrayLike) -> None:
-        """Take other values, of the same shape.
+        """Set the values; the shape must be the same.
 
         Examples
         --------

@@ -74,7 +74,7 @@ def test_files_and_configurations(tmp_path):
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="variance must be given beside mean"):
+    with pytest.raises(ValueError, match="variance must be given if mean is given"):
         layers.Normalization(mean=1.0)
     with pytest.raises(ValueError, match="variance must be at least 0"):
         layers.Normalization(mean=1.0, variance=-1.0)
