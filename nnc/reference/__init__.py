@@ -1,16 +1,16 @@
 """nnc in plain NumPy float64: the specification that every compiled kernel is compared with.
 
-Read it in this order:
+Suggested reading order:
 
-1. `formulas`: every activation, loss and metric, one row of a table each;
+1. `formulas`: every activation, loss and metric, each a row of a table;
 2. `optimizers`: every update rule;
 3. `noise`: random numbers;
-4. `base`: what a layer is; then a forward/backward pair for each: `dense`, `activation`, `normalization`,
-   `dropout`, `rescaling`; for maps, which are images and what layers make of them, `geometry`, then
-   `convolution`, `pooling`, `augmentation`;
-5. `plan`: a network of them, trained batch by batch.
+4. `base`: the interface of a layer; then a forward/backward pair for each layer: `dense`, `activation`,
+   `normalization`, `dropout`, `rescaling`; for maps, which are images and the outputs of layers over images,
+   `geometry`, then `convolution`, `pooling`, `augmentation`;
+5. `plan`: a network of layers, trained batch by batch.
 
-The names and arguments are those of the compiled core, but for its ``out=``.
+Names and arguments are those of the compiled core, except for its ``out=``.
 """
 
 import importlib
@@ -82,6 +82,6 @@ __all__ = [
     "zero_padding",
 ]
 
-# The modules that nothing above asked for have layers too, which enter LAYERS.
+# Importing the remaining modules registers their layers in LAYERS.
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

@@ -1,4 +1,4 @@
-"""Activations by name, and as layers."""
+"""Activations as functions, by name, and as layers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def activation(name: str, z: ArrayLike, alpha: float = 0.0) -> Array:
     Raises
     ------
     ValueError
-        When the name is unknown.
+        If the name is unknown.
 
     Examples
     --------
@@ -46,20 +46,21 @@ def activation_backward(
 ) -> Array:
     """dz = da f'(z): the gradient before the activation from the gradient after it.
 
-    With `a`, the output a = f(z), f' is computed from it, and z is not read; `ACTIVATIONS` has the formulas.
+    If `a` is given, the output a = f(z), f' is computed from it and z is not read; the formulas are in
+    `ACTIVATIONS`.
 
     Parameters
     ----------
     name : str
         A name of ``ACTIVATIONS``.
-    z : array_like, any shape, or None where `a` is given
+    z : array_like, any shape, or None if `a` is given
         Pre-activations.
     da : array_like, shape of z
         dL/da.
     alpha : float, at least 0
         As in `activation`.
     a : array_like, shape of da, optional
-        What `activation` gave for z, with the same alpha.
+        The result of `activation` for z, with the same alpha.
 
     Returns
     -------
@@ -68,8 +69,8 @@ def activation_backward(
     Raises
     ------
     ValueError
-        When the name is unknown, shapes differ, alpha is negative, z and a are both None, or `a` is given
-        for an activation whose derivative is no function of it (gelu, gelu_tanh, silu).
+        If the name is unknown, shapes differ, alpha is negative, z and a are both None, or `a` is given
+        for an activation whose derivative is not a function of it (gelu, gelu_tanh, silu).
 
     Examples
     --------
@@ -79,7 +80,7 @@ def activation_backward(
     array([2.5, 0. ])
     """
     f, kept, backward = look_up(ACTIVATIONS, name, "activation")
-    if alpha < 0:  # a would not tell on which side of 0 z is
+    if alpha < 0:  # otherwise the sign of z could not be recovered from a
         raise ValueError(f"alpha is {alpha}: it must be at least 0")
     if a is None and z is None:
         raise ValueError("z is None: give z, or a=, the output of the activation")
@@ -93,7 +94,7 @@ def activation_backward(
 
 
 class Activation(Layer):
-    """a = f(z); softmax over runs of `group` features: the last axis, before the rows were flattened."""
+    """a = f(z); softmax over groups of `group` adjacent features: the last axis, before flattening."""
 
     kind = "activation"
 
@@ -112,7 +113,7 @@ class Activation(Layer):
 
 
 class PReLU(Layer):
-    """a = z if z > 0 else alpha z, alpha (F,) learned (He, Zhang, Ren and Sun 2015)."""
+    """a = z if z > 0 else alpha z, with trainable alpha (F,) (He, Zhang, Ren and Sun 2015)."""
 
     kind = "prelu"
 

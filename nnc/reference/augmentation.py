@@ -1,4 +1,4 @@
-"""Random changes of the samples in training: turned, zoomed and shifted images."""
+"""Random augmentation of images in training: rotation, zoom, translation and flips."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .formulas import Array, look_up
 from .geometry import MapLayer, maps
 from .noise import random_words
 
-# name: for pixel numbers i (int) along an axis of n pixels, the pixel 0, ..., n - 1 that is seen there
+# name: maps pixel indices i (int) along an axis of n pixels to the pixel 0, ..., n - 1 that is used there
 FILLS = {
-    "constant": lambda i, n: np.clip(i, 0, n - 1),  # painted over with the fill's value afterwards
+    "constant": lambda i, n: np.clip(i, 0, n - 1),  # overwritten with fill_value afterwards
     "nearest": lambda i, n: np.clip(i, 0, n - 1),  # a a | a b c | c c
     "reflect": lambda i, n: np.minimum(i % (2 * n), (-1 - i) % (2 * n)),  # b a | a b c | c b
     "wrap": lambda i, n: i % n,  # b c | a b c | a b
 }
 
-# name: for places t (float) along an axis, [(the pixel's number, its weight)]
+# name: for coordinates t (float) along an axis, [(pixel index, weight)]
 INTERPOLATIONS = {
     "bilinear": lambda t: [(np.floor(t), 1.0 - (t - np.floor(t))), (np.floor(t) + 1.0, t - np.floor(t))],
     "nearest": lambda t: [(np.floor(t + 0.5), np.ones_like(t))],
@@ -27,7 +27,7 @@ INTERPOLATIONS = {
 
 
 def pixels(images, rows, columns, fill, fill_value):
-    """images[b, rows[b], columns[b]] (B, H, W, C) for pixel numbers rows, columns (B, H, W) anywhere."""
+    """images[b, rows[b], columns[b]] (B, H, W, C) for any pixel indices rows, columns (B, H, W)."""
     rows, columns = rows.astype(np.int64), columns.astype(np.int64)
     _, height, width, _ = images.shape
     seen = FILLS[fill]
@@ -49,9 +49,9 @@ def affine_images(
     fill_value: float = 0.0,
     interpolation: str = "bilinear",
 ) -> Array:
-    """Zoom and turn each image about its centre, then shift it.
+    """Zoom and rotate each image about its center, then shift it.
 
-    Pixel (oy, ox) of the result shows what stands at (iy, ix) of the image. With the centre (cy, cx) =
+    Pixel (oy, ox) of the result is the image's value at (iy, ix). With the center (cy, cx) =
     ((H - 1) / 2, (W - 1) / 2), t = 2 pi rotation, and (v, u) = (oy - cy - shift[0] H, ox - cx - shift[1] W):
 
         iy = cy + (1 + zoom[0]) (cos t v + sin t u)
@@ -63,20 +63,20 @@ def affine_images(
     ----------
     images : array_like, shape (B, H, W, C)
     rotation : array_like, shape (B,) or ()
-        In turns: 1 is a whole one, 0.25 a quarter, counter-clockwise.
+        In full turns, counter-clockwise: 0.25 is 90 degrees.
     zoom : array_like, shape (B, 2) or (2,)
-        Of the height and of the width, above -1: the content becomes 1 / (1 + zoom) times as large.
+        Of height and width, above -1: the content becomes 1 / (1 + zoom) times as large.
     shift : array_like, shape (B, 2) or (2,)
-        Down and to the right, as parts of the height and of the width.
+        Down and to the right, as fractions of height and width.
     flip : array_like of bool, shape (B, 2) or (2,)
-        Upside down, left and right exchanged.
+        Vertical and horizontal.
     fill : str
-        What is seen beyond the edge, of pixels a b c: "nearest" a a | a b c | c c, "reflect"
+        Values beyond the edge of pixels a b c: "nearest" a a | a b c | c c, "reflect"
         b a | a b c | c b, "wrap" b c | a b c | a b, or "constant": fill_value.
     fill_value : float
     interpolation : str
-        Between the pixels: "bilinear" weighs the four around (iy, ix) by how near they are; "nearest" takes
-        pixel (floor(iy + 1/2), floor(ix + 1/2)).
+        Values between pixels: "bilinear" weights the four neighbors of (iy, ix) by their proximity; "nearest"
+        takes pixel (floor(iy + 1/2), floor(ix + 1/2)).
 
     Returns
     -------
@@ -85,7 +85,7 @@ def affine_images(
     Raises
     ------
     ValueError
-        When images is no batch of maps, a zoom is not above -1, or fill or interpolation is unknown.
+        If images is not a batch of maps, a zoom is not above -1, or fill or interpolation is unknown.
 
     References
     ----------
@@ -95,10 +95,10 @@ def affine_images(
     Examples
     --------
     >>> image = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]).reshape(1, 2, 3, 1)
-    >>> affine_images(image, shift=(0.5, 0.0), fill="nearest")[0, :, :, 0]  # half of the height, down
+    >>> affine_images(image, shift=(0.5, 0.0), fill="nearest")[0, :, :, 0]  # down by half of the height
     array([[1., 2., 3.],
            [1., 2., 3.]])
-    >>> affine_images(image, shift=(0.0, -1 / 6), fill="constant")[0, :, :, 0]  # half a pixel, to the left
+    >>> affine_images(image, shift=(0.0, -1 / 6), fill="constant")[0, :, :, 0]  # to the left by half a pixel
     array([[1.5, 2.5, 1.5],
            [4.5, 5.5, 3. ]])
     """
@@ -131,10 +131,9 @@ class RandomAffine(MapLayer):
     """`affine_images` with random arguments for each sample in training; nothing in inference.
 
     Sample r of the batch has seven numbers u_j in [0, 1): word 8 r + j of the layer's stream (see
-    `random_words`), j = 0, ..., 6, times 2^-32. They choose, each in its range lo + u (hi - lo), rotation,
-    zoom_height, zoom_width, shift_height and shift_width; with flip_height and flip_width, u of at least 1/2
-    flips. No gradient goes back through it: there must be
-    nothing to learn before it.
+    `random_words`), j = 0, ..., 6, times 2^-32. They determine rotation, zoom_height, zoom_width,
+    shift_height and shift_width, each as lo + u (hi - lo) in its range; with flip_height and flip_width, a u
+    of at least 1/2 flips the image. No gradient flows through the layer, so no parameters may come before it.
     """
 
     kind = "random_affine"

@@ -1,13 +1,14 @@
-"""Products of operands rounded to bfloat16, to the last bit: float32 sums in the order of AMX's TDPBF16PS.
+"""Products of operands rounded to bfloat16, bit for bit: float32 sums in the order of AMX's TDPBF16PS.
 
-A sum over k is made in blocks of `BLOCK` terms from its start, the last one filled up with zeros:
+A sum over k is computed in blocks of `BLOCK` terms from its start, the last one padded with zeros:
 
     even = fma(a[k], b[k], even) for k = 0, 2, 4, ... of the block, from 0
     odd = fma(a[k], b[k], odd) for k = 1, 3, 5, ... of the block, from 0
     sum = sum + (even + odd)
 
-all of it in float32, rounded to nearest even, denormal operands and results replaced by 0. What a product is
-added to (a bias) comes last. Any CPU with fused multiply-adds gives these bits, and so does this file.
+in float32 throughout, rounded to nearest even, with denormal operands and results replaced by 0. What the
+product is added to (a bias) comes last. Any CPU with fused multiply-adds produces these bits, as does this
+module.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float32]
 
-BLOCK = 32  # terms of a sum that one instruction adds up
+BLOCK = 32  # terms of a sum that one instruction adds
 
-_LEAST = 2.0**-126  # the least normal float32
-_TINY = _LEAST * (1 - 2.0**-25)  # what is below it becomes 0; from here on up it is rounded to _LEAST
+_LEAST = 2.0**-126  # the smallest normal float32
+_TINY = _LEAST * (1 - 2.0**-25)  # smaller values become 0; from here up to _LEAST they are rounded to _LEAST
 
 
 def round_bfloat16(x: ArrayLike) -> Floats:
@@ -51,13 +52,13 @@ def round_bfloat16(x: ArrayLike) -> Floats:
 
 
 def _flush(x: NDArray) -> Floats:
-    """x as float32; what is too small for a normal one becomes 0 of its sign."""
+    """x as float32; values too small for a normal number become 0 of the same sign."""
     return np.where(np.abs(x) < _TINY, np.copysign(0.0, x), x).astype(np.float32)
 
 
 def _fma(a: Floats, b: Floats, c: Floats) -> Floats:
     """a b + c, rounded once. a b is exact in float64; the sum is rounded to odd there, which keeps what the
-    second rounding has to know (Boldo and Melquiond 2008, "Emulation of FMA and correctly rounded sums").
+    second rounding needs (Boldo and Melquiond 2008, "Emulation of FMA and correctly rounded sums").
     """
     product = a.astype(np.float64) * b
     total = product + c
@@ -80,7 +81,7 @@ def _block_sum(a: Floats, b: Floats) -> Floats:
 
 @np.errstate(all="ignore")
 def add_product(c: Floats, a: ArrayLike, b: ArrayLike) -> Floats:
-    """c + a b, block after block, for operands that are rounded here.
+    """c + a b, block by block; the operands are rounded here.
 
     Parameters
     ----------
@@ -121,7 +122,7 @@ def product(a: ArrayLike, b: ArrayLike) -> Floats:
 
 @np.errstate(all="ignore")
 def add_products(c: Floats, a: ArrayLike, b: ArrayLike) -> Floats:
-    """c + a[0] b[0] + a[1] b[1] + ..., one sum after the other, each in blocks of its own.
+    """c + a[0] b[0] + a[1] b[1] + ..., one sum after the other, each in its own blocks.
 
     Parameters
     ----------
@@ -146,7 +147,7 @@ def _float64_product(a: ArrayLike, b: ArrayLike) -> NDArray:
     return np.asarray(a, np.float64) @ np.asarray(b, np.float64)
 
 
-# The products of a plan, by its precision. "float32" is that of the compiled core; here it is float64.
+# The products of a plan by its precision. "float32" is the compiled core's name; here it is float64.
 PRODUCTS: dict[str, Callable[[ArrayLike, ArrayLike], NDArray]] = {
     "float32": _float64_product,
     "bfloat16": product,

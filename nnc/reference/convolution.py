@@ -1,4 +1,4 @@
-"""Convolution of maps; see `geometry` for what a window is."""
+"""Convolution of maps; `geometry` defines windows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from .bfloat16 import add_product, add_products
 from .formulas import Array, look_up
-from .geometry import WINDOW, Pair, WindowLayer, check_sizes, maps, output_shape, taps
+from .geometry import WINDOW, Pair, WindowLayer, check_sizes, maps, output_shape, window_positions
 
 
 def conv2d(
@@ -22,9 +22,8 @@ def conv2d(
 ) -> Array:
     """y[b, oy, ox, f] = bias[f] + sum over ky, kx, c of kernel[ky, kx, c, f] x[b, iy, ix, c].
 
-    iy = oy strides[0] + ky dilation[0] - pads[0] and ix = ox strides[1] + kx dilation[1] - pads[1]; what
-    would lie outside of x counts as 0. (The kernel is not turned round: to mathematicians this is a
-    cross-correlation.)
+    iy = oy strides[0] + ky dilation[0] - pads[0] and ix = ox strides[1] + kx dilation[1] - pads[1]; pixels
+    outside x count as 0. (The kernel is not flipped: mathematically, this is a cross-correlation.)
 
     Parameters
     ----------
@@ -34,11 +33,11 @@ def conv2d(
     strides : (int, int)
         Rows and columns of x from one window to the next.
     dilation : (int, int)
-        Rows and columns of x from one tap of a window to the next.
+        Rows and columns of x from one element of a window to the next.
     pads : (int, int)
         Rows of zeros above x, columns of zeros left of it.
     out_shape : (int, int), optional
-        OH, OW: height and width of y; None is as many windows as end inside x.
+        OH, OW: height and width of y; None means as many windows as end inside x.
 
     Returns
     -------
@@ -47,18 +46,18 @@ def conv2d(
     Raises
     ------
     ValueError
-        When the shapes do not fit, or a size is below 1.
+        If the shapes do not match, or a size is below 1.
 
     References
     ----------
     LeCun, Bottou, Bengio and Haffner 1998, "Gradient-based learning applied to document recognition".
     Yu and Koltun 2016, "Multi-scale context aggregation by dilated convolutions".
-    Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning", draws the geometry.
+    Dumoulin and Visin 2016, "A guide to convolution arithmetic for deep learning", illustrates the geometry.
 
     Examples
     --------
     >>> x = np.arange(12.0).reshape(1, 3, 4, 1)
-    >>> edge = np.array([[-1.0, 1.0]]).reshape(1, 2, 1, 1)  # of each pixel and the one on its right
+    >>> edge = np.array([[-1.0, 1.0]]).reshape(1, 2, 1, 1)  # between each pixel and the one to its right
     >>> conv2d(x, edge)[0, :, :, 0]
     array([[1., 1., 1.],
            [1., 1., 1.],
@@ -75,8 +74,8 @@ def conv2d(
     out_shape = out_shape or output_shape(x.shape[1:3], window, strides, dilation, pads)
     check_sizes(out_shape=out_shape)
     y = np.zeros((len(x), *out_shape, n_filters))
-    for tap, out, inside in taps(x.shape[1:3], out_shape, window, strides, dilation, pads):
-        y[out] += np.tensordot(x[inside], kernel[tap], axes=1)  # (..., C) times (C, F)
+    for position, out, inside in window_positions(x.shape[1:3], out_shape, window, strides, dilation, pads):
+        y[out] += np.tensordot(x[inside], kernel[position], axes=1)  # (..., C) times (C, F)
     if bias is not None:
         bias = np.asarray(bias, np.float64)
         if bias.shape != (n_filters,):
@@ -94,7 +93,7 @@ def conv2d_backward(
     dilation: Pair = (1, 1),
     pads: Pair = (0, 0),
 ) -> tuple[Array, Array, Array]:
-    """Gradients of `conv2d`: each product kernel[ky, kx, c, f] x[b, iy, ix, c] in y[b, oy, ox, f] gives
+    """Gradients of `conv2d`: each product kernel[ky, kx, c, f] x[b, iy, ix, c] in y[b, oy, ox, f] contributes
 
         dx[b, iy, ix, c] += kernel[ky, kx, c, f] dy[b, oy, ox, f]
         dkernel[ky, kx, c, f] += x[b, iy, ix, c] dy[b, oy, ox, f]
@@ -118,7 +117,7 @@ def conv2d_backward(
     Raises
     ------
     ValueError
-        When the shapes do not fit.
+        If the shapes do not match.
 
     Examples
     --------
@@ -133,9 +132,9 @@ def conv2d_backward(
         raise ValueError(f"{shapes}: use (B, H, W, C), (KH, KW, C, F), (B, OH, OW, F)")
     dx, dkernel = np.zeros(x.shape), np.zeros(kernel.shape)
     geometry = x.shape[1:3], dy.shape[1:3], kernel.shape[:2], strides, dilation, pads
-    for tap, out, inside in taps(*geometry):
-        dx[inside] += np.tensordot(dy[out], kernel[tap].T, axes=1)
-        dkernel[tap] = np.tensordot(x[inside], dy[out], axes=([0, 1, 2], [0, 1, 2]))
+    for position, out, inside in window_positions(*geometry):
+        dx[inside] += np.tensordot(dy[out], kernel[position].T, axes=1)
+        dkernel[position] = np.tensordot(x[inside], dy[out], axes=([0, 1, 2], [0, 1, 2]))
     return dx, dkernel, dy.sum(axis=(0, 1, 2))
 
 
@@ -143,7 +142,7 @@ def conv2d_backward(
 
 
 def _windows(x: Array, ys: list[int], xs: list[int]) -> Array:
-    """The pixels (y, x) of maps x (B, H, W, C), 0 outside: (B, len(ys), len(xs), C)."""
+    """The pixels (ys, xs) of maps x (B, H, W, C), 0 outside: (B, len(ys), len(xs), C)."""
     rows, columns = np.array(ys), np.array(xs)
     inside = [(at >= 0) & (at < n) for at, n in zip((rows, columns), x.shape[1:3], strict=True)]
     found = x[:, np.where(inside[0], rows, 0)][:, :, np.where(inside[1], columns, 0)]
@@ -151,7 +150,7 @@ def _windows(x: Array, ys: list[int], xs: list[int]) -> Array:
 
 
 def _window_rows(x: Array, y: list[int], xs: list[list[int]]) -> Array:
-    """What windows see in one row each of the maps: (B len(y) len(xs), len(xs[0]) C), rows (kx, c)."""
+    """One row of each window over the maps: (B len(y) len(xs), len(xs[0]) C), each row ordered (kx, c)."""
     flat = [column for window in xs for column in window]
     found = _windows(x, y, flat)
     return found.reshape(len(x) * len(y) * len(xs), -1)
@@ -167,8 +166,8 @@ def conv2d_bfloat16(
     pads: Pair = (0, 0),
     out_shape: Pair,
 ) -> Array:
-    """`conv2d` with operands rounded to bfloat16: for each ky in turn the sum over (kx, c) in blocks, pixels
-    outside of x as zeros; the bias last.
+    """`conv2d` with operands rounded to bfloat16: for each ky in turn the sum over (kx, c) in blocks, with
+    zeros outside x; the bias last.
     """
     x, kernel = maps("x", x), np.asarray(kernel, np.float64)
     (height, width, channels, filters), (oh, ow) = kernel.shape, out_shape
@@ -182,8 +181,8 @@ def conv2d_bfloat16(
 
 
 def parts_of_gradient(rows: int, columns: int, height: int) -> int:
-    """In how many parts, of whole rows of dy, a kernel's gradient (rows, columns) is made: enough for 16
-    workers where blocks of 128 rows and 32 columns are fewer.
+    """The number of parts, each of complete rows of dy, in which a kernel's gradient (rows, columns) is
+    computed: enough for 16 workers if there are fewer blocks of 128 rows and 32 columns.
     """
     blocks = -(-rows // 128) * -(-columns // 32)
     return min(height, -(-16 // blocks))
@@ -200,35 +199,38 @@ def conv2d_backward_bfloat16(
 ) -> tuple[Array, Array, Array]:
     """`conv2d_backward` with operands rounded to bfloat16.
 
-    Pixels iy = ry, ry + strides[0], ... of dx see the same taps, which lie in dy as a window does; they are
-    added up as in `conv2d_bfloat16`: row by row of the window, the sum over (its taps from left to right, f).
+    Pixels iy = ry, ry + strides[0], ... of dx use the same kernel positions, which form a window of dy; they
+    are summed as in `conv2d_bfloat16`: row by row of the window, the sum over (positions from left to right,
+    f).
 
-    dkernel is the sum over the pixels of dy, row by row, of a sum over the samples in blocks. It is made in
-    `parts_of_gradient`, which are added in their order.
+    dkernel is the sum over the pixels of dy, row by row, of a sum over the samples in blocks. It is computed
+    in `parts_of_gradient` parts, which are added in order.
     """
     x, kernel, dy = maps("x", x), np.asarray(kernel, np.float64), maps("dy", dy)
     (batch, h, w, channels), (_, oh, ow, filters) = x.shape, dy.shape
     height, width = kernel.shape[:2]
 
-    def seen(r: int, axis: int) -> list[int]:  # taps of dx's residue r, those on the left of dy first
-        taps = [
+    def seen(r: int, axis: int) -> list[int]:  # kernel positions of dx's residue r, leftmost in dy first
+        positions = [
             t for t in range(kernel.shape[axis]) if (r + pads[axis] - t * dilation[axis]) % strides[axis] == 0
         ]
-        return taps[::-1]
+        return positions[::-1]
 
-    def outputs(at: int, taps: list[int], axis: int) -> list[int]:  # pixels of dy that see pixel `at` of x
-        return [(at + pads[axis] - t * dilation[axis]) // strides[axis] for t in taps]
+    def outputs(
+        at: int, positions: list[int], axis: int
+    ) -> list[int]:  # pixels of dy that use pixel `at` of x
+        return [(at + pads[axis] - t * dilation[axis]) // strides[axis] for t in positions]
 
     dx = np.zeros(x.shape)
     for ry, rx in np.ndindex(strides):
-        taps_y, taps_x = seen(ry, 0), seen(rx, 1)
+        positions_y, positions_x = seen(ry, 0), seen(rx, 1)
         ys, xs = range(ry, h, strides[0]), range(rx, w, strides[1])
         c = np.zeros((batch * len(ys) * len(xs), channels), np.float32)
-        for ky in taps_y if taps_x and len(c) else []:
+        for ky in positions_y if positions_x and len(c) else []:
             rows = [outputs(y, [ky], 0)[0] for y in ys]
-            windows = [outputs(at, taps_x, 1) for at in xs]
-            taps = kernel[ky, taps_x].transpose(0, 2, 1).reshape(len(taps_x) * filters, channels)
-            c = add_product(c, _window_rows(dy, rows, windows), taps)
+            windows = [outputs(at, positions_x, 1) for at in xs]
+            weights = kernel[ky, positions_x].transpose(0, 2, 1).reshape(len(positions_x) * filters, channels)
+            c = add_product(c, _window_rows(dy, rows, windows), weights)
         dx[:, ry :: strides[0], rx :: strides[1]] = c.reshape(batch, len(ys), len(xs), channels)
 
     seen_by = [o * strides[1] + t * dilation[1] - pads[1] for o in range(ow) for t in range(width)]
@@ -250,7 +252,7 @@ BACKWARD = {"float32": conv2d_backward, "bfloat16": conv2d_backward_bfloat16}
 
 
 class Conv2D(WindowLayer):
-    """`conv2d`; a plan's conv2d row with an activation is this layer followed by `Activation`."""
+    """`conv2d`; a plan's conv2d row with an activation becomes this layer followed by `Activation`."""
 
     kind = "conv2d"
     sizes = (*WindowLayer.sizes, *WINDOW, "filters")

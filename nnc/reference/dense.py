@@ -1,4 +1,4 @@
-"""Dense layers: every output from every input."""
+"""Dense (fully connected) layers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def dense(
     alpha : float
         The activation's parameter.
     precision : str
-        "bfloat16" rounds x and w and adds up as `nnc.reference.bfloat16` says, b last.
+        "bfloat16" rounds x and w and sums as described in `nnc.reference.bfloat16`, b last.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def dense(
     Raises
     ------
     ValueError
-        When the shapes do not fit or the activation is unknown.
+        If the shapes do not match or the activation is unknown.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def dense_backward(
     Raises
     ------
     ValueError
-        When the shapes do not fit.
+        If the shapes do not match.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def dense_backward(
 
 
 class Dense(Layer):
-    """z = x w + b; a plan's dense row with an activation is this layer followed by `Activation`."""
+    """z = x w + b; a plan's dense row with an activation becomes this layer followed by `Activation`."""
 
     kind = "dense"
 

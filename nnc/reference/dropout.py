@@ -1,4 +1,4 @@
-"""Dropout: elements or whole channels set to 0 at random, in training only."""
+"""Dropout: elements or complete channels set to 0 at random, in training only."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .noise import Noise, random_words
 
 
 def dropout_mask(shape: tuple[int, int], rate: float, index: int, noise: Noise) -> NDArray[np.bool_]:
-    """Return which elements of a (B, F) batch dropout keeps: each with probability 1 - rate, independently.
+    """Return the mask of the elements of a (B, F) batch that dropout keeps, each with probability 1 - rate.
 
-    Element (r, f) is kept when word r F + f of the layer's stream (see `random_words`) is at least rate 2^32.
+    Element (r, f) is kept if word r F + f of the layer's stream (see `random_words`) is at least rate 2^32.
 
     Examples
     --------
@@ -34,7 +34,7 @@ class Dropout(Layer):
         super().__init__(row, n_inputs, index)
         if not 0.0 <= row["rate"] < 1.0:
             raise ValueError(f"layer {index}: dropout rate {row['rate']} must lie in [0, 1)")
-        self.scale = float(np.float32(1.0 / (1.0 - row["rate"])))  # rounded as the compiled plan has it
+        self.scale = float(np.float32(1.0 / (1.0 - row["rate"])))  # rounded as in the compiled plan
 
     def mask(self, shape, noise):
         return dropout_mask(shape, self.row["rate"], self.index, noise)
@@ -50,10 +50,10 @@ class Dropout(Layer):
 
 
 class SpatialDropout(Dropout):
-    """Dropout of whole channels: one decision for each (row, channel), all positions of the map alike.
+    """Dropout of complete channels: one decision for each (row, channel), for all positions of the map.
 
     Tompson, Goroshin, Jain, LeCun and Bregler 2015, "Efficient object localization using convolutional
-    networks": neighbours in a map are so alike that dropping them one by one hides little.
+    networks": neighbors in a map are so similar that dropping them one by one hides little.
     """
 
     kind = "spatial_dropout"

@@ -1,6 +1,6 @@
-"""Activations, losses and metrics: three tables of formulas, and the losses and metrics of a batch.
+"""Activations, losses and metrics: three tables of formulas, and the loss and metrics of a batch.
 
-A table maps a name to its formula, so adding an activation, a loss or a metric is adding one row.
+A table maps names to formulas: a new activation, loss or metric is one more row.
 
 Shapes: B rows (examples) of N outputs; z and a, before and after an activation, and the targets y are (B, N);
 dz and da are the gradients of the loss with respect to z and a.
@@ -41,7 +41,7 @@ def sigmoid(z: Array) -> Array:
 
 
 def normal_cdf(z):
-    """P(X <= z) of a standard normal X = erfc(-z / sqrt 2) / 2, with all its digits in the left tail too."""
+    """P(X <= z) of a standard normal X = erfc(-z / sqrt 2) / 2, with full precision in the left tail too."""
     return 0.5 * _erfc(-z / math.sqrt(2.0))
 
 
@@ -73,7 +73,7 @@ def mish_slope(z):
 
 
 def softmax(z: Array, alpha: float = 0.0) -> Array:
-    """exp(z_j) / sum_k exp(z_k); subtracting the largest z changes nothing and keeps exp from overflowing.
+    """exp(z_j) / sum_k exp(z_k); subtracting the largest z leaves it unchanged and avoids overflow in exp.
 
     Examples
     --------
@@ -93,8 +93,8 @@ def log_softmax(z):
     return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
 
 
-# name: (f, kept, backward) with a = f(z, alpha) and dz = backward(z or a, da, alpha) = da f'(z); kept says
-# which of the two the derivative is told from
+# name: (f, kept, backward) with a = f(z, alpha) and dz = backward(z or a, da, alpha) = da f'(z); kept
+# is the one of the two that the derivative is computed from
 ACTIVATIONS = {
     "linear": (
         lambda z, alpha: +z,
@@ -171,7 +171,7 @@ ACTIVATIONS = {
         "a",
         lambda a, da, alpha: np.where((a > 0) & (a < alpha), da, 0.0),
     ),
-    "softmax": (  # the one whose outputs depend on each other: dz_j = a_j (da_j - sum_k a_k da_k)
+    "softmax": (  # the only one whose outputs depend on each other: dz_j = a_j (da_j - sum_k a_k da_k)
         softmax,
         "a",
         lambda a, da, alpha: a * (da - np.sum(a * da, axis=-1, keepdims=True)),
@@ -180,7 +180,7 @@ ACTIVATIONS = {
 
 
 def look_up(table: dict[str, Any], name: str, what: str) -> Any:
-    """Return ``table[name]``; raise a ValueError that lists the known names when there is none."""
+    """Return ``table[name]``; raise a ValueError that lists the known names if there is none."""
     if name not in table:
         raise ValueError(f"unknown {what} {name!r}; known: {', '.join(table)}")
     return table[name]
@@ -221,7 +221,7 @@ def binary_crossentropy(spec, y, a):
 
 
 def categorical_crossentropy(spec, y, a):
-    """Of probabilities a, which are divided by the sum of their row first where "param" asks for it."""
+    """Of probabilities a, which are first divided by the sum of their row if "param" is set."""
     y = y * (1.0 - spec["label_smoothing"]) + spec["label_smoothing"] / a.shape[1]
     if spec["from_logits"]:
         return -np.sum(y * log_softmax(a), axis=1), y.sum(axis=1, keepdims=True) * softmax(a) - y
@@ -245,10 +245,10 @@ def euclidean(spec, y, a):
 
 
 def margin_hinge(spec, y, a):
-    """Weston and Watkins 1999: every wrong class should stay a margin below the true class t = argmax y."""
+    """Weston and Watkins 1999: every wrong class should be a margin below the true class t = argmax y."""
     true = y.argmax(axis=1)[:, None] == np.arange(a.shape[1])  # (B, N), one True in each row
     slack = spec["param"] - a[true][:, None] + a
-    wrong = ~true & ~(slack <= 0)  # a NaN is no right answer
+    wrong = ~true & ~(slack <= 0)  # a NaN counts as wrong
     n_wrong = wrong.sum(axis=1, keepdims=True, dtype=np.float64)
     return np.sum(slack, axis=1, where=wrong), wrong - true * n_wrong
 
@@ -259,7 +259,7 @@ def log_cosh(spec, y, a):
 
 
 def _slack(y, a):
-    """The targets -1 and 1, for which 0 stands for -1, and max(0, 1 - y a)."""
+    """The targets -1 and 1, where 0 means -1, and max(0, 1 - y a)."""
     side = np.where(y == 0.0, -1.0, y)
     return side, np.maximum(1.0 - side * a, 0.0)
 
@@ -286,16 +286,16 @@ def mean_squared_logarithmic_error(spec, y, a):
 
 
 def categorical_hinge(spec, y, a):
-    """Every wrong class should stay 1 below the true class: max(0, 1 - sum y a + max (1 - y) a)."""
+    """Every wrong class should be 1 below the true class: max(0, 1 - sum y a + max (1 - y) a)."""
     rest = (1.0 - y) * a
     high = rest.argmax(axis=1)[:, None] == np.arange(a.shape[1])
     slack = 1.0 - np.sum(y * a, axis=1) + rest.max(axis=1)
-    active = ~(slack <= 0)  # a NaN is no right answer
+    active = ~(slack <= 0)  # a NaN counts as wrong
     return np.where(active, slack, 0.0), active[:, None] * (high * (1.0 - y) - y)
 
 
 def cosine_similarity(spec, y, a):
-    """-cos of the angle between y and a; norms below 1e-7 count as that."""
+    """-cos of the angle between y and a; norms below 1e-7 count as 1e-7."""
     size = np.sqrt(np.sum(a * a, axis=1, keepdims=True))
     u = a / np.maximum(size, CLIP)
     v = y / np.maximum(np.sqrt(np.sum(y * y, axis=1, keepdims=True)), CLIP)
@@ -309,7 +309,7 @@ def mean_absolute_percentage_error(spec, y, a):
 
 
 def power(q, gamma):
-    """q^gamma for q from 0 to 1; 0 counts as 1e-30, so that 0^0 is 1 and a slope at 0 is finite."""
+    """q^gamma for q from 0 to 1; 0 counts as 1e-30, so that 0^0 is 1 and the derivative at 0 is finite."""
     return np.maximum(q, 1e-30) ** gamma
 
 
@@ -345,7 +345,7 @@ def categorical_focal_crossentropy(spec, y, a):
         p = np.clip(q, CLIP, 1.0 - CLIP)
         log_p, inside = np.log(p), p == q
     value = -w * np.sum(y * power(1.0 - p, gamma) * np.where(y == 0, 0.0, log_p), axis=1)
-    # p dp, where nothing is divided by a p of 0
+    # p dp, which avoids a division by p = 0
     slope = gamma * power(1.0 - p, gamma - 1.0) * p * np.where(y == 0, 0.0, log_p)
     pdp = np.where(inside, w * y * (slope - power(1.0 - p, gamma)), 0.0)
     if spec["from_logits"]:
@@ -353,7 +353,7 @@ def categorical_focal_crossentropy(spec, y, a):
     return value, (pdp / p - np.sum(pdp * q / p, axis=1, keepdims=True)) / total
 
 
-# name: function of (spec, y, a) giving each row's loss l (B,) and its gradient dl/da (B, N)
+# name: function of (spec, y, a) that returns each row's loss l (B,) and its gradient dl/da (B, N)
 LOSSES = {
     "mean_squared_error": mean_squared_error,
     "mean_absolute_error": mean_absolute_error,
@@ -397,7 +397,7 @@ def target_rows(y: ArrayLike, shape: tuple[int, int]) -> Array:
 
 
 def divisor(spec: dict, sample_weight: Array) -> float:
-    """Return what the sum of a batch's losses is divided by: its rows, or "by_weight" its weights."""
+    """Return the divisor of a batch's sum of losses: its rows, or with "by_weight" the sum of its weights."""
     if spec.get("by_weight", False):
         return float(np.sum(sample_weight))
     return float(max(len(sample_weight), 1))
@@ -414,14 +414,14 @@ def loss(
     spec : dict
         "name" (of ``LOSSES``), "from_logits" (bool), "label_smoothing" (0 to 1), "param" (Huber's delta, the
         margin, gamma). Optional: "of_0" and "of_1", the focal losses' factors; "value_factor" and
-        "gradient_factor", by which L and dL/da are multiplied; "by_weight" (bool), with which the sum is
-        divided as `divisor` says.
+        "gradient_factor", by which L and dL/da are multiplied; "by_weight" (bool): the sum is divided by
+        `divisor`.
     y : array_like of int, shape (B,), or of float, shape (B, N)
         Class ids, or one row of targets for each row of outputs.
     a : array_like, shape (B, N)
-        The model's outputs; logits when from_logits.
+        The model's outputs; logits if from_logits.
     sample_weight : array_like, shape (B,), optional
-        sw; all 1 when None. The sum is divided by B, not by the sum of the weights (as in Keras), unless the
+        sw; all 1 if None. The sum is divided by B, not by the sum of the weights (as in Keras), unless the
         loss is "by_weight".
 
     Returns
@@ -433,7 +433,7 @@ def loss(
     Raises
     ------
     ValueError
-        When the name is unknown, or y or sample_weight does not fit a.
+        If the name is unknown, or y or sample_weight does not fit a.
 
     Examples
     --------
@@ -461,12 +461,12 @@ def loss(
 
 
 def top_k(y, a, k):
-    """1 where fewer than k outputs are above the true class's: a tie counts as right, a NaN as wrong."""
+    """1 if fewer than k outputs are above the true class's: a tie counts as correct, a NaN as wrong."""
     true = np.take_along_axis(a, y.argmax(axis=1)[:, None], axis=1)
     return (np.sum(~(a <= true), axis=1) < k).astype(np.float64)
 
 
-# name: function of (y, a, param) giving each row's value (B,)
+# name: function of (y, a, param) that returns each row's value (B,)
 METRICS = {
     "binary_accuracy": lambda y, a, threshold: np.mean((a > threshold) == y, axis=1),
     "categorical_accuracy": lambda y, a, _: (y.argmax(axis=1) == a.argmax(axis=1)).astype(np.float64),
@@ -477,13 +477,13 @@ METRICS = {
 
 
 def metric_rows(spec: dict, y: ArrayLike, a: ArrayLike) -> Array:
-    """Return the metric's value of every row, float64 (B,)."""
+    """Return the value of the metric for every row, float64 (B,)."""
     a = np.asarray(a, np.float64)
     return look_up(METRICS, spec["name"], "metric")(target_rows(y, a.shape), a, spec["param"])
 
 
 def metric(spec: dict, y: ArrayLike, a: ArrayLike) -> float:
-    """Return the mean over the rows of a metric.
+    """Return the mean of a metric over the rows.
 
     Parameters
     ----------
@@ -496,12 +496,12 @@ def metric(spec: dict, y: ArrayLike, a: ArrayLike) -> float:
     Returns
     -------
     float
-        0 when there are no rows.
+        0 if there are no rows.
 
     Raises
     ------
     ValueError
-        When the name is unknown, or y does not fit a.
+        If the name is unknown, or y does not fit a.
 
     Examples
     --------

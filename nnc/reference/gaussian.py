@@ -1,4 +1,4 @@
-"""Gaussian noise, added to or multiplied with values, in training only."""
+"""Additive and multiplicative Gaussian noise, in training only."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def normal_numbers(n: int, index: int, noise: Noise) -> Array:
 
     Box and Muller 1958, "A note on the generation of random normal deviates".
 
-    Number e is sqrt(-2 ln u) cos(2 pi v), u = (w_{2e} + 1) / 2^32, v = w_{2e+1} / 2^32, w as `random_words`
-    gives them.
+    Number e is sqrt(-2 ln u) cos(2 pi v), u = (w_{2e} + 1) / 2^32, v = w_{2e+1} / 2^32, with w the words of
+    `random_words`.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def normal_numbers(n: int, index: int, noise: Noise) -> Array:
 
 
 class GaussianNoise(Layer):
-    """a = x + s z in training, a = x in inference; s the row's stddev, z normal numbers."""
+    """a = x + s z in training, a = x in inference; with s the row's stddev, z standard normal."""
 
     kind = "gaussian_noise"
 
@@ -36,7 +36,7 @@ class GaussianNoise(Layer):
         super().__init__(row, n_inputs, index)
         if not 0.0 <= row["stddev"] < np.inf:
             raise ValueError(f"layer {index}: stddev {row['stddev']} must be at least 0")
-        self.stddev = float(np.float32(row["stddev"]))  # rounded as the compiled plan has it
+        self.stddev = float(np.float32(row["stddev"]))  # rounded as in the compiled plan
 
     def draw(self, shape, noise):
         return self.stddev * normal_numbers(shape[0] * shape[1], self.index, noise).reshape(shape)

@@ -1,14 +1,13 @@
 """Maps, and the windows that slide over them.
 
-A map is (height, width, channels), a batch of them (B, height, width, channels): x on the way in, y out. A
-layer with windows makes one from the other: output position (oy, ox) sees through tap (ky, kx) of its window
-input position
+A map is (height, width, channels), a batch of maps (B, height, width, channels): x the input, y the output.
+In a layer with windows, output position (oy, ox) uses at position (ky, kx) of its window the input position
 
     (oy stride_height + ky dilation_height - pad_top,  ox stride_width + kx dilation_width - pad_left)
 
-of the same sample. Taps outside the input are dropped. Convolution, pooling and zero padding are loops over
-the taps: all that one tap does is arithmetic with two slices, of y the positions whose tap falls inside, of x
-where it falls.
+of the same sample. Positions outside the input are ignored. Convolution, pooling and zero padding are loops
+over the window positions: each is arithmetic with two slices, one of the elements of y for which the position
+is inside the input, and one of the corresponding elements of x.
 """
 
 from __future__ import annotations
@@ -24,58 +23,60 @@ from .formulas import Array
 
 Pair = tuple[int, int]  # of rows, of columns
 
-# The numbers of a plan's row that say what a window is
+# The numbers of a plan's row that define a window
 WINDOW = tuple(f"{name}_{axis}" for name in ["kernel", "stride", "dilation"] for axis in ["height", "width"])
 
 
 def slices(size: int, out: int, stride: int, offset: int) -> tuple[slice, slice]:
-    """Return, along one axis and for the tap by which output o sees input i = o stride + offset, the slice of
-    the o in 0, ..., out - 1 that see an input, and that of the i in 0, ..., size - 1 that they see.
+    """Return, along one axis and for the window position at which output o uses input i = o stride + offset,
+    the slice of the o in 0, ..., out - 1 whose input exists, and the slice of these i in 0, ..., size - 1.
 
     Examples
     --------
-    >>> slices(5, 3, 2, -1)  # o = 0 would see -1; o = 1 sees 1, o = 2 sees 3
+    >>> slices(5, 3, 2, -1)  # o = 0 would use -1; o = 1 uses 1, o = 2 uses 3
     (slice(1, 3, None), slice(1, 5, 2))
     """
-    first = max(0, -(offset // stride))  # the least o with i >= 0: -offset / stride rounded up
-    stop = max(first, min(out, -((offset - size) // stride)))  # the least o with i >= size
+    first = max(0, -(offset // stride))  # the smallest o with i >= 0: -offset / stride rounded up
+    stop = max(first, min(out, -((offset - size) // stride)))  # the smallest o with i >= size
     return slice(first, stop), slice(first * stride + offset, stop * stride + offset, stride)
 
 
-def taps(
+def window_positions(
     shape: Pair, out_shape: Pair, window: Pair, strides: Pair, dilation: Pair, pads: Pair
 ) -> Iterator[tuple[Pair, tuple, tuple]]:
-    """Yield for each tap of a window, row by row: (ky, kx), the index of the part of y that it serves, and
-    the index of the part of x that it reads for it.
+    """Yield for each position of a window, row by row: (ky, kx), the index of the part of y that uses it, and
+    the index of the part of x that it reads.
     """
-    for tap in np.ndindex(window):
-        geometry = zip(shape, out_shape, strides, tap, dilation, pads, strict=True)
+    for position in np.ndindex(window):
+        geometry = zip(shape, out_shape, strides, position, dilation, pads, strict=True)
         rows, columns = (slices(n, out, s, k * d - pad) for n, out, s, k, d, pad in geometry)
-        yield tap, (slice(None), rows[0], columns[0]), (slice(None), rows[1], columns[1])
+        yield position, (slice(None), rows[0], columns[0]), (slice(None), rows[1], columns[1])
 
 
 def output_shape(shape: Pair, window: Pair, strides: Pair, dilation: Pair, pads: Pair) -> Pair:
-    """Return how many windows begin at the padding and end inside the map, of rows and of columns."""
+    """Return how many windows start in the padding and end inside the map, along rows and columns."""
     axes = zip(shape, window, strides, dilation, pads, strict=True)
     height, width = ((n + pad - d * (k - 1) - 1) // s + 1 for n, k, s, d, pad in axes)
     return height, width
 
 
 def check_sizes(**sizes: tuple[int, ...]) -> None:
-    """Raise a ValueError that names the first of the sizes that has a number below 1."""
+    """Raise a ValueError that names the first size with a number below 1."""
     for name, size in sizes.items():
         if min(size) < 1:
             raise ValueError(f"{name} {size}: every number must be at least 1")
 
 
 def check_windows(where: str, shape: Pair, out_shape: Pair, window: Pair, strides: Pair, pads: Pair) -> None:
-    """Raise a ValueError when a window lies wholly outside the map: it has no maximum and no mean."""
+    """Raise a ValueError if a window is entirely outside the map: it has no maximum and no mean."""
     for i, axis in enumerate(["height", "width"]):
-        first, last = -pads[i], (out_shape[i] - 1) * strides[i] - pads[i]  # where these windows begin
+        first, last = -pads[i], (out_shape[i] - 1) * strides[i] - pads[i]  # where these windows start
         if first + window[i] <= 0 or last >= shape[i]:
             at = first if first + window[i] <= 0 else last
             inside = f"the {axis} of the map is {shape[i]}"
-            raise ValueError(f"{where}a window of {axis} {window[i]} at {at} lies wholly outside: {inside}")
+            raise ValueError(
+                f"{where}a window of {axis} {window[i]} at {at} is entirely outside the map: {inside}"
+            )
 
 
 def maps(name: str, x: ArrayLike) -> Array:
@@ -89,7 +90,7 @@ def maps(name: str, x: ArrayLike) -> Array:
 class MapLayer(Layer):
     """A layer whose rows are maps, flattened channels last."""
 
-    sizes: tuple[str, ...] = ("height", "width", "channels")  # numbers of the row that are at least 1
+    sizes: tuple[str, ...] = ("height", "width", "channels")  # numbers of the row that must be at least 1
 
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)
@@ -102,7 +103,7 @@ class MapLayer(Layer):
 
 
 class WindowLayer(MapLayer):
-    """A layer from maps to maps: `maps_forward` and `maps_backward` work on them, rows stay outside."""
+    """A layer from maps to maps: `maps_forward` and `maps_backward` work on maps, not on flat rows."""
 
     sizes = (*MapLayer.sizes, "out_height", "out_width")
 
@@ -116,11 +117,11 @@ class WindowLayer(MapLayer):
         return self.row[f"{name}_height"], self.row[f"{name}_width"]
 
     def maps_forward(self, x: Array, parameters: list[Array]) -> Array:
-        """y (B, OH, OW, F) of x (B, H, W, C)."""
+        """y (B, OH, OW, F) from x (B, H, W, C)."""
         raise NotImplementedError(f"{type(self).__name__} has no maps_forward(x, parameters)")
 
     def maps_backward(self, x: Array, dy: Array, parameters: list[Array]) -> list[Array]:
-        """[dx, the gradient of each parameter]."""
+        """[dx, then the gradient of each parameter]."""
         raise NotImplementedError(f"{type(self).__name__} has no maps_backward(x, dy, parameters)")
 
     def forward(self, x, parameters, noise):

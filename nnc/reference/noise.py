@@ -1,4 +1,4 @@
-"""Random numbers: a function of where they are used, so that nobody has to draw them in order."""
+"""Counter-based random numbers: a function of where they are used, so they need not be drawn in order."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ Noise = tuple[int, int, int]  # seed, epoch, step
 
 
 def philox4x32(counter: tuple, key: tuple[int, int]) -> tuple[NDArray[np.uint64], ...]:
-    """Philox4x32-10: four 32-bit words of random bits, a function of the counter and the key alone.
+    """Philox4x32-10: four 32-bit words of random bits, a function of counter and key alone.
 
     Parameters
     ----------
     counter : sequence of 4 array_like of int
-        The counter's words, broadcast against each other.
+        The words of the counter, broadcast against each other.
     key : sequence of 2 int
-        The key's words.
+        The words of the key.
 
     Returns
     -------
@@ -36,7 +36,10 @@ def philox4x32(counter: tuple, key: tuple[int, int]) -> tuple[NDArray[np.uint64]
     c0, c1, c2, c3 = (np.asarray(word, np.uint64) for word in counter)
     k0, k1 = key
     for _ in range(10):
-        p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2  # 32 x 32 bits: 64 bits hold them
+        p0, p1 = (
+            np.uint64(0xD2511F53) * c0,
+            np.uint64(0xCD9E8D57) * c2,
+        )  # the product of two 32-bit words fits in 64 bits
         c0, c2 = (p1 >> bits) ^ c1 ^ np.uint64(k0), (p0 >> bits) ^ c3 ^ np.uint64(k1)
         c1, c3 = p1 & low, p0 & low
         k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
@@ -48,7 +51,7 @@ def random_words(n: int, index: int, noise: Noise) -> NDArray[np.uint64]:
 
     Word i is word i mod 4 of Philox block i div 4. The key is the seed; the counter is (block, index, step,
     epoch), so no two layers, steps or epochs share a number, and the words do not depend on the order in
-    which anybody computes them.
+    which they are computed.
 
     Examples
     --------

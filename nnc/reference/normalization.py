@@ -1,7 +1,7 @@
-"""Batch and layer normalisation: inputs moved and stretched to mean 0 and variance 1, then gamma x + beta.
+"""Batch and layer normalization: inputs shifted and scaled to mean 0 and variance 1, then gamma x + beta.
 
-The two differ in what is normalised together. Of an array (N, C), batch normalisation takes each column: one
-of C channels, at the N positions of all the samples of a batch. Layer normalisation takes each row: the C
+They differ in what is normalized together. In an array (N, C), batch normalization works on each column: one
+of C channels, at the N positions of all samples of a batch. Layer normalization works on each row: the C
 features of one sample, or of one position in it.
 """
 
@@ -13,13 +13,13 @@ from numpy.typing import ArrayLike
 from .base import Layer
 from .formulas import Array
 
-# ------------------------------------------------------------------------------------------- a set of numbers
+# ------------------------------------------------------------------------------------------- along an axis
 
 
 def moments(x: Array, axis: int) -> tuple[Array, Array]:
     """Return the mean of x along an axis, and the mean of (x - mean)^2: the biased variance.
 
-    Of no numbers at all (a batch without rows) both are 0.
+    Both are 0 for an empty axis (a batch without rows).
     """
     n = max(x.shape[axis], 1)
     mean = x.sum(axis=axis, keepdims=True) / n
@@ -33,10 +33,10 @@ def normalized(x: Array, mean: Array, variance: Array, epsilon: float) -> Array:
 
 
 def normalized_backward(x: Array, dz: Array, epsilon: float, axis: int) -> Array:
-    """The gradient before z = `normalized`, with the `moments` of x itself along an axis.
+    """The gradient with respect to x of z = `normalized`, with the `moments` of x along an axis.
 
-    dx = (dz - mean(dz) - z mean(z dz)) / sqrt(variance + epsilon): what is taken away comes through the mean
-    and the variance, which each x moves a little.
+    dx = (dz - mean(dz) - z mean(z dz)) / sqrt(variance + epsilon): the subtracted terms are the gradients
+    through the mean and the variance, which depend on every x.
     """
     n = max(x.shape[axis], 1)
     mean, variance = moments(x, axis)
@@ -47,7 +47,7 @@ def normalized_backward(x: Array, dz: Array, epsilon: float, axis: int) -> Array
 
 
 def scaled(z: Array, gamma: ArrayLike | None, beta: ArrayLike | None) -> Array:
-    """gamma z + beta, without those that are None."""
+    """gamma z + beta; either may be None, then it is left out."""
     for name, array in [("gamma", gamma), ("beta", beta)]:
         if array is not None and np.shape(array) != z.shape[1:]:
             shape = np.shape(array)
@@ -57,7 +57,7 @@ def scaled(z: Array, gamma: ArrayLike | None, beta: ArrayLike | None) -> Array:
 
 
 def columns(x: ArrayLike, dy: ArrayLike | None = None) -> tuple[Array, Array]:
-    """Return x and dy (x again, where there is none) as float64; ValueError unless both are (N, C)."""
+    """Return x and dy (x again if None) as float64; raise a ValueError unless both are (N, C)."""
     x = np.asarray(x, np.float64)
     dy = x if dy is None else np.asarray(dy, np.float64)
     if x.ndim != 2 or dy.shape != x.shape:
@@ -65,7 +65,7 @@ def columns(x: ArrayLike, dy: ArrayLike | None = None) -> tuple[Array, Array]:
     return x, dy
 
 
-# --------------------------------------------------------------------------------------- batch normalisation
+# --------------------------------------------------------------------------------------- batch normalization
 
 
 def batch_normalization(
@@ -84,12 +84,12 @@ def batch_normalization(
     x : array_like, shape (N, C)
         A column for each channel, a row for each position in each sample of the batch.
     gamma, beta : array_like, shape (C,), optional
-        None is 1, and 0.
+        None means 1 and 0.
     mean, variance : array_like, shape (C,), optional
-        Given in inference: what training has gathered. None, in training, is each column's own mean and
+        Given in inference: the moving statistics of training. None, in training: each column's mean and
         biased variance, the mean of (x - mean)^2.
     epsilon : float
-        Keeps the root from 0.
+        Keeps the square root away from 0.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def batch_normalization(
     Raises
     ------
     ValueError
-        When the shapes do not fit, or one of mean and variance is given without the other.
+        If the shapes do not match, or one of mean and variance is given without the other.
 
     References
     ----------
@@ -135,7 +135,7 @@ def batch_normalization_backward(
         dgamma = sum of z dy over the rows,  dbeta = sum of dy over the rows
         dx = (dz - mean(dz) - z mean(z dz)) / sqrt(variance + epsilon)
 
-    with the means over the rows too. Where mean and variance are given they do not follow x: then dx is
+    with the means over the rows as well. If mean and variance are given they do not depend on x, and dx is
     dz / sqrt(variance + epsilon).
 
     Parameters
@@ -152,7 +152,7 @@ def batch_normalization_backward(
     Raises
     ------
     ValueError
-        When the shapes do not fit, or one of mean and variance is given without the other.
+        If the shapes do not match, or one of mean and variance is given without the other.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def batch_normalization_backward(
     return dx, np.sum(z * dy, axis=0), dy.sum(axis=0)
 
 
-# --------------------------------------------------------------------------------------- layer normalisation
+# --------------------------------------------------------------------------------------- layer normalization
 
 
 def layer_normalization(
@@ -182,9 +182,9 @@ def layer_normalization(
     ----------
     x : array_like, shape (N, C)
     gamma, beta : array_like, shape (C,), optional
-        None is 1, and 0.
+        None means 1 and 0.
     epsilon : float
-        Keeps the root from 0. The variance is the biased one, the mean of (x - mean)^2.
+        Keeps the square root away from 0. The variance is the biased one, the mean of (x - mean)^2.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def layer_normalization(
     Raises
     ------
     ValueError
-        When the shapes do not fit.
+        If the shapes do not match.
 
     References
     ----------
@@ -217,7 +217,7 @@ def layer_normalization_backward(
         dgamma = sum of z dy over the rows,  dbeta = sum of dy over the rows
         dx = (dz - mean(dz) - z mean(z dz)) / sqrt(variance + epsilon)
 
-    with each row's own means.
+    with the means of each row.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def layer_normalization_backward(
     Raises
     ------
     ValueError
-        When the shapes do not fit.
+        If the shapes do not match.
 
     Examples
     --------
@@ -251,7 +251,7 @@ def layer_normalization_backward(
 
 
 class Normalization(Layer):
-    """What `BatchNormalization` and `LayerNormalization` share: gamma and beta for the places of a group."""
+    """Common to `BatchNormalization` and `LayerNormalization`: gamma and beta for the features of a group."""
 
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)
@@ -262,10 +262,10 @@ class Normalization(Layer):
 
 
 class BatchNormalization(Normalization):
-    """`batch_normalization` of each channel: by the batch in training, by moving statistics in inference and
-    where the layer is frozen.
+    """`batch_normalization` of each channel: by the batch's statistics in training, by moving statistics in
+    inference and if the layer is frozen.
 
-    With a training step, moving = momentum moving + (1 - momentum) batch, for the mean and the variance.
+    In a training step, moving = momentum moving + (1 - momentum) batch, for the mean and the variance.
     """
 
     kind = "batch_normalization"
@@ -287,7 +287,7 @@ class BatchNormalization(Normalization):
         return named.get("gamma"), named.get("beta"), options
 
     def forward(self, x, parameters, noise):
-        training = noise is not None and self.learns
+        training = noise is not None and self.is_trainable
         gamma, beta, options = self.options(parameters, training)
         x, shape = x.reshape(-1, self.row["group"]), x.shape
         return batch_normalization(x, gamma, beta, **options).reshape(shape), (x, training)
@@ -307,7 +307,7 @@ class BatchNormalization(Normalization):
 
 
 class LayerNormalization(Normalization):
-    """`layer_normalization` of each run of `group` adjacent features of a sample."""
+    """`layer_normalization` of each group of `group` adjacent features of a sample."""
 
     kind = "layer_normalization"
 

@@ -1,6 +1,6 @@
-"""Update rules: how a parameter w moves along its gradient g, and what it remembers (its slots).
+"""Update rules: how a parameter w is updated by its gradient g, and the state that this needs (its slots).
 
-A step is: clip the gradients, shrink w by the weight decay, apply the rule. Everything happens in place.
+A step clips the gradients, shrinks w by the weight decay and applies the rule, all in place.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def sgd(spec, w, g, slots, lr, t):
 def adam(spec, w, g, slots, lr, t):
     """Kingma and Ba 2015; amsgrad: Reddi et al. 2018; with weight decay AdamW: Loshchilov and Hutter 2019.
 
-    m += (1 - beta_1) (g - m);  v += (1 - beta_2) (g^2 - v);  amsgrad: then the largest v so far stands for v
+    m += (1 - beta_1) (g - m);  v += (1 - beta_2) (g^2 - v);  amsgrad: then the largest v so far replaces v
     w -= lr sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
     """
     m, v = slots["m"], slots["v"]
@@ -111,7 +111,7 @@ OPTIMIZERS = {
 def slot_names(spec: dict) -> list[str]:
     """Return the names of the slots that the optimizer keeps for each parameter, in their order.
 
-    The spec has them under "slots": which they are, with the options given, `nnc.optimizers` knows.
+    They are the spec's "slots", which `nnc.optimizers` determines from the optimizer's options.
 
     Examples
     --------
@@ -126,10 +126,10 @@ def slot_names(spec: dict) -> list[str]:
 
 
 def clip(spec: dict, gradients: list[Array]) -> list[Array]:
-    """Return the gradients (a list of arrays) clipped; the arrays given are left alone.
+    """Return the gradients (a list of arrays) clipped; the given arrays are not modified.
 
     clipvalue limits each element to [-clipvalue, clipvalue]; clipnorm scales each parameter's gradient down
-    to that Euclidean norm; global_clipnorm does so with the norm of all of them together. 0 is off.
+    to that Euclidean norm; global_clipnorm does the same for the norm of all gradients together. 0 is off.
     """
 
     def shrink(norm, limit):
@@ -146,17 +146,17 @@ def clip(spec: dict, gradients: list[Array]) -> list[Array]:
 
 
 def move(spec: dict, w: Array, g: Array, slots: list[Array], learning_rate: float, step: int) -> None:
-    """Move w in place along a gradient that is clipped already: weight decay, then the optimizer's rule."""
+    """Update w in place by a gradient that is already clipped: weight decay, then the optimizer's rule."""
     rule = look_up(OPTIMIZERS, spec["name"], "optimizer")
     w -= w * (spec["weight_decay"] * learning_rate)
     rule(spec, w, g, dict(zip(slot_names(spec), slots, strict=True)), learning_rate, step + 1)
 
 
 def constrained(rules: dict[str, float], w: Array) -> Array:
-    """Return what a constraint makes of w after an update (Srivastava et al. 2014, as in Keras 3).
+    """Return w with a constraint applied, as after an update (Srivastava et al. 2014, as in Keras 3).
 
-    "nonnegative": w -> max(w, 0). "norm_length" L, "norm_stride" N: each run of L elements, N apart in the
-    row-major w, is brought to the norm rate clip(norm, min_norm, max_norm) + (1 - rate) norm, the rate being
+    "nonnegative": w -> max(w, 0). "norm_length" L, "norm_stride" N: each vector of L elements, N apart in the
+    row-major w, is scaled to the norm rate clip(norm, min_norm, max_norm) + (1 - rate) norm, with rate =
     "norm_rate".
 
     Examples
@@ -185,21 +185,21 @@ def update(spec: dict, w: Array, g: Array, slots: list[Array], learning_rate: fl
     Parameters
     ----------
     spec : dict
-        "name" (of ``OPTIMIZERS``), "slots" (the names of what it remembers), "weight_decay", "clipnorm",
+        "name" (of ``OPTIMIZERS``), "slots" (the names of its state arrays), "weight_decay", "clipnorm",
         "global_clipnorm", "clipvalue", and the rule's own options, such as "momentum"; 0 or False is off.
         See `nnc.optimizers.Optimizer.spec`.
     w, g : ndarray of float, the same shape
-        Parameter (changed) and gradient (kept). The two norms are of this g alone.
+        Parameter (modified) and gradient (not modified). The two norms are of this g alone.
     slots : list of ndarray, shape of w
-        What the optimizer remembers (changed), one array for each of ``slot_names(spec)``; zeros at first.
+        The optimizer's state (modified), one array for each of ``slot_names(spec)``; initially zeros.
     learning_rate : float
     step : int
-        Number of steps done before this one.
+        Number of steps before this one.
 
     Raises
     ------
     ValueError
-        When the name is unknown, or the number of slots is wrong.
+        If the name is unknown, or the number of slots is wrong.
 
     Examples
     --------

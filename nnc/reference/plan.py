@@ -1,4 +1,4 @@
-"""The whole plan: batches, forward, loss, backward, update, step by step."""
+"""The complete plan: batches, forward pass, loss, backward pass and update, step by step."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .bfloat16 import PRODUCTS
 from .formulas import METRICS, Array, check_targets, divisor, look_up, loss, metric_rows
 from .optimizers import clip, constrained, move, slot_names
 
-# A last activation and the loss that undoes it: the two together are worked on logits, which is exact where a
-# probability rounds to 0 or 1, and cheaper backwards.
+# A final activation and the loss that cancels it: both together are computed from logits, which is exact
+# where a probability rounds to 0 or 1, and cheaper in the backward pass.
 FUSED = {"softmax": "categorical_crossentropy", "sigmoid": "binary_crossentropy"}
 
 
 def build_layers(rows: list[dict], n_inputs: int, precision: str = "float32") -> list[Layer]:
-    """Make the layers of a plan's rows; one with an activation behind its product becomes two layers."""
+    """Create the layers of a plan's rows; a row with a product and an activation becomes two layers."""
     look_up(PRODUCTS, precision, "precision")
     layers: list[Layer] = []
     for index, row in enumerate(rows):
@@ -39,36 +39,35 @@ def build_layers(rows: list[dict], n_inputs: int, precision: str = "float32") ->
 class Plan:
     """A network ready to run, in NumPy float64: the specification of the compiled ``nnc._core.Plan``.
 
-    Everything is flat: a row of x has n_inputs features, a row of the outputs has n_outputs. The parameters
-    are zero until they are set.
+    Rows are flat: a row of x has n_inputs features, a row of the outputs n_outputs. The parameters are zero
+    until they are set.
 
     Parameters
     ----------
     n_inputs : int
         Features of a row of x.
     layers : list of dict
-        One row for each layer: "kind" (of ``LAYERS``) and what that kind needs.
+        One row for each layer: "kind" (of ``LAYERS``) and the arguments of that kind.
     loss : dict, optional
-        See `nnc.reference.loss`; where it is "by_weight", the penalties are divided as the batch's losses
-        are. A final softmax with categorical_crossentropy, or sigmoid with
-        binary_crossentropy, is fused with it: the loss is worked on the logits, without clipping; the outputs
-        stay probabilities.
+        See `nnc.reference.loss`; if it is "by_weight", the penalties are divided like the batch's losses. A
+        final softmax with categorical_crossentropy, or sigmoid with binary_crossentropy, is fused with it:
+        the loss is computed from the logits, without clipping; the outputs are still probabilities.
     metrics : list of dict
-        See `nnc.reference.metric`; worked on the outputs, unweighted.
+        See `nnc.reference.metric`; computed from the outputs, unweighted.
     optimizer : dict, optional
         See `nnc.reference.update`.
     batch_size : int
-        The largest batch of `train`; `forward` and `evaluate` go through any number of rows in chunks of it.
+        The largest batch of `train`; `forward` and `evaluate` process any number of rows in chunks of it.
     seed : int
         Key of the random numbers of dropout and random_affine, 64 bits.
     precision : str
         Of the products of dense and convolutional layers: "float32" (float64 here), or "bfloat16", whose
-        operands are rounded and whose sums are float32 as `nnc.reference.bfloat16` says. All else is float64.
+        operands are rounded and whose sums are float32, see `nnc.reference.bfloat16`. All else is float64.
 
     Raises
     ------
     ValueError
-        When a name is unknown or a number out of its range.
+        If a name is unknown or a number is out of range.
 
     Examples
     --------
@@ -101,7 +100,7 @@ class Plan:
         for spec in self._metrics:
             look_up(METRICS, spec["name"], "metric")
 
-        # The loss sees the outputs of the layers before `_head`, the first layer that it does without.
+        # The loss is computed from the outputs of the layers before `_head`, the first that it does not need.
         self._loss, self._head = loss or {}, len(self._layers)
         last = self._layers[-1] if self._layers else None
         if loss and not loss["from_logits"] and isinstance(last, Activation):
@@ -112,7 +111,7 @@ class Plan:
         self.parameter_names = [name for layer in self._layers for name in layer.shapes]
         self.parameter_shapes = [shape for layer in self._layers for shape in layer.shapes.values()]
         self.parameter_trainable = [
-            flag and layer.learns for layer in self._layers for flag in layer.trainable
+            flag and layer.is_trainable for layer in self._layers for flag in layer.trainable
         ]
         self._rules = [rules for layer in self._layers for rules in layer.rules()]
         self._penalties = [(rules.get("l1", 0.0), rules.get("l2", 0.0)) for rules in self._rules]
@@ -124,21 +123,21 @@ class Plan:
     # -------------------------------------------------------------------------------------------------- state
 
     def get_parameters(self) -> list[Array]:
-        """Return copies of the parameters in the order of `parameter_names`, layer after layer."""
+        """Return copies of the parameters in the order of `parameter_names`, layer by layer."""
         return [w.copy() for w in self._parameters]
 
     def set_parameters(self, parameters: Sequence[ArrayLike]) -> None:
-        """Copy in arrays of `parameter_shapes`; ValueError when their number or a shape differs."""
+        """Copy in arrays of `parameter_shapes`; a ValueError if their number or a shape differs."""
         self._parameters = self._checked("parameters", parameters, self.parameter_shapes)
 
     def get_slots(self) -> list[list[Array]]:
-        """Return copies of what the optimizer remembers: a list of n_slots arrays for each parameter that is
-        trainable, an empty one for the others.
+        """Return copies of the optimizer's slots: a list of n_slots arrays for each trainable parameter, an
+        empty list for the others.
         """
         return [[slot.copy() for slot in slots] for slots in self._slots]
 
     def set_slots(self, slots: Sequence[Sequence[ArrayLike]]) -> None:
-        """Copy in what `get_slots` gave; ValueError when a number or a shape differs."""
+        """Copy in slots as returned by `get_slots`; a ValueError if their number or a shape differs."""
         if len(slots) != len(self._slots):
             raise ValueError(f"slots of {len(slots)} parameters: this plan has {len(self._slots)} parameters")
         pairs = zip(slots, self._slot_shapes(), strict=True)
@@ -164,7 +163,7 @@ class Plan:
         return [(layer, [next(parameters) for _ in layer.shapes]) for layer in self._layers]
 
     def _run(self, x, noise):
-        """Send x (B, n_inputs) through every layer; return each layer's input, the outputs, the tape."""
+        """Apply every layer to x (B, n_inputs); return each layer's input, the outputs and the tape."""
         values, tape = [np.asarray(x, np.float64)], []
         for layer, parameters in self._layer_parameters():
             own = noise and (layer.row.get("seed", noise[0]), *noise[1:])
@@ -174,11 +173,13 @@ class Plan:
         return values, tape
 
     def _backward(self, d, tape, penalty_factor=1.0):
-        """Turn the gradient after the last taped layer into that of every parameter, penalties included."""
+        """Return every parameter's gradient, penalties included; d is that after the last taped layer."""
         gradients: list[Array] = []
         for (layer, parameters), kept in reversed(list(zip(self._layer_parameters(), tape, strict=False))):
             d, of_layer = layer.backward(d, parameters, kept)
-            gradients = (of_layer if layer.learns else [np.zeros_like(w) for w in parameters]) + gradients
+            gradients = (
+                of_layer if layer.is_trainable else [np.zeros_like(w) for w in parameters]
+            ) + gradients
         penalties = zip(gradients, self._parameters, self._penalties, strict=True)
         return [g + penalty_factor * (l1 * np.sign(w) + 2.0 * l2 * w) for g, w, (l1, l2) in penalties]
 
@@ -196,16 +197,16 @@ class Plan:
         return value + factor * self.penalty(), values[-1], gradients, tape
 
     def _penalty_factor(self, n_rows, sample_weight):
-        """Return 1, or for a loss that is "by_weight" 1 / the weights of the batch."""
+        """Return 1, or for a loss that is "by_weight" 1 / the sum of the batch's weights."""
         if not self._loss.get("by_weight", False):
             return 1.0
         return 1.0 / divisor(self._loss, np.ones(n_rows) if sample_weight is None else sample_weight)
 
     def _update(self, gradients, tape, learning_rate, step):
-        """Apply a step: what is trainable moves along its gradient, the rest takes its layer's new values."""
+        """Apply a step: gradients update trainable parameters, the others take their layer's new values."""
         states: list[Array] = []
         for (layer, parameters), kept in zip(self._layer_parameters(), tape, strict=True):
-            states += layer.new_state(parameters, kept) if layer.learns else parameters
+            states += layer.new_state(parameters, kept) if layer.is_trainable else parameters
         gradients, new_state = clip(self._optimizer, gradients), iter(states)
         everything = zip(
             self._parameters, self.parameter_trainable, gradients, self._slots, self._rules, strict=True
@@ -238,7 +239,7 @@ class Plan:
     ) -> tuple[float, list[Array]]:
         """Return the loss of one batch of any size, and its gradient for every parameter; with penalties.
 
-        The plan does not change: moving statistics neither.
+        The plan does not change, nor do moving statistics.
         """
         self._check_rows(x, y, sample_weight)
         noise = (self.seed, epoch, step) if training else None
@@ -263,7 +264,7 @@ class Plan:
         sums: Array | None = None,
         outputs: NDArray | None = None,
     ) -> tuple[int, int, float, Array]:
-        """Train on batch after batch: gather its rows, forward, loss, backward, update.
+        """Train batch by batch: gather the rows, forward pass, loss, backward pass, update.
 
         Parameters
         ----------
@@ -272,22 +273,23 @@ class Plan:
             Class ids, or rows of targets.
         sample_weight : ndarray of float32, shape (n,), or None
         order : ndarray of int64, shape (m,), or None
-            Row numbers in the order of their use; None is 0, ..., n - 1.
+            Row indices in the order of their use; None means 0, ..., n - 1.
         start : int
-            Place in the order where the first batch begins.
+            Position in the order where the first batch begins.
         learning_rates : ndarray of float32, shape (k,)
             One for each step; at most k steps are done.
         batch_size : int
             Rows of a batch, at most the plan's; the last one may be shorter.
         epoch, step : int
-            Epochs and steps done before this call. Both key random numbers; Adam's t is the step's number.
+            Epochs and steps before this call. Both are part of the key of random numbers; Adam's t is the
+            number of the step.
         budget : float
-            Seconds after which no further step is begun. At least one step is done.
+            Seconds after which no further step is started. At least one step is done.
         sums : ndarray of float64, shape (1 + n_metrics,), optional
-            loss_sum and metric_sums of steps before, to which those of this call are added one by one: the
-            sums of an epoch do not depend on the calls that it is cut into.
+            loss_sum and metric_sums of earlier steps, to which those of this call are added one by one: the
+            sums of an epoch do not depend on how it is split into calls.
         outputs : ndarray of shape (rows of k steps or more, n_outputs), optional
-            Gets what the model gave for each row in its step, in the order of their use.
+            Filled with the model's outputs for each row in its step, in the order of their use.
 
         Returns
         -------
@@ -296,15 +298,15 @@ class Plan:
         rows : int
             Rows of those steps.
         loss_sum : float
-            Sum over the steps of rows times loss (before the update, penalties included). NaN when a loss was
-            not finite: its step is not applied, nor any later one.
+            Sum over the steps of rows times loss (before the update, penalties included). NaN if a loss was
+            not finite: that step is not applied, nor any later one.
         metric_sums : ndarray of float64, shape (n_metrics,)
             Sums over those rows.
 
         Raises
         ------
         ValueError
-            When the plan has no loss or optimizer, or an argument does not fit.
+            If the plan has no loss or optimizer, or an argument is invalid.
         """
         began = time.perf_counter()
         self._check_rows(x, y, sample_weight, needs_optimizer=True)
@@ -335,7 +337,7 @@ class Plan:
         return n_steps, n_rows, loss_sum, metric_sums
 
     def release(self) -> None:
-        """Forget the arrays of the last `train`: the compiled plan keeps them, this one has none."""
+        """Release the arrays of the last `train`: the compiled plan keeps references, this one has none."""
 
     @np.errstate(all="ignore")
     def evaluate(
@@ -347,9 +349,9 @@ class Plan:
         stop: int,
         outputs: NDArray | None = None,
     ) -> tuple[int, float, Array]:
-        """Return how many rows are in start:stop, the sums of their losses (no penalties) and metrics.
+        """Return the number of rows in start:stop and the sums of their losses (no penalties) and metrics.
 
-        outputs (stop - start, n_outputs) gets what the model gives for them.
+        outputs (stop - start, n_outputs) is filled with the model's outputs.
         """
         self._check_rows(x, y, sample_weight)
         if not 0 <= start <= stop <= len(x):
@@ -366,7 +368,7 @@ class Plan:
 
     @np.errstate(all="ignore")
     def step_forward(self, x: NDArray, epoch: int, step: int, training: bool = True) -> Array:
-        """Return the outputs of a batch; keep what `step_backward` or `step_gradients` needs.
+        """Return the outputs of a batch; keep the tape for `step_backward` or `step_gradients`.
 
         Parameters
         ----------
@@ -375,8 +377,8 @@ class Plan:
         epoch, step : int
             Key of the random numbers, as in `train`.
         training : bool
-            Whether dropout and random_affine act, and batch normalization goes by the batch's own
-            statistics. If not, the outputs are those of `forward`.
+            Whether dropout and random_affine are active and batch normalization uses the batch's statistics.
+            If not, the outputs are those of `forward`.
 
         Returns
         -------
@@ -385,7 +387,7 @@ class Plan:
         Raises
         ------
         ValueError
-            When x has another number of features, or more rows than the plan's batch_size.
+            If x has the wrong number of features, or more rows than the plan's batch_size.
         """
         self._check_rows(x)
         if len(x) > self.batch_size:
@@ -396,22 +398,23 @@ class Plan:
 
     @np.errstate(all="ignore")
     def step_backward(self, d_outputs: ArrayLike, learning_rate: float, step: int) -> bool:
-        """Apply one update, given dL/d outputs of the batch that `step_forward` saw last.
+        """Apply one update, given dL/d outputs of the batch of the last `step_forward`.
 
-        Moving statistics move, too. Each `step_forward` serves one `step_backward` or `step_gradients`.
+        Moving statistics are updated, too. Each `step_forward` allows one `step_backward` or
+        `step_gradients`.
 
         Parameters
         ----------
         d_outputs : array_like, shape (B, n_outputs)
         learning_rate : float
         step : int
-            Steps done before this one.
+            Steps before this one.
 
         Raises
         ------
         ValueError
-            When the plan has no optimizer, no `step_forward` with training=True came before, or d_outputs has
-            another shape than its outputs.
+            If the plan has no optimizer, there was no `step_forward` with training=True before, or the shape
+            of d_outputs is not that of the outputs.
         """
         if not self._optimizer:
             raise ValueError("this plan has no optimizer")
@@ -425,24 +428,24 @@ class Plan:
     def step_gradients(self, d_outputs: ArrayLike) -> list[Array]:
         """Return dL/dw = dL/d outputs * d outputs/dw + l1 sign(w) + 2 l2 w for every parameter w.
 
-        It is the gradient of a loss that the plan does not know, with the penalties that it does. The plan
-        does not change: parameters, slots and moving statistics stay. Each `step_forward` serves one
+        This is the gradient of a custom loss outside the plan, with the plan's penalties. The plan does not
+        change: parameters, slots and moving statistics are not updated. Each `step_forward` allows one
         `step_backward` or `step_gradients`.
 
         Parameters
         ----------
         d_outputs : array_like, shape (B, n_outputs)
-            dL/d outputs of the batch that `step_forward` saw last.
+            dL/d outputs of the batch of the last `step_forward`.
 
         Returns
         -------
         list of ndarray of float64
-            Of `parameter_shapes`; zeros for parameters that are not trainable.
+            With the shapes `parameter_shapes`; zeros for non-trainable parameters.
 
         Raises
         ------
         ValueError
-            When no `step_forward` came before, or d_outputs has another shape than its outputs.
+            If there was no `step_forward` before, or d_outputs does not have the shape of the outputs.
 
         Examples
         --------
@@ -451,14 +454,14 @@ class Plan:
         >>> plan = Plan(2, [row])
         >>> plan.set_parameters([np.array([[1.0], [10.0]]), np.array([0.0])])
         >>> outputs = plan.step_forward(np.array([[1.0, 2.0], [3.0, 4.0]]), 0, 0)
-        >>> plan.step_gradients(np.ones((2, 1)))  # of the outputs' sum: the columns' sums, and 2 l2 w
+        >>> plan.step_gradients(np.ones((2, 1)))  # of the outputs' sum: column sums plus 2 l2 w
         [array([[ 5.],
                [16.]]), array([2.])]
         """
         return self._backward(*self._take_tape("step_gradients", d_outputs))
 
     def _take_tape(self, name, d_outputs):
-        """Return d_outputs as float64 and the tape of the last `step_forward`, which is forgotten."""
+        """Return d_outputs as float64 and the tape of the last `step_forward`, which is then discarded."""
         if self._taped is None:
             raise ValueError(f"{name} needs a step_forward before each call")
         tape, shape, _ = self._taped

@@ -1,4 +1,4 @@
-"""Pooling and zero padding of maps; see `geometry` for what a window is."""
+"""Pooling and zero padding of maps; `geometry` defines windows."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .formulas import Array
-from .geometry import WINDOW, Pair, WindowLayer, check_sizes, check_windows, maps, output_shape, taps
+from .geometry import (
+    WINDOW,
+    Pair,
+    WindowLayer,
+    check_sizes,
+    check_windows,
+    maps,
+    output_shape,
+    window_positions,
+)
 
 
 def pooling_geometry(x, window, strides, pads, out_shape):
-    """Fill in what was left None, check, and return the arguments of `taps`."""
+    """Fill in arguments that are None, check, and return the arguments of `window_positions`."""
     strides = strides or window
     check_sizes(window=window, strides=strides)
     out_shape = out_shape or output_shape(x.shape[1:3], window, strides, (1, 1), pads)
@@ -22,12 +31,12 @@ def pooling_geometry(x, window, strides, pads, out_shape):
 
 
 def find_maxima(x, geometry):
-    """Return the largest input of each window and, in row-major order, the number of the tap that saw it."""
+    """Return the largest input of each window and the row-major index of its position in the window."""
     y = np.zeros((len(x), *geometry[1], x.shape[3]))
     winner = np.full(y.shape, -1)
-    for number, (_, out, inside) in enumerate(taps(*geometry)):
+    for number, (_, out, inside) in enumerate(window_positions(*geometry)):
         candidate, largest = x[inside], y[out]
-        # a tie stays with the first; a NaN compares false with everything, so it is asked for by name
+        # the first of equal values wins; a NaN compares false with everything, so it needs its own test
         better = (winner[out] < 0) | (candidate > largest) | (np.isnan(candidate) & ~np.isnan(largest))
         y[out] = np.where(better, candidate, largest)
         winner[out] = np.where(better, number, winner[out])
@@ -42,7 +51,7 @@ def max_pooling(
     pads: Pair = (0, 0),
     out_shape: Pair | None = None,
 ) -> Array:
-    """y[b, oy, ox, c] = max over the taps (ky, kx) of the window that lie inside of x[b, iy, ix, c].
+    """y[b, oy, ox, c] = max over the positions (ky, kx) of the window that are inside x, of x[b, iy, ix, c].
 
     iy = oy strides[0] + ky - pads[0] and ix = ox strides[1] + kx - pads[1]. A NaN is larger than any number.
 
@@ -52,11 +61,11 @@ def max_pooling(
     window : (int, int)
         Height and width of the window.
     strides : (int, int), optional
-        Rows and columns from one window to the next; None is the window: each beside the next.
+        Rows and columns from one window to the next; None means those of the window: adjacent windows.
     pads : (int, int)
-        How far the first window begins above and left of x.
+        Rows and columns by which the first window starts above and to the left of x.
     out_shape : (int, int), optional
-        OH, OW: height and width of y; None is as many windows as end inside x.
+        OH, OW: height and width of y; None means as many windows as end inside x.
 
     Returns
     -------
@@ -65,7 +74,7 @@ def max_pooling(
     Raises
     ------
     ValueError
-        When the shapes do not fit, a size is below 1, or a window lies wholly outside.
+        If the shapes do not match, a size is below 1, or a window is entirely outside the map.
 
     References
     ----------
@@ -74,9 +83,9 @@ def max_pooling(
     Examples
     --------
     >>> x = np.array([[1.0, 2.0, 5.0], [4.0, 3.0, 0.0]]).reshape(1, 2, 3, 1)
-    >>> max_pooling(x, (2, 2))[0, :, :, 0]  # the third column is left over
+    >>> max_pooling(x, (2, 2))[0, :, :, 0]  # the third column is ignored
     array([[4.]])
-    >>> max_pooling(x, (2, 2), out_shape=(1, 2))[0, :, :, 0]  # its window is cut off by the edge
+    >>> max_pooling(x, (2, 2), out_shape=(1, 2))[0, :, :, 0]  # its window is cut off at the edge
     array([[4., 5.]])
     """
     x = maps("x", x)
@@ -87,7 +96,7 @@ def max_pooling(
 def max_pooling_backward(
     x: ArrayLike, dy: ArrayLike, window: Pair, *, strides: Pair | None = None, pads: Pair = (0, 0)
 ) -> Array:
-    """dx of `max_pooling`: each dy goes to the input that was its window's maximum; of several, to the first.
+    """dx of `max_pooling`: each dy goes to its window's maximum; if there are several, to the first.
 
     Parameters
     ----------
@@ -103,7 +112,7 @@ def max_pooling_backward(
     Raises
     ------
     ValueError
-        When the shapes do not fit, or a window lies wholly outside.
+        If the shapes do not match, or a window is entirely outside the map.
 
     Examples
     --------
@@ -118,15 +127,15 @@ def max_pooling_backward(
     if dy.shape != winner.shape:
         raise ValueError(f"x {x.shape} and dy {dy.shape}: use the same rows and channels for both")
     dx = np.zeros(x.shape)
-    for number, (_, out, inside) in enumerate(taps(*geometry)):
+    for number, (_, out, inside) in enumerate(window_positions(*geometry)):
         dx[inside] += np.where(winner[out] == number, dy[out], 0.0)
     return dx
 
 
-def count_taps(geometry):
-    """Return how many taps of each window lie inside, (OH, OW, 1)."""
+def count_positions(geometry):
+    """Return how many positions of each window are inside the map, (OH, OW, 1)."""
     count = np.zeros((1, *geometry[1], 1))
-    for _, out, _ in taps(*geometry):
+    for _, out, _ in window_positions(*geometry):
         count[out] += 1.0
     return count[0]
 
@@ -139,10 +148,10 @@ def average_pooling(
     pads: Pair = (0, 0),
     out_shape: Pair | None = None,
 ) -> Array:
-    """y[b, oy, ox, c] = mean over the taps (ky, kx) of the window that lie inside of x[b, iy, ix, c].
+    """y[b, oy, ox, c] = mean over the positions (ky, kx) of the window that are inside x, of x[b, iy, ix, c].
 
-    iy = oy strides[0] + ky - pads[0] and ix = ox strides[1] + kx - pads[1]. A window that is cut off by the
-    edge has the mean of fewer inputs; no zeros are added to it.
+    iy = oy strides[0] + ky - pads[0] and ix = ox strides[1] + kx - pads[1]. A window that is cut off at the
+    edge has the mean of fewer inputs; padding is not included.
 
     Parameters
     ----------
@@ -157,12 +166,12 @@ def average_pooling(
     Raises
     ------
     ValueError
-        When the shapes do not fit, a size is below 1, or a window lies wholly outside.
+        If the shapes do not match, a size is below 1, or a window is entirely outside the map.
 
     References
     ----------
     LeCun, Bottou, Bengio and Haffner 1998, "Gradient-based learning applied to document recognition".
-    Lin, Chen and Yan 2014, "Network in network": a window of the whole map (global pooling).
+    Lin, Chen and Yan 2014, "Network in network": one window for the complete map (global pooling).
 
     Examples
     --------
@@ -173,9 +182,9 @@ def average_pooling(
     x = maps("x", x)
     geometry = pooling_geometry(x, window, strides, pads, out_shape)
     y = np.zeros((len(x), *geometry[1], x.shape[3]))
-    for _, out, inside in taps(*geometry):
+    for _, out, inside in window_positions(*geometry):
         y[out] += x[inside]
-    return y / count_taps(geometry)
+    return y / count_positions(geometry)
 
 
 def average_pooling_backward(
@@ -198,7 +207,7 @@ def average_pooling_backward(
     Raises
     ------
     ValueError
-        When the shapes do not fit, or a window lies wholly outside.
+        If the shapes do not match, or a window is entirely outside the map.
 
     Examples
     --------
@@ -210,23 +219,23 @@ def average_pooling_backward(
     if (len(x), x.shape[3]) != (len(dy), dy.shape[3]):
         raise ValueError(f"x {x.shape} and dy {dy.shape}: use the same rows and channels for both")
     geometry = pooling_geometry(x, window, strides, pads, dy.shape[1:3])
-    share = dy / count_taps(geometry)
+    share = dy / count_positions(geometry)
     dx = np.zeros(x.shape)
-    for _, out, inside in taps(*geometry):
+    for _, out, inside in window_positions(*geometry):
         dx[inside] += share[out]
     return dx
 
 
 def zero_padding(x: ArrayLike, pads: Pair, out_shape: Pair) -> Array:
-    """y[b, oy, ox, c] = x[b, oy - pads[0], ox - pads[1], c], and 0 where that lies outside of x.
+    """y[b, oy, ox, c] = x[b, oy - pads[0], ox - pads[1], c], and 0 where that is outside x.
 
-    The gradient of it is dx = zero_padding(dy, (-pads[0], -pads[1]), (H, W)): the other way round.
+    Its gradient is dx = zero_padding(dy, (-pads[0], -pads[1]), (H, W)), the inverse.
 
     Parameters
     ----------
     x : array_like, shape (B, H, W, C)
     pads : (int, int)
-        Rows of zeros above x, columns of zeros left of it; where below 0, so many of x's are cut off.
+        Rows of zeros above x, columns of zeros to its left; negative numbers crop x instead.
     out_shape : (int, int)
         OH, OW: height and width of y.
 
@@ -237,7 +246,7 @@ def zero_padding(x: ArrayLike, pads: Pair, out_shape: Pair) -> Array:
     Raises
     ------
     ValueError
-        When x is no batch of maps, or out_shape has a number below 1.
+        If x is not a batch of maps, or out_shape has a number below 1.
 
     Examples
     --------
@@ -249,7 +258,7 @@ def zero_padding(x: ArrayLike, pads: Pair, out_shape: Pair) -> Array:
     x = maps("x", x)
     check_sizes(out_shape=out_shape)
     y = np.zeros((len(x), *out_shape, x.shape[3]))
-    for _, out, inside in taps(x.shape[1:3], out_shape, (1, 1), (1, 1), (1, 1), pads):
+    for _, out, inside in window_positions(x.shape[1:3], out_shape, (1, 1), (1, 1), (1, 1), pads):
         y[out] = x[inside]
     return y
 
@@ -270,7 +279,7 @@ class ZeroPadding(WindowLayer):
 
 
 class Pooling(WindowLayer):
-    """What `MaxPooling` and `AveragePooling` share."""
+    """Common to `MaxPooling` and `AveragePooling`."""
 
     pool: Callable[..., Array]
     pool_backward: Callable[..., Array]

@@ -1,4 +1,4 @@
-"""Samples brought to another scale."""
+"""Rescaling of samples."""
 
 from __future__ import annotations
 

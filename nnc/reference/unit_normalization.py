@@ -10,7 +10,7 @@ LEAST = 1e-12  # of |x|^2
 
 
 class UnitNormalization(Layer):
-    """a = x / max(|x|, 1e-6), |x| the Euclidean norm of a run of `group` features."""
+    """a = x / max(|x|, 1e-6), with |x| the Euclidean norm of a group of `group` features."""
 
     kind = "unit_normalization"
 

@@ -225,7 +225,7 @@ def test_slices_are_what_they_say():
 
 
 def inside(row, oy, ox):
-    """(ky, kx), (iy, ix) of the taps of a window that lie inside: the contract of a row, word by word."""
+    """(ky, kx), (iy, ix) of a window's positions inside the map, straight from the definition of a row."""
     for ky, kx in itertools.product(range(row["kernel_height"]), range(row["kernel_width"])):
         iy = oy * row["stride_height"] + ky * row["dilation_height"] - row["pad_top"]
         ix = ox * row["stride_width"] + kx * row["dilation_width"] - row["pad_left"]
@@ -758,8 +758,14 @@ AFFINE = affine_row((3, 2, 2))
         (r"layer 0: height, width, channels \(3, 2, 3\) are not 12 features", [CONV | {"channels": 3}]),
         (r"layer 1: height, width, channels \(3, 2, 2\) are not 4 features", [CONV, POOL]),
         (r"layer 0: dilation \(1, 2\) must be \(1, 1\) for max_pooling", [POOL | {"dilation_width": 2}]),
-        (r"layer 0: a window of height 2 at -2 lies wholly outside: .* map is 3", [POOL | {"pad_top": 2}]),
-        (r"layer 0: a window of width 2 at 2 lies wholly outside: .* map is 2", [POOL | {"out_width": 2}]),
+        (
+            r"layer 0: a window of height 2 at -2 is entirely outside the map: .* map is 3",
+            [POOL | {"pad_top": 2}],
+        ),
+        (
+            r"layer 0: a window of width 2 at 2 is entirely outside the map: .* map is 2",
+            [POOL | {"out_width": 2}],
+        ),
         (r"layer 0: group 5 does not divide the 12 features", [norm_row("batch", 5)]),
         (r"layer 0: group 24 does not divide the 12 features", [norm_row("layer", 24)]),
         (r"layer 0: group 0 does not divide the 12 features", [norm_row("layer", 0)]),
@@ -803,8 +809,10 @@ def test_bad_arguments_are_named():
         r"dy has shape \(2, 30\)": lambda: r.conv2d_backward(x, kernel, np.ones((2, 30))),
         r"window \(0, 1\)": lambda: r.max_pooling(x, (0, 1)),
         r"out_shape \(0, 1\)": lambda: r.max_pooling(x, (4, 4)),
-        r"a window of height 2 at -2 lies wholly outside": lambda: r.max_pooling(x, (2, 2), pads=(2, 0)),
-        r"a window of width 2 at 4 lies": lambda: r.average_pooling(x, (2, 2), out_shape=(1, 3)),
+        r"a window of height 2 at -2 is entirely outside the map": lambda: r.max_pooling(
+            x, (2, 2), pads=(2, 0)
+        ),
+        r"a window of width 2 at 4 is": lambda: r.average_pooling(x, (2, 2), out_shape=(1, 3)),
         r"and dy \(2, 1, 2, 3\)": lambda: r.max_pooling_backward(x, np.ones((2, 1, 2, 3)), (2, 2)),
         r"and dy \(1, 1, 2, 2\)": lambda: r.average_pooling_backward(x, np.ones((1, 1, 2, 2)), (2, 2)),
         r"out_shape \(3, 0\)": lambda: r.zero_padding(x, (0, 0), (3, 0)),
