@@ -1,4 +1,4 @@
-"""Tables that are arrays: .npy (read where it lies), .npz, and .parquet by pandas."""
+"""Tables stored as arrays: .npy (memory-mapped), .npz, and .parquet by pandas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nnc.errors import FormatError
 
 
 class ArrayTable:
-    """Columns of arrays of one length: numbers, or text."""
+    """Columns from arrays of equal length: numbers or text."""
 
     place = "row"
 
@@ -50,13 +50,13 @@ class ArrayTable:
 
 
 def read_npy(path: str, gaps: frozenset[str]) -> ArrayTable:
-    """The array in a .npy file, mapped: its rows are those of the table."""
+    """The array in a .npy file, memory-mapped: its rows are those of the table."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, SyntaxError, zipfile.BadZipFile) as error:
-        raise FormatError(f"{path}: no .npy file, or damaged: {_line(error)}") from None
+        raise FormatError(f"{path}: not a .npy file, or damaged: {_line(error)}") from None
     if not isinstance(array, np.ndarray):
-        raise FormatError(f"{path}: an archive of arrays, whose name must end in .npz")
+        raise FormatError(f"{path}: an archive of arrays; its name must end in .npz")
     names, columns = _columns(path, "", array)
     return ArrayTable(path, names, columns, f"an array {array.shape} of {array.dtype}", gaps)
 
@@ -69,15 +69,15 @@ def read_npz(path: str, gaps: frozenset[str]) -> ArrayTable:
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-            raise ValueError("it holds other files than arrays")
+            raise ValueError("it contains files that are not arrays")
     except (ValueError, EOFError, OSError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise FormatError(f"{path}: no .npz file, or damaged: {_line(error)}") from None
+        raise FormatError(f"{path}: not a .npz file, or damaged: {_line(error)}") from None
     lengths = {name: array.shape[:1] for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         given = ", ".join(f"{name} {arrays[name].shape}" for name in lengths)
-        raise FormatError(f"{path}: the arrays must have as many rows each, got {given}")
+        raise FormatError(f"{path}: all arrays must have the same number of rows, got {given}")
     for name, array in arrays.items():
         more_names, more = _columns(path, name, array)
         names += more_names
@@ -92,18 +92,18 @@ def read_parquet(path: str, gaps: frozenset[str]) -> ArrayTable:
         import pandas
     except ImportError:
         raise Problem(
-            f"{path}: Parquet is read by pandas, which is not installed (pip install pandas pyarrow)"
+            f"{path}: reading Parquet requires pandas, which is not installed (pip install pandas pyarrow)"
         ) from None
     try:
         frame: Any = pandas.read_parquet(path)
     except ImportError:
-        raise Problem(f"{path}: pandas wants pyarrow for Parquet (pip install pyarrow)") from None
+        raise Problem(f"{path}: reading Parquet requires pyarrow (pip install pyarrow)") from None
     except OSError as error:
         if error.errno is not None:
             raise
-        raise FormatError(f"{path}: no Parquet file, or damaged: {_line(error)}") from None
-    except Exception as error:  # pyarrow's errors are of classes of its own
-        raise FormatError(f"{path}: no Parquet file, or damaged: {_line(error)}") from None
+        raise FormatError(f"{path}: not a Parquet file, or damaged: {_line(error)}") from None
+    except Exception as error:  # pyarrow has its own exception classes
+        raise FormatError(f"{path}: not a Parquet file, or damaged: {_line(error)}") from None
     columns = []
     for name in frame.columns:
         column = frame[name]
@@ -115,10 +115,10 @@ def read_parquet(path: str, gaps: frozenset[str]) -> ArrayTable:
 
 
 def _columns(path: str, name: str, array: np.ndarray) -> tuple[list[str], list[np.ndarray]]:
-    """The columns of an array (n,), (n, ...) or of a structured type, and their names."""
+    """The columns of an array (n,), (n, ...) or a structured array, and their names."""
     what = f"{path}, array {name!r}" if name else path
     if array.ndim == 0:
-        raise FormatError(f"{what}: a single number, where rows are wanted")
+        raise FormatError(f"{what}: must have rows, got a single number")
     if array.dtype.names:
         if array.ndim != 1:
             raise FormatError(f"{what}: a structured array must have one axis, got {array.shape}")
@@ -133,7 +133,7 @@ def _columns(path: str, name: str, array: np.ndarray) -> tuple[list[str], list[n
 
 def _checked(what: str, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind not in "biufU":
-        raise FormatError(f"{what}: a table is of numbers or text, got the type {array.dtype}")
+        raise FormatError(f"{what}: a table must contain numbers or text, got dtype {array.dtype}")
     return array
 
 

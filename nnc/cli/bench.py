@@ -1,7 +1,7 @@
-"""nnc bench: this machine beside those of docs/benchmarks.md, a few cases in seconds.
+"""nnc bench: this machine compared with those of docs/benchmarks.md, a few cases in seconds.
 
-The cases are those of benchmarks/, by the same names; figures.csv holds what was measured there, of nnc
-and of the fastest peer, and is written with the page. Peers are not run here.
+The cases are those of benchmarks/, under the same names; figures.csv has the figures measured there, for nnc
+and for the fastest peer, and is written together with the page. Peers are not run here.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _number(value: float) -> str:
 
 
 def _microseconds(call: Callable[[], object], units: int) -> float:
-    """Of a unit of the work that `call` does; the median of some rounds behind a first one."""
+    """Time per unit of the work that `call` does: the median of some rounds after a warm-up round."""
     call()
     times: list[float] = []
     ends = time.perf_counter() + _SECONDS

@@ -1,7 +1,7 @@
-"""What the readers of tables give: some rows at a time, column by column.
+"""The result of the table readers: some rows at a time, column by column.
 
-A column of a chunk can be asked for its numbers or for its texts, whatever the file holds. Gaps are NaN
-among numbers and None among texts.
+A column of a chunk returns its cells as numbers or as strings, whatever the file contains. Gaps are NaN as
+numbers and None as strings.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 
 from nnc._config import LARGEST
 
-CELLS = 2**17  # of a chunk, about: text takes some 100 bytes a cell while it is read
-MAX_COLUMNS = 5_000  # their names and statistics must go into a model file's header
+CELLS = 2**17  # of a chunk, approximately: text takes about 100 bytes a cell while it is read
+MAX_COLUMNS = 5_000  # names and statistics must fit in a model file's header
 
 GAPS = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "?"))  # in lower case
 _NUMBER = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf|infinity)", re.IGNORECASE | re.ASCII)
@@ -27,22 +27,22 @@ class Cells(Protocol):
     def __len__(self) -> int: ...
 
     def numbers(self) -> np.ndarray:
-        """(n,) float64, NaN where there is no number."""
+        """(n,) float64, NaN for cells that are not numbers."""
         ...
 
     def texts(self) -> Sequence[str | None]:
-        """The cells as text, None where there is a gap."""
+        """The cells as strings, None for gaps."""
         ...
 
     def distinct(self) -> set[str]:
-        """The texts that occur, gaps left out."""
+        """The strings that occur, without gaps."""
         ...
 
 
 class CellError(ValueError):
-    """The cell at `index` of a chunk's column cannot be used; the message says why."""
+    """The cell at `index` of a chunk's column is invalid; the message says why."""
 
-    column = ""  # its name, where it is known
+    column = ""  # its name, if known
 
     def __init__(self, index: int, message: str) -> None:
         super().__init__(message)
@@ -50,7 +50,7 @@ class CellError(ValueError):
 
 
 class Chunk(NamedTuple):
-    """Some rows: `columns` in the order of the table's names; `places`, what the file calls each row."""
+    """Some rows: `columns` in the order of the table's names; `places`, each row's number in the file."""
 
     columns: list[Cells]
     places: Sequence[int]
@@ -61,27 +61,27 @@ class Table(Protocol):
 
     path: str
     names: list[str]
-    place: str  # what a number of `Chunk.places` is: "line" of a text, "row" of an array
+    place: str  # the unit of `Chunk.places`: "line" of a text, "row" of an array
     described: str  # the kind of file, in words
 
     def chunks(self) -> Iterator[Chunk]:
-        """The rows, from the first one on; each call reads them anew."""
+        """The rows, from the first one; each call reads the file again."""
         ...
 
 
 class Reading(NamedTuple):
-    """How text becomes numbers and gaps."""
+    """The conversion of text to numbers and gaps."""
 
     gaps: frozenset[str] = GAPS  # in lower case
     decimal: str = "."
 
     @property
     def is_plain(self) -> bool:
-        """Whether `float` reads numbers as they are meant: with points, and none of them a gap."""
+        """Whether `float` parses numbers correctly: decimal points, and no number is a gap word."""
         return self.decimal == "." and not any(map(_NUMBER.fullmatch, self.gaps))
 
     def text(self, cell: str) -> str | None:
-        """The cell without spaces around it; None for a gap."""
+        """The cell without surrounding spaces; None for a gap."""
         cell = cell.strip()
         return None if cell.lower() in self.gaps else cell
 
@@ -96,7 +96,7 @@ class Reading(NamedTuple):
 
 
 class TextCells:
-    """Cells of a text file; `plain` says that `float` takes none of them that is no number here."""
+    """Cells of a text file; if `plain`, `float` accepts only those that are numbers here."""
 
     def __init__(self, cells: Sequence[str], reading: Reading, plain: bool) -> None:
         self._cells, self._reading, self._plain = cells, reading, plain
@@ -146,7 +146,7 @@ class NumberCells:
 
 
 def finite_numbers(cells: Cells) -> np.ndarray:
-    """`cells.numbers()`; a CellError for infinities and what float32 would make one of."""
+    """`cells.numbers()`; a CellError for infinities and numbers beyond the range of float32."""
     values = cells.numbers()
     with np.errstate(invalid="ignore"):
         odd = np.abs(values) > LARGEST
@@ -158,7 +158,7 @@ def finite_numbers(cells: Cells) -> np.ndarray:
 
 
 def first_text(cells: Cells, values: np.ndarray) -> int | None:
-    """The place of the first cell that holds text where a number could be; `values` are its numbers."""
+    """The index of the first cell that is text rather than a number or a gap; `values` are the numbers."""
     places = np.flatnonzero(np.isnan(values))
     if not len(places):
         return None
@@ -167,14 +167,14 @@ def first_text(cells: Cells, values: np.ndarray) -> int | None:
 
 
 def number_text(value: float) -> str:
-    """A number as the name of a class: 3 for 3.0."""
+    """A number as a class name: 3 for 3.0."""
     return str(int(value)) if value.is_integer() else repr(value)
 
 
 def check_names(path: str, names: Sequence[str]) -> list[str]:
-    """The names of a table's columns, the empty ones named by their place; a ValueError if two are alike."""
+    """The names of a table's columns, empty ones replaced by their number; a ValueError for duplicates."""
     if len(names) > MAX_COLUMNS:
-        raise ValueError(f"{path}: {len(names):,} columns are more than {MAX_COLUMNS:,}")
+        raise ValueError(f"{path}: {len(names):,} columns; at most {MAX_COLUMNS:,} are allowed")
     stripped = (name.strip() for name in names)
     given = [name or f"column {i}" for i, name in enumerate(stripped, 1)]
     first: dict[str, int] = {}
@@ -186,11 +186,11 @@ def check_names(path: str, names: Sequence[str]) -> list[str]:
 
 
 def rows_per_chunk(n_columns: int) -> int:
-    """How many rows a chunk has."""
+    """The number of rows of a chunk."""
     return max(1, CELLS // max(n_columns, 1))
 
 
 def shortened(cells: Iterable[str], longest: int = 60) -> str:
-    """Names for a message, cut off where they are many."""
+    """Names for a message, truncated if there are many."""
     text = ", ".join(cells)
     return text if len(text) <= longest else text[: longest - 3] + "..."

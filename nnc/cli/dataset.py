@@ -1,6 +1,6 @@
-"""A table as arrays to train on: rows shared out, columns encoded.
+"""A table as arrays for training: rows split into parts, columns encoded.
 
-The table is read twice: once for what its columns hold, once to fill arrays of the right size. Memory is
+The table is read twice: once to analyze its columns, once to fill arrays of the right size. Memory is
 4 bytes for each input of each row, 16 for each row, and one chunk.
 """
 
@@ -22,8 +22,8 @@ from nnc.cli.problems import Problem
 from nnc.cli.profiles import MOST_VALUES, Profile
 from nnc.errors import FormatError
 
-_FEW_CLASSES = 20  # whole numbers up to so many different ones are classes
-_FAR = 1e4  # standard deviations between mean and 0 beyond which float32 would lose digits
+_FEW_CLASSES = 20  # at most this many different whole numbers are classes
+_FAR = 1e4  # mean in standard deviations beyond which float32 would lose digits
 _BLOCK = 2**16  # rows
 
 
@@ -35,10 +35,10 @@ class Part(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """What a model is trained on.
+    """The data that a model is trained on.
 
-    mean, variance: (inputs,) of the numbers among the inputs in the training rows, 0 and 1 of all others.
-    left_out: columns that are not used, each with the reason. n_without_target: rows that were left out.
+    mean, variance: (inputs,) of the numeric inputs in the training rows, 0 and 1 for all others.
+    left_out: columns that are not used, each with the reason. n_without_target: rows that are left out.
     """
 
     table: Table
@@ -63,9 +63,9 @@ def load(table: Table, options: Namespace) -> Dataset:
     Raises
     ------
     Problem
-        If a column is not there, or nothing can be learned from the table.
+        If a column is missing, or the table is not suitable for training.
     FormatError
-        If a cell cannot be used; the message names its row and column.
+        If a cell is invalid; the message names its row and column.
     """
     target_at = column_at(table, options.target)
     with Progress() as progress:
@@ -92,7 +92,7 @@ def load(table: Table, options: Namespace) -> Dataset:
 
 
 def column_at(table: Table, name: str) -> int:
-    """The place of a column by its name, or by its number where none is named so: -1 is the last one."""
+    """The index of a column by its name, or else by its number: -1 is the last one."""
     if name in table.names:
         return table.names.index(name)
     try:
@@ -108,15 +108,15 @@ def column_at(table: Table, name: str) -> int:
 
 
 def refuse_cell(table: Table, places: Sequence[int], error: CellError, name: str) -> FormatError:
-    """The error for a cell that cannot be used."""
+    """The error for an invalid cell."""
     return FormatError(f"{table.path}, {table.place} {places[error.index]}, column {name!r}: {error}")
 
 
-# --------------------------------------------------------------------------------------------- the first pass
+# --------------------------------------------------------------------------------------------- first pass
 
 
 class _TargetRows:
-    """The target of every row: its number, and a code for its text while there are not too many."""
+    """The target of every row: its number, and a code for its string unless there are too many."""
 
     def __init__(self) -> None:
         self._numbers: list[np.ndarray] = []
@@ -138,7 +138,7 @@ class _TargetRows:
 
     @property
     def numbers(self) -> np.ndarray:
-        """(n,) float64, NaN where there is none."""
+        """(n,) float64, NaN if there is no number."""
         return np.concatenate(self._numbers) if self._numbers else np.empty(0)
 
     @property
@@ -174,28 +174,28 @@ def _profiles(table: Table, target_at: int, progress: Progress) -> tuple[list[Pr
 
 def _refuse_text(table: Table, profile: Profile, how: str) -> FormatError:
     place, text = profile.first_text or (0, "")
-    others = f"{profile.n_numbers:,} other cells are numbers"
+    others = f"{profile.n_numbers:,} other cells are"
     return FormatError(
-        f"{table.path}, {table.place} {place}, column {profile.name!r}: {text!r} is no number, where "
-        f"{others}; {how}"
+        f"{table.path}, {table.place} {place}, column {profile.name!r}: {text!r} is not a number, but "
+        f"{others}; use {how}"
     )
 
 
 def _target(table: Table, profile: Profile, rows: _TargetRows, task: str) -> tuple[Target, np.ndarray]:
-    """What is predicted, and its value in each row: (n,) int32, -1 for a gap, or float64, NaN for a gap."""
+    """The target and its value in each row: (n,) int32, -1 for a gap, or float64, NaN for a gap."""
     name, where = profile.name, f"{table.path}, column {profile.name!r} (the target)"
     if not profile.n_numbers + profile.n_texts:
-        raise Problem(f"{where}: there are only gaps")
+        raise Problem(f"{where}: all cells are gaps")
     if profile.n_texts:
         if profile.is_numeric or task == "regression":
             raise _refuse_text(
-                table, profile, f"--gap {(profile.first_text or ('', 'X'))[1]} takes it for a gap"
+                table, profile, f"--gap {(profile.first_text or ('', 'X'))[1]} to treat it as a gap"
             )
         if rows.code is None:
-            raise Problem(f"{where}: more than {MOST_VALUES:,} different strings are no classes")
+            raise Problem(f"{where}: more than {MOST_VALUES:,} different strings, too many for classes")
         names = sorted(rows.code)
         order = np.array([names.index(text) for text in rows.code] + [-1], np.int32)
-        y = order[rows.codes]  # the last place is that of -1
+        y = order[rows.codes]  # the last element is for code -1
     else:
         numbers = rows.numbers
         known = np.unique(numbers[rows.known])
@@ -205,18 +205,18 @@ def _target(table: Table, profile: Profile, rows: _TargetRows, task: str) -> tup
                 raise Problem(f"{where}: all rows have the same value, {number_text(float(known[0]))}")
             return Target(name, None), numbers
         if len(known) > MOST_VALUES:
-            raise Problem(f"{where}: more than {MOST_VALUES:,} different numbers are no classes")
+            raise Problem(f"{where}: more than {MOST_VALUES:,} different numbers, too many for classes")
         names = [number_text(value) for value in known.tolist()]
         y = np.where(rows.known, np.searchsorted(known, numbers), -1).astype(np.int32)
     if len(names) < 2:
-        raise Problem(f"{where}: all rows are of one class, {names[0]!r}; two are needed")
+        raise Problem(f"{where}: all rows are of one class, {names[0]!r}; at least two are needed")
     return Target(name, tuple(names)), y
 
 
 def _columns(
     table: Table, profiles: list[Profile], target_at: int, options: Namespace
 ) -> tuple[list[Column], dict[str, str]]:
-    """How each column is encoded; and those that are left out, with the reason."""
+    """The encoding of each column; and the columns that are left out, with the reason."""
     dropped = {column_at(table, name) for name in options.drop}
     as_text = {column_at(table, name) for name in options.text}
     columns: list[Column] = []
@@ -236,7 +236,7 @@ def _columns(
 
 
 def _column(table: Table, profile: Profile, as_text: bool, max_values: int) -> Column | str:
-    """How a column is encoded, or why it is not."""
+    """The encoding of a column, or the reason why it is left out."""
     if not profile.n_numbers + profile.n_texts:
         return "only gaps"
     if profile.is_constant:
@@ -246,7 +246,9 @@ def _column(table: Table, profile: Profile, as_text: bool, max_values: int) -> C
         if profile.n_texts:
             word = (profile.first_text or ("", "X"))[1]
             raise _refuse_text(
-                table, profile, f"--gap {word} takes it for a gap, --text {profile.name} all for strings"
+                table,
+                profile,
+                f"--gap {word} to treat it as a gap, --text {profile.name} to treat all as strings",
             )
         far = abs(profile.mean) > _FAR * profile.deviation
         return Number(profile.name, np.nan, float(np.rint(profile.mean)) if far else 0.0, gaps)
@@ -256,19 +258,19 @@ def _column(table: Table, profile: Profile, as_text: bool, max_values: int) -> C
     return Category(profile.name, tuple(sorted(profile.values)), gaps)
 
 
-# ------------------------------------------------------------------------------------------------ sharing out
+# ------------------------------------------------------------------------------------------------ splitting
 
 
 def _shared_out(
     y: np.ndarray, with_target: np.ndarray, by_class: bool, options: Namespace
 ) -> tuple[np.ndarray, list[int]]:
-    """The place (n,) of each row among those for training, validation and test, -1 for none; and their sizes.
+    """The position (n,) of each row in training, validation and test rows, -1 for none; and their sizes.
 
-    Drawn by the seed; each class is shared out in the same proportion.
+    The split is random, by the seed; each class is split in the same proportion.
     """
     rows = np.flatnonzero(with_target)
     rows = rows[random.generator(options.seed, random.Purpose.PARTS).permutation(len(rows))]
-    at = np.empty(len(rows))  # where a row stands within its class, from 0 to 1
+    at = np.empty(len(rows))  # a row's position within its class, from 0 to 1
     classes = y[rows] if by_class else np.zeros(len(rows), np.int32)
     order = np.argsort(classes, kind="stable")
     counts = np.bincount(classes)
@@ -285,11 +287,11 @@ def _shared_out(
     return place, sizes
 
 
-# -------------------------------------------------------------------------------------------- the second pass
+# -------------------------------------------------------------------------------------------- second pass
 
 
 def _fill(table: Table, schema: Schema, place: np.ndarray, x: np.ndarray, progress: Progress) -> None:
-    """Put the encoded rows of the table into `x`, each at its place."""
+    """Write the encoded rows of the table to `x`, each at its position."""
     used = [table.names.index(column.name) for column in schema.columns]
     start = 0
     for columns, places in table.chunks():
@@ -308,9 +310,9 @@ def _fill(table: Table, schema: Schema, place: np.ndarray, x: np.ndarray, progre
 
 
 def _measured(schema: Schema, x: np.ndarray, n_training: int) -> tuple[Schema, np.ndarray, np.ndarray]:
-    """The schema with what fills gaps, and the mean and variance of the numbers in the training rows.
+    """The schema with the values for gaps, and the mean and variance of the numbers in the training rows.
 
-    The gaps among the numbers of x, NaN until now, become the mean.
+    Replaces the gaps among the numbers of x, which are NaN, by the mean.
     """
     numbers, at = [], 0
     for column in schema.columns:

@@ -1,8 +1,8 @@
-"""Tables of text: CSV, with a comma, a semicolon or a tab between the cells, read in chunks.
+"""Text tables: CSV with commas, semicolons or tabs between the cells, read in chunks.
 
-By RFC 4180: cells may be quoted, and quoted ones may hold delimiters, quotes (doubled) and ends of lines.
-Lines end in LF or CRLF; empty ones are passed over; a byte order mark is, too. The file is UTF-8 unless
-another encoding is given. Whatever is wrong is a `FormatError` that names the line.
+By RFC 4180, cells may be quoted, and quoted cells may contain delimiters, (doubled) quotes and line breaks.
+Lines end in LF or CRLF; empty lines and a byte order mark are skipped. The encoding is UTF-8 unless another
+one is given. Any error is a `FormatError` that names the line.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import BinaryIO, NamedTuple, NoReturn
 from nnc.cli.chunks import GAPS, Chunk, Reading, TextCells, check_names, rows_per_chunk
 from nnc.errors import FormatError
 
-_SAMPLE = 2**16  # bytes that the kind of file is found by
+_SAMPLE = 2**16  # bytes by which the kind of file is detected
 _SAMPLE_ROWS = 100
-_LONGEST = 2**24  # bytes of a line
-_DELIMITERS = ("\t", ";", ",")  # of those that fit, the first: commas stand in numbers and in text, too
+_LONGEST = 2**24  # longest line in bytes
+_DELIMITERS = ("\t", ";", ",")  # the first one that fits is taken: commas occur in numbers and text, too
 _NAMES = {"\t": "tabs", ";": "semicolons", ",": "commas"}
 _COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
 _POINT_NUMBER = re.compile(r"[+-]?\d+\.\d+")
 
 
 class TextOptions(NamedTuple):
-    """What the caller said about the file; None is found out."""
+    """What the caller specified about the file; None is detected."""
 
     delimiter: str | None = None
     header: bool | None = None
@@ -42,7 +42,7 @@ class TextTable:
     Raises
     ------
     FormatError
-        If the file is empty, has no rows behind its header, or its first lines are no table.
+        If the file is empty, has no rows after its header, or its first lines are not a table.
     """
 
     place = "line"
@@ -58,7 +58,7 @@ class TextTable:
         self.reading = Reading(options.gaps, decimal)
         self.header = _is_header(rows, self.reading) if options.header is None else options.header
         if self.header and len(rows) == 1 and len(self._parsed_first(2)) == 1:
-            raise FormatError(f"{path}: there is a header ({len(rows[0])} columns), but no row behind it")
+            raise FormatError(f"{path}: there is a header ({len(rows[0])} columns), but no row after it")
         first = rows[0]
         try:
             self.names = check_names(path, first if self.header else [""] * len(first))
@@ -74,10 +74,10 @@ class TextTable:
             columns = [TextCells(cells, self.reading, plain) for cells in zip(*rows, strict=True)]
             yield Chunk(list(columns), places)
 
-    # -------------------------------------------------------------------------------------------- its rows
+    # -------------------------------------------------------------------------------------------- rows
 
     def _rows(self, size: int, width: int) -> Iterator[tuple[list[list[str]], list[int], bool]]:
-        """(rows, the line of each, whether `float` may read them), so many at a time; without the header."""
+        """(rows, the line of each, whether `float` may parse them), `n` at a time, without the header."""
         rows: list[list[str]] = []
         places: list[int] = []
         with open(self.path, "rb", buffering=2**20) as file:
@@ -98,7 +98,7 @@ class TextTable:
                 yield rows, places, lines.take_plain() and self.reading.is_plain
 
     def _parsed(self, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
-        """(line on which it ends, row) of each that is not empty."""
+        """(line on which it ends, row) of each row that is not empty."""
         reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
         end = 0
         try:
@@ -109,23 +109,23 @@ class TextTable:
         except csv.Error as error:
             text = str(error)
             if "unexpected end" in text or "field limit" in text:
-                text = "a quote is opened in this row and not closed"
+                text = "a quote is opened in this row but never closed"
             elif "expected after" in text:
-                text = f"a quoted cell goes on behind its second quote ({text})"
+                text = f"a quoted cell continues after its closing quote ({text})"
             raise FormatError(f"{self.path}, line {end + 1}: {text}") from None
 
     def _refuse_width(self, place: int, row: Sequence[str], width: int) -> NoReturn:
-        what = f"{len(row)} cells where the first row has {width}"
+        what = f"{len(row)} cells, but the first row has {width}"
         at = self.names[len(row)] if len(row) < width else self.names[-1]
         where = (
-            f"the last is of column {self.names[len(row) - 1]!r}" if len(row) < width else f"behind {at!r}"
+            f"the last one is in column {self.names[len(row) - 1]!r}" if len(row) < width else f"after {at!r}"
         )
         raise FormatError(f"{self.path}, line {place}: {what} ({where})")
 
-    # ------------------------------------------------------------------------------------ what kind of file
+    # ------------------------------------------------------------------------------------ kind of file
 
     def _sample(self) -> str:
-        """The first lines, whole ones where there are any."""
+        """The first lines, complete ones if there are any."""
         with open(self.path, "rb") as file:
             raw = file.read(_SAMPLE)
         if not raw.strip():
@@ -136,7 +136,7 @@ class TextTable:
         return "".join(lines)
 
     def _first_rows(self, sample: str) -> list[list[str]]:
-        """Rows of the sample; fewer where its end is within a quoted cell."""
+        """Rows of the sample; fewer if it ends within a quoted cell."""
         rows: list[list[str]] = []
         try:
             for row in csv.reader(io.StringIO(sample, newline=""), delimiter=self.delimiter, strict=True):
@@ -144,9 +144,7 @@ class TextTable:
                 if len(rows) == _SAMPLE_ROWS:
                     break
         except csv.Error:
-            if (
-                not rows
-            ):  # the first one is longer than the sample, or wrong; else reading the whole says what is
+            if not rows:  # the first row is longer than the sample or wrong: reading the file reports which
                 return self._parsed_first(1)
         return rows
 
@@ -158,14 +156,14 @@ class TextTable:
 
 
 class _Lines:
-    """The lines of a file as str; remembers whether all of some were plain."""
+    """The lines of a file as str; records whether all lines since the last query were plain."""
 
     def __init__(self, file: BinaryIO, path: str, encoding: str) -> None:
         self._file, self._path, self._encoding = file, path, encoding
         self._number, self._plain = 0, True
 
     def take_plain(self) -> bool:
-        """Whether the lines since the last call hold nothing that only `float` takes for a number."""
+        """Whether the lines since the last call contain nothing that only `float` accepts as a number."""
         plain, self._plain = self._plain, True
         return plain
 
@@ -181,7 +179,7 @@ class _Lines:
             raw = raw.removeprefix(codecs.BOM_UTF8)
         if len(raw) > _LONGEST:
             raise FormatError(f"{self._path}, line {self._number}: longer than {_LONGEST:,} bytes")
-        if b"_" in raw or not raw.isascii():  # float("1_0") is 10, and it takes the digits of all scripts
+        if b"_" in raw or not raw.isascii():  # float("1_0") is 10, and it accepts digits of all scripts
             self._plain = False
         try:
             return raw.decode(self._encoding)
@@ -192,13 +190,13 @@ class _Lines:
         column = raw[: error.start].count(b",") + 1
         text = raw[max(0, error.start - 12) : error.end + 12].decode("latin-1").strip()
         raise FormatError(
-            f"{self._path}, line {self._number}: byte {raw[error.start]:#04x} (near {text!r}, cell {column} "
-            f"or so) is not {self._encoding.upper()}; say --encoding latin-1 if that is what the file is"
+            f"{self._path}, line {self._number}: byte {raw[error.start]:#04x} (near {text!r}, around cell "
+            f"{column}) is not {self._encoding.upper()}; if the file is in latin-1, use --encoding latin-1"
         )
 
 
 def refuse_binary(path: str, raw: bytes) -> None:
-    """Raise a FormatError if these first bytes are not those of text, and say of what they are."""
+    """Raise a FormatError that names the kind of file if these first bytes are not text."""
     kinds = {
         b"PK": "an archive (a spreadsheet?): save the table as CSV",
         b"\x1f\x8b": "compressed: unpack it first",
@@ -209,15 +207,15 @@ def refuse_binary(path: str, raw: bytes) -> None:
     }
     for start, what in kinds.items():
         if raw.startswith(start):
-            raise FormatError(f"{path}: no table of text, but {what}")
+            raise FormatError(f"{path}: not a text table but {what}")
     if raw[8:9] == b"{" and raw[4:8] == b"\0" * 4:
-        raise FormatError(f"{path}: a model file, where a table is wanted")
+        raise FormatError(f"{path}: must be a table, got a model file")
     if b"\0" in raw:
-        raise FormatError(f"{path}: a binary file (there is a null byte at {raw.index(0)}), no table")
+        raise FormatError(f"{path}: a binary file (null byte at offset {raw.index(0)}), not a table")
 
 
 def _delimiter(sample: str) -> str:
-    """What stands between cells: the first of the delimiters that gives all rows as many cells, above one."""
+    """The first delimiter that splits all rows into the same number of cells, at least two."""
     best = ","
     for delimiter in _DELIMITERS:
         counts = []
@@ -241,7 +239,7 @@ def _has_decimal_commas(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _is_header(rows: Sequence[Sequence[str]], reading: Reading) -> bool:
-    """Whether the first row has names: none of its cells is a number, or one is text above a number."""
+    """Whether the first row is a header: none of its cells is a number, or one is text above a number."""
 
     def is_number(cell: str) -> bool:
         value = reading.number(cell)

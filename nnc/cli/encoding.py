@@ -1,9 +1,8 @@
-"""Columns of a table as inputs of a model, and outputs of a model as the column that is predicted.
+"""Columns of a table as inputs of a model, and outputs of a model as the predicted column.
 
-A number goes in as it is, less an offset where float32 would lose its digits otherwise; a string takes an
-input for each of its values, 1 where it is that one. A gap in a column that had some when the model was
-trained has an input of its own, which is 1 there; the number is the mean then. What scales the numbers is
-a layer of the model.
+A number is used unscaled, minus an offset if float32 would lose digits otherwise; a column of strings is
+one-hot encoded. A column that had gaps in training has a separate input, which is 1 for a gap; a missing
+number is replaced by the mean. The numbers are scaled by a layer of the model.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from nnc.cli.chunks import CellError, Cells, finite_numbers, first_text
 
 
 class Counts(NamedTuple):
-    """What was met beside known values: gaps, and strings that were not among those of the training."""
+    """Counts of cells without a known value: gaps, and strings that did not occur in training."""
 
     gaps: int = 0
     unknown: int = 0
 
 
 class Number(NamedTuple):
-    """A column of numbers; `fill` is put in for gaps, `gaps` says if these have an input of their own."""
+    """A column of numbers; `fill` replaces gaps, `gaps` is whether they have a separate input."""
 
     name: str
     fill: float
@@ -38,8 +37,10 @@ class Number(NamedTuple):
     @property
     def described(self) -> str:
         """In words."""
-        words = "numbers" + f", less {self.offset:.10g}" * bool(self.offset)
-        return words + f"; gaps are the mean {self.fill:.6g}, and an input of their own" * self.gaps
+        words = "numbers" + f", minus {self.offset:.10g}" * bool(self.offset)
+        return (
+            words + f"; gaps are replaced by the mean {self.fill:.6g} and have a separate input" * self.gaps
+        )
 
     def encode(self, cells: Cells, out: np.ndarray) -> Counts:
         """Write the cells (n,) into `out` (n, inputs); a CellError for text."""
@@ -49,7 +50,7 @@ class Number(NamedTuple):
         if n_gaps:
             index = first_text(cells, values)
             if index is not None:
-                raise CellError(index, f"{cells.texts()[index]!r} is no number")
+                raise CellError(index, f"{cells.texts()[index]!r} is not a number")
             values[gaps] = self.fill
         out[:, 0] = values - self.offset
         if self.gaps:
@@ -58,7 +59,7 @@ class Number(NamedTuple):
 
 
 class Category(NamedTuple):
-    """A column of strings, one of `values` each; `gaps` says if a gap has an input of its own."""
+    """A column of strings, each one of `values`; `gaps` is whether gaps have a separate input."""
 
     name: str
     values: tuple[str, ...]
@@ -73,11 +74,11 @@ class Category(NamedTuple):
     def described(self) -> str:
         """In words."""
         shown, n = ", ".join(self.values[:6]) + ", ..." * (len(self.values) > 6), len(self.values)
-        words = f"{n} strings, an input for each: {shown}" if n > 1 else f"one string: {shown}"
-        return words + "; an input for gaps" * self.gaps
+        words = f"{n} strings, one input each: {shown}" if n > 1 else f"one string: {shown}"
+        return words + "; one input for gaps" * self.gaps
 
     def encode(self, cells: Cells, out: np.ndarray) -> Counts:
-        """Write the cells (n,) into `out` (n, inputs); an unknown string is zeros."""
+        """Write the cells (n,) into `out` (n, inputs); an unknown string becomes zeros."""
         code: dict[str | None, int] = {value: i for i, value in enumerate(self.values)}
         if self.gaps:
             code[None] = len(self.values)
@@ -93,19 +94,19 @@ Column: TypeAlias = Number | Category
 
 
 class Target(NamedTuple):
-    """The column that is predicted: its classes in the order of the outputs, None for a number."""
+    """The predicted column: its classes in the order of the outputs, None for numbers."""
 
     name: str
     classes: tuple[str, ...] | None
 
     @property
     def width(self) -> int:
-        """Outputs of the model."""
+        """The number of the model's outputs."""
         return 1 if self.classes is None else len(self.classes)
 
 
 class Schema(NamedTuple):
-    """What a model was trained on: columns in the order of its inputs, and its target."""
+    """The columns that a model was trained on, in the order of its inputs, and its target."""
 
     columns: tuple[Column, ...]
     target: Target
@@ -116,9 +117,9 @@ class Schema(NamedTuple):
         return [name for column in self.columns for name in column.inputs]
 
     def encode(self, cells: list[Cells]) -> tuple[np.ndarray, list[Counts]]:
-        """The inputs (n, inputs) for the cells of each column, and what was met in each.
+        """The inputs (n, inputs) for the cells of each column, and the counts of each.
 
-        A CellError names its column, too: it has the attribute `column`.
+        The `column` attribute of a CellError is the name of its column.
         """
         out = np.empty((len(cells[0]), len(self.inputs)), np.float32)
         at, counts = 0, []

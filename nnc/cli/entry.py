@@ -1,7 +1,7 @@
-"""Runs a command; what goes wrong is one line on stderr.
+"""Runs a command; errors are one line on stderr.
 
-The status is 0; 2 where what was given does not fit (options, files, cells); 1 where training or writing
-failed; 130 after Ctrl-C; 141 where nobody reads the output any more.
+The status is 0 on success; 2 if the input is invalid (options, files, cells); 1 if training or writing
+failed; 130 after Ctrl-C; 141 if the reader of the output has closed it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WRONG, _FAILED, _INTERRUPTED, _UNREAD = 2, 1, 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that these words say, those of the process unless given; the exit status.
+    """Run the command given by these words, by default those of the process, and return the exit status.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
         return status
-    except BrokenPipeError:  # head, or a pager that was left
+    except BrokenPipeError:  # head, or a pager that was closed
         _close_stdout()
         return _UNREAD
     except Interrupted as interrupted:
@@ -69,7 +69,9 @@ def _run(arguments: Sequence[str] | None) -> int:
 
         set_num_threads(options.threads)
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: note(_line(message))  # without file and line
+        warnings.showwarning = lambda message, *_, **__: note(
+            _line(message)
+        )  # without file name and line number
         return function(options)
 
 
@@ -85,8 +87,8 @@ def _of_system(error: OSError) -> int:
 
 
 def _close_stdout() -> None:
-    """Let nothing more be written: what is left would fail again when Python ends."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # it is closed, or no file
+    """Discard further output: flushing the rest would fail again when Python exits."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or not a file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

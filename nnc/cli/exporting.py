@@ -1,4 +1,4 @@
-"""nnc export: a model as C or ONNX, by its file's name."""
+"""nnc export: a model as C or ONNX, depending on the file name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnc.cli.problems import Problem
 
 
 def run(options: Namespace) -> int:
-    """Write the file and say what its inputs and outputs are."""
+    """Write the file and print its inputs and outputs."""
     suffix = os.path.splitext(options.output)[1].lower()
     if suffix not in (".c", ".onnx"):
         raise Problem(f"{options.output}: the file's name must end in .c or .onnx")
@@ -39,15 +39,15 @@ def run(options: Namespace) -> int:
         say(f"{name.replace('_', '-')}: {shown}{' bytes' * (name in ('flash', 'ram'))}")
     if columns is not None:
         found = _columns(columns)
-        say(f"a row of inputs: {', '.join(found['columns'])}")
+        say(f"inputs of a row: {', '.join(found['columns'])}")
         for name, offset in found["offsets"].items():
-            say(f"of {name!r} subtract {offset:.10g} first")
-        say(f"a row of outputs: {', '.join(found['targets'])}")
+            say(f"subtract {offset:.10g} from {name!r} first")
+        say(f"outputs of a row: {', '.join(found['targets'])}")
     return 0
 
 
 def _columns(columns: Schema) -> dict[str, Any]:
-    """What the numbers that go in and come out are."""
+    """The meaning of the inputs and outputs."""
     target = columns.target
     targets = [target.name] if target.classes is None else [f"p({each})" for each in target.classes]
     offsets = {c.name: c.offset for c in columns.columns if isinstance(c, Number) and c.offset}

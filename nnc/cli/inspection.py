@@ -1,4 +1,4 @@
-"""nnc info: the machine and the versions. nnc summary: what is in a model file."""
+"""nnc info: the machine and the versions. nnc summary: the contents of a model file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnc.cli.encoding import Schema
 from nnc.cli.output import aligned, say, say_json
 from nnc.models import Sequential
 
-# What nnc's functions use where it is there.
+# Optional packages that nnc uses if they are installed.
 _PACKAGES = (
     "matplotlib",
     "tqdm",
@@ -28,7 +28,7 @@ _PACKAGES = (
 
 
 def info(options: Namespace) -> int:
-    """Print what nnc found on this machine."""
+    """Print what nnc detects on this machine."""
     found = {}
     for package in _PACKAGES:
         try:
@@ -45,7 +45,7 @@ def info(options: Namespace) -> int:
 
 
 def summary(options: Namespace) -> int:
-    """Print layers, training and columns of a model."""
+    """Print the layers, training and columns of a model."""
     model, columns = schema.load(options.model)
     if options.json:
         say_json(_json(model, columns))
@@ -57,7 +57,7 @@ def summary(options: Namespace) -> int:
         last = "  ".join(
             f"{name} {values[-1]:.4g}" for name, values in model.history.history.items() if values
         )
-        say(f"trained: {len(model.history.epoch)} epochs, at the end {last}")
+        say(f"trained: {len(model.history.epoch)} epochs; last epoch: {last}")
     if columns is not None:
         target = columns.target
         what = "numbers" if target.classes is None else f"classes {', '.join(target.classes)}"

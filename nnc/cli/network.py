@@ -1,4 +1,4 @@
-"""The network for a table: dense layers behind one that scales the numbers; and its training."""
+"""The network for a table: a layer that scales the numbers, then dense layers; and its training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nnc.cli.output import Progress
 from nnc.models import Sequential
 
 SCALING = "standardize"  # the name of the layer that scales the numbers
-_BATCHES = ((10_000, 32), (100_000, 128))  # (training rows up to which, batch size); above them:
+_BATCHES = ((10_000, 32), (100_000, 128))  # (maximum number of training rows, batch size); for more rows:
 _LARGEST_BATCH = 512
 
 
@@ -33,20 +33,20 @@ class Settings(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What the network itself gives: classes, or numbers of mean 0 and deviation 1."""
+    """The outputs of the network itself: classes, or numbers with mean 0 and standard deviation 1."""
 
     mean: float
     deviation: float
 
     def of(self, part: Part) -> np.ndarray:
-        """The targets of the rows, as they are trained on."""
+        """The targets of the rows, as used in training."""
         if part.y.dtype.kind == "i":
             return part.y
         return ((part.y - self.mean) / self.deviation).astype(np.float32)
 
 
 class Trained(NamedTuple):
-    """A model with its history; it gives classes' probabilities, or numbers in the unit of the target."""
+    """A model with its history; its outputs are class probabilities or numbers in the unit of the target."""
 
     model: Sequential
     history: dict[str, list[float]]
@@ -54,7 +54,7 @@ class Trained(NamedTuple):
 
 
 class Stopped(Exception):
-    """Ctrl-C in training: `trained` has the best weights so far, None before the end of the first epoch."""
+    """Ctrl-C during training: `trained` has the best weights so far, None before the end of epoch 1."""
 
     def __init__(self, epoch: int, trained: Trained | None) -> None:
         super().__init__(epoch)
@@ -62,12 +62,12 @@ class Stopped(Exception):
 
 
 def batch_size_for(rows: int) -> int:
-    """A batch size for so many training rows."""
+    """The default batch size for this number of training rows."""
     return next((size for most, size in _BATCHES if rows <= most), _LARGEST_BATCH)
 
 
 def targets_of(data: Dataset) -> Targets:
-    """How the target is scaled for training: by its mean and deviation in the training rows."""
+    """The target's mean and standard deviation in the training rows, by which it is scaled for training."""
     y = data.training.y
     if y.dtype.kind == "i":
         return Targets(0.0, 1.0)
@@ -75,10 +75,10 @@ def targets_of(data: Dataset) -> Targets:
 
 
 def build(data: Dataset, settings: Settings, seed: int | None) -> Sequential:
-    """A network for the table, compiled; `seed` None takes the next of the global sequence."""
+    """A network for the table, compiled; `seed` None takes the next seed of the global sequence."""
     classes = data.schema.target.classes
     stack: list[layers.Layer] = [layers.Input((len(data.schema.inputs),))]
-    # What a batch normalization does that is not trained: (x - mean) / sqrt(variance), by given numbers.
+    # A frozen batch normalization computes (x - mean) / sqrt(variance) with the given numbers.
     scaling = layers.BatchNormalization(epsilon=0.0, center=False, scale=False, name=SCALING)
     scaling.trainable = False
     stack.append(scaling)
@@ -96,12 +96,12 @@ def build(data: Dataset, settings: Settings, seed: int | None) -> Sequential:
 
 
 def early_stopping(patience: int) -> EarlyStopping:
-    """What ends a training: no better validation loss for so many epochs; the best weights stay."""
+    """Ends training after `patience` epochs without a better validation loss; restores the best weights."""
     return callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
 
 
 def train(data: Dataset, model: Sequential, settings: Settings) -> Trained:
-    """Train a network of `build`; a Stopped on Ctrl-C."""
+    """Train a network from `build`; raises Stopped on Ctrl-C."""
     targets, stop = targets_of(data), early_stopping(settings.patience)
     history = History()
     with Progress() as progress:
@@ -125,7 +125,7 @@ def train(data: Dataset, model: Sequential, settings: Settings) -> Trained:
 def _finished(
     data: Dataset, model: Sequential, history: History, stop: EarlyStopping, targets: Targets
 ) -> Trained:
-    """The model as it is used: with numbers in the unit of the target, and with the table's columns."""
+    """The model as saved: with outputs in the unit of the target, and with the table's columns."""
     if data.schema.target.classes is None:
         model.add(layers.Rescaling(targets.deviation, targets.mean))
     model.metadata = {schema.KEY: schema.to_json(data.schema)}
@@ -133,7 +133,7 @@ def _finished(
 
 
 class _Shown(Callback):
-    """Epoch, losses and the best of them, as a line of progress."""
+    """Epoch, losses and the best epoch, as a line of progress."""
 
     def __init__(self, progress: Progress, epochs: int, stop: EarlyStopping) -> None:
         super().__init__()

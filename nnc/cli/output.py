@@ -1,4 +1,4 @@
-"""What is printed: results on stdout, as text or as JSON, and progress on stderr."""
+"""Output: results on stdout, as text or as JSON, and progress on stderr."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-_ON_TERMINAL, _ELSEWHERE = 0.1, 10.0  # seconds between two lines of progress
-_WIDTH = 80  # where it is not known
+_ON_TERMINAL, _ELSEWHERE = 0.1, 10.0  # seconds between lines of progress
+_WIDTH = 80  # if it is not known
 
 
 def say(text: str = "") -> None:
@@ -19,17 +19,17 @@ def say(text: str = "") -> None:
 
 
 def say_json(value: Any) -> None:
-    """Print a result for programs: one line."""
+    """Print a result for programs, in one line."""
     print(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def note(text: str) -> None:
-    """Print what is worth knowing beside the result, on stderr."""
+    """Print a note on stderr."""
     print(f"nnc: {text}", file=sys.stderr, flush=True)
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> str:
-    """Rows of cells as text, the columns of numbers in `right` flushed right."""
+    """Rows of cells as text, with the columns in `right` right-aligned."""
     right = set(right)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
 
@@ -41,9 +41,9 @@ def aligned(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> str:
 
 
 class Progress:
-    """How far a command is, on stderr: one line, written over, on a terminal; else a line each 10 s.
+    """A command's progress, on stderr: one line that is overwritten on a terminal, else a line every 10 s.
 
-    Use it in a ``with``: the line on a terminal is gone behind it.
+    A context manager: the line on a terminal is cleared on exit.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Progress:
             self._shown = 0
 
     def show(self, text: str) -> None:
-        """Show this text if it is time for it."""
+        """Show this text if enough time has passed."""
         now = time.monotonic()
         if now < self._next:
             return
@@ -68,7 +68,7 @@ class Progress:
         if not self._terminal:
             self._write(text + "\n")
             return
-        text = text[: max(_columns() - 1, 1)]  # in the last column a terminal would begin a new line
+        text = text[: max(_columns() - 1, 1)]  # a terminal wraps after the last column
         self._write("\r" + text.ljust(self._shown))
         self._shown = len(text)
 
@@ -78,7 +78,7 @@ class Progress:
 
 
 def _columns() -> int:
-    """How wide the terminal is now."""
+    """The current width of the terminal."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or _WIDTH
     except (OSError, ValueError):

@@ -7,11 +7,11 @@ import codecs
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-_DESCRIPTION = "Small neural networks, trained and served fast on a CPU. `nnc COMMAND --help` says more."
+_DESCRIPTION = "Small neural networks, trained and served fast on a CPU. See also `nnc COMMAND --help`."
 
 
 class Command(NamedTuple):
-    """A command: its module is imported when it is run."""
+    """A command; its module is imported when the command runs."""
 
     module: str
     function: str
@@ -20,7 +20,7 @@ class Command(NamedTuple):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of all commands; what it gives has `command`, a `Command`."""
+    """The parser of all commands; its result has an attribute `command`, a `Command`."""
     top = _Parser(prog="nnc", description=_DESCRIPTION, allow_abbrev=False)
     top.add_argument("--version", action=_Version, help="print nnc's version and exit")
     commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
@@ -34,10 +34,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """One whose errors are one line."""
+    """A parser that reports errors in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} ({self.prog} --help has all options)\n")
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 class _Version(argparse.Action):
@@ -55,7 +55,7 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-# -------------------------------------------------------------------------------------------- kinds of values
+# -------------------------------------------------------------------------------------------- types of values
 
 
 def _integer(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
@@ -65,15 +65,15 @@ def _integer(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
         except ValueError:
             value = least - 1
         if not least <= value <= most:
-            end = f" to {most}" if most < 2**31 - 1 else " on"
-            raise argparse.ArgumentTypeError(f"must be an integer from {least}{end}, got {text!r}")
+            limits = f"from {least} to {most}" if most < 2**31 - 1 else f"of at least {least}"
+            raise argparse.ArgumentTypeError(f"must be an integer {limits}, got {text!r}")
         return value
 
     return integer
 
 
 def _number(low: float, high: float, with_low: bool = True) -> Callable[[str], float]:
-    """A number from `low`, or above it, to less than `high`."""
+    """A number of at least `low`, or above it, and less than `high`."""
 
     def number(text: str) -> float:
         try:
@@ -82,7 +82,8 @@ def _number(low: float, high: float, with_low: bool = True) -> Callable[[str], f
             value = float("nan")
         if not (low <= value if with_low else low < value) or not value < high:
             raise argparse.ArgumentTypeError(
-                f"must be a number {'from' if with_low else 'above'} {low:g} and below {high:g}, got {text!r}"
+                f"must be a number {'of at least' if with_low else 'above'} {low:g} and below {high:g}, "
+                f"got {text!r}"
             )
         return value
 
@@ -97,14 +98,14 @@ def _hidden(text: str) -> tuple[int, ...]:
     except ValueError:
         units = (0,)
     if not all(0 < each <= 2**16 for each in units):
-        raise argparse.ArgumentTypeError(f"must be numbers of units such as 64,32, or none; got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be numbers of units such as 64,32 or none, got {text!r}")
     return units
 
 
 def _delimiter(text: str) -> str:
     text = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}.get(text, text)
     if len(text) != 1 or text in '"\r\n' or not text.isascii():
-        raise argparse.ArgumentTypeError(f"must be one character, or tab; got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be one character or tab, got {text!r}")
     return text
 
 
@@ -115,7 +116,7 @@ def _encoding(text: str) -> str:
             raise LookupError
     except (LookupError, ValueError):
         raise argparse.ArgumentTypeError(
-            f"must be the name of an encoding of single bytes or UTF-8, got {text!r}"
+            f"must be the name of a single-byte encoding or UTF-8, got {text!r}"
         ) from None
     return name
 
@@ -146,33 +147,33 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def add_table_options(parser: argparse.ArgumentParser) -> None:
-    """A table, and how it is read."""
+    """The options of a table and of reading it."""
     add = parser.add_argument
     add("table", metavar="TABLE", help="a table: text with commas, semicolons or tabs, .npy, .npz, .parquet")
-    group = parser.add_argument_group("how the table is read")
+    group = parser.add_argument_group("reading the table")
     add = group.add_argument
-    add("--no-header", action="store_true", help="the first row is one of data, not of names")
-    add("--delimiter", type=_delimiter, metavar="C", help="what stands between cells; found out unless given")
-    add("--encoding", type=_encoding, default="utf-8", metavar="NAME", help="of the text (utf-8)")
+    add("--no-header", action="store_true", help="the first row is data, not column names")
+    add("--delimiter", type=_delimiter, metavar="C", help="character between cells (default: detected)")
+    add("--encoding", type=_encoding, default="utf-8", metavar="NAME", help="encoding of the text (utf-8)")
     add(
         "--gap",
         action="append",
         default=[],
         metavar="WORD",
-        help="a cell with this word is a gap, too; repeatable",
+        help="treat cells with this word as gaps, too; repeatable",
     )
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """A table to learn from: its target, its columns, how rows are shared out."""
+    """The options of a table to train on: its target, its columns, how rows are split."""
     add_table_options(parser)
-    group = parser.add_argument_group("what is learned")
+    group = parser.add_argument_group("training data")
     add = group.add_argument
     add(
         "--target",
         required=True,
         metavar="COLUMN",
-        help="the column to predict: its name, or number (-1: the last)",
+        help="column to predict: its name or number (-1: the last)",
     )
     tasks = ("auto", "classification", "regression")
     add("--task", choices=tasks, default="auto", help="auto: strings and up to 20 whole numbers are classes")
@@ -182,49 +183,57 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="COLUMN",
-        help="its numbers are names of kinds; repeatable",
+        help="treat this column's numbers as strings; repeatable",
     )
     add(
         "--max-values",
         type=_integer(2, 1000),
         default=50,
         metavar="N",
-        help="leave out columns of more strings (50)",
+        help="leave out columns with more different strings (50)",
     )
     add(
         "--validation",
         type=_number(0, 0.9, False),
         default=0.15,
         metavar="PART",
-        help="of the rows, to stop by (0.15)",
+        help="fraction of the rows for early stopping (0.15)",
     )
-    add("--test", type=_number(0, 0.9), default=0.15, metavar="PART", help="of the rows, to test by (0.15)")
+    add(
+        "--test",
+        type=_number(0, 0.9),
+        default=0.15,
+        metavar="PART",
+        help="fraction of the rows for the test (0.15)",
+    )
     add(
         "--seed",
         type=_integer(0),
         default=0,
         metavar="N",
-        help="of the shares, first weights and shuffles (0)",
+        help="seed of the split, initial weights and shuffling (0)",
     )
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how it is trained")
+    group = parser.add_argument_group("training")
     add = group.add_argument
-    add("--epochs", type=_integer(1), default=200, metavar="N", help="at most (200)")
+    add("--epochs", type=_integer(1), default=200, metavar="N", help="maximum number of epochs (200)")
     add(
         "--patience",
         type=_integer(1),
         default=20,
         metavar="N",
-        help="epochs without a better validation loss (20)",
+        help="stop after N epochs without a better validation loss (20)",
     )
     _add_output(parser)
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--output", metavar="FOLDER", help="for the files (the table's name and -model)")
-    parser.add_argument("--no-pictures", action="store_true", help="draw nothing")
+    parser.add_argument(
+        "--output", metavar="FOLDER", help="folder for the results (the table's name and -model)"
+    )
+    parser.add_argument("--no-pictures", action="store_true", help="do not draw figures")
     _add_threads(parser)
     _add_json(parser)
 
@@ -238,21 +247,33 @@ def _train(parser: argparse.ArgumentParser) -> None:
         type=_hidden,
         default=(64, 32),
         metavar="UNITS",
-        help="of the hidden layers (64,32), or none",
+        help="units of the hidden layers (64,32), or none",
     )
-    add("--activation", type=_activation, default="relu", metavar="NAME", help="of the hidden layers (relu)")
-    add("--dropout", type=_number(0, 1), default=0.0, metavar="PART", help="behind hidden layers (0)")
-    add("--learning-rate", type=_number(0, 1e3, False), default=1e-3, metavar="R", help="of Adam (0.001)")
-    add("--batch-size", type=_integer(1), metavar="N", help="rows of a step (32, 128 or 512, by the table)")
+    add(
+        "--activation",
+        type=_activation,
+        default="relu",
+        metavar="NAME",
+        help="activation of the hidden layers (relu)",
+    )
+    add("--dropout", type=_number(0, 1), default=0.0, metavar="PART", help="rate after hidden layers (0)")
+    add(
+        "--learning-rate",
+        type=_number(0, 1e3, False),
+        default=1e-3,
+        metavar="R",
+        help="learning rate of Adam (0.001)",
+    )
+    add("--batch-size", type=_integer(1), metavar="N", help="rows per step (by table size: 32, 128 or 512)")
     _add_training(parser)
 
 
 def _search(parser: argparse.ArgumentParser) -> None:
     add_data_options(parser)
     parser.add_argument(
-        "--trials", type=_integer(1, 100_000), default=20, metavar="N", help="networks to try (20)"
+        "--trials", type=_integer(1, 100_000), default=20, metavar="N", help="number of networks to try (20)"
     )
-    parser.add_argument("--jobs", type=_integer(1, 1024), metavar="N", help="networks at once")
+    parser.add_argument("--jobs", type=_integer(1, 1024), metavar="N", help="train N networks at a time")
     _add_training(parser)
 
 
@@ -265,9 +286,13 @@ def _predict(parser: argparse.ArgumentParser) -> None:
 
 def _export(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
-    parser.add_argument("output", metavar="OUT", help="the file to write, out.c or out.onnx")
+    parser.add_argument("output", metavar="OUT", help="file to write, such as out.c or out.onnx")
     parser.add_argument(
-        "--check", type=_integer(0, 10_000), default=0, metavar="N", help="rows of a self-test in C (0)"
+        "--check",
+        type=_integer(0, 10_000),
+        default=0,
+        metavar="N",
+        help="number of rows of a self-test in C (0)",
     )
     _add_json(parser)
 
@@ -283,11 +308,13 @@ def _bench(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS = {
-    "info": Command("inspection", "info", "print what nnc finds on this machine", _add_json),
-    "summary": Command("inspection", "summary", "print what is in a model file", _summary),
+    "info": Command("inspection", "info", "print what nnc detects on this machine", _add_json),
+    "summary": Command("inspection", "summary", "print the contents of a model file", _summary),
     "train": Command("train", "run", "train a network on a table and write a report", _train),
-    "predict": Command("predict", "run", "print what a model says to each row of a table, as CSV", _predict),
+    "predict": Command(
+        "predict", "run", "print a model's prediction for each row of a table, as CSV", _predict
+    ),
     "search": Command("searching", "run", "try many networks on a table and keep the best", _search),
     "export": Command("exporting", "run", "write a model as C or ONNX", _export),
-    "bench": Command("bench", "run", "measure a few cases beside documented ones", _bench),
+    "bench": Command("bench", "run", "measure a few cases and compare them with documented figures", _bench),
 }

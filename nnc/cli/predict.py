@@ -1,4 +1,4 @@
-"""nnc predict: the rows of a table through a model, as CSV or a line of JSON each."""
+"""nnc predict: a model's predictions for the rows of a table, as CSV or a line of JSON each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nnc.models import Sequential
 
 
 def run(options: Namespace) -> int:
-    """Print a row for each row of the table; it is read in parts, and they are printed as they come."""
+    """Print a row for each row of the table, which is read and printed in parts."""
     model, columns = schema.load(options.model)
     table = open_table(options.table, options)
     parts = _plain(model, table) if columns is None else _by_schema(columns, model, table)
@@ -34,7 +34,7 @@ def run(options: Namespace) -> int:
         names = [name] if n_outputs == 1 else [f"{name} {i}" for i in range(n_outputs)]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     for i, outputs in enumerate(parts):
-        if i == 0 and not options.json:  # now that the table is known to fit
+        if i == 0 and not options.json:  # after the table was checked
             writer.writerow(names)
         values = outputs.tolist()
         best = outputs.argmax(axis=1).tolist()
@@ -58,7 +58,7 @@ def _object(row: list[float], index: int, name: str, classes: tuple[str, ...] | 
 
 
 def _by_schema(columns: Schema, model: Sequential, table: Table) -> Iterator[np.ndarray]:
-    """The outputs of each part of a table with the columns that the model was trained on."""
+    """The outputs for each part of a table with the columns that the model was trained on."""
     used = _places(columns, table)
     counts = [Counts()] * len(used)
     for chunk in table.chunks():
@@ -70,13 +70,13 @@ def _by_schema(columns: Schema, model: Sequential, table: Table) -> Iterator[np.
         yield model.predict(rows, verbose=0)
     for column, (gaps, unknown) in zip(columns.columns, counts, strict=True):
         if gaps and not column.gaps:
-            note(f"column {column.name!r} had no gaps in training; {gaps:,} rows here have one")
+            note(f"column {column.name!r} had no gaps in training, but has gaps in {gaps:,} rows here")
         if unknown:
-            note(f"column {column.name!r} has strings in {unknown:,} rows that were not there in training")
+            note(f"column {column.name!r} has strings in {unknown:,} rows that did not occur in training")
 
 
 def _places(columns: Schema, table: Table) -> list[int]:
-    """Where the table has each column: by name, or by order where it has no names."""
+    """The index of each of the model's columns in the table: by name, or by order if it has no names."""
     names = [column.name for column in columns.columns]
     if all(name in table.names for name in names):
         return [table.names.index(name) for name in names]
@@ -85,19 +85,19 @@ def _places(columns: Schema, table: Table) -> list[int]:
         return list(range(len(names)))
     missing = [name for name in names if name not in table.names]
     meant = did_you_mean(missing[0], table.names) if len(missing) == 1 else ""
-    lacks = f"the model wants {shortened(map(repr, missing))}, and no column is named so{meant}"
+    lacks = f"columns of the model are missing: {shortened(map(repr, missing))}{meant}"
     if not named:
-        lacks = f"{len(table.names)} columns without names, where the model wants {len(names)}: "
+        lacks = f"{len(table.names)} columns without names, but the model needs {len(names)}: "
         lacks += shortened(names)
     raise Problem(f"{table.path}: {lacks}")
 
 
 def _plain(model: Sequential, table: Table) -> Iterator[np.ndarray]:
-    """The outputs of each part of a table of numbers that are a model's inputs in their order."""
+    """The outputs for each part of a table whose columns are the model's inputs, in order."""
     shape = (model.input_shape or (None, len(table.names)))[1:]
     if int(np.prod(shape)) != len(table.names):
         raise Problem(
-            f"{table.path}: {len(table.names)} columns, where the model has {int(np.prod(shape))} inputs"
+            f"{table.path}: {len(table.names)} columns, but the model has {int(np.prod(shape))} inputs"
         )
     for chunk in table.chunks():
         rows = np.stack([_numbers(table, chunk, at) for at in range(len(table.names))], axis=1)

@@ -1,11 +1,11 @@
-"""What ends a command."""
+"""Exceptions that end a command."""
 
 from __future__ import annotations
 
 
 class Problem(Exception):
-    """What a command was given does not fit; the message is one line for the person who typed it."""
+    """A command's input is invalid; the message is one line for the user."""
 
 
 class Interrupted(Exception):
-    """Ctrl-C, with what a person wants to know then: what was written and how to go on."""
+    """Ctrl-C, with a message for the user: what was written and how to continue."""

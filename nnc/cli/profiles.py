@@ -1,4 +1,4 @@
-"""What the columns of a table hold, found by going over all rows once."""
+"""The contents of a table's columns, analyzed in one pass over all rows."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from nnc.cli.chunks import Cells, finite_numbers, first_text
 
-MOST_VALUES = 1_000  # different texts that are kept of a column
-_MOSTLY = 0.9  # a column with at least this part of numbers is one of numbers
+MOST_VALUES = 1_000  # different strings that are kept of a column
+_MOSTLY = 0.9  # a column with at least this fraction of numbers is numeric
 
 
 class Profile:
-    """A column: how many numbers, texts and gaps it has, and what they are like.
+    """A column: the counts of its numbers, strings and gaps, and their statistics.
 
     Attributes
     ----------
@@ -21,9 +21,9 @@ class Profile:
     mean, low, high : float
         Of the numbers.
     first_text : (int, str) or None
-        The place of the first text that is no number, and the text.
+        The row of the first string that is not a number, and the string.
     values : set of str or None
-        The cells as texts, None where they are more than `MOST_VALUES`.
+        The cells as strings; None if there are more than `MOST_VALUES`.
     """
 
     def __init__(self, name: str) -> None:
@@ -35,7 +35,7 @@ class Profile:
         self.values: set[str] | None = set()
 
     def add(self, cells: Cells, first: int) -> None:
-        """Count these cells, of which the first is in row `first` of the table."""
+        """Add these cells, the first of which is in row `first` of the table."""
         values = finite_numbers(cells)
         missing = np.isnan(values)
         if missing.any():
@@ -76,12 +76,12 @@ class Profile:
 
     @property
     def is_numeric(self) -> bool:
-        """Whether the column is one of numbers, a few texts among them notwithstanding."""
+        """Whether the column is numeric, possibly with a few strings."""
         return self.n_numbers > 0 and self.n_numbers >= _MOSTLY * (self.n_numbers + self.n_texts)
 
     @property
     def is_constant(self) -> bool:
-        """Whether all cells are the same, gaps being one value."""
+        """Whether all cells are the same, where a gap counts as a value."""
         if self.n_texts == 0:
             return (self.low == self.high and not self.n_gaps) or not self.n_numbers
         return self.values is not None and len(self.values) + bool(self.n_gaps) == 1

@@ -1,4 +1,4 @@
-"""What a training leaves in its folder: model, curves, confusion matrix or residuals, report."""
+"""The results of training in a folder: model, curves, confusion matrix or residuals, report."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ INTERRUPTED = "interrupted.safetensors"
 
 
 def check_folder(folder: str) -> None:
-    """Make the folder and see that it can be written to, before anything takes time; else an OSError."""
+    """Create the folder and check that it is writable before training starts; otherwise an OSError."""
     if os.path.exists(folder) and not os.path.isdir(folder):
-        raise Problem(f"{folder}: is no folder, and the results need one (--output)")
+        raise Problem(f"{folder}: not a folder: --output must be one")
     os.makedirs(folder, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
 
 
 def write_folder(folder: str, write: Callable[[str], object]) -> list[str]:
-    """Give `write` an empty folder, then put its files into `folder`, all or none; their paths.
+    """Call `write` with an empty folder, then move its files to `folder`, and return their paths.
 
-    Each takes its place at once. Nothing is left of them where `write` fails or is interrupted.
+    Each file is moved atomically. No files are left if `write` fails or is interrupted.
     """
     made = tempfile.mkdtemp(prefix=".nnc-", dir=folder)
     try:
@@ -49,7 +49,7 @@ def write_folder(folder: str, write: Callable[[str], object]) -> list[str]:
 def write_results(
     folder: str, data: Dataset, trained: Trained, settings: Settings, options: Namespace
 ) -> list[str]:
-    """Write model, history, pictures and report."""
+    """Write model, history, figures and report."""
     scores = {name: scores_of(trained.model, part) for name, part in data.parts.items() if len(part.x)}
 
     def write(made: str) -> None:
@@ -66,7 +66,7 @@ def write_results(
 
 
 def describe(data: Dataset) -> list[str]:
-    """What was found in the table, in words: a line for the rows, the target, each kind of column."""
+    """A description of the table: a line for the rows, for the target and for each kind of column."""
     schema, sizes = data.schema, {name: len(part.x) for name, part in data.parts.items()}
     split = ", ".join(f"{size:,} {name}" for name, size in sizes.items() if size)
     lines = [f"{data.table.path}: {data.table.described}; {sum(sizes.values()):,} rows ({split})"]
@@ -92,11 +92,11 @@ def scores_text(scores: Scores, rows: int) -> str:
     return f"{shown}  ({rows:,} rows)"
 
 
-# ----------------------------------------------------------------------------------------------- the pictures
+# ----------------------------------------------------------------------------------------------- figures
 
 
 def _draw(folder: str, data: Dataset, trained: Trained, scores: dict[str, Scores]) -> list[str]:
-    """Curves, and the confusion matrix or the residuals of the last part that there is; their names."""
+    """Draw curves, and the confusion matrix or residuals of the last non-empty part; return their names."""
     import matplotlib
 
     from nnc import plot
@@ -114,7 +114,7 @@ def _draw(folder: str, data: Dataset, trained: Trained, scores: dict[str, Scores
 
 
 class _without_windows:
-    """Figures are drawn into memory whatever the user's settings are, and closed behind the ``with``."""
+    """Draw figures in memory regardless of the user's settings; close them on exit."""
 
     def __init__(self, matplotlib: Any) -> None:
         self._matplotlib = matplotlib
@@ -128,7 +128,7 @@ class _without_windows:
         plt.close("all")
 
 
-# ------------------------------------------------------------------------------------------------- the report
+# ------------------------------------------------------------------------------------------------- report
 
 
 def _report(
@@ -149,7 +149,7 @@ def _report(
     parts.append("```\n" + _summary(trained) + "\n```")
     parts.append(
         f"Adam, learning rate {settings.learning_rate:g}, batches of {settings.batch_size}; {epochs} epochs, "
-        f"the weights are those of epoch {trained.best_epoch}, of the least validation loss."
+        f"the weights are those of epoch {trained.best_epoch}, with the lowest validation loss."
     )
     parts += ["## Results", tables.markdown(rows)]
     name = list(scores)[-1]

@@ -1,7 +1,7 @@
 """The columns of a table in a model file: JSON in its metadata, written and checked.
 
-docs/model-file.md has the keys. A file may come from anywhere: every key, type and size is checked, and
-that the columns are those of the model's shapes.
+The keys are listed in docs/model-file.md. Files are not trusted: every key, type and size is checked, and
+also that the columns match the model's shapes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TEXT = frozenset((*b"\t\r\n\xef\xbb\xbf", *range(32, 127)))
 
 
 def to_json(schema: Schema) -> str:
-    """The schema as text for `Sequential.metadata`."""
+    """The schema as a string for `Sequential.metadata`."""
     columns = [column._asdict() for column in schema.columns]
     return json.dumps(
         {"format": FORMAT, "target": schema.target._asdict(), "columns": columns}, allow_nan=False
@@ -30,12 +30,12 @@ def to_json(schema: Schema) -> str:
 
 
 def load(path: str) -> tuple[Sequential, Schema | None]:
-    """The model in a file, and the schema of the table that it was trained on, None if there is none.
+    """The model in a file, and the schema of the table that it was trained on, or None.
 
     Raises
     ------
     FormatError
-        If it is no model file, or the schema is damaged or not this model's.
+        If it is not a model file, or the schema is damaged or does not match the model.
     OSError
         If it cannot be opened.
     """
@@ -44,8 +44,8 @@ def load(path: str) -> tuple[Sequential, Schema | None]:
     except FormatError as error:
         with open(path, "rb") as file:
             start = file.read(8)
-        if start and all(byte in _TEXT for byte in start):  # a header's length has zeros in it
-            raise FormatError(f"{path}: a text, where a model file is wanted") from None
+        if start and all(byte in _TEXT for byte in start):  # the length of a header contains null bytes
+            raise FormatError(f"{path}: must be a model file, got a text file") from None
         raise FormatError(str(error)) from None
     text = model.metadata.get(KEY)
     if text is None:
@@ -57,7 +57,7 @@ def load(path: str) -> tuple[Sequential, Schema | None]:
 
 
 def from_json(text: str) -> Schema:
-    """The schema that `to_json` wrote; a ValueError (FormatError) or a TypeError for anything else."""
+    """The schema from a string of `to_json`; a ValueError (FormatError) or TypeError for anything else."""
     if tensorfile.memory_of_parsing(text) > tensorfile.MEMORY:
         raise FormatError("they have too many items")
     data = _dict("the table", tensorfile.parse_json(text), ("format", "target", "columns"))
@@ -71,12 +71,12 @@ def from_json(text: str) -> Schema:
     columns = tuple(map(_column, data["columns"]))
     names = [column.name for column in columns] + [target.name]
     if len(set(names)) < len(names):
-        raise FormatError("a column's name is there twice")
+        raise FormatError("two columns have the same name")
     return Schema(columns, target)
 
 
 def _fitting(schema: Schema, model: Sequential) -> Schema:
-    """`schema` if it is one of this model's shapes."""
+    """`schema` if it matches this model's shapes."""
     shapes = model.input_shape, model.output_shape
     wanted = (None, len(schema.inputs)), (None, schema.target.width)
     if shapes != wanted:
@@ -102,7 +102,7 @@ def _dict(what: str, value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
 
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise FormatError(f"'name' must be a string that is not empty, got {shown(value)}")
+        raise FormatError(f"'name' must be a non-empty string, got {shown(value)}")
     return value
 
 

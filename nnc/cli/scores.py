@@ -1,4 +1,4 @@
-"""How good predictions are."""
+"""Scores of predictions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from nnc.models import Sequential
 
 
 class Scores(NamedTuple):
-    """Of one part of the rows: `values` by name, `predicted` (n, outputs)."""
+    """Scores of one part of the rows: `values` by name, `predicted` (n, outputs)."""
 
     values: dict[str, float]
     predicted: np.ndarray
 
 
 def scores_of(model: Sequential, part: Part) -> Scores:
-    """Accuracy and cross-entropy of classes; root mean square error, mean absolute error, R2 of numbers."""
+    """Accuracy and cross-entropy for classes; root mean square error, mean absolute error, R2 for numbers."""
     predicted = model.predict(part.x, verbose=0)
     if part.y.dtype.kind == "i":
         right = np.count_nonzero(predicted.argmax(axis=1) == part.y)
@@ -37,7 +37,7 @@ def scores_of(model: Sequential, part: Part) -> Scores:
 
 
 def classes_table(data: Dataset, scores: Scores, part: Part) -> list[dict[str, Any]]:
-    """Rows, precision and recall of each class; None where a class is not there or never predicted."""
+    """Rows, precision and recall of each class; None if a class does not occur or is never predicted."""
     predicted = scores.predicted.argmax(axis=1)
     rows = []
     for i, name in enumerate(data.schema.target.classes or ()):

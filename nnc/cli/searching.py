@@ -23,7 +23,7 @@ _SHOWN = 5  # trials
 
 
 def run(options: Namespace) -> int:
-    """Search, train the best, write and say what came out."""
+    """Search, train the best network, write the files and print the results."""
     folder = train.folder_of(options)
     data = dataset.load(open_table(options.table, options), options)
     report.check_folder(folder)
@@ -38,14 +38,14 @@ def run(options: Namespace) -> int:
     if not options.json:
         _show(result)
     settings = _settings(best.params, options)
-    with random.seeded(best.seed):  # as in the trial, so that the best model has its bits
+    with random.seeded(best.seed):  # as in the trial, so that the best model is bitwise the same
         model = network.build(data, settings, None)
     train.finish(folder, data, model, settings, options)
     return 0
 
 
 def _space(data: Dataset) -> dict[str, Any]:
-    """What trials differ in; small tables are not given to large networks in vain."""
+    """The search space; large networks are left out for small tables."""
     rows = len(data.training.x)
     batch = network.batch_size_for(rows)
     return {
@@ -91,11 +91,14 @@ def _search(folder: str, data: Dataset, options: Namespace) -> SearchResult:
     try:
         with contextlib.redirect_stdout(sys.stderr):  # its progress
             result = search.run(data.training.x, targets.of(data.training), validation_data=validation)
-    except (ValueError, BlockingIOError) as error:  # the journal of another search, a damaged one, one in use
+    except (
+        ValueError,
+        BlockingIOError,
+    ) as error:  # the journal belongs to another search, is damaged or in use
         raise Problem(str(error)) from None
     if result.interrupted:
         done = f"{len(result.trials)} of {options.trials} trials are in {journal}"
-        raise Interrupted(f"interrupted: {done}; the same command goes on from there")
+        raise Interrupted(f"interrupted: {done}; the same command continues from there")
     return result
 
 

@@ -1,4 +1,4 @@
-"""Which reader a table is for."""
+"""The choice of a reader for a table."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _BY_SUFFIX = {".npy": arrays.read_npy, ".npz": arrays.read_npz, ".parquet": arra
 
 
 def open_table(path: str, options: Namespace) -> Table:
-    """The table in a file; `options` has what `parser.add_table_options` asks for.
+    """The table in a file; `options` has the options of `parser.add_table_options`.
 
     Raises
     ------
     OSError
-        If it cannot be opened: it is not there, or a folder.
+        If it cannot be opened: it does not exist or is a folder.
     FormatError
-        If it is no table.
+        If it is not a table.
     """
     if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
-        raise Problem(f"{path}: no regular file; a table is read more than once")
-    with open(path, "rb"):  # says what is wrong with the name, whatever reads it
+        raise Problem(f"{path}: not a regular file (a table is read more than once)")
+    with open(path, "rb"):  # raises an error for a bad name, whichever reader is used
         pass
     gaps = GAPS | {word.lower() for word in options.gap}
     reader = _BY_SUFFIX.get(os.path.splitext(path)[1].lower())

@@ -15,7 +15,7 @@ from nnc.cli.tables import open_table
 
 
 def run(options: Namespace) -> int:
-    """Train, write and say what came out."""
+    """Train, write the files and print the results."""
     folder = folder_of(options)
     data = dataset.load(open_table(options.table, options), options)
     report.check_folder(folder)
@@ -33,7 +33,7 @@ def folder_of(options: Namespace) -> str:
 
 
 def settings_of(options: Namespace, data: Dataset) -> Settings:
-    """The network and the training as the options have them."""
+    """The network and the training settings given by the options."""
     return Settings(
         options.hidden,
         options.activation,
@@ -48,7 +48,7 @@ def settings_of(options: Namespace, data: Dataset) -> Settings:
 def finish(
     folder: str, data: Dataset, model: network.Sequential, settings: Settings, options: Namespace
 ) -> None:
-    """Train this model, write its files and say what came out."""
+    """Train this model, write its files and print the results."""
     try:
         trained = network.train(data, model, settings)
     except network.Stopped as stopped:
@@ -61,11 +61,11 @@ def finish(
         say_json(_json(data, trained, part, scores.values, files))
         return
     size = "-".join(map(str, (len(data.schema.inputs), *settings.hidden, data.schema.target.width)))
-    say(f"network {size}: {epochs} epochs, the best was {trained.best_epoch}")
+    say(f"network {size}: {epochs} epochs, the best was epoch {trained.best_epoch}")
     say(f"{part}: {report.scores_text(scores, len(data.parts[part].x))}")
-    say(f"in {folder}: {', '.join(map(os.path.basename, files))}")
+    say(f"written to {folder}: {', '.join(map(os.path.basename, files))}")
     if epochs == settings.epochs:
-        note(f"the validation loss may still fall: --epochs is {epochs}")
+        note(f"the validation loss may still be decreasing: --epochs is {epochs}")
 
 
 def _interrupted(folder: str, stopped: network.Stopped, settings: Settings) -> Interrupted:
@@ -75,7 +75,7 @@ def _interrupted(folder: str, stopped: network.Stopped, settings: Settings) -> I
     path = os.path.join(folder, report.INTERRUPTED)
     stopped.trained.model.save(path)
     return Interrupted(
-        f"{where}: only {path} was written, the best weights so far (epoch {stopped.trained.best_epoch})"
+        f"{where}: only {path} was written, with the best weights so far (epoch {stopped.trained.best_epoch})"
     )
 
 

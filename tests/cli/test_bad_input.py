@@ -1,4 +1,4 @@
-"""What cannot be used: one line that names the file, the row and the column, and status 2."""
+"""Invalid input: one line that names the file, the row and the column, and status 2."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ import nnc as nnc_package
 
 ROWS = "".join(f"{i},{i % 2}\n" for i in range(30))
 
-# contents of t.csv, with columns a and b and the target b; what the line says
+# contents of t.csv, with columns a and b and the target b; the error message
 TABLES = {
     "empty": (b"", "t.csv: the file is empty"),
     "blank": (b"\n \r\n\n", "t.csv: the file is empty"),
-    "header": (b"a,b\n", "t.csv: there is a header (2 columns), but no row behind it"),
-    "binary": (b"a,b\n1,\0\n", "t.csv: a binary file (there is a null byte at 6), no table"),
+    "header": (b"a,b\n", "t.csv: there is a header (2 columns), but no row after it"),
+    "binary": (b"a,b\n1,\0\n", "t.csv: a binary file (null byte at offset 6), not a table"),
     "picture": (
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
-        "t.csv: a binary file (there is a null byte at 8), no table",
+        "t.csv: a binary file (null byte at offset 8), not a table",
     ),
-    "gzip": (gzip.compress(b"a,b\n1,2\n"), "t.csv: no table of text, but compressed: unpack it first"),
-    "archive": (b"PK\3\4", "t.csv: no table of text, but an archive (a spreadsheet?): save the table as CSV"),
-    "utf-16": ("a,b\n1,2\n".encode("utf-16"), "t.csv: no table of text, but UTF-16: save it as UTF-8"),
-    "npy": (b"\x93NUMPY\1\0", "t.csv: no table of text, but an array: its name must end in .npy"),
+    "gzip": (gzip.compress(b"a,b\n1,2\n"), "t.csv: not a text table but compressed: unpack it first"),
+    "archive": (b"PK\3\4", "t.csv: not a text table but an archive (a spreadsheet?): save the table as CSV"),
+    "utf-16": ("a,b\n1,2\n".encode("utf-16"), "t.csv: not a text table but UTF-16: save it as UTF-8"),
+    "npy": (b"\x93NUMPY\1\0", "t.csv: not a text table but an array: its name must end in .npy"),
     "latin-1": (
         b"a,b\n1,p\n2,caf\xe9\n",
-        "t.csv, line 3: byte 0xe9 (near '2,café', cell 2 or so) is not UTF-8; say --encoding latin-1 if that "
-        "is what the file is",
+        "t.csv, line 3: byte 0xe9 (near '2,café', around cell 2) is not UTF-8; if the file is in latin-1, "
+        "use --encoding latin-1",
     ),
     "too many cells": (
         b"a,b\n1,p\n\n1,q,r\n",
-        "t.csv, line 4: 3 cells where the first row has 2 (behind 'b')",
+        "t.csv, line 4: 3 cells, but the first row has 2 (after 'b')",
     ),
     "too few cells": (
         b"a,b\n1,p\n1\n",
-        "t.csv, line 3: 1 cells where the first row has 2 (the last is of column 'a')",
+        "t.csv, line 3: 1 cells, but the first row has 2 (the last one is in column 'a')",
     ),
-    "open quote": (b'a,b\n1,p\n"1,q\n1,p\n', "t.csv, line 3: a quote is opened in this row and not closed"),
-    "open quote at once": (b'"a,b\n1,p\n', "t.csv, line 1: a quote is opened in this row and not closed"),
+    "open quote": (b'a,b\n1,p\n"1,q\n1,p\n', "t.csv, line 3: a quote is opened in this row but never closed"),
+    "open quote at once": (b'"a,b\n1,p\n', "t.csv, line 1: a quote is opened in this row but never closed"),
     "quote inside": (
         b'a,b\n"1"2,p\n3,q\n',
-        "t.csv, line 2: a quoted cell goes on behind its second quote (',' expected after '\"')",
+        "t.csv, line 2: a quoted cell continues after its closing quote (',' expected after '\"')",
     ),
     "two names": (b"a,a\n1,2\n3,4\n", "t.csv: columns 1 and 2 are both named 'a'"),
     "infinite": (b"a,b\n1,p\n-inf,q\n", "t.csv, line 3, column 'a': '-inf' is infinite"),
@@ -57,23 +57,23 @@ TABLES = {
     "infinite target": (b"a,b\n1,1.5\n2,inf\n", "t.csv, line 3, column 'b': 'inf' is infinite"),
     "typing error": (
         f"a,b\n{ROWS}3O,1\n".encode(),
-        "t.csv, line 32, column 'a': '3O' is no number, where 30 other cells are numbers; --gap 3O takes it "
-        "for a gap, --text a all for strings",
+        "t.csv, line 32, column 'a': '3O' is not a number, but 30 other cells are; use --gap 3O to treat it "
+        "as a gap, --text a to treat all as strings",
     ),
     "typing error in the target": (
         f"a,b\n{ROWS}30,l\n".encode(),
-        "t.csv, line 32, column 'b': 'l' is no number, where 30 other cells are numbers; --gap l takes it "
-        "for a gap",
+        "t.csv, line 32, column 'b': 'l' is not a number, but 30 other cells are; use --gap l to treat it as "
+        "a gap",
     ),
     "one class": (
         b"a,b\n1,x\n2,x\n",
-        "t.csv, column 'b' (the target): all rows are of one class, 'x'; two are needed",
+        "t.csv, column 'b' (the target): all rows are of one class, 'x'; at least two are needed",
     ),
     "one number": (
         b"a,b\n1,.5\n2,0.50\n",
         "t.csv, column 'b' (the target): all rows have the same value, 0.5",
     ),
-    "gaps": (b"a,b\n1,\n2,NA\n3,?\n", "t.csv, column 'b' (the target): there are only gaps"),
+    "gaps": (b"a,b\n1,\n2,NA\n3,?\n", "t.csv, column 'b' (the target): all cells are gaps"),
     "constant": (b"a,b\n1,p\n1,q\n", "t.csv: no column is left to learn from: 'a' (the same in all rows)"),
     "only gaps": (b"a,b\n,p\nna,q\n", "t.csv: no column is left to learn from: 'a' (only gaps)"),
     "too few rows": (b"a,b\n1,p\n2,q\n", "t.csv: 2 rows with a target are too few"),
@@ -91,16 +91,18 @@ def test_tables(name, refused, folder):
 
 def test_strings_as_target(refused, folder):
     (folder / "t.csv").write_text("a,b\n" + "".join(f"{i},n{i}\n" for i in range(1500)))
-    says = "nnc: t.csv, column 'b' (the target): more than 1,000 different strings are no classes"
+    says = "nnc: t.csv, column 'b' (the target): more than 1,000 different strings, too many for classes"
     assert refused("train", "t.csv", "--target", "b") == says
-    assert "'n0' is no number" in refused("train", "t.csv", "--target", "b", "--task", "regression")
+    assert "'n0' is not a number" in refused("train", "t.csv", "--target", "b", "--task", "regression")
 
 
 def test_a_wide_line_and_many_columns(refused, folder):
     (folder / "t.csv").write_bytes(b"a,b\n1,p\n" + b"x" * (2**24 + 1) + b",q\n")
     assert refused("train", "t.csv", "--target", "b") == "nnc: t.csv, line 3: longer than 16,777,216 bytes"
     (folder / "t.csv").write_text(",".join(f"c{i}" for i in range(5001)) + "\n" + ",".join("1" * 5001) + "\n")
-    assert refused("train", "t.csv", "--target", "c0") == "nnc: t.csv: 5,001 columns are more than 5,000"
+    assert (
+        refused("train", "t.csv", "--target", "c0") == "nnc: t.csv: 5,001 columns; at most 5,000 are allowed"
+    )
 
 
 def test_columns_that_are_not_there(refused):
@@ -131,7 +133,7 @@ def test_a_fifo(refused, folder):
     os.mkfifo(folder / "t.csv")
     assert (
         refused("train", "t.csv", "--target", "b")
-        == "nnc: t.csv: no regular file; a table is read more than once"
+        == "nnc: t.csv: not a regular file (a table is read more than once)"
     )
 
 
@@ -147,46 +149,47 @@ def test_arrays(refused, folder):
     np.save(whole, np.zeros((30, 4)))
     (folder / "cut.npy").write_bytes(whole.getvalue()[:-100])
     for name, says in {
-        "o.npy": "o.npy: no .npy file, or damaged: ",
-        "c.npy": "c.npy: a table is of numbers or text, got the type complex128",
-        "s.npy": "s.npy: a single number, where rows are wanted",
+        "o.npy": "o.npy: not a .npy file, or damaged: ",
+        "c.npy": "c.npy: a table must contain numbers or text, got dtype complex128",
+        "s.npy": "s.npy: must have rows, got a single number",
         "e.npy": "e.npy: there are no rows",
         "i.npy": "i.npy, row 1, column '0': 'inf' is infinite",
-        "l.npz": "l.npz: the arrays must have as many rows each, got x (3, 2), y (4,)",
-        "z.npz": "z.npz: no .npz file, or damaged: ",
-        "cut.npy": "cut.npy: no .npy file, or damaged: ",
+        "l.npz": "l.npz: all arrays must have the same number of rows, got x (3, 2), y (4,)",
+        "z.npz": "z.npz: not a .npz file, or damaged: ",
+        "cut.npy": "cut.npy: not a .npy file, or damaged: ",
     }.items():
         assert refused("train", name, "--target", "1").startswith(f"nnc: {says}")
 
 
 def test_one_kind_of_file_for_the_other(refused, model):
-    assert refused("train", model, "--target", "b") == f"nnc: {model}: a model file, where a table is wanted"
-    assert refused("predict", model, model) == f"nnc: {model}: a model file, where a table is wanted"
-    assert refused("predict", "iris.csv", "iris.csv") == "nnc: iris.csv: a text, where a model file is wanted"
-    assert refused("summary", "iris.csv") == "nnc: iris.csv: a text, where a model file is wanted"
+    assert refused("train", model, "--target", "b") == f"nnc: {model}: must be a table, got a model file"
+    assert refused("predict", model, model) == f"nnc: {model}: must be a table, got a model file"
+    assert (
+        refused("predict", "iris.csv", "iris.csv") == "nnc: iris.csv: must be a model file, got a text file"
+    )
+    assert refused("summary", "iris.csv") == "nnc: iris.csv: must be a model file, got a text file"
 
 
 def test_tables_that_a_model_does_not_fit(refused, model, folder):
     (folder / "t.csv").write_text("sepal_length,sepal_width,petal_lenght,petal_width\n1,2,3,4\n")
     said = refused("predict", model, "t.csv")
     assert (
-        said == "nnc: t.csv: the model wants 'petal_length', and no column is named so; did you mean "
-        "'petal_lenght'?"
+        said == "nnc: t.csv: columns of the model are missing: 'petal_length'; did you mean 'petal_lenght'?"
     )
     (folder / "t.csv").write_text("1,2,3\n4,5,6\n")
     assert refused("predict", model, "t.csv", "--no-header").startswith(
-        "nnc: t.csv: 3 columns without names, where the model wants 4: sepal_length"
+        "nnc: t.csv: 3 columns without names, but the model needs 4: sepal_length"
     )
     plain = nnc_package.Sequential([nnc_package.layers.Dense(2, input_dim=3)])
     plain.save(folder / "plain")
-    assert refused("predict", "plain", "iris.csv") == "nnc: iris.csv: 5 columns, where the model has 3 inputs"
+    assert refused("predict", "plain", "iris.csv") == "nnc: iris.csv: 5 columns, but the model has 3 inputs"
 
 
 def test_cells_that_a_model_cannot_take(nnc, model, folder):
     head = "sepal_length,sepal_width,petal_length,petal_width\n"
     for cell, says in (
-        ("x", "'x' is no number"),
-        ("1_0", "'1_0' is no number"),
+        ("x", "'x' is not a number"),
+        ("1_0", "'1_0' is not a number"),
         ("inf", "'inf' is infinite"),
     ):
         (folder / "t.csv").write_text(f"{head}1,2,3,4\n1,2,{cell},4\n")
@@ -240,22 +243,25 @@ def test_options(refused):
     for words, says in (
         (
             ("train", "iris.csv", "--target", "species", "--epochs", "0"),
-            "--epochs: must be an integer from 1 on, got '0'",
+            "--epochs: must be an integer of at least 1, got '0'",
         ),
         (
             ("train", "iris.csv", "--target", "species", "--dropout", "1"),
-            "must be a number from 0 and below 1, got '1'",
+            "must be a number of at least 0 and below 1, got '1'",
         ),
         (
             ("train", "iris.csv", "--target", "species", "--hidden", "8,x"),
-            "must be numbers of units such as 64,32, or none",
+            "must be numbers of units such as 64,32 or none",
         ),
         (("train", "iris.csv", "--target", "species", "--activation", "rely"), "relu"),
         (
             ("train", "iris.csv", "--target", "species", "--delimiter", "ab"),
-            "must be one character, or tab; got 'ab'",
+            "must be one character or tab, got 'ab'",
         ),
-        (("train", "iris.csv", "--target", "species", "--encoding", "utf-16"), "the name of an encoding"),
+        (
+            ("train", "iris.csv", "--target", "species", "--encoding", "utf-16"),
+            "the name of a single-byte encoding",
+        ),
         (("train", "iris.csv"), "the following arguments are required: --target"),
         (("trian",), "invalid choice: 'trian'"),
         ((), "the following arguments are required: COMMAND"),
@@ -265,7 +271,7 @@ def test_options(refused):
 
 def test_outputs_that_cannot_be_written(refused, model, folder):
     said = refused("train", "iris.csv", "--target", "species", "--output", "iris.csv")
-    assert said == "nnc: iris.csv: is no folder, and the results need one (--output)"
+    assert said == "nnc: iris.csv: not a folder: --output must be one"
     assert refused("export", model, "a.txt") == "nnc: a.txt: the file's name must end in .c or .onnx"
     assert "there is no folder" in refused("export", model, "no/a.c")
     assert refused("export", model, "8.c").startswith(f"nnc: {model}: prefix must be given")
@@ -282,4 +288,4 @@ def test_a_folder_without_permission(process, folder):
 def test_archives_are_refused_whatever_they_hold(refused, folder):
     with zipfile.ZipFile(folder / "t.npz", "w") as archive:
         archive.writestr("x.npy", b"nothing")
-    assert refused("train", "t.npz", "--target", "x").startswith("nnc: t.npz: no .npz file, or damaged: ")
+    assert refused("train", "t.npz", "--target", "x").startswith("nnc: t.npz: not a .npz file, or damaged: ")

@@ -1,4 +1,4 @@
-"""What the commands do, and what they leave."""
+"""What the commands do, and the files that they write."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_classifier(nnc, folder):
     x, y = nnc_package.datasets.load_iris()
     model = nnc_package.load_model(
         "out/model.safetensors"
-    )  # an ordinary model: it takes the numbers as they are
+    )  # an ordinary model: it takes the unscaled numbers
     np.testing.assert_allclose(
         model.predict(x, verbose=0), np.float64([row[1:] for row in predicted[1:]]), atol=1e-6
     )
@@ -92,7 +92,7 @@ def test_a_classifier(nnc, folder):
 def test_a_regression(nnc, folder):
     (folder / "houses.csv").write_text(houses())
     ended = nnc("train", "houses.csv", "--target", "price", "--epochs", 150, "--output", "out")
-    assert ended.status == 0 and "column 'area': numbers; gaps are the mean" in ended.out
+    assert ended.status == 0 and "column 'area': numbers; gaps are replaced by the mean" in ended.out
     assert "column 'id' is left out: 150 different strings" in ended.out
     assert "3 rows without a target are left out" in ended.out and "decimal commas" in ended.out
     assert {"residuals.png", "curves.png"} <= set(os.listdir("out"))
@@ -143,8 +143,8 @@ def test_what_a_model_did_not_see(nnc, folder):
     (folder / "new.csv").write_text("kind,a\nred,1\ngreen,\nblue,3\n")
     ended = nnc("predict", "o/model.safetensors", "new.csv")
     assert [row[0] for row in rows_of(ended.out)][1::2] == ["no", "yes"]
-    assert "column 'a' had no gaps in training; 1 rows here have one" in ended.err
-    assert "column 'kind' has strings in 1 rows that were not there in training" in ended.err
+    assert "column 'a' had no gaps in training, but has gaps in 1 rows here" in ended.err
+    assert "column 'kind' has strings in 1 rows that did not occur in training" in ended.err
 
 
 def test_a_model_without_a_table(nnc, folder):
@@ -255,7 +255,7 @@ def wait_for(condition, seconds=60):
 
 
 def slow_table(folder, rows=20_000):
-    """A table that is trained on for a while, with classes that nothing tells apart."""
+    """A table that takes a while to train on, with classes that cannot be separated."""
     rng = np.random.default_rng(0)
     np.save(
         folder / "slow.npy",
@@ -265,7 +265,7 @@ def slow_table(folder, rows=20_000):
 
 
 def test_ctrl_c_in_training(process, folder):
-    """On a terminal, where its progress shows that an epoch is done."""
+    """On a terminal, where the progress shows when an epoch has ended."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     run = process("train", *slow_table(folder), "--output", "out", stderr=theirs)
@@ -281,7 +281,7 @@ def test_ctrl_c_in_training(process, folder):
     os.close(ours)
     last = seen.decode().rpartition("\r")[2]
     assert last.startswith("nnc: interrupted in epoch ") and last.count("\n") == 1
-    assert "only out/interrupted.safetensors was written, the best weights so far" in last
+    assert "only out/interrupted.safetensors was written, with the best weights so far" in last
     assert os.listdir(folder / "out") == ["interrupted.safetensors"]
     nnc_package.load_model(folder / "out" / "interrupted.safetensors")
 
@@ -306,7 +306,7 @@ def test_ctrl_c_in_a_search(process, folder):
     _, err = run.communicate(timeout=60)
     assert run.returncode == 130
     last = err.splitlines()[-1]
-    assert last.startswith("nnc: interrupted: ") and "the same command goes on from there" in last
+    assert last.startswith("nnc: interrupted: ") and "the same command continues from there" in last
     assert os.listdir(folder / "out") == ["journal.jsonl"]
 
 
@@ -340,7 +340,7 @@ def test_a_full_disk_behind_stdout(process, model):
 
 
 def test_files_that_cannot_be_finished(process, folder):
-    """A limit on files' sizes stands for a full disk: nothing half written is left, what was there stays."""
+    """A file-size limit simulates a full disk: no partial files are left, existing files are unchanged."""
     (folder / "out").mkdir()
     (folder / "out" / "model.safetensors").write_text("old")
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # noqa: E731
@@ -360,7 +360,7 @@ def test_a_loss_that_is_not_finite(nnc):
 
 
 def on_terminal(words, columns, folder, environment=()):
-    """All that a command writes to a terminal of so many columns."""
+    """All output of a command on a terminal with this number of columns."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
     tty.setraw(theirs)
@@ -425,7 +425,7 @@ print(*sys.modules, file=sys.stderr)
 
 
 def peak_of(words, folder):
-    """MiB that a command had at most, all of the process."""
+    """Peak memory of a command's process in MiB."""
     code = (
         "import sys; from nnc.cli import main\nstatus = main(sys.argv[1:])\n"
         "with open('/proc/self/status') as file:\n"
@@ -440,9 +440,9 @@ def peak_of(words, folder):
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
 def test_memory_of_a_large_table(folder):
-    """4 bytes for each number of the table, 16 for each row, and what a small table takes.
+    """4 bytes for each number of the table, 16 for each row, plus the memory for a small table.
 
-    NNC_RELIABILITY=long does it with 2 GB.
+    NNC_RELIABILITY=long uses 2 GB.
     """
     size = (2048 if os.environ.get("NNC_RELIABILITY") == "long" else 40) * 2**20
     columns = 20

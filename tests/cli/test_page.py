@@ -1,4 +1,4 @@
-"""docs/command-line.md: every command gives what the page says. As a script: writes the page anew."""
+"""docs/command-line.md: every command prints what the page shows. As a script: rewrites the page."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "command-line.md"
 BLOCK = re.compile(r"```(python|console)\n(.*?)```", re.DOTALL)
-VARIES = {"nnc info": 16, "nnc bench": 35, "timeout": 0}  # by the machine: so many characters of a line count
+VARIES = {
+    "nnc info": 16,
+    "nnc bench": 35,
+    "timeout": 0,
+}  # depend on the machine: this many characters of a line are compared
 
 
 def output_of(command, folder):
-    """What a command prints on both streams."""
+    """The output of a command on both streams."""
     shell = f'nnc() {{ "{sys.executable}" -m nnc "$@"; }}; export -f nnc\n'
     # `timeout` runs programs, not functions
     command = re.sub(r"^(timeout .*?) nnc ", rf'\1 "{sys.executable}" -m nnc ', command)
@@ -37,7 +41,7 @@ def output_of(command, folder):
 
 
 def compared(command, output):
-    """What must be the same: without progress, times and, where it varies, what stands behind the labels."""
+    """The lines that must be equal: without progress, times and, where they vary, values after the labels."""
     lines = [
         line for line in output.splitlines() if not re.match(r"(reading|encoding|epoch|search:) ?", line)
     ]
@@ -48,7 +52,7 @@ def compared(command, output):
 
 
 def written(text, folder):
-    """The page with the output of each command as it is now, and the pairs (command, old, new)."""
+    """The page with the current output of each command, and (command, old output, new output) of each."""
     names: dict[str, object] = {"np": np}
     pairs = []
 
@@ -78,7 +82,7 @@ def prepare(folder):
 )
 def test_the_page_says_what_the_commands_print(tmp_path, monkeypatch):
     if not PAGE.exists():
-        pytest.skip("the documentation is not beside the tests")
+        pytest.skip("the documentation is not next to the tests")
     monkeypatch.chdir(tmp_path)
     prepare(tmp_path)
     _, pairs = written(PAGE.read_text(encoding="utf-8"), tmp_path)

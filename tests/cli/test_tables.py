@@ -186,7 +186,7 @@ def test_parquet(sized, folder):
     assert table.names == list("abcde")
     assert cells_of(table)[0] == [[1.5, "p", 1.0, 1.0, "p"], [None, None, 2.0, 0.0, None]]
     (folder / "t.parquet").write_bytes(b"PAR1 and nothing")
-    with pytest.raises(FormatError, match=r"t\.parquet: no Parquet file, or damaged"):
+    with pytest.raises(FormatError, match=r"t\.parquet: not a Parquet file, or damaged"):
         open_table("t.parquet", options)
 
 
