@@ -1,4 +1,4 @@
-"""Fixtures that every test of the compiled core uses, and which nnc is tested."""
+"""Fixtures for the tests of the compiled core, and the choice of the nnc that is tested."""
 
 import os
 import signal
@@ -18,12 +18,12 @@ else:
 
 pytest.register_assert_rewrite(
     "core_helpers", "model_helpers", "reference_helpers"
-)  # their asserts say what differs
+)  # pytest rewrites their asserts
 
 from nnc import _core  # noqa: E402
 
-# A shell ignores Ctrl-C for what it runs in the background, and that is inherited: the tests of interrupts,
-# and the processes that they start, need the handler that Python has otherwise.
+# Shells start background jobs with SIGINT ignored, and child processes inherit that: the tests of interrupts,
+# and the processes that they start, need Python's default handler.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -38,7 +38,7 @@ def isa(request):
 
 @pytest.fixture
 def threads():
-    """A function that sets the number of threads, all of them used, undone after the test."""
+    """A function that sets the number of threads, with all of them used; undone after the test."""
     _core.use_all_threads(True)
     yield _core.set_num_threads
     _core.use_all_threads(False)

@@ -1,4 +1,4 @@
-"""Callbacks: what they are told, what they do to the run, and that they go on counting in a resumed one."""
+"""Callbacks: their arguments, their effect on the run, and that counters continue in a resumed run."""
 
 import csv
 import math
@@ -22,7 +22,7 @@ def model_for(backend="compiled", optimizer=None, dropout=False):
 
 
 class Scripted(callbacks.Callback):
-    """Puts given numbers into the logs, as if an epoch had had them."""
+    """Puts given numbers into the logs, as if they were those of an epoch."""
 
     def __init__(self, key, values):
         self.key, self.values = key, values
@@ -90,7 +90,7 @@ def test_order_and_logs(backend):
     last = [c for c in recorded.calls if c[0] == "on_train_batch_end"][-1]
     assert last[2] == {
         key: history[key][-1] for key in ("loss", "mae")
-    }  # the mean so far: at the end the epoch's
+    }  # running mean: at the end the epoch's mean
     assert recorded.model is model and recorded.params["steps"] == 3
 
 
@@ -138,7 +138,7 @@ def test_stop_training(hook, backend):
     model.fit(batches, epochs=5, verbose=0, callbacks=[callback])
     assert model.history.epoch == [0]
     model.fit(X, Y, epochs=2, verbose=0)
-    assert model.history.epoch == [0, 1]  # a run begins anew
+    assert model.history.epoch == [0, 1]  # a new run starts
 
 
 def test_an_error_in_a_callback_ends_the_run(backend):
@@ -208,7 +208,7 @@ def test_early_stopping(values, arguments, stopped, best):
 def test_early_stopping_by_accuracy_is_for_the_largest():
     stop = callbacks.EarlyStopping("val_accuracy", patience=1)
     model, weights = run([0.1, 0.5, 0.4, 0.9], stop, key="val_accuracy")
-    assert stop.stopped_epoch == 2 and has_weights(model, weights[-1])  # not restored unless asked
+    assert stop.stopped_epoch == 2 and has_weights(model, weights[-1])  # not restored by default
 
 
 def test_early_stopping_words(capsys):
@@ -447,7 +447,7 @@ def test_resumed_callbacks_go_on_counting(at, tmp_path, backend):
 
 
 def test_a_new_run_begins_anew(backend):
-    """Counters are kept for the run that goes on where the last one ended, and for no other."""
+    """Counters are kept only for a run that continues where the last one ended."""
     stop = callbacks.EarlyStopping("loss", patience=9)
     model = model_for(backend)
     model.fit(X, Y, epochs=3, verbose=0, callbacks=stop)

@@ -1,4 +1,4 @@
-"""Bars in terminals of any width, and what stands in their place elsewhere."""
+"""Progress bars in terminals of any width, and the output elsewhere."""
 
 from __future__ import annotations
 

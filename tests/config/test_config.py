@@ -1,4 +1,4 @@
-"""Configuration objects: each class is had by name, goes through JSON, checks its arguments."""
+"""Configuration objects: each class is available by name, survives JSON and checks its arguments."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FAMILIES = (
 )
 CLASSES = [cls for family in FAMILIES for cls in family.registry.values()]
 
-# What the classes that cannot be had without arguments are given here.
+# Arguments for the classes that cannot be constructed without any.
 REQUIRED = {
     metrics.PrecisionAtRecall: (0.5,),
     metrics.RecallAtPrecision: (0.5,),
@@ -62,7 +62,7 @@ REQUIRED = {
     schedules.OneCycle: (0.1, 100),
 }
 
-# Objects with every kind of value that is not a default.
+# Objects with every kind of non-default value.
 OTHERS = [
     activations.Activation("leaky_relu", 0.01),
     initializers.Constant(-1.5),
@@ -182,7 +182,7 @@ def test_keys_are_checked(cls):
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: f"{cls.kind}-{cls.__name__}")
 def test_a_bad_value_in_a_file_is_a_value_error(cls):
-    """Whatever JSON may hold, for every key: an object if the value is legal, else a ValueError."""
+    """Any JSON value for every key: an object if the value is legal, else a ValueError."""
     values = (None, True, -1, 0.5, math.nan, math.inf, 10**400, "x", "", [], [1, "x"], {}, {"class_name": []})
     config = make(cls).get_config()
     legal = 0

@@ -1,4 +1,4 @@
-"""Every public constructor refuses odd values of every argument by its name, or takes them; nothing else."""
+"""Every public constructor accepts odd values of an argument or rejects them, naming the argument."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def build(params):
     return nnc.Sequential([layers.Dense(1)])
 
 
-# What a constructor cannot do without; whatever else there is has a default.
+# The required arguments of the constructors; all others have defaults.
 NEEDED = {
     "filename": "log.csv",
     "filepath": "model",
@@ -141,7 +141,7 @@ VARIOUS = [
 
 
 def arguments_of(cls):
-    """The names that a constructor and those above it take, and the values of those that it needs."""
+    """The argument names of a constructor and its base classes, and values of the required ones."""
     names: list[str] = []
     needed: dict[str, object] = {}
     for base in cls.__mro__:

@@ -1,4 +1,4 @@
-"""Initializers and seeds: shapes, statistics, the same numbers again."""
+"""Initializers and seeds: shapes, statistics, reproducibility."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nnc.random import Purpose
 
 SHAPE = (300, 200)
 
-# initializer, mean, standard deviation, greatest absolute value (None: no limit)
+# initializer, mean, standard deviation, largest absolute value (None: no limit)
 STATISTICS = [
     (initializers.RandomNormal(), 0.0, 0.05, None),
     (initializers.RandomNormal(1.0, 0.5), 1.0, 0.5, None),

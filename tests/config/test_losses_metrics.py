@@ -1,4 +1,4 @@
-"""Losses, metrics, activations and regularizers as Python objects; their kernels have tests of their own."""
+"""Losses, metrics, activations and regularizers as Python objects; their kernels are tested elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IDS = [2, 0]
 ROWS = [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
 OUTPUTS = [[0.25, 0.25, 0.5], [0.125, 0.5, 0.375]]
 
-# loss, y, value of each of the two rows, worked by hand
+# loss, y, value of each of the two rows, computed by hand
 VALUES = [
     (losses.MeanSquaredError(), ROWS, [0.375 / 3, (0.875**2 + 0.25 + 0.375**2) / 3]),
     (losses.MeanAbsoluteError(), ROWS, [1 / 3, 1.75 / 3]),
@@ -151,7 +151,7 @@ def test_targets():
 
 
 def test_whole_rows_and_ranges():
-    """What compares one distribution with one class says so, and it is a matter of the formula."""
+    """A loss that compares one distribution with one class says so; that depends on its formula."""
     whole = {"categorical_crossentropy", "margin_hinge", "categorical_accuracy", "top_k_categorical_accuracy"}
     whole |= {"categorical_hinge", "cosine_similarity", "categorical_focal_crossentropy"}
     for cls in (*losses.registry.values(), *(cls for cls in metrics.registry.values() if cls.rule)):

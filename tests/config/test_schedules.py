@@ -1,4 +1,4 @@
-"""Schedules and optimizers' rates, against values worked by hand, and what a plan is told of an optimizer."""
+"""Schedules and learning rates against hand-computed values, and an optimizer's spec for a plan."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Plans with precision="bfloat16": products to the bits of the reference, on every instruction set, by AMX
-where it is there or emulated, for any number of threads and any position in a batch."""
+"""Plans with precision="bfloat16": products bitwise equal to the reference on every instruction set, with
+AMX if it is available or emulated, for any number of threads and any position in a batch."""
 
 import itertools
 import os
@@ -178,7 +178,7 @@ def test_the_same_bits(threads, name, options):
 
 @pytest.mark.parametrize("name", NETS)
 def test_training_is_near_the_reference(products, name):
-    """Float32 beside float64 in all that is not a product; now and then a rounding goes the other way."""
+    """Float32 against float64 in everything except products; occasionally a rounding differs."""
     settings = {
         "loss": loss_spec("categorical_crossentropy"),
         "optimizer": with_slots(BASE | {"name": "sgd"}),
@@ -222,7 +222,7 @@ def test_generic_uses_the_twin_of_another_set():
 
 @pytest.mark.skipif("amx" not in PRODUCTS or not _core.emulated_tiles()[2], reason="AMX is not emulated")
 def test_the_instructions_are_as_many_as_the_arithmetic_needs(threads):
-    """Of a product (m, k) by (k, n): one for each 16 x 16 outputs and step of 32."""
+    """The tile products of (m, k) times (k, n): one for each 16 x 16 outputs and 32 terms."""
     threads(1)
     _core.set_bfloat16("amx")
     plan = _core.Plan(96, [dense(40)], precision="bfloat16", batch_size=64)

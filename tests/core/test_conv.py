@@ -1,5 +1,5 @@
-"""Convolutions, compiled against reference. Small integers make every order of summation exact, so that the
-product and both gradients agree to the last bit, on every instruction set, for any number of threads."""
+"""Convolutions, compiled against reference. With small integers every order of summation is exact: the
+product and both gradients agree bit for bit, on every instruction set, for any number of threads."""
 
 import itertools
 
@@ -97,7 +97,7 @@ def size_of(layers):
 @pytest.mark.parametrize("name", NETS)
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_nets(isa, threads, name, n_threads):
-    """With activations on both sides; a batch larger than inference takes at a time."""
+    """With activations on both sides; a batch larger than inference processes at a time."""
     threads(n_threads)
     n_inputs = size_of(NETS[name])
     compiled, expected = make_plans(NETS[name], n_inputs, loss=loss_spec("mean_squared_error"), batch_size=64)
@@ -114,7 +114,7 @@ def test_nets(isa, threads, name, n_threads):
 
 @pytest.mark.parametrize("name", NETS)
 def test_same_bits_for_any_threads_and_isa(threads, name):
-    """And a row is predicted alike wherever it stands: alone, its map is cut up among the threads."""
+    """A row's prediction does not depend on its position: a single row's map is split among the threads."""
     n_inputs = size_of(NETS[name])
     settings = {"loss": loss_spec("mean_squared_error"), "batch_size": 64}
     for options in ({"name": "sgd", "momentum": 0.9}, {"name": "adam", "global_clipnorm": 0.1}):

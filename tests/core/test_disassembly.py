@@ -10,7 +10,7 @@ from nnc import _core
 from nnc._core import binding
 
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+(.*)$")
-JUMP = re.compile(r"^j(?!mp)\w+\s+([0-9a-f]+)")  # a condition: what closes a loop
+JUMP = re.compile(r"^j(?!mp)\w+\s+([0-9a-f]+)")  # conditional jumps, which close loops
 
 
 def functions():
@@ -27,12 +27,12 @@ def functions():
 
 
 def hot_loops(instructions):
-    """Bodies of the innermost backward jumps that hold a fused multiply-add of whole vectors."""
+    """Bodies of the innermost loops that contain a fused multiply-add of complete vectors."""
     jumps = ((JUMP.match(text), address) for address, text in instructions)
     loops = [(int(jump[1], 16), address) for jump, address in jumps if jump and int(jump[1], 16) < address]
     for start, stop in loops:
         body = [line for at, line in instructions if start <= at <= stop]
-        returns = any(line.startswith("ret") for line in body)  # then it is no loop, but code put apart
+        returns = any(line.startswith("ret") for line in body)  # then it is not a loop, but out-of-line code
         outer = any(start <= s and e <= stop and (s, e) != (start, stop) for s, e in loops)
         if any(line.startswith("vfmadd") for line in body) and not returns and not outer:
             yield body
@@ -50,7 +50,9 @@ def test_no_spills_in_the_hot_loops():
             for body in hot_loops(instructions):
                 loops += 1
                 spills = [line for line in body if "(%rsp" in line or "(%rbp" in line]
-                if name.startswith("gemv"):  # 32 multiply-adds in a turn: the loop's end may lie on the stack
+                if name.startswith(
+                    "gemv"
+                ):  # 32 multiply-adds per iteration: the loop's end may be on the stack
                     spills = [line for line in spills if line.startswith("v")]
                 assert not spills, f"{name}: {spills}"
     assert loops >= 56 + 24 + 2 * 18  # AVX-512's and AVX2's

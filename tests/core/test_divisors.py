@@ -1,4 +1,4 @@
-"""Losses divided by the weights of a batch with their penalties, factors of value and gradient, log rates."""
+"""Losses and penalties divided by a batch's weights, factors of value and gradient, log rates."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ PENALTIES = {"kernel_l1": 0.01, "kernel_l2": 0.05}
 @pytest.mark.parametrize("optimizer", [ADAM, SGD, SGD | {"clipvalue": 0.1}, ADAM | {"global_clipnorm": 0.3}])
 @pytest.mark.parametrize("loss", ["categorical_crossentropy", "mean_squared_error"])
 def test_by_weight(isa, loss, optimizer, weighted):
-    """Steps of 7 rows, the last of 5: the divisor of losses and penalties is each batch's own."""
+    """Steps of 7 rows, the last of 5: every batch has its own divisor of losses and penalties."""
     spec = loss_spec(loss, from_logits=loss.endswith("crossentropy"), by_weight=True)
     layers = [dense(35, "tanh", **PENALTIES), dense(3, **PENALTIES)]
     compiled, expected = make_plans(9, layers, loss=spec, optimizer=optimizer)

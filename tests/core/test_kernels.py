@@ -20,7 +20,7 @@ def floats(rng, *shape):
 
 
 def assert_close(compiled, expected, ulps=16, scale=1.0):
-    """Agree within `ulps` float32 roundings of the value or of `scale`, whichever is larger."""
+    """Assert agreement within `ulps` float32 roundings of the value or of `scale`, whichever is larger."""
     compiled, expected = np.asarray(compiled, np.float64), np.asarray(expected, np.float64)
     assert compiled.shape == expected.shape
     bound = ulps * EPSILON * np.maximum(np.abs(expected), scale)
@@ -50,7 +50,7 @@ def test_products_of_integers_are_exact(isa, inner):
 
 @pytest.mark.parametrize("inner", [1, 3, 33, 600])
 def test_products_of_transposed_arrays(isa, inner):
-    """Either side as it lies or transposed, down to slices that are neither."""
+    """Either operand as stored or transposed, and slices that are neither."""
     rng = rng_of(inner, 2)
     for batch, outer in [(1, 1), (5, 31), (17, 33), (64, 70), (70, 10), (61, 3), (7, 100)]:
         x = rng.integers(-3, 4, (batch, inner)).astype(np.float32)
@@ -93,7 +93,7 @@ def test_activation(isa, name):
 
 @pytest.mark.parametrize("name", [name for name, row in reference.ACTIVATIONS.items() if row[1] == "a"])
 def test_activation_backward_from_the_output(isa, name):
-    """As the reference has it of the same a; the bits of the derivative from z, wherever dz is written."""
+    """Equal to the reference with the same a, bitwise to the derivative from z, wherever dz is written."""
     alpha = ALPHAS.get(name, 0.0)
     for shape in [*SHAPES, (5, 2047), (3, 2049), (0, 7), (7, 0), (2, 3, 5)]:
         rng = rng_of(*shape)
@@ -191,7 +191,7 @@ def test_elementary_functions(isa, name, low, high, ulps):
     "name", ["mean_squared_error", "mean_absolute_error", "huber", "poisson", "euclidean"]
 )
 def test_losses_beyond_float32(isa, name):
-    """Finite where the float64 loss is; the gradient where float32 can hold it."""
+    """Finite where the float64 loss is; the gradient where float32 can represent it."""
     spec = {"name": name} | {"huber": {"param": 1.0}, "poisson": {"from_logits": False}}.get(name, {})
     big = np.float32([1e19, 3e19, 1e30, 3e38])
     a = np.concatenate([np.tile(big, 5), np.ones(3, np.float32)])[None].repeat(2, axis=0)

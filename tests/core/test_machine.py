@@ -1,4 +1,4 @@
-"""nnc and its surroundings: missing core, instruction sets, threads, forks, memory, denormals."""
+"""nnc and its environment: missing core, instruction sets, threads, forks, memory, denormals."""
 
 import multiprocessing
 import os
@@ -109,7 +109,7 @@ def _train_in_child(queue):
 
 
 def test_fork_after_training(threads):
-    """The child has none of the parent's threads: it starts its own, and comes to the same bits."""
+    """The child has none of the parent's threads: it starts its own, and computes the same bits."""
     threads(2)
     expected = trained()
     context = multiprocessing.get_context("fork")

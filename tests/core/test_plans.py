@@ -1,5 +1,5 @@
-"""Whole plans, compiled against reference: every layer, loss and optimizer, odd shapes, every instruction
-set; and the promise of equal bits."""
+"""Complete plans, compiled against reference: every layer, loss and optimizer, odd shapes, every instruction
+set; and bitwise reproducibility."""
 
 import itertools
 
@@ -93,8 +93,8 @@ def mostly_zero(n, n_inputs, seed=0):
 @pytest.mark.parametrize("n_inputs", [128, 196, 784, 3072])
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_zeros_left_out(isa, threads, n_inputs, n_threads):
-    """Against the reference, and to the bit against the path that leaves out nothing: one more column, always
-    0, makes the columns no whole number of groups, for which no lists are kept."""
+    """Against the reference, and to the bit against the path that skips nothing: one more column, always 0,
+    makes the number of columns no multiple of the group size, for which no lists are kept."""
     threads(n_threads)
     for batch, hidden in itertools.product([1, 2, 7, 8, 33, 100], [3, 33, 292]):
         compiled, expected = make_plans(n_inputs, [dense(hidden, "relu"), dense(3)])
@@ -133,7 +133,7 @@ def test_every_loss_in_a_plan(isa, name, last):
     """With ids and rows, fused and not, with metrics; evaluate agrees with gradients."""
     for from_logits in {False, name.endswith("crossentropy")}:
         if last == "linear" and (name == "poisson" or (name.endswith("crossentropy") and not from_logits)):
-            continue  # outputs that are no probabilities or rates
+            continue  # outputs that are not probabilities or rates
         compiled, expected = make_plans(
             6,
             [dense(21, "tanh"), dense(4, last)],
@@ -252,11 +252,11 @@ def test_gradients_twice_give_the_same_bits(isa):
     )
 
 
-# ---- the border
+# ---- arguments
 
 
 def test_inputs_of_every_layout():
-    """Strided rows, repeated rows, backwards, read-only: the bits of the contiguous copy."""
+    """Strided, repeated, reversed and read-only rows: bitwise equal to the contiguous copy."""
     compiled, _ = make_plans(10, [dense(7, "relu"), dense(3)])
     whole = rng_of(4).normal(size=(40, 10)).astype(np.float32)
     readonly = whole.copy()
@@ -340,7 +340,7 @@ def test_gradients_of_a_loss_from_outside(isa, threads, name, training):
 
 
 def test_small_gradients_of_large_outputs(isa):
-    """The gradient from outside is not mixed with the outputs, so that their size costs it no digits."""
+    """A gradient given from outside is not combined with the outputs: large outputs cost it no precision."""
     compiled, _ = make_plans(3, [dense(2)], loss=None)
     compiled.set_parameters([np.zeros((3, 2), np.float32), np.full(2, 1e4, np.float32)])
     x = np.ones((4, 3), np.float32)
@@ -415,7 +415,7 @@ def test_float_state_is_left_as_found(threads):
 
 
 def test_seconds_of_each_phase():
-    """They are added to what is there, for every layer that is run, and change nothing else."""
+    """They are added to existing values, for every layer that is run, and change nothing else."""
     layers = [DROPOUT, dense(300, "relu"), dense(300, "relu"), dense(3)]
     plan, _ = make_plans(200, layers, optimizer=BASE | {"name": "sgd"})
     x, rows, _, _ = make_data(64, 200, 3)

@@ -1,5 +1,5 @@
-"""Layers for images in whole plans, compiled against reference: pooling, padding, normalization and
-augmentation; with convolutions in nets of the usual kind. Odd shapes, every instruction set, equal bits."""
+"""Layers for images in complete plans, compiled against reference: pooling, padding, normalization and
+augmentation; with convolutions in typical networks. Odd shapes, every instruction set, equal bits."""
 
 import itertools
 
@@ -27,7 +27,7 @@ SGD = BASE | {"name": "sgd", "momentum": 0.9}
 
 
 def window(kind, shape, kernel, strides=(1, 1), pads=(0, 0), out=None, **more):
-    """A row of windows over maps of `shape`; out: as many as end inside."""
+    """A row with windows over maps of `shape`; the output has as many as end inside."""
     axes = zip(shape, kernel, strides, pads, strict=False)
     sizes = out or [(n + p - k) // s + 1 for n, k, s, p in axes]
     names = ["height", "width", "channels"]
@@ -38,7 +38,7 @@ def window(kind, shape, kernel, strides=(1, 1), pads=(0, 0), out=None, **more):
 
 
 def same(kind, shape, kernel, strides=(1, 1), **more):
-    """The same, padded as Keras's "same" does."""
+    """The same with the padding of Keras's "same"."""
     out = [-(-n // s) for n, s in zip(shape, strides, strict=False)]
     axes = zip(out, shape, kernel, strides, strict=False)
     pads = [max((o - 1) * s + k - n, 0) // 2 for o, n, k, s in axes]
@@ -73,7 +73,7 @@ def affine(shape, **more):
 
 
 def assert_same_as_reference(n_inputs, rows, batch, tolerance=2e-5, x=None):
-    """Inference and gradients, with random layers acting and not."""
+    """Inference and gradients, with random layers active and inactive."""
     compiled, expected = make_plans(n_inputs, rows, batch_size=max(batch, 8))
     assert compiled.parameter_names == expected.parameter_names
     assert compiled.parameter_shapes == expected.parameter_shapes
@@ -162,7 +162,7 @@ def test_normalization(isa, threads, kind, n_threads):
 
 @pytest.mark.parametrize("kind", ["batch", "layer"])
 def test_normalization_of_many_parts(isa, threads, kind):
-    """Maps and rows that are cut into parts, and widths whose last part is a small one; penalties too."""
+    """Maps and rows that are split into parts, and widths with a small last part; penalties too."""
     threads(3)
     more = {"gamma_l1": 0.01, "gamma_l2": 0.02, "beta_l2": 0.03}
     for group, positions, batch in [
@@ -177,7 +177,7 @@ def test_normalization_of_many_parts(isa, threads, kind):
 
 
 def test_a_variance_far_from_zero(isa):
-    """Values around 1000 of deviation 0.1: float32 has 3 digits of it, and the variance keeps them."""
+    """Values around 1000 with deviation 0.1: float32 has 3 digits of it, and the variance keeps them."""
     x = (1000 + 0.1 * rng_of(2).normal(size=(40, 49 * 3))).astype(np.float32)
     for kind, group in [("batch", 3), ("layer", 147)]:
         row = normalization(kind, group, epsilon=0.0)
@@ -230,7 +230,7 @@ def test_random_affine(threads, fill, interpolation):
 
 
 def test_whole_quarters_are_exact():
-    """The four turns of a square image, to the bit."""
+    """The four rotations of a square image, bit for bit."""
     image = rng_of(1).normal(size=(1, 25)).astype(np.float32)
     still = {key: [0.0, 0.0] for key in ["zoom_height", "shift_height", "shift_width"]}
     for quarters in range(-3, 4):
@@ -242,7 +242,7 @@ def test_whole_quarters_are_exact():
 
 @pytest.mark.parametrize("flips", [("flip_height",), ("flip_width",), ("flip_height", "flip_width")])
 def test_flips_are_exact(threads, flips):
-    """Every image is one of those that the flips make, to the bit, and all of them come."""
+    """Every image is one of the flipped ones, bit for bit, and all of them occur."""
     images = rng_of(2).normal(size=(64, 5, 4, 3)).astype(np.float32)
     still = {f"{name}_{axis}": [0.0, 0.0] for name in ("zoom", "shift") for axis in ("height", "width")}
     row = affine((5, 4, 3), **still, rotation=[0, 0], interpolation="nearest", **dict.fromkeys(flips, True))
@@ -284,11 +284,11 @@ def test_unit_normalization(isa, threads, n_threads):
     assert not zeros.any()
 
 
-# ---- whole nets
+# ---- complete networks
 
 
 def image_net(shape=(9, 8, 3), name="relu"):
-    """Padded, strided, normalized and pooled: a small net of the usual kind, with everything in it."""
+    """Padding, strides, normalization and pooling: a small network with a bit of everything."""
     maps = [(9, 8, 5), (9, 8, 16), (5, 4, 16), (5, 4, 20), (3, 2, 20)]
     return [
         affine(shape),
@@ -363,7 +363,7 @@ def test_nets(isa, threads, name, n_threads):
 )
 @pytest.mark.parametrize("name", ["everything", "no product before"])
 def test_training(isa, threads, name, optimizer):
-    """Losses, parameters and moving statistics of 30 steps; slots only of what is trained."""
+    """Losses, parameters and moving statistics of 30 steps; slots only for trainable parameters."""
     threads(2)
     n_inputs, rows = NETS[name]
     compiled, expected = make_plans(n_inputs, rows, optimizer=optimizer)
@@ -433,7 +433,7 @@ def test_a_row_is_predicted_alike_anywhere(isa, threads, name):
             np.testing.assert_array_equal(compiled.forward(x[first:last]), whole[first:last])
 
 
-# ---- the border
+# ---- arguments
 
 
 @pytest.mark.parametrize(

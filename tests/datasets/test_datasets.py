@@ -169,7 +169,7 @@ SHAPES = {
 
 
 class Small:
-    """A data set of six and three images in the place of one of the real ones."""
+    """A data set of six and three images in place of a real one."""
 
     def __init__(self, seed: int, module, monkeypatch):
         rng = np.random.default_rng(seed)
@@ -382,7 +382,7 @@ def test_mnist_that_the_example_reads():
     assert x_test.shape == (10000, 28, 28) and y_test.shape == (10000,)
     assert y_train[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4] and y_test[:3].tolist() == [7, 2, 1]
     assert np.bincount(y_train).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    # the mean and standard deviation that are known for it, of pixels scaled to 0 .. 1
+    # its well-known mean and standard deviation, of pixels scaled to 0 .. 1
     share = np.bincount(x_train.reshape(-1), minlength=256) / x_train.size
     pixel = np.arange(256) / 255
     mean = share @ pixel

@@ -58,7 +58,7 @@ def test_outputs_are_those_of_predict(name, tmp_path, compiler):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_integers_are_those_of_their_reference(name, tmp_path):
-    """The C and the NumPy of quantization agree to the bit, for rows like the calibration's and far ones."""
+    """Quantization in C and in NumPy agree bit for bit, for rows like the calibration data and others."""
     model = layered(name)
     x = rows(model, 40)
     report, path = exported(model, tmp_path, int8=x)
@@ -82,7 +82,7 @@ def test_integers_are_those_of_their_reference(name, tmp_path):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_folding_changes_no_output(name):
-    """The list of inference and the model's own, computed in float64."""
+    """The layer list for inference and the model's own, computed in float64."""
     model = layered(name)
     x = rows(model, 20)
     model.compile(loss=None, backend="reference")
@@ -104,7 +104,7 @@ def test_what_is_folded():
     kinds = folded_kinds(
         layers.Rescaling(1 / 127.5, -1), layers.Conv2D(3, 3, padding="same"), shape=(8, 8, 1)
     )
-    assert kinds == ["Affine", "Convolution"]  # the zeros around the image are no -1
+    assert kinds == ["Affine", "Convolution"]  # the padding of the image is 0, not -1
     kinds = folded_kinds(layers.Rescaling(1 / 255), layers.Conv2D(3, 3, padding="same"), shape=(8, 8, 1))
     assert kinds == ["Convolution"]
     kinds = folded_kinds(layers.Rescaling(1, -300), layers.Dense(3), shape=(8,))
@@ -114,7 +114,7 @@ def test_what_is_folded():
     kinds = folded_kinds(layers.ZeroPadding2D(1), layers.Conv2D(3, 3), layers.Dropout(0.5), shape=(8, 8, 1))
     assert kinds == ["Convolution"]
     kinds = folded_kinds(layers.Rescaling(-1.0), layers.MaxPooling2D(), layers.Conv2D(3, 3), shape=(8, 8, 1))
-    assert kinds == ["Affine", "Pooling", "Convolution"]  # the largest becomes the least
+    assert kinds == ["Affine", "Pooling", "Convolution"]  # the largest becomes the smallest
 
 
 # ---- the files
@@ -188,7 +188,7 @@ def test_libm_is_linked_where_an_activation_needs_it(tmp_path):
 
 
 def test_no_global_state(tmp_path):
-    """Nothing of the object lies in writable memory."""
+    """The object has nothing in writable memory."""
     needs("gcc")
     _, path = exported(layered("convolution, normalized"), tmp_path)
     run("gcc", *WARNINGS, "-c", path, "-o", tmp_path / "out.o")
@@ -271,7 +271,7 @@ def test_arduino_sketch(tmp_path):
     assert '#include "digits.h"' in text and "digits_check()" in text and "void loop()" in text
     assert "main(void)" not in (folder / "digits.c").read_text()
     assert model.export_c(tmp_path / "digits", arduino=True).files == report.files  # a folder's path
-    if shutil.which("g++"):  # with what the board's core declares
+    if shutil.which("g++"):  # with the declarations of the board's core
         core = (
             "struct S { void begin(long); void println(); operator bool(); template <class T> void print(T);"
         )
@@ -415,11 +415,11 @@ def test_nan_comes_out_where_nan_comes_in(tmp_path):
     assert np.array_equal(Library(path).predict(x), model.predict(x).reshape(3, -1), equal_nan=True)
 
 
-# ---- a processor without a system
+# ---- bare metal
 
 
 def arm(model, folder, **options):
-    """The largest difference that an exported check finds on a Cortex-M4."""
+    """The largest difference in an exported check on a Cortex-M4."""
     needs("arm-none-eabi-gcc", "qemu-arm")
     _, path = exported(model, folder, check=5, **options)
     cpu = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
@@ -529,7 +529,7 @@ def test_images_of_bytes_are_taken_without_a_division(tmp_path):
 
 
 def test_inputs_far_from_zero(tmp_path):
-    """Of 1000 +- 5 the integers are spent on the 10, not on the 1000."""
+    """For 1000 +- 5 the integers cover the range of 10, not of 1000."""
     model = net(layers.BatchNormalization(), layers.Dense(4), shape=(3,))
     rng = np.random.default_rng(0)
     x = (1000 + 5 * rng.uniform(-1, 1, size=(200, 3))).astype(np.float32)
@@ -557,7 +557,7 @@ def test_constant_and_extreme_weights(tmp_path):
         integers = quantized.integers(x)
         assert np.array_equal(Library(path).predict(integers), quantized.run(integers))
         assert report.difference < 0.05
-    _, path = exported(model, tmp_path, int8=np.zeros((2, 5)))  # which says nothing of the range
+    _, path = exported(model, tmp_path, int8=np.zeros((2, 5)))  # which does not determine the range
     Library(path).predict(np.full((1, 5), 127, np.int8))
 
 

@@ -1,4 +1,4 @@
-"""ONNX beside onnxruntime: every layer and activation, dynamic batches, names, labels, refusals."""
+"""ONNX against onnxruntime: every layer and activation, dynamic batches, names, labels, refusals."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_file_is_of_opset_18(tmp_path):
     (given,) = run.get_inputs()
     assert (given.name, given.shape, given.type) == ("input", ["batch", 7, 6, 2], "tensor(float)")
     kinds = [node.op_type for node in proto.graph.node]
-    assert "BatchNormalization" not in kinds and kinds.count("Transpose") == 1  # the way in
+    assert "BatchNormalization" not in kinds and kinds.count("Transpose") == 1  # input
 
 
 def classifier(last="softmax", loss=None):

@@ -30,7 +30,7 @@ def keras():
 NETS = {
     "Activation": ((5,), lambda L: [L.Dense(4), L.Activation("tanh")]),
     "AveragePooling1D": ((9, 3), lambda L: [L.AveragePooling1D(3, 2, "same")]),
-    # even padding: of an uneven one Keras's PyTorch backend, and it alone, counts the zeros
+    # even padding: with uneven padding, only Keras's PyTorch backend counts the zeros
     "AveragePooling2D": ((7, 8, 2), lambda L: [L.AveragePooling2D(3, 1, "same"), L.AveragePooling2D((2, 3))]),
     "BatchNormalization": ((7, 3), lambda L: [L.BatchNormalization(scale=False), L.BatchNormalization()]),
     "Conv1D": ((9, 3), lambda L: [L.Conv1D(4, 3, padding="causal", dilation_rate=2, activation="relu")]),
@@ -156,7 +156,7 @@ def test_metrics(name, keras, tmp_path):
 
 
 def test_trains_on_as_in_keras(keras, tmp_path):
-    """Plain SGD remembers nothing, so that both go the same way."""
+    """Plain SGD has no slots, so both train in the same way."""
     rate = keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5)
     path = saved(keras, tmp_path, keras.optimizers.SGD(rate), "mse", ["mae"], units=2)
     rng = np.random.default_rng(0)
@@ -241,7 +241,7 @@ def test_other_models_and_files(keras, tmp_path):
 
 
 def test_class_of_the_caller(keras, tmp_path):
-    """A class of another module is not taken for Keras's own, whatever its name."""
+    """A class of another module is not mistaken for Keras's own, whatever its name."""
 
     class Dense(keras.layers.Dense):
         pass

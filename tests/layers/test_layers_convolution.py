@@ -1,4 +1,4 @@
-"""Layers of images and normalization: sizes as in Keras, weights, rows of a plan, what is refused."""
+"""Layers of images and normalization: sizes as in Keras, weights, rows of a plan, invalid arguments."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SHAPE = (28, 20, 3)
 
 
 def without(row, *weights):
-    """The row of a layer that has no such weights."""
+    """The row of a layer without these weights."""
     return {key: value for key, value in row.items() if not key.startswith(tuple(f"{w}_l" for w in weights))}
 
 
@@ -185,7 +185,7 @@ def test_aliases_are_those_of_keras():
     pool=st.booleans(),
 )
 def test_windows_lie_as_in_keras(length, size, step, padding, pool):
-    """Against the definition: by hand along one axis, the other one of a single pixel."""
+    """Against the definition, by hand along one axis; the other has a single pixel."""
     layer = (
         layers.MaxPooling2D((size, 1), step, padding) if pool else layers.Conv2D(1, (size, 1), step, padding)
     )
@@ -204,8 +204,8 @@ def test_windows_lie_as_in_keras(length, size, step, padding, pool):
         assert ends[-1] <= length < ends[-1] + step
     else:
         assert out == -(-length // step)
-        assert max(ends[-1] - length, 0) - row["pad_top"] in (0, 1)  # the odd pixel is below
-        assert ends[0] > 0 and ends[-1] - size < length  # every window has a pixel of the image
+        assert max(ends[-1] - length, 0) - row["pad_top"] in (0, 1)  # the odd pixel is at the bottom
+        assert ends[0] > 0 and ends[-1] - size < length  # every window contains a pixel of the image
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_windows_lie_as_in_keras(length, size, step, padding, pool):
     ],
 )
 def test_same_padding_by_hand(length, size, step, dilation, out, before):
-    """The numbers that TensorFlow and JAX give ("SAME")."""
+    """The numbers of TensorFlow and JAX ("SAME")."""
     layer = layers.Conv2D(1, size, step, "same", dilation_rate=dilation)
     assert layer.build((length, length, 1)) == (out, out, 1)
     row = layer.rows()[0]

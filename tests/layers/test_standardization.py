@@ -1,4 +1,4 @@
-"""Normalization: statistics adapted and given, in and out of models, files, refusals."""
+"""Normalization: adapted and given statistics, in and outside models, files, errors."""
 
 from __future__ import annotations
 

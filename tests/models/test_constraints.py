@@ -1,4 +1,4 @@
-"""Constraints: what they make of weights, training with them in both backends, equal bits, files, errors."""
+"""Constraints: constrained weights, training in both backends, equal bits, files, errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import nnc
 from nnc import Sequential, constraints, layers, optimizers
 
-# every run of a norm that there can be, and widths that are no whole number of panels
+# every possible layout of a norm, and widths that are not a multiple of the panel width
 NETS = {
     "dense": lambda: [
         nnc.Input((13,)),
@@ -51,7 +51,7 @@ def trained(name, optimizer, **options):
 
 
 def assert_constrained(model):
-    """Every weight is what its constraint makes of it, unless that goes there in several steps."""
+    """Every weight satisfies its constraint, unless that is reached only in several steps."""
     for layer in model.layers:
         for name, w in zip(layer.weight_names, layer.get_weights(), strict=True):
             constraint = getattr(layer, f"{name}_constraint", None)
@@ -76,9 +76,9 @@ def test_training(isa, threads, name, optimizer):
 
 @pytest.mark.parametrize("name", NETS)
 def test_bfloat16_reads_the_constrained_weights(name):
-    """Its copies of the weights are made anew behind a constraint: outputs are those of a new plan."""
+    """Copies of the weights are refreshed after a constraint: outputs are those of a new plan."""
     if "avx" not in nnc._core.cpu_info()["isa"]:
-        pytest.skip("no products of bfloat16 on this CPU")
+        pytest.skip("no bfloat16 products on this CPU")
     model = trained(name, OPTIMIZERS[0], precision="bfloat16")
     assert_constrained(model)
     x, _ = data(model.input_shape[1:])

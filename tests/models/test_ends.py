@@ -1,4 +1,4 @@
-"""How a run ends before its time, by divergence or Ctrl-C: the model keeps its last whole step."""
+"""Runs that end early, by divergence or Ctrl-C: the model keeps its last complete step."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def test_divergence_keeps_the_last_whole_step(backend):
 
 
 def test_interrupt_in_a_callback(backend):
-    """Ctrl-C while a callback runs: whole steps, whole epochs, best weights; the error goes on."""
+    """Ctrl-C while a callback runs: complete steps and epochs, best weights; the exception is re-raised."""
     events, weights = [], []
 
     def interrupt(epoch, logs):
@@ -110,9 +110,9 @@ def test_fit_in_a_thread(backend):
     assert same(model, other)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals to a process are sent the posix way")
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
 def test_interrupt_from_outside(backend):
-    """A real SIGINT in the middle of an epoch: fit ends at once, at a whole step."""
+    """A real SIGINT in the middle of an epoch: fit ends immediately, after a complete step."""
     script = textwrap.dedent(f"""
         import time
         import numpy as np
@@ -149,5 +149,5 @@ def test_interrupt_from_outside(backend):
     process.send_signal(signal.SIGINT)
     lines = [line for line in process.communicate(timeout=60)[0].splitlines() if line != "ready"]
     word, when = lines[0].split()
-    assert word == "interrupted" and float(when) - sent < 1.0  # 0.2 s on a quiet machine
+    assert word == "interrupted" and float(when) - sent < 1.0  # 0.2 s on an idle machine
     assert lines[1] == "same True" and process.returncode == 0

@@ -1,4 +1,4 @@
-"""Every array-like gives the bits of its contiguous float32 copy, or an error that says why not."""
+"""Every array-like gives the same bits as its contiguous float32 copy, or an error that explains why not."""
 
 import array
 
@@ -27,7 +27,7 @@ def _read_only(a):
 
 
 class _Frame:
-    """A data frame, as far as NumPy can see."""
+    """A data frame, as NumPy sees it."""
 
     def __init__(self, values):
         self.values = values
@@ -276,7 +276,7 @@ def test_targets_of_either_kind():
 
 
 def test_column_and_vector_are_aligned(backend):
-    """(n,) beside (n, 1) must not become (n, n)."""
+    """(n,) and (n, 1) must not broadcast to (n, n)."""
     x, y = np.arange(8.0)[:, None], np.arange(8.0)
     model = Sequential([layers.Dense(1)], seed=0)
     model.compile("sgd", "mse", metrics=["mae"], backend=backend)

@@ -1,4 +1,4 @@
-"""A script for Keras 3 runs with nnc in the place of keras, and nothing else changed."""
+"""A script for Keras 3 runs with nnc in place of keras, otherwise unchanged."""
 
 import os
 import subprocess
@@ -51,7 +51,7 @@ print("Test accuracy:", score[1])
 @pytest.mark.skipif(not DATA.is_dir(), reason="the examples' data are not here")
 def test_a_convolutional_net_for_mnist(tmp_path):
     script = SCRIPT.replace("import keras", "import nnc as keras").replace("from keras", "from nnc")
-    environment = os.environ | {"NNC_DATA_DIR": str(DATA)}  # where load_data finds its files
+    environment = os.environ | {"NNC_DATA_DIR": str(DATA)}  # where load_data looks for its files
     command = [sys.executable, "-c", script]
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert run.returncode == 0, run.stderr

@@ -1,4 +1,4 @@
-"""Metrics that are fed batch by batch, nnc's own and those of users: fit, evaluate, files, resumed runs."""
+"""Metrics updated batch by batch, nnc's own and user-defined: fit, evaluate, files, resumed runs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def build(*watched, dropout=0.0, backend="compiled", optimizer="adam", loss="bin
 
 @pytest.mark.parametrize("backend", ["compiled", "reference"])
 def test_training_is_the_same_and_outputs_are_those_of_the_steps(backend):
-    """The weights' bits do not depend on what is watched; RMSE is the root of the core's own mean."""
+    """The weights' bits do not depend on the metrics; RMSE is the square root of the core's own mean."""
     plain, watched = (
         build("mse", backend=backend, dropout=0.3),
         build("mse", metrics.RootMeanSquaredError(), Seen(), share, "auc", backend=backend, dropout=0.3),

@@ -1,4 +1,4 @@
-"""Sequential: building, compiling, what it prints, how it is like Keras."""
+"""Sequential: building, compiling, printed output, compatibility with Keras."""
 
 import copy
 import gc
@@ -110,7 +110,7 @@ def test_add_and_pop_keep_weights(backend):
         np.testing.assert_array_equal(a, b)
     assert np.isfinite(model.fit(X, IDS, verbose=0).history["loss"][0])
     model.pop(), model.pop()
-    assert model.input_shape == (None, 4)  # its Input is still there
+    assert model.input_shape == (None, 4)  # the Input remains
     with pytest.raises(ValueError, match="no layers"):
         model.pop()
 
@@ -118,7 +118,7 @@ def test_add_and_pop_keep_weights(backend):
 def test_set_weights():
     model = classifier()
     weights = [w + 1 for w in model.get_weights()]
-    for _ in range(2):  # before there is a plan, and after
+    for _ in range(2):  # before and after the plan exists
         model.set_weights([w.tolist() for w in weights])
         for a, b in zip(model.get_weights(), weights, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -143,13 +143,13 @@ def test_a_layer_belongs_to_one_model():
     Sequential([layer])
     gone = [layers.Dense(3)]
     Sequential(gone)
-    Sequential(gone)  # the first is gone
+    Sequential(gone)  # the first has been deleted
 
 
 @pytest.mark.parametrize("take", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
 def test_copies_are_independent_and_go_on(take, backend):
     model = classifier(backend, optimizer="adam", dropout=0.2)
-    for _ in range(2):  # before there is a plan, and after
+    for _ in range(2):  # before and after the plan exists
         twin = take(model)
         assert same(model, twin)
         for m in (model, twin):
@@ -194,7 +194,7 @@ def test_not_compiled():
 
 
 def test_layers_behind_compile(backend):
-    """Loss and metrics need to fit the finished model only."""
+    """Loss and metrics need to match only the finished model."""
     model = Sequential(seed=0)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], backend=backend)
     for layer in (layers.Input((4,)), layers.Reshape((2, 2)), layers.Flatten(), layers.Dense(3, "softmax")):
@@ -255,7 +255,7 @@ def test_backends_agree_and_can_be_exchanged():
     assert a.predict(X).dtype == np.float32
 
 
-# --------------------------------------------------------------------------------------- words
+# --------------------------------------------------------------------------------------- output
 
 
 def test_verbose_lines(backend, capsys):
@@ -428,7 +428,7 @@ def test_gradients_of_a_python_loss_change_nothing(backend):
     model.compile("sgd", mean, backend=backend)
     model.build((None, X.shape[1]))
     before = model.get_weights()
-    rows = np.tile(X, (5, 1))  # more rows than the plan has room for
+    rows = np.tile(X, (5, 1))  # more rows than the plan's batch size
     for training in (False, True):
         gradients = model.gradients(rows, np.zeros(len(rows)), training=training)
         assert [g.shape for g in gradients] == [w.shape for w in before]

@@ -60,7 +60,7 @@ def test_weights_are_shared(backend):
 
 
 def test_it_is_the_net_of_its_layers():
-    """To the bit, dropout's masks too, as no plan knows of the models in it."""
+    """Bit for bit, including dropout masks: a plan does not depend on nesting."""
     inner = Sequential([layers.Dense(8, "relu"), layers.Dropout(0.5)], name="inner")
     nested = Sequential([nnc.Input((6,)), inner, layers.Dense(6)], seed=4)
     parts = [nnc.Input((6,)), layers.Dense(8, "relu"), layers.Dropout(0.5), layers.Dense(6)]
@@ -92,7 +92,7 @@ def test_a_trained_model_is_added():
     model = Sequential([encoder, layers.Dense(3)])
     np.testing.assert_array_equal(encoder.predict(X), codes)
     assert_same(model.get_weights()[: len(weights)], weights)
-    encoder.fit(X, T[:, :2], epochs=1, verbose=0)  # its optimizer goes on
+    encoder.fit(X, T[:, :2], epochs=1, verbose=0)  # its optimizer continues
     assert encoder.optimizer.iterations == 8
 
 
@@ -110,7 +110,7 @@ def test_trainable(frozen):
 
 
 def test_each_goes_by_trainable_as_it_was_compiled():
-    """As for a generator and its discriminator."""
+    """As with a generator and its discriminator."""
     first, second = Sequential([layers.Dense(6)], name="a"), Sequential([layers.Dense(1)], name="b")
     second.build((None, 6))
     second.compile("sgd", "mse")

@@ -1,4 +1,4 @@
-"""Names and forms that scripts for Keras use beside compile, fit and predict."""
+"""Names and call forms that scripts for Keras use in addition to compile, fit and predict."""
 
 import copy
 import json

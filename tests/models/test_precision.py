@@ -1,4 +1,4 @@
-"""`compile(precision="bfloat16")`: training, predicting, saving, going on, searching; what stays as it is."""
+"""`compile(precision="bfloat16")`: training, predicting, saving, continuing, searching; what is unchanged."""
 
 import copy
 import json
@@ -111,7 +111,7 @@ def test_a_run_that_was_saved_goes_on(tmp_path):
 
 
 def test_files_of_float32_say_nothing(tmp_path):
-    """Files as they were before there was a precision; one with a wrong name is refused."""
+    """Files without a precision load; a file with an unknown one is rejected."""
     make("float32").save(tmp_path / "model")
     with safe_open(tmp_path / "model", "numpy") as file:
         assert "precision" not in json.loads(file.metadata()["nnc"])

@@ -1,4 +1,4 @@
-"""Short epochs that are trained many at a time give what the same epochs give one by one."""
+"""Short epochs trained many at a time have the same results as the same epochs trained one by one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make(optimizer=None, loss="sparse_categorical_crossentropy", **arguments):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """How many epochs each call of the core was given back."""
+    """The number of epochs that each call of the core returned."""
     found, original = [], loops.Fit._run_ahead
 
     def counted(*arguments):
@@ -68,7 +68,7 @@ RULES = {
 def test_the_same(rule, arguments, calls, monkeypatch):
     monkeypatch.setattr(
         loops, "BUDGET", 1e6
-    )  # seconds: how many epochs a call makes is then no matter of time
+    )  # seconds: the number of epochs of a call then does not depend on time
     ahead, slow = make(rule()), make(rule())
     first = ahead.fit(X, IDS, epochs=40, verbose=0, **arguments)
     assert sum(calls) == 39

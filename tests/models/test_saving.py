@@ -1,4 +1,4 @@
-"""The model file: it comes back bit for bit, a write is whole or not at all, and no bytes do any harm."""
+"""The model file: bitwise round trips, atomic writes, and no harm from any bytes."""
 
 import hashlib
 import json
@@ -82,7 +82,7 @@ def digest(model):
     return hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest()
 
 
-# --------------------------------------------------------------------------------- back and forth
+# --------------------------------------------------------------------------------- round trips
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -210,7 +210,7 @@ def test_weights(tmp_path, backend):
 
 
 def test_other_backend(tmp_path):
-    """A file of the reference has float64 weights, so that a run of it goes on bit for bit, too."""
+    """A file of the reference has float64 weights: its runs continue bit for bit, too."""
     trained("reference").save(tmp_path / "model")
     assert load_file(tmp_path / "model")["first/kernel"].dtype == np.float64
     model = Sequential([layers.Dense(6), layers.PReLU(), layers.Dense(3, use_bias=False)])
@@ -219,7 +219,7 @@ def test_other_backend(tmp_path):
 
 
 def test_odd_logs(tmp_path):
-    """NaN and infinity come back; what is no number is left out."""
+    """NaN and infinity are restored; values that are not numbers are left out."""
     model = trained()
     model.history.history |= {
         "odd/name": [math.nan, math.inf],
@@ -285,7 +285,7 @@ def test_models_do_not_draw_from_the_global_seed_when_loaded(tmp_path):
     nnc.set_random_seed(0)
 
 
-# --------------------------------------------------------------------------- whole or not at all
+# --------------------------------------------------------------------------- atomic writes
 
 
 def test_overwrite(tmp_path):
@@ -300,7 +300,7 @@ def test_overwrite(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="permissions and links as on a posix system")
+@pytest.mark.skipif(os.name != "posix", reason="permissions and links as on POSIX")
 def test_permissions_and_links(tmp_path):
     old = os.umask(0o027)
     try:
@@ -348,9 +348,9 @@ def test_failing_write_leaves_the_old_file(where, tmp_path, monkeypatch):
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="limits as on a posix system")
+@pytest.mark.skipif(os.name != "posix", reason="limits as on POSIX")
 def test_no_room_on_the_disk(tmp_path):
-    """A real refusal of the system in the middle of the file (a limit on its size stands for a full disk)."""
+    """A real write error in the middle of the file (a file-size limit simulates a full disk)."""
     path = tmp_path / "model"
     model = trained()
     model.save(path)
@@ -380,7 +380,7 @@ def test_folder_that_is_not_there(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_while_saving(tmp_path):
-    """Kill processes that save again and again at random moments: the file is always one of theirs."""
+    """Kill processes that save repeatedly at random moments: the file is always a complete one."""
     path = tmp_path / "model"
     script = f"""
         import os, numpy as np, nnc
@@ -491,7 +491,7 @@ def _taken_apart(path):
 
 
 def _set(*keys):
-    """A function that puts the value `keys[-1]` at the place `keys[:-1]` of a configuration."""
+    """A function that sets the value at `keys[:-1]` of a configuration to `keys[-1]`."""
 
     def change(config, tensors):
         *places, last, value = keys
@@ -596,7 +596,7 @@ def test_bad_configurations(case, tmp_path):
     trained().save(path)
     config, tensors = _taken_apart(path)
     path.write_bytes(save(tensors, {"nnc": json.dumps(config)}))
-    load_model(path)  # the change alone is what is wrong
+    load_model(path)  # only the change is wrong
     change, message = BAD_CONFIGS[case]
     change(config, tensors)
     path.write_bytes(save(tensors, {"nnc": json.dumps(config)}))
@@ -605,7 +605,7 @@ def test_bad_configurations(case, tmp_path):
 
 
 def test_no_bytes_do_harm(tmp_path):
-    """Flip, cut, double and overwrite bytes: a model or a FormatError, and no warning."""
+    """Flip, cut, duplicate and overwrite bytes: a model or a FormatError, and no warning."""
     path = tmp_path / "model"
     trained(optimizer="nesterov").save(path)
     good = path.read_bytes()
@@ -633,7 +633,7 @@ def test_no_bytes_do_harm(tmp_path):
                         data[place:place] = draw.randbytes(draw.randrange(1, 9))
                 if not data:
                     break
-            if trial % 2 and len(data) > 8:  # keep the length right, so that what is behind it is reached
+            if trial % 2 and len(data) > 8:  # keep the length correct, so that the rest is parsed
                 end = bytes(data).rfind(b"}", 0, head + 64)
                 data[:8] = max(end + 1 - 8, 0).to_bytes(8, "little")
             path.write_bytes(data)
@@ -645,7 +645,7 @@ def test_no_bytes_do_harm(tmp_path):
 
 
 def test_every_number_of_the_configuration_is_checked(tmp_path):
-    """Put odd values at every place of the configuration: a model that works or a FormatError."""
+    """Put odd values everywhere in the configuration: a working model or a FormatError."""
     path = tmp_path / "model"
     trained().save(path)
     config, tensors = _taken_apart(path)

@@ -1,4 +1,4 @@
-"""Where a slice of training ends is a matter of time: nothing that a run gives may depend on it."""
+"""The end of a slice of training depends on time: no result of a run may depend on it."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from nnc.models.engine import Engine
 
 
 def train_cut(monkeypatch, lengths):
-    """Let slices have these numbers of steps in turn, again and again."""
+    """Make slices have these numbers of steps in turn, cyclically."""
     whole = Engine.train
     turn = iter(lengths * 1000)
 
@@ -22,7 +22,7 @@ def train_cut(monkeypatch, lengths):
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", half_square])
 @pytest.mark.parametrize("lengths", [[1], [2], [1, 2], [3, 1, 2]])
 def test_history_does_not_depend_on_the_slices(lengths, loss, backend, monkeypatch):
-    """Sums of an epoch are added step by step: (a + b) + (c + d) is not ((a + b) + c) + d in floats."""
+    """Sums of an epoch are added step by step: (a + b) + (c + d) is not ((a + b) + c) + d in float64."""
     y = ROWS if callable(loss) else IDS
     whole = classifier(backend, loss=loss)
     expected = whole.fit(X, y, batch_size=3, epochs=6, verbose=0).history

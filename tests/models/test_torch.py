@@ -1,4 +1,4 @@
-"""Fifty training steps beside PyTorch, where it is installed: the losses and the weights stay together."""
+"""Fifty training steps compared with PyTorch, if it is installed: losses and weights stay close."""
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ def test_fifty_steps(activation, loss, optimizer):
         theirs.step()
         assert float(model.train_on_batch(x[rows], ids[rows])) == pytest.approx(value.item(), rel=2e-4)
     for ours, tensor in zip(model.get_weights(), tensors, strict=True):
-        # The mean: Adam divides by the size of the gradient, so that rounding decides where that is nearly 0.
+        # The mean: Adam divides by the gradient's magnitude, so rounding dominates where it is nearly 0.
         assert np.abs(ours - tensor.detach().numpy()).mean() <= 1e-5
 
 

@@ -1,4 +1,4 @@
-"""Layers that are frozen: no update, no memory, no penalty, moving statistics in training."""
+"""Frozen layers: no update, no slots, no penalty, moving statistics in training."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ OPTIMIZERS = [
 
 
 def net(seed=0, **frozen):
-    """Every kind of layer with weights; keywords freeze by place."""
+    """Every kind of layer with weights; keywords freeze layers by position."""
     model = Sequential(
         [
             layers.Input((5,)),
@@ -97,7 +97,9 @@ def test_changed_after_compile_warns_and_counts_at_the_next(tmp_path):
     with pytest.warns(UserWarning, match="trainable of dense was changed after compile"):
         model.fit(X, Y, verbose=0)
     assert not np.array_equal(model.get_weights()[0], before[0])
-    model.save(tmp_path / "model")  # its memory is of the layers that learned, so it is left out
+    model.save(
+        tmp_path / "model"
+    )  # its slots are those of the previously trainable layers, so they are left out
     assert not load_model(tmp_path / "model").layers[0].trainable
     model.compile(model.optimizer, "mse")
     before = model.get_weights()

@@ -27,7 +27,7 @@ def test_history(backend):
 
 
 def test_epoch_loss_is_the_mean_over_rows(backend):
-    """With no learning the epoch's loss, over batches of 10 and a last one of 7, is that of all rows."""
+    """With learning rate 0 an epoch's loss, over batches of 10 and a last one of 7, is that of all rows."""
     model = classifier(backend, optimizer=optimizers.SGD(0.0))
     loss, accuracy = model.evaluate(X, IDS)
     history = model.fit(X, IDS, batch_size=10, verbose=0).history
@@ -90,7 +90,7 @@ def test_every_row_is_used_once_an_epoch_in_a_new_order(backend):
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop"])
 def test_two_runs_are_one(name, backend):
-    """fit(epochs=3) = fit(epochs=1) + fit(initial_epoch=1, epochs=3): shuffles, dropout, slots go on."""
+    """fit(epochs=3) = fit(epochs=1) + fit(initial_epoch=1, epochs=3): shuffles, dropout, slots continue."""
     runs = []
     for ends in ([3], [1, 3], [1, 2, 3]):
         model = classifier(backend, optimizer=name, dropout=0.4)
@@ -142,7 +142,7 @@ def test_slices_cover_the_rows():
 
 
 def test_schedules(backend):
-    """A schedule per step and per epoch gives the rates of the same schedule written out step by step."""
+    """A schedule per step and per epoch has the same rates as the schedule written out step by step."""
     decay = schedules.InverseTimeDecay(0.5, 1, 0.5)
     per_epoch = schedules.InverseTimeDecay(0.5, 1, 0.5, per="epoch")
     for schedule, rate_of in (
@@ -247,7 +247,7 @@ def test_train_on_batch(backend):
 
 
 class Folder:
-    """Like Keras's PyDataset: batches by number, and no end when iterated."""
+    """Like Keras's PyDataset: batches by index, endless when iterated."""
 
     def __init__(self, size=20):
         self.size = size
@@ -396,7 +396,7 @@ def test_gradients_are_central_differences(loss):
 def test_gradients_change_nothing(backend):
     model = classifier(backend)
     before = model.get_weights()
-    big = np.tile(X, (5, 1))  # more rows than the plan has room for
+    big = np.tile(X, (5, 1))  # more rows than the plan's batch size
     a = model.gradients(big, np.tile(IDS, 5))
     for p, q in zip(a, model.gradients(X, IDS), strict=True):
         np.testing.assert_allclose(p, q, rtol=1e-4, atol=1e-6)

@@ -1,4 +1,4 @@
-"""What notebooks show of models, layers, histories and searches; the bar of a run; a whole notebook."""
+"""HTML of models, layers, histories and searches in notebooks; the progress bar; a complete notebook."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EVIL = "<script>alert('x')</script>&\""
 
 
 class Balanced(html.parser.HTMLParser):
-    """Fails on tags that are not closed in their order."""
+    """Fails on tags that are not closed in order."""
 
     def __init__(self, text):
         super().__init__()
@@ -111,7 +111,7 @@ def test_searches():
 
 @pytest.fixture
 def kernel(monkeypatch):
-    """A notebook's IPython, as far as nnc uses it; gives what was shown, a list for each display."""
+    """A fake of the part of a notebook's IPython that nnc uses; returns the outputs, a list per display."""
     shown = []
 
     def display(thing, display_id):
@@ -140,7 +140,7 @@ def test_one_bar_for_a_run(kernel, capsys):
     assert "Epoch 5/5 epochs" in updates[-1] and "loss: " in updates[-1] and 'value="1.0000"' in updates[-1]
     model.predict(x)
     model.evaluate(x, y)
-    assert len(kernel) == 1  # these are silent by themselves
+    assert len(kernel) == 1  # these print nothing anyway
     model.predict(x, verbose=1)
     assert len(kernel) == 2 and "150/150" in kernel[-1][-1]
     model.fit(x, y, epochs=2, verbose=2)

@@ -1,4 +1,4 @@
-"""Curves of one picture can be told apart, whatever colours somebody sees, and their names do not overlap."""
+"""Curves of one figure are distinguishable, also with color blindness, and their labels do not overlap."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nnc.plot import lines
 
 # ---- colours
 
-PAIRS = [  # of the table of Sharma, Wu and Dalal
+PAIRS = [  # from the table of Sharma, Wu and Dalal
     ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
     ((50, -1.3802, -84.2814), (50, 0, -82.7485), 1.0000),
     ((50, 0, 0), (50, -1, 2), 2.3669),
@@ -103,7 +103,7 @@ def test_names_stand_at_the_ends_and_apart(ends):
         {"a": {"loss": [3.0, 2, 1]}, "b": {"loss": [3.0, 2]}},  # one ends earlier
         {"a": {"loss": [3.0, 2, np.nan]}, "b": {"loss": [3.0, 2, 1]}},
         {"a name that would take the width of the panel": {"loss": [3.0, 2]}, "b": {"loss": [2.0, 2]}},
-        {f"{i}": {"loss": [2.0, 1.0]} for i in range(12)},  # all in one place
+        {f"{i}": {"loss": [2.0, 1.0]} for i in range(12)},  # all at the same position
     ],
     ids=["length", "nan", "long", "many"],
 )
@@ -131,4 +131,4 @@ def test_apart(n):
     order = np.argsort(at)
     assert (np.diff(moved[order]) >= 4.0 - 1e-9).all()
     np.testing.assert_array_equal(np.argsort(moved, kind="stable"), order)
-    assert moved.mean() == pytest.approx(at.mean())  # nothing pulls them to one side
+    assert moved.mean() == pytest.approx(at.mean())  # not shifted to one side

@@ -1,4 +1,4 @@
-"""The notebook among the examples runs to its end: each figure once, a bar in place of lines, HTML."""
+"""The example notebook runs to the end: each figure once, a progress bar instead of lines, HTML."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def notebook(tmp_path_factory):
 
 
 def outputs(notebook, start):
-    """What the cell shows that has a line beginning so."""
+    """The outputs of the cell with a line that starts with this text."""
     (cell,) = [
         cell
         for cell in notebook.cells

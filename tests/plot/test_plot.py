@@ -1,4 +1,4 @@
-"""Every picture: what its axes say and what its artists hold; files; Figures made without pyplot."""
+"""Every plot: its labels and the data of its artists; files; Figures created without pyplot."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Layer:
 
 
 class Model:
-    """The face of Sequential that pictures use."""
+    """The part of Sequential's interface that plots use."""
 
     input_shape = (None, 14, 56)
 
@@ -67,7 +67,7 @@ def labels(axes):
 
 
 def names_in(axes):
-    """The names of lines that can be read: at their ends, in a legend, beside a row."""
+    """The visible names of lines: at their ends, in a legend, next to a row."""
     figure = np.ravel(axes)[0].figure
     legends = [ax.get_legend() for ax in np.ravel(axes)] + figure.legends
     found = {text.get_text() for legend in legends if legend for text in legend.get_texts()}
@@ -410,7 +410,7 @@ def test_digits_refuses():
         plot.digits(IMAGES, [1, 2])
 
 
-# ---- for all
+# ---- all plots
 
 
 PICTURES = {

@@ -1,4 +1,4 @@
-"""Pictures of how weights came to be, of units by class, and of what a model makes of data."""
+"""Plots of weights during training, of units by class, and of a model's activations and predictions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def draw(axes):
 def test_filters_by_class():
     w2 = np.zeros((12, 3))
     w2[range(12), np.arange(12) % 3] = np.arange(1.0, 13)
-    w2[:, 2] *= -1  # nobody speaks for class 2: zeros are larger
+    w2[:, 2] *= -1  # no unit is largest for class 2: zeros are larger
     ax = draw(plot.filters_by_class([W1, w2], n=3, class_names=["cat", "dog", "owl"]))
     assert ax.get_title() == "W1: 6 of 12 units by the class they speak for"
     assert [t.get_text() for t in ax.get_yticklabels()] == ["cat", "dog", "owl"]
@@ -148,7 +148,7 @@ def test_histograms_refuse():
         plot.histograms(nnc.callbacks.Recorder(), "gradients")
 
 
-# ---- what a model makes of data
+# ---- activations and predictions
 
 
 def test_embedding():

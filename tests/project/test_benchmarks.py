@@ -1,4 +1,4 @@
-"""A run of the benchmarks changes its own machine's part of docs/benchmarks.md, and README's table."""
+"""A benchmark run changes its own machine's section of docs/benchmarks.md, and README's table."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_readme_without_marks_is_refused():
 
 
 def test_the_documents_are_as_the_runner_leaves_them():
-    """Every machine's section written once more changes nothing; README names one of the machines."""
+    """Rewriting every machine's section changes nothing; README names one of the machines."""
     text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     names = [line[3:] for line in text.splitlines() if line.startswith("## ")]
     assert names and len(set(names)) == len(names)

@@ -1,4 +1,4 @@
-"""Every public name has an example; every example in every docstring of nnc runs and gives what it says.
+"""Every public name has an example; every example in nnc's docstrings runs and prints what it shows.
 
 So do those of README.md.
 """
@@ -21,7 +21,7 @@ from public_names import public_names
 import nnc
 
 ROOT = Path(__file__).parents[2]
-NEEDS = {  # where it is not installed, the examples of these modules and functions are left out
+NEEDS = {  # examples of these modules and functions are skipped if the package is not installed
     "nnc.interop": "torch",
     "nnc.sklearn": "sklearn",
     "nnc.models.sequential.Sequential.export_onnx": "onnx",
@@ -54,7 +54,7 @@ MODULES = [
 
 @pytest.fixture(autouse=True)
 def a_folder_of_its_own(tmp_path, monkeypatch):
-    """Examples may save files and draw; they print arrays as NumPy does by itself, and download nothing."""
+    """Examples may save files and draw; they use NumPy's default print options, and download nothing."""
     import matplotlib.pyplot as plt
 
     monkeypatch.chdir(tmp_path)

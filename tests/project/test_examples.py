@@ -1,4 +1,4 @@
-"""Every experiment with --quick, as a user starts it: its tables and figures are there and plausible."""
+"""Every experiment with --quick, run as by a user: its tables and figures exist and are plausible."""
 
 import ast
 import csv
@@ -24,7 +24,7 @@ NO_FIGURES = {"theory"}
 
 @pytest.fixture(scope="module")
 def fashion_mnist():
-    """Skips unless Fashion-MNIST is on this machine: a test downloads nothing."""
+    """Skips unless Fashion-MNIST is available locally: tests download nothing."""
     from nnc.datasets import _store, fashion_mnist
 
     places = _store._places("fashion_mnist", None, fashion_mnist.FOLDERS)
@@ -81,7 +81,7 @@ def test_pictures_of_the_documentation_are_small():
 
 
 def test_page(tmp_path):
-    """The report is written from the tables of one experiment as of all."""
+    """The report can be written from the tables of one experiment or of all."""
     out = tmp_path / "results"
     command = [
         sys.executable,

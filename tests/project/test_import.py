@@ -1,4 +1,4 @@
-"""What `import nnc` loads, and what is loaded when it is first named."""
+"""What `import nnc` loads, and what is loaded on first access."""
 
 import os
 import pickle
@@ -21,7 +21,7 @@ MODULES = {
 
 
 def fresh(code, *arguments):
-    """The words that `code` prints in a new interpreter; with -S, since .pth files may import modules."""
+    """The words printed by `code` in a new interpreter; with -S, since .pth files may import modules."""
     path = [os.path.dirname(os.path.dirname(nnc.__file__)), *sys.path]
     code = f"import sys; sys.path[:] = {path!r}\n{code}"
     command = [sys.executable, "-S", "-c", code, *arguments]

@@ -1,4 +1,4 @@
-"""The code of the site's pages runs, from the top of each page to its bottom, and prints what the page says.
+"""The code on the site's pages runs, from top to bottom of each page, and prints what the page shows.
 
 A block of Python that is followed by a block of text prints that text.
 """
@@ -17,14 +17,14 @@ import nnc
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
-FRAGMENTS = {"export.md", "keras.md"}  # parts of programs, to be read
+FRAGMENTS = {"export.md", "keras.md"}  # parts of programs, for reading only
 PAGES = [
     path
     for path in sorted(DOCS.rglob("*.md"))
     if path.relative_to(DOCS).parts[0] not in {"_build", *FRAGMENTS}
     and BLOCK.search(path.read_text(encoding="utf-8"))
 ]
-OTHERS = ("keras", "torch", "sklearn", "onnx", "optuna")  # packages that a page may want
+OTHERS = ("keras", "torch", "sklearn", "onnx", "optuna")  # packages that a page may need
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))

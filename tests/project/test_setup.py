@@ -1,4 +1,4 @@
-"""How setup.py asks the compiler what it can do, and that all files name the same version."""
+"""How setup.py tests the compiler, and that all files have the same version."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def compiles(monkeypatch):
-    """A function: whether a compiler, given as CC is, can build a program with these flags."""
+    """A function that returns whether a compiler, given as in CC, can build a program with these flags."""
     setuptools = pytest.importorskip("setuptools")
     if not (ROOT / "setup.py").exists() or shutil.which("cc") is None:
         pytest.skip("no checkout, or no compiler")
@@ -31,7 +31,7 @@ def compiles(monkeypatch):
 
 @pytest.mark.parametrize("cc", ["cc", "env cc", "env NNC_TEST=1 cc -O1"])
 def test_compilers_of_several_words(cc, compiles):
-    """As in CC="ccache gcc": the first word alone is no compiler."""
+    """As in CC="ccache gcc": the first word alone is not a compiler."""
     assert compiles(cc, []) and not compiles(cc, ["-fno-such-flag"])
 
 

@@ -1,4 +1,4 @@
-"""What the type checkers read as a user's program (see CONTRIBUTING.md) is one that runs."""
+"""The user's program that the type checkers read (see CONTRIBUTING.md) also runs."""
 
 import runpy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The reference's layers and plans against hand-worked numbers, central differences and published vectors."""
+"""The reference's layers and plans against hand-computed numbers, central differences, published vectors."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ LAYER_ROWS = [
 
 
 def test_every_layer_is_checked():
-    """Here those that know nothing of maps, the others in test_reference_convolution.py."""
+    """Layers that do not depend on maps; test_reference_convolution.py has the others."""
     here = {kind for kind, layer in LAYERS.items() if layer.__module__ in WITHOUT_MAPS}
     assert {row["kind"] for row in LAYER_ROWS} == here
 
@@ -190,7 +190,7 @@ def test_plan_gradient(hidden, head):
     y = rng.integers(0, 3, 4) if hidden in list(ACTIVATIONS)[::2] else rng.uniform(0.0, 1.0, (4, 3))
     if (
         head[0] == "mean_absolute_percentage_error"
-    ):  # slopes of 1e9 at targets of 0 leave differences no digits
+    ):  # derivatives of 1e9 at targets of 0 leave central differences no precision
         y = rng.uniform(0.5, 1.0, (4, 3))
     batch = (x, y, weights, True, 2, 9)
     gradients = plan.gradients(*batch)[1]
@@ -272,7 +272,7 @@ def test_penalties_by_hand():
 
 @pytest.fixture
 def task():
-    """A classification task of 11 rows, and a function that makes the same fresh plan for it each time."""
+    """A classification task of 11 rows, and a function that creates the same new plan for it each time."""
     rng = np.random.default_rng(7)
     x, y = rng.normal(size=(11, 5)).astype(np.float32), rng.integers(0, 3, 11).astype(np.int32)
 
@@ -464,7 +464,7 @@ def test_step_gradients_are_those_of_a_plan_with_the_loss(stepping):
 
 
 def test_step_gradients_numerically(stepping):
-    """L = sum c o^3 / 3 + penalties, a loss that no table has: dL/do = c o^2."""
+    """L = sum c o^3 / 3 + penalties, a custom loss: dL/do = c o^2."""
     plan, x, y, training = stepping
     outputs = plan.step_forward(x, 2, 7, training=training)
     gradients = plan.step_gradients(y * outputs**2)
@@ -489,7 +489,7 @@ def test_step_forward_in_inference_is_forward(stepping):
 
 
 def test_step_gradients_keep_digits_where_outputs_are_large():
-    """Outputs of 1e4 beside a gradient of 1e-4."""
+    """Outputs of 1e4 with a gradient of 1e-4."""
     plan = Plan(1, [dense_row(1)], batch_size=2)
     plan.set_parameters([[[1e4]], [0.0]])
     plan.step_forward(np.ones((2, 1)), 0, 0)

@@ -1,4 +1,4 @@
-"""Products in bfloat16: what AMX's instruction gave, the rounding, and plans in both precisions."""
+"""Products in bfloat16: results of AMX's instruction, the rounding, and plans in both precisions."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def test_the_instruction(i):
 
 def test_rounding():
     one = np.float32(1).view(np.uint32)
-    # bits of a float32, and those of it rounded: ties go to the even neighbour
+    # bits of a float32, and those of it rounded: ties go to the even neighbor
     cases = {
         one: one,
         one + 0x7FFF: one,

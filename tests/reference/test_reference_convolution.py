@@ -1,4 +1,4 @@
-"""The reference's layers of maps: loops, hand-worked numbers, central differences, PyTorch and SciPy."""
+"""The reference's layers for maps: loops, hand-computed numbers, central differences, PyTorch and SciPy."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ GEOMETRIES = [
     ((1, 6, 4), (3, 3), (1, 2), (1, 2), (1, 2, 1, 2)),
     ((2, 2, 3), (5, 5), (2, 1), (1, 1), (4, 3, 2, 4)),
     ((5, 5, 2), (2, 2), (3, 3), (1, 1), (0, 0, 0, 0)),
-    ((2, 3, 2), (1, 2), (1, 3), (1, 2), (2, 3, 1, 2)),  # windows wholly outside: convolution alone
+    ((2, 3, 2), (1, 2), (1, 3), (1, 2), (2, 3, 1, 2)),  # windows entirely outside: convolution only
 ]
 POOLINGS = [case for case in GEOMETRIES[:-1] if case[3] == (1, 1)]
 
@@ -109,7 +109,7 @@ def n_features(row):
 
 
 def test_every_layer_is_checked():
-    """Here those of maps, and the normalizations; see test_reference.py for the others."""
+    """Layers for maps, and normalization; test_reference.py has the others."""
     here = {kind for kind, layer in LAYERS.items() if layer.__module__ not in WITHOUT_MAPS}
     assert {row["kind"] for row in LAYER_ROWS} == here
 
@@ -333,7 +333,7 @@ def test_windows_by_hand():
     assert padded.tolist() == [[0, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0]]
 
 
-# ---------------------------------------------------------------------------------------------- normalisation
+# ---------------------------------------------------------------------------------------------- normalization
 
 
 def test_normalization_by_hand():
@@ -368,7 +368,7 @@ def test_normalized_outputs_have_mean_0_and_variance_1():
 
 @pytest.fixture
 def task():
-    """A task of 11 images, and a function that makes the same fresh plan for it each time."""
+    """A task of 11 images, and a function that creates the same new plan for it each time."""
     rng = np.random.default_rng(7)
     x, y = rng.normal(size=(11, 60)).astype(np.float32), rng.integers(0, 3, 11).astype(np.int32)
 
@@ -419,7 +419,7 @@ def test_train_is_gradients_update_and_new_statistics(task):
     for i, rows in enumerate([slice(0, 4), slice(4, 8), slice(8, 11)]):
         _, gradients = by_hand.gradients(x[rows], y[rows], None, True, 6, 20 + i)
         parameters, slots = by_hand.get_parameters(), by_hand.get_slots()
-        # the inputs of the two batch normalisations, by plans that end before them
+        # the inputs of the two batch normalizations, by plans that end before them
         for at, n_rows in [(4, 4), (10, 10)]:  # of the moving mean among the parameters, of the row
             short = Plan(60, image_rows()[:n_rows], seed=11)
             short.set_parameters(parameters[: len(short.parameter_names)])
@@ -546,7 +546,7 @@ def test_nothing_whole_pixels_and_quarter_turns(fill, interpolation):
     assert np.array_equal(reference.affine_images(IMAGES, **options), IMAGES)
     row = affine_row((6, 5, 3), **options)
     assert np.array_equal(Plan(90, [row]).step_forward(IMAGES.reshape(2, 90), 0, 0), IMAGES.reshape(2, 90))
-    # two pixels down, one to the left: NumPy's name of the same edge
+    # two pixels down, one to the left: NumPy's name for the same edge mode
     mode = {"constant": "constant", "nearest": "edge", "reflect": "symmetric", "wrap": "wrap"}[fill]
     extra = {"constant_values": -9.0} if fill == "constant" else {}
     padded = np.pad(IMAGES, [(0, 0), (2, 0), (0, 1), (0, 0)], mode, **extra)
@@ -579,7 +579,7 @@ def test_shift_zoom_and_fill_by_hand():
 
 
 def test_content_is_zoomed_then_turned_then_shifted():
-    """A linear image is its own interpolation; what it shows at (y, x) is found with matrices, inverted."""
+    """A linear image is its own interpolation; its value at (y, x) is computed with inverse matrices."""
     height, width = 9, 7
     y, x = np.mgrid[:height, :width].astype(np.float64)
     image = (3.0 * y - 2.0 * x + 1.0)[None, :, :, None]
@@ -604,7 +604,7 @@ def test_content_is_zoomed_then_turned_then_shifted():
 def test_affine_images_of_scipy(fill, interpolation, order):
     ndimage = pytest.importorskip("scipy.ndimage")
     rng = np.random.default_rng(12)
-    # SciPy: "grid" is an edge that every pixel is looked up beyond by itself, as here
+    # SciPy: "grid" modes extend the image pixel by pixel, as here
     mode = {"constant": "grid-constant", "wrap": "grid-wrap"}.get(fill, fill)
     rotation, zoom, shift = rng.uniform(-1, 1, 2), rng.uniform(-0.5, 1.5, (2, 2)), rng.uniform(-1, 1, (2, 2))
     options = {"fill": fill, "fill_value": 0.25, "interpolation": interpolation}
@@ -638,7 +638,7 @@ def close(actual, tensor, channels_first=True):
 
 
 def leaf(torch, array):
-    """An array as a tensor that gathers its gradient; maps channels first."""
+    """An array as a tensor with requires_grad; maps channels first."""
     array = np.moveaxis(array, -1, 1) if array.ndim == 4 else array
     return torch.tensor(np.ascontiguousarray(array), requires_grad=True)
 

@@ -1,4 +1,4 @@
-"""The reference's formulas against hand-worked numbers and central differences."""
+"""The reference's formulas against hand-computed numbers and central differences."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ WORKED_LOSSES = [
         1.5 * LN2 - LN3 / 8,
         [[-0.125, 0.25]],
     ),
-    # clipped on both sides: -ln 1e-7 and -ln(1 - 1e-7) = 1.00000005e-7, and the gradient is gone
+    # clipped on both sides: -ln 1e-7 and -ln(1 - 1e-7) = 1.00000005e-7, and the gradient vanishes
     (loss_spec("binary_crossentropy"), [[1.0, 1.0]], [[0.0, 1.0]], CLIPPED / 2 + 5.00000025e-8, [[0.0, 0.0]]),
     # id 1: -ln 3/4; gradient -1 / p
     (loss_spec("categorical_crossentropy"), [1], [[0.25, 0.75]], 2 * LN2 - LN3, [[0.0, -4 / 3]]),
@@ -244,7 +244,9 @@ def test_loss_gradient(name, from_logits, targets, smoothing):
     y = rng.integers(0, 4, 5) if targets == "ids" else rng.uniform(0.0, 1.0, (5, 4))
     if name == "poisson":
         a = np.abs(a) + 0.1
-    if name == "mean_absolute_percentage_error":  # slopes of 1e9 at targets of 0 leave differences no digits
+    if (
+        name == "mean_absolute_percentage_error"
+    ):  # derivatives of 1e9 at targets of 0 leave central differences no precision
         y = rng.uniform(0.5, 1.0, (5, 4))
     weights = rng.uniform(0.0, 2.0, 5) if targets == "weighted" else None
     spec = loss_spec(name, from_logits, smoothing, param=0.4)

@@ -1,4 +1,4 @@
-"""Searches: spaces, the same table whoever does the work, folds, halving, failures, results, pictures."""
+"""Searches: spaces, the same table with any workers, folds, halving, failures, results, plots."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_wrong_spaces(make, error, message):
         make()
 
 
-# ---------------------------------------------------------------------------------- the same table
+# ---------------------------------------------------------------------------------- same table
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 3, -1])
@@ -352,7 +352,7 @@ def test_wrong_arguments(arguments, message):
 
 
 class Nearest:
-    """A classifier by the nearest of k rows, in scikit-learn's manner."""
+    """A k-nearest-rows classifier with scikit-learn's interface."""
 
     def __init__(self, k=1, random_state=None):
         self.k, self.random_state = k, random_state
@@ -540,7 +540,7 @@ def test_interrupt_gives_what_there_is(n_jobs):
     assert not [t for t in threading.enumerate() if t.name.startswith("nnc-search")]
 
 
-# ------------------------------------------------------------------------------------------ pictures
+# ------------------------------------------------------------------------------------------ plots
 
 
 @pytest.fixture(scope="module")

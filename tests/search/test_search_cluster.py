@@ -1,4 +1,4 @@
-"""Searches by joblib, on Loky and on a real Dask cluster, and with Optuna: optional packages all of them."""
+"""Searches by joblib, on Loky and on a real Dask cluster, and with Optuna, all of them optional packages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def halving_search(**arguments):
 
 @pytest.fixture
 def joblib(monkeypatch):
-    """joblib, its worker processes able to import what the tests do."""
+    """joblib, with worker processes that can import the tests' modules."""
     path = os.pathsep.join([os.path.dirname(search_helpers.__file__), os.environ.get("PYTHONPATH", "")])
     monkeypatch.setenv("PYTHONPATH", path)
     return pytest.importorskip("joblib")
@@ -39,7 +39,7 @@ def dask(joblib):
     """joblib with a client of a cluster of two worker processes."""
     distributed = pytest.importorskip("distributed")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of other packages, and of ports that are taken
+        warnings.simplefilter("ignore")  # from other packages, and about ports in use
         with (
             distributed.LocalCluster(
                 n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
@@ -89,7 +89,7 @@ def test_the_same_table_from_dask(make, dask):
 def places_of(monkeypatch, x):
     """(process, object, type) of the data of each trial."""
 
-    def where(job, data, request, models, n_threads):  # in here, so that workers get it by value
+    def where(job, data, request, models, n_threads):  # local, so that workers receive it by value
         outcome, _ = job.run(data, request, models)
         outcome.reason = f"{os.getpid()} {id(data)} {type(data.arrays[0]).__name__}"
         return outcome, None

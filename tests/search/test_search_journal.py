@@ -1,4 +1,4 @@
-"""The journal of a search: what it holds and refuses, and killed searches that end with the same table."""
+"""The journal of a search: contents and errors, and killed searches that end with the same table."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_torn_at_any_byte_of_the_last_line(n_jobs, tmp_path, whole):
         before = b"".join(lines[:kept])
         for cut in (0, 1, 5, 20, len(lines[kept]) - 1):
             path.write_bytes(before + lines[kept][:cut])
-            if kept == 0 and 0 < cut < 10:  # this may be anybody's file: see test_damage_is_refused
+            if kept == 0 and 0 < cut < 10:  # this may be any file: see test_damage_is_refused
                 continue
             assert run(path, n_jobs=n_jobs).table == whole
             assert len(path.read_bytes().splitlines()) == 9
@@ -168,7 +168,7 @@ def test_killed_and_resumed(kind, n_jobs, tmp_path):
     assert expected.count("\n") > 9
     path = tmp_path / "killed"
     counts = []
-    for wanted in (3, 7, 10):  # lines that are there when it is killed, the first included
+    for wanted in (3, 7, 10):  # number of lines when it is killed, including the first
         process = start(kind, path, n_jobs)
         while process.poll() is None and (not path.exists() or path.read_bytes().count(b"\n") < wanted):
             time.sleep(0.005)

@@ -1,5 +1,5 @@
 # ruff: noqa: E402
-"""nnc.sklearn's MLPs beside scikit-learn's, and what they have beyond."""
+"""nnc.sklearn's MLPs compared with scikit-learn's, and their extensions."""
 
 import copy
 import inspect
@@ -66,7 +66,7 @@ def pair(name, **settings):
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: "-".join(map(str, s.values())) or "defaults")
 @pytest.mark.parametrize("name", DATA)
 def test_as_scikit_learn(name, settings, weighted):
-    """Losses, scores, counts and weights of the first epochs, to float32's accuracy; of lbfgs, float64's."""
+    """Losses, scores, counts and weights of the first epochs, to float32 accuracy; for lbfgs, to float64."""
     theirs, ours, X, y = pair(name, **settings)
     weight = np.random.RandomState(5).uniform(0.1, 3.0, len(X)) if weighted else None
     theirs.fit(X, y, sample_weight=weight)
@@ -160,11 +160,11 @@ def test_rows_that_are_repeated_are_rows_with_weights():
 
 
 def test_epochs_are_the_same_one_by_one():
-    """What runs many epochs in one call of the core, and what stops behind each for a callback."""
+    """Fits with many epochs in one call of the core, and fits that stop after each for a callback."""
     settings = {"random_state": 0, "max_iter": 30, "batch_size": 32}
     many = MLPClassifier(**settings).fit(DIGITS, TEN)
     single = MLPClassifier(callbacks=[nnc.callbacks.History()], **settings).fit(DIGITS, TEN)
-    np.testing.assert_allclose(many.loss_curve_, single.loss_curve_, rtol=1e-14)  # sums of other slices
+    np.testing.assert_allclose(many.loss_curve_, single.loss_curve_, rtol=1e-14)  # sums over different slices
     np.testing.assert_array_equal(many.coefs_[0], single.coefs_[0])
 
 
@@ -454,7 +454,7 @@ def test_callbacks_of_scikit_learn():
 
 
 def test_ctrl_c(monkeypatch):
-    """The weights of the steps that were done stay, and a warning says so."""
+    """The weights of completed steps are kept, with a warning."""
 
     class Impatient(nnc.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -493,7 +493,7 @@ def test_searches_do_not_oversubscribe():
     import os
 
     class Telling(MLPClassifier):  # local, so that it is pickled by value: workers cannot import the tests
-        """Its score is the number of threads that the core may use where it is."""
+        """Its score is the number of threads that the core may use in that process."""
 
         def score(self, X, y, sample_weight=None):
             return nnc.get_num_threads()
@@ -528,7 +528,7 @@ def test_metadata_routing():
 
 
 def test_a_row_needs_few_checks():
-    """One row: no function of scikit-learn's is called."""
+    """One row: no function of scikit-learn is called."""
     model = MLPClassifier(max_iter=3, random_state=0).fit(DIGITS, TEN)
     called = []
 

@@ -1,4 +1,4 @@
-"""SequentialClassifier and SequentialRegressor: the models they take, what becomes of labels and weights."""
+"""SequentialClassifier and SequentialRegressor: the models they take, the handling of labels and weights."""
 
 import pickle
 import warnings
@@ -58,7 +58,7 @@ def test_a_model_is_copied():
         np.testing.assert_array_equal(a, b)
     first = estimator.model_.get_weights()
     for a, b in zip(first, estimator.fit(IRIS, SPECIES).model_.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)  # anew, from the same weights
+        np.testing.assert_array_equal(a, b)  # again, from the same weights
     seeds = [SequentialClassifier(model, epochs=2, random_state=s).fit(IRIS, SPECIES) for s in (0, 0, 1)]
     weights = [estimator.model_.get_weights()[0] for estimator in seeds]
     np.testing.assert_array_equal(weights[0], weights[1])

@@ -1,4 +1,4 @@
-"""What is left out of scikit-learn's checks, and epochs that run ahead, change nothing."""
+"""Skipping some of scikit-learn's checks, and running epochs ahead, change no result."""
 
 import itertools
 
@@ -193,11 +193,11 @@ def test_nothing_depends_on_the_parts_of_sparse_rows(cls, monkeypatch):
 
 
 def test_the_cores_patience():
-    """Epochs end behind the one that is the third in a row without a better loss."""
+    """Training ends after the third consecutive epoch without a better loss."""
     model = MLPClassifier(max_iter=1, random_state=0).fit(SCALED, SPECIES)
     plan = model._trainer.plan
     x, y = SCALED.astype(np.float32), SPECIES.astype(np.int32)
-    orders, rates = np.empty((20, 0), np.int64), np.zeros((20, 1), np.float32)  # the loss stays as it is
+    orders, rates = np.empty((20, 0), np.int64), np.zeros((20, 1), np.float32)  # the loss does not change
     for patience, done in (((np.inf, 0.0, 0, 2.0), 20), ((0.0, 0.0, 0, 2.0), 3), ((0.0, 0.0, 2, 2.0), 1)):
         assert plan.train_epochs(x, y, None, None, orders, rates, 150, 0, 0, np.inf, patience)[0] == done
     assert plan.train_epochs(x, y, None, None, orders, rates, 150, 0, 0, np.inf)[0] == 20

@@ -9,7 +9,7 @@ neural_network = pytest.importorskip("sklearn.neural_network")
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-# What cannot hold here, and the private thing that it reads.
+# Tests that cannot pass here, and the private attribute that they use.
 PRIVATE = {"test_gradient": "the method _loss_grad_lbfgs, with the lists of arrays that it works in"}
 
 SOURCE = Path(neural_network.__file__).parent / "tests" / "test_mlp.py"

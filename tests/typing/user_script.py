@@ -1,4 +1,4 @@
-"""A user's program, with what users write: mypy and pyright find no error in it, and it runs."""
+"""A typical user's program: mypy and pyright find no error in it, and it runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from nnc.layers import Dense, Dropout
 
 
 class Ratio(callbacks.Callback):
-    """Writes a number of its own into the logs, and ends the run by it."""
+    """Adds a number to the logs and ends the run depending on it."""
 
     def __init__(self, largest: float) -> None:
         self.largest = largest
@@ -43,7 +43,7 @@ class Ratio(callbacks.Callback):
 
 
 def absolute(y_true: NDArray[Any], y_pred: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """A loss of one's own: of each row, and its gradient."""
+    """A custom loss: the value of each row, and its gradient."""
     error = y_pred - y_true
     return np.abs(error).sum(axis=1), np.sign(error)
 

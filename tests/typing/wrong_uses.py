@@ -1,5 +1,5 @@
-"""Mistakes that a type checker tells a user of nnc. This is not run, but checked: every line with comments is
-wrong, and mypy and pyright must say so, since a comment that silences nothing is an error itself."""
+"""Mistakes that a type checker reports to a user of nnc. This is not run, but checked: every line with
+comments is wrong, and mypy and pyright must report it: a comment that silences nothing is itself an error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nnc import (
 x, y = datasets.load_iris()
 model = nnc.Sequential([layers.Dense(3)])
 
-# ---- keywords that there are not
+# ---- keywords that do not exist
 nnc.Sequential(layer=[layers.Dense(3)])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 model.compile("adam", lost="mse")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 model.fit(x, y, epoch=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
@@ -34,11 +34,11 @@ layers.Dense(3, activaton="relu")  # type: ignore[call-arg]  # pyright: ignore[r
 layers.Conv2D(3, 3, pading="same")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 losses.BinaryCrossentropy(from_logit=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
-# ---- names that there are not
+# ---- names that do not exist
 nnc.Model()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 search.RandomSerch()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
 
-# ---- arguments of another type
+# ---- arguments of the wrong type
 nnc.Sequential(layers.Dense(3))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 nnc.Input(4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 layers.Dense("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -65,7 +65,7 @@ search.integers("1", 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgum
 tables.markdown("rows")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 functional.dense(x)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
-# ---- results that are something else
+# ---- results of a different type
 losses_by_name: list[float] = model.evaluate(x, y, return_dict=True)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 wrong: str = model.predict(x)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 curve: str = model.fit(x, y).history["loss"]  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]

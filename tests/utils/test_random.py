@@ -1,4 +1,4 @@
-"""Streams of random numbers: functions of their keys, and no two of nnc's the same."""
+"""Streams of random numbers: functions of their keys, all of nnc's different."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def words(generator, n=8):
 
 
 def windows(stream):
-    """Every pair of neighbours, so that a stream that begins inside another one is found too."""
+    """Every pair of neighbors, so that a stream that starts inside another one is found too."""
     return set(itertools.pairwise(stream))
 
 
@@ -35,7 +35,7 @@ def test_keys_that_look_alike_are_different():
 def test_all_streams_differ():
     """Each purpose as nnc uses it, for seeds that differ in one bit or word, and the core's own streams.
 
-    Compared are 64-bit words, of which no two streams have neighbouring ones in common.
+    The comparison is of 64-bit words: no two streams have a pair of neighboring words in common.
     """
     streams = {}
     for seed, purpose in itertools.product(SEEDS, Purpose):
@@ -43,7 +43,7 @@ def test_all_streams_differ():
             streams[seed, purpose, number] = words(random.generator(seed, purpose, number))
         streams[seed, purpose] = words(random.generator(seed, purpose))
         of_number = random.Streams(seed, purpose)
-        for number in (1, 2, 3, 2**63):  # number 0 is that of `generator` with the same key
+        for number in (1, 2, 3, 2**63):  # purpose 0 is `generator` with the same key
             streams[seed, purpose, "stream", number] = words(of_number.at(number))
     for seed, index, step, epoch in itertools.product(SEEDS, (0, 1, 2), (0, 1), (0, 1)):
         halves = reference.random_words(16, index, (seed, epoch, step)).astype(np.uint64)
@@ -64,7 +64,7 @@ def test_derived_seeds_differ():
 
 
 def test_weights_and_shuffles_of_a_model_have_streams_of_their_own():
-    """Layer 1 has other numbers than the shuffles, layer 0 and an initializer with the model's seed."""
+    """Layer 1 has different numbers from the shuffles, layer 0 and an initializer with the model's seed."""
     normal = initializers.RandomNormal(stddev=1.0)
     hidden = [layers.Dense(8, kernel_initializer=normal, use_bias=False) for _ in range(14)]
     model = Sequential([Input((8,)), *hidden], seed=5)
@@ -82,7 +82,7 @@ def test_weights_and_shuffles_of_a_model_have_streams_of_their_own():
 
 
 def test_purposes_keep_their_numbers():
-    """The bits that a seed gives depend on them: a new purpose takes a number that no other had."""
+    """A seed's bits depend on these numbers: a new purpose needs an unused one."""
     assert {purpose.name: int(purpose) for purpose in Purpose} == {
         "SHUFFLE": 1,
         "WEIGHTS": 2,

@@ -1,4 +1,4 @@
-"""nnc.tables: what is written and how the numbers look."""
+"""nnc.tables: the written files and the format of numbers."""
 
 import csv
 

@@ -1,4 +1,4 @@
-"""What Keras's tests expect of `keras.src.testing`: a TestCase over nnc's objects and NumPy arrays."""
+"""The part of `keras.src.testing` that Keras's tests use: a TestCase over nnc's objects and NumPy arrays."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TestCase(parameterized.TestCase):
         self.assertEqual(len(iterable), expected_len, msg)
 
     def run_class_serialization_test(self, instance: Any, custom_objects: Any = None) -> Any:
-        """Configurations there and back, by the class and through JSON, are the same."""
+        """Assert that configurations survive round trips, by the class and through JSON."""
         config = instance.get_config()
         self.assertEqual(type(instance).from_config(config).get_config(), config)
         written = serialize(instance)
@@ -120,7 +120,7 @@ def _drawn(shape: Any, dtype: Any) -> np.ndarray:
 
 
 def named_product(*args: Any, **kwargs: Any) -> list[dict[str, Any]]:
-    """Every combination of one case of each list, and of the values by name; their names are joined."""
+    """Every combination of one case from each list and of the named values; their names are joined."""
     lists = [*args, *([{"testcase_name": _word(v), key: v} for v in each] for key, each in kwargs.items())]
     found = []
     for chosen in itertools.product(*lists):
@@ -132,7 +132,7 @@ def named_product(*args: Any, **kwargs: Any) -> list[dict[str, Any]]:
 def get_test_data(
     train_samples: int, test_samples: int, input_shape: Any, num_classes: int, random_seed: int | None = None
 ) -> Any:
-    """Classes that lie around points of their own: (x, y) to train with, (x, y) to test with."""
+    """Classes clustered around different points: (x, y) for training, (x, y) for testing."""
     rng = np.random.default_rng(random_seed)
     points = 2 * num_classes * rng.random((num_classes, *input_shape))
     y = rng.integers(0, num_classes, train_samples + test_samples)

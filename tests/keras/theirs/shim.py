@@ -1,6 +1,6 @@
-"""Modules by the names of Keras's, made when they are imported, whose names are nnc's.
+"""Modules with the names of Keras's, created when they are imported, that contain nnc's objects.
 
-What nnc has not is an `Absent`: it can be imported and derived from, and raises AbsentError once it is used.
+What nnc does not have is an `Absent`: it can be imported and subclassed, and raises AbsentError when used.
 Keras itself is not imported. `keras.src.ops` and `backend` are NumPy.
 """
 
@@ -24,7 +24,7 @@ from nnc._config import Config, deserialize, serialize
 
 from . import cases
 
-# Which module of nnc has the names of a folder of keras.src.
+# The module of nnc for a folder of keras.src.
 PLACES: dict[str, Any] = {
     "activations": nnc.activations,
     "callbacks": nnc.callbacks,
@@ -43,11 +43,11 @@ if hasattr(nnc, "constraints"):
 
 
 class AbsentError(Exception):
-    """A name of Keras that nnc has not was used."""
+    """A name of Keras that nnc does not have was used."""
 
 
 class _AbsentType(type):
-    """Classes that stand for what is not there: their attributes are not there, either."""
+    """Placeholder classes for what is absent: their attributes are absent, too."""
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
@@ -65,11 +65,11 @@ def absent(name: str) -> Any:
     return _AbsentType(name, (), {})
 
 
-# ------------------------------------------------------------------------------ NumPy in the backend's place
+# ------------------------------------------------------------------------------ NumPy in place of the backend
 
 
 class Variable(np.lib.mixins.NDArrayOperatorsMixin):
-    """An array with a name that can be given other values."""
+    """An array with a name and assignable values."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Variable(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 def apply_gradients(optimizer: nnc.optimizers.Optimizer, pairs: Iterable[tuple[Any, Any]]) -> None:
-    """One step of the compiled core for each variable w: a layer a = x w of the input x = 1, told dL/da."""
+    """One step of the compiled core for each variable w: a layer a = x w of the input x = 1, given dL/da."""
     if not hasattr(optimizer, "_plans"):
         optimizer._plans = {}
     step = optimizer.iterations
@@ -119,7 +119,7 @@ def apply_gradients(optimizer: nnc.optimizers.Optimizer, pairs: Iterable[tuple[A
 
 
 def clip_gradients(optimizer: nnc.optimizers.Optimizer, gradients: Iterable[Any]) -> list[np.ndarray]:
-    """Clipped gradients g: what a step of SGD with these options and the rate 1 takes from zeros."""
+    """Clipped gradients g: what a step of SGD with these options and rate 1 subtracts from zeros."""
     given = [np.asarray(each, np.float32) for each in gradients]
     together = [np.concatenate([each.ravel() for each in given])] if optimizer.global_clipnorm else given
     found = []
@@ -136,11 +136,11 @@ def clip_gradients(optimizer: nnc.optimizers.Optimizer, gradients: Iterable[Any]
 _call = nnc.layers.Layer.__call__
 _RANDOM_IMAGES = tuple(
     cls for name, cls in nnc.layers.registry.items() if name.startswith("Random")
-)  # which Keras takes for training where they are called by themselves
+)  # which Keras runs in training mode if called directly
 
 
 def call(layer: nnc.layers.Layer, inputs: Any, training: bool | None = None, mask: Any = None) -> np.ndarray:
-    """A layer's outputs; in training by a step forward of the compiled core, which moves moving averages."""
+    """A layer's outputs; in training by the compiled core's step_forward, which updates moving averages."""
     if mask is not None or np.ndim(training):
         raise AbsentError("mask")
     if training is None:
@@ -170,13 +170,13 @@ _build = nnc.layers.Layer.build
 
 
 def build(layer: nnc.layers.Layer, input_shape: Any) -> Any:
-    """Build a layer for the shape of a batch, as Keras does; nnc itself says the shape of a sample."""
+    """Build a layer for the shape of a batch, as Keras does; nnc itself takes the shape of a sample."""
     by_nnc = sys._getframe(1).f_globals["__name__"].partition(".")[0] in ("nnc", "tests")
     return _build(layer, input_shape if by_nnc else input_shape[1:])
 
 
 def skip_if_backend(backend: str, reason: str) -> Any:
-    """The decorator of Keras's conftest: a test is not for that backend, which is never nnc."""
+    """The decorator of Keras's conftest: the test requires a backend, which is never nnc."""
     return lambda test: test
 
 
@@ -232,21 +232,21 @@ def serialize_any(obj: Any, *_: Any) -> Any:
 
 
 def deserialize_any(data: Any, *_: Any, **keywords: Any) -> Any:
-    """The object of any family of nnc that this describes."""
+    """The object of any of nnc's registries that this configuration describes."""
     if keywords.get("custom_objects"):
         raise AbsentError("custom_objects")
     for module in (*PLACES.values(), nnc.schedules):
         registry = getattr(module, "registry", {})
         if isinstance(data, dict) and data.get("class_name") in registry:
             return deserialize(data, registry)
-    raise AbsentError("deserialize of what nnc has not")
+    raise AbsentError("deserialize of what nnc does not have")
 
 
 # ---------------------------------------------------------------------------------------------------- modules
 
 
 class _Module(types.ModuleType):
-    """A module whose names are looked up when they are first asked for."""
+    """A module whose names are looked up when they are first accessed."""
 
     __path__: tuple[str, ...] = ()
 
@@ -291,7 +291,7 @@ def _found(module: str, name: str) -> Any:
     if not inner:  # keras.Sequential, keras.Input, ...
         return getattr(nnc, name, None) or absent(name)
     place = PLACES.get(".".join(inner.split(".")[:2])) or PLACES.get(top)
-    if name == "register_keras_serializable":  # a file of nnc names no other classes
+    if name == "register_keras_serializable":  # files of nnc contain no other classes
         return lambda *_, **__: lambda cls: cls
     if top == "saving":
         place = nnc.saving
@@ -334,7 +334,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def install(source: str) -> None:
-    """From now on `import keras` gives nnc's names; `source` is the folder that has Keras's keras/src."""
+    """Make `import keras` import nnc's names; `source` is the folder that has Keras's keras/src."""
     _SOURCE[:] = [source]
     sys.meta_path.insert(0, _Finder())
     nnc.optimizers.Optimizer.apply_gradients = apply_gradients  # type: ignore[attr-defined]
