@@ -106,7 +106,7 @@ def export_c(
         if len(rows):
             y = model.predict(rows).reshape(len(rows), -1)
             if not np.isfinite(y).all():
-                raise ValueError("check: the model gives NaN or infinite outputs for these rows; pass others")
+                raise ValueError("check: the model has NaN or infinite outputs for these rows; pass others")
             own = float(np.abs(execution.run(folded, rows.reshape(len(rows), -1)) - y).max())
             program = replace(
                 program, check=_stored(program, rows, y, TOLERANCE * float(np.abs(y).max()) + own)
@@ -211,7 +211,7 @@ def _rows(model: lowering.Model, x: Any, name: str) -> np.ndarray:
         expected = "(n, " + ", ".join(map(str, shape)) + ")"
         raise ValueError(f"{name} must have shape {expected}, with n at least 1, got {array.shape}")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} has NaN or infinite values; give rows of finite numbers")
+        raise ValueError(f"{name} has NaN or infinite values; pass rows of finite numbers")
     return array
 
 

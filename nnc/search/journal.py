@@ -155,8 +155,8 @@ class Journal:
         record = _decoded(record)
         wrong = record.keys() ^ _FIELDS.keys()
         if wrong:
-            odd = ", ".join(map(shown, sorted(wrong)[:5]))
-            raise FormatError(f"{self._name}, line {line}: not a trial's record, for {odd}")
+            names = ", ".join(map(shown, sorted(wrong)[:5]))
+            raise FormatError(f"{self._name}, line {line}: not a trial's record, because of the keys {names}")
         for name, is_good in _FIELDS.items():
             if not is_good(record[name]):
                 raise FormatError(

@@ -208,7 +208,7 @@ class _SequentialEstimator(Estimator):
         raise NotImplementedError
 
     def _encoded(self, y: np.ndarray) -> np.ndarray:
-        """The targets that the model's loss wants: int32 ids (n,), or float32 rows (n, O)."""
+        """The targets that the model's loss expects: int32 ids (n,), or float32 rows (n, O)."""
         raise NotImplementedError
 
     def _learn_labels(self, y: np.ndarray, incremental: bool) -> None:
@@ -351,7 +351,7 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
             raise ValueError(f"the model has {n} outputs, but y has {known} classes: {self.classes_}")
 
     def _encoded(self, y: np.ndarray) -> np.ndarray:
-        """The targets that the model's loss wants: int32 ids (n,), or float32 rows (n, O)."""
+        """The targets that the model's loss expects: int32 ids (n,), or float32 rows (n, O)."""
         loss, n = self.model_.loss, math.prod((self.model_.output_shape or ())[1:])
         if self._multilabel:
             return self._label_binarizer.transform(y).astype(np.float32)

@@ -235,7 +235,7 @@ def test_check_takes_rows_of_ones_own(tmp_path):
 def test_rows_whose_outputs_are_infinite_are_not_stored(tmp_path):
     model = net(layers.Dense(3), shape=(4,))
     model.set_weights([w * np.float32(1e38) for w in model.get_weights()])
-    refused(model, tmp_path, ValueError, "check: the model gives NaN or infinite", check=np.full((1, 4), 1e3))
+    refused(model, tmp_path, ValueError, "check: the model has NaN or infinite", check=np.full((1, 4), 1e3))
 
 
 def test_prefix_and_names(tmp_path):
