@@ -1,4 +1,4 @@
-"""Sphinx's configuration of the site: ``sphinx-build -W --keep-going -b html docs docs/_build``."""
+"""Sphinx configuration of the site: ``sphinx-build -W --keep-going -b html docs docs/_build``."""
 
 import os
 import sys
@@ -37,7 +37,7 @@ myst_heading_anchors = 3
 
 toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # the docstrings say them with shapes and dtypes
+autodoc_typehints = "none"  # the docstrings have them, with shapes and dtypes
 autosummary_generate = False
 numpydoc_show_class_members = False
 
@@ -60,7 +60,7 @@ html_theme_options = {
 }
 html_sidebars = {"index": []}
 
-# extensions/gallery.py says which scripts are run, and how.
+# extensions/gallery.py determines which scripts are run, and how.
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",

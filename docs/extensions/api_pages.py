@@ -1,7 +1,7 @@
 """Writes the pages of the API reference, one for each public name, before Sphinx reads its sources.
 
-The pages are api/index.rst, a page for each public module and one for each name; nobody writes them by hand
-and they are not committed. nnc's docstrings are plain text: what would be markup in reStructuredText, such as
+The pages are api/index.rst, a page for each public module and one for each name; they are generated
+and not committed. nnc's docstrings are plain text: what would be markup in reStructuredText, such as
 the bars of |x|, is escaped.
 """
 
@@ -17,7 +17,7 @@ FOLDER = "api"
 
 
 def write(app) -> None:
-    """Write the pages that have changed, and remove those of names that are gone."""
+    """Write the pages that have changed, and remove those of names that no longer exist."""
     folder = Path(app.srcdir) / FOLDER
     folder.mkdir(exist_ok=True)
     pages = {"index.rst": _index()}
@@ -102,7 +102,7 @@ _MARKUP = re.compile(r"(?<!\\)(\||\*|(?<=\w)_(?=[\s\"'.,:;)\]}|]|$))")
 
 
 def _escaped(line: str) -> str:
-    """The line with what would be markup outside its code escaped."""
+    """The line with markup outside its code escaped."""
     parts = _CODE.split(line)
     return "".join(part if i % 2 else _MARKUP.sub(r"\\\1", part) for i, part in enumerate(parts))
 
@@ -129,7 +129,7 @@ def escape(app, what, name, obj, options, lines: list[str]) -> None:
 
 
 def leave_out(app, what, name, obj, skip, options) -> bool | None:
-    """Leave out the methods that scikit-learn makes for every estimator, which no source of nnc's has."""
+    """Leave out the methods that scikit-learn generates for every estimator: they are not in nnc's source."""
     return True if re.search(r"(^|\.)set_\w+_request$", name) else None
 
 

@@ -1,4 +1,4 @@
-"""Checks the built site: every link within it leads to a file and an anchor, every picture has a text.
+"""Checks the built site: every link within it leads to a file and an anchor, every picture has an alternative text.
 
 python docs/extensions/check_site.py docs/_build
 """
@@ -32,7 +32,7 @@ class Page(HTMLParser):
 
 
 def problems(site: Path) -> list[str]:
-    """What is wrong, a line each."""
+    """The problems found, one per line."""
     pages = {path: Page(path) for path in sorted(site.rglob("*.html")) if "_static" not in path.parts}
     found = []
     for path, page in pages.items():

@@ -1,6 +1,6 @@
-"""The gallery: which examples are run while the site is built, how, and where their pictures come from.
+"""The gallery: which examples are run while the site is built, how, and the source of their pictures.
 
-The others, which take long or want another package, are shown as they are.
+The others, which take long or need another package, are shown without running them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from shutil import copyfile
 import matplotlib.pyplot as plt
 from sphinx_gallery.scrapers import figure_rst
 
-# The scripts that are run, with the arguments that make them short; and the picture that stands for them.
+# The scripts that are run, with the arguments that make them short; and the picture shown for each.
 QUICK = {
     "iris_activations": ["--quick"],
     "mnist": ["--epochs", "3"],
@@ -28,7 +28,7 @@ OUTPUT = Path(tempfile.mkdtemp(prefix="nnc-gallery-"))  # a folder for what each
 
 
 def arguments(gallery_conf, script_vars) -> list[str]:
-    """The arguments of a script, which is also told its file and its docstring: sphinx-gallery does not."""
+    """The arguments of a script; also sets its file and docstring, which sphinx-gallery does not."""
     script = EXAMPLES / Path(script_vars["src_file"]).name
     docstring = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))
     script_vars["example_globals"] |= {"__file__": str(script), "__doc__": docstring}
@@ -36,7 +36,7 @@ def arguments(gallery_conf, script_vars) -> list[str]:
 
 
 def pictures(block, block_vars, gallery_conf) -> str:
-    """The pictures that a script has written, as its page shows them."""
+    """The pictures that a script has written, in the form shown on its page."""
     plt.close("all")  # they are saved
     name = Path(block_vars["src_file"]).stem
     text = ""

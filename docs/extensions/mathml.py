@@ -1,4 +1,4 @@
-"""Formulas as MathML, which browsers render by themselves: no script and nothing from another host."""
+"""Formulas as MathML, which browsers render natively: no script and nothing from another host."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from docutils.utils.math.latex2mathml import tex2mathml
 
 
 def inline(translator, node):
-    """A formula within a line."""
+    """An inline formula."""
     translator.body.append(tex2mathml(node.astext(), as_block=False))
     raise _skip()
 
 
 def block(translator, node):
-    """A formula of its own."""
+    """A displayed formula."""
     translator.body.append(f'<div class="math" tabindex="0">{tex2mathml(node.astext(), as_block=True)}</div>')
     raise _skip()
 

@@ -1,4 +1,4 @@
-"""The public names of nnc: what the API reference has a page for, and what a test wants an example of.
+"""The public names of nnc: each has a page in the API reference, and a test requires an example for it.
 
 A module is public if it is named in the ``__all__`` of a public module, or has an ``__all__`` itself and no
 part of its name begins with an underscore. Its public names are those of its ``__all__``; without one, the
@@ -38,7 +38,7 @@ class Name:
 
 
 def public_modules() -> list[ModuleType]:
-    """The public modules, those nearer to `nnc` first."""
+    """The public modules, those closest to `nnc` first."""
     found = {"nnc": nnc}
     for each in pkgutil.walk_packages(nnc.__path__, "nnc.", lambda name: None):
         if "._" not in each.name and not each.name.endswith("__main__"):
@@ -53,7 +53,7 @@ def public_modules() -> list[ModuleType]:
 
 
 def names_of(module: ModuleType) -> list[str]:
-    """The public names of a module that are not modules themselves."""
+    """The public names of a module, except submodules."""
     names = getattr(module, "__all__", None)
     if names is None:
         names = [
@@ -91,7 +91,7 @@ def _rename(known: Name, other: Name) -> None:
 
 
 def _imported(name: str) -> ModuleType | None:
-    """The module, or None where a package that it needs is not installed."""
+    """The module, or None if a package that it needs is not installed."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Draws the pictures of README.md and of the guide: small PNG files beside this script.
+"""Draws the pictures of README.md and of the guide: small PNG files next to this script.
 
     python docs/img/make.py
 
@@ -22,7 +22,7 @@ DATA = HERE.parents[1] / "examples" / "data" / "mnist"
 
 
 def save(axes, name, dpi=72):
-    """As a PNG of 64 colours, a third of the bytes."""
+    """Save as a PNG with 64 colours, a third of the size."""
     (file,) = plot.save(axes, HERE / name, "png", dpi)
     Image.open(file).convert("RGB").quantize(64).save(file, optimize=True)
     matplotlib.pyplot.close("all")
