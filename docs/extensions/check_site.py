@@ -1,4 +1,4 @@
-"""Checks the built site: every link within it leads to a file and an anchor, every picture has an alternative text.
+"""Checks the built site: every internal link leads to a file and an anchor, every picture has an alt text.
 
 python docs/extensions/check_site.py docs/_build
 """
