@@ -1,6 +1,6 @@
 """nnc: small neural networks, trained and served fast on a CPU.
 
-`Sequential` is the way in; `nnc.reference` says in plain NumPy what everything computes.
+Start with `Sequential`; `nnc.reference` defines in plain NumPy what everything computes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ except ModuleNotFoundError as error:
         raise
     raise ImportError(
         f"there is no compiled core (nnc._core) in {__path__[0]}. If this is nnc's source directory: start "
-        "Python in another directory to use the nnc that is installed, or build the core here by "
+        "Python in another directory to use the installed nnc, or build the core here with "
         "`pip install -e .`"
     ) from error
 
@@ -83,11 +83,10 @@ __all__ = [
     "utils",
 ]
 
-# What a program that trains or serves a model can do without is imported when it is first named, so that
-# `import nnc` takes less time.
+# Modules that are not needed to train or serve a model are imported on first use, to keep `import nnc` fast.
 _LATER = frozenset(("datasets", "interop", "plot", "search", "tables"))
 
-if not TYPE_CHECKING:  # a checker that saw __getattr__ would take any name for one of nnc's
+if not TYPE_CHECKING:  # with __getattr__ visible, a type checker would accept any attribute
 
     def __getattr__(name: str) -> object:
         if name in _LATER:

@@ -1,4 +1,4 @@
-"""What Keras has and nnc has not, and what to use in its place: the answers of the modules' __getattr__."""
+"""Names that Keras has and nnc does not, with what to use instead: messages of the modules' __getattr__."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from nnc._config import did_you_mean
 
 _RECURRENT = "nnc has no recurrent layers; for short sequences use Conv1D or Flatten with Dense"
-_GRAPH = "nnc has Sequential alone: a chain of layers from one input to one output"
+_GRAPH = "nnc has only Sequential: a chain of layers from one input to one output"
 _TEXT = "nnc has no layers for text or tables; encode them as numbers first (scikit-learn's preprocessing)"
 _ATTENTION = "nnc has no attention; its layers are listed in nnc.layers"
-_TRAINING = "models are trained by fit; for steps of your own use gradients and set_weights"
+_TRAINING = "models are trained by fit; for custom training steps use gradients and set_weights"
 _LOGGING = "use CSVLogger, or a Callback with on_epoch_end"
 _DATASETS = "nnc.datasets has iris, mnist and fashion_mnist; fit takes NumPy arrays and iterables of batches"
 
@@ -34,13 +34,13 @@ _WAYS_OUT = {
             "DepthwiseConv2D",
             "MaxPooling3D",
         ),
-        "of convolutions nnc has Conv1D and Conv2D",
+        "the convolutional layers of nnc are Conv1D and Conv2D",
     ),
     "UpSampling2D": "nnc has convolutions, poolings, ZeroPadding2D and random transformations",
     "GroupNormalization": "use BatchNormalization or LayerNormalization",
     "GradientTape": _TRAINING,
-    "ops": "use NumPy; a loss or metric of your own is a function of arrays",
-    "backend": "nnc has one backend, its C core, and nnc.reference; compile(backend=...) chooses",
+    "ops": "use NumPy; a custom loss or metric is a function of arrays",
+    "backend": "nnc has one backend, its C core, and nnc.reference; choose with compile(backend=...)",
     "config": "nnc computes in float32; see nnc.show_config and nnc.set_num_threads",
     "mixed_precision": "nnc computes in float32",
     "distribution": "nnc trains in one process; nnc.search uses many",
@@ -57,13 +57,13 @@ _WAYS_OUT = {
     "Adafactor": "nnc has SGD, Adam, AdamW, RMSprop and those listed in nnc.optimizers",
     "LossScaleOptimizer": "nnc computes in float32 and needs no scaling of the loss",
     "OrthogonalRegularizer": "use L1, L2 or L1L2",
-    "register_keras_serializable": "files of nnc name no classes but nnc's own",
-    "custom_object_scope": "files of nnc name no classes but nnc's own",
+    "register_keras_serializable": "nnc's files contain only nnc's own classes",
+    "custom_object_scope": "nnc's files contain only nnc's own classes",
 }
 
 
 def no_attribute(module: str, name: str, known: Iterable[str]) -> AttributeError:
-    """The error for a name that `module` has not: what to use in its place, or what may have been meant."""
+    """The error for a name that `module` does not have: what to use instead, or the closest known name."""
     public = [each for each in known if not each.startswith("_")]
     way_out = _WAYS_OUT.get(name)
     return AttributeError(

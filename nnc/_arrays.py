@@ -1,7 +1,7 @@
-"""Array-likes -> the arrays that the core takes: numbers, targets, one weight a row.
+"""Conversion of array-likes to the arrays that the core takes: numbers, targets, one weight per row.
 
-An array-like gives bit for bit what its contiguous float32 copy gives, or a TypeError or ValueError that
-names the argument and repeats what it was given. The caller's array is never written to.
+An array-like is converted to bitwise the same values as its contiguous float32 copy, or raises a TypeError or
+ValueError that names the argument and repeats what was passed. The caller's array is never written to.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 FLOAT32 = np.dtype(np.float32)
-_PART = 2**22  # numbers that are copied at once
+_PART = 2**22  # how many numbers are copied at once
 
 
 def as_numbers(value: Any, name: str) -> np.ndarray:
@@ -42,11 +42,11 @@ def as_numbers(value: Any, name: str) -> np.ndarray:
 
 
 def copied(array: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """`out`, of the shape of `array`, with its values: a part at a time, between which Ctrl-C is heard."""
+    """Copy `array` to `out`, which has its shape, and return it; Ctrl-C is handled between parts."""
     if array.size <= _PART:
         out[...] = array
         return out
-    axis = int(np.argmax(np.abs(array.strides)))  # whose parts lie together
+    axis = int(np.argmax(np.abs(array.strides)))  # slices along it are the most contiguous
     step = max(1, _PART * array.shape[axis] // array.size)
     for start in range(0, array.shape[axis], step):
         part = (slice(None),) * axis + (slice(start, start + step),)
@@ -55,7 +55,7 @@ def copied(array: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 
 def to_float(array: np.ndarray, name: str, dtype: np.dtype = FLOAT32) -> np.ndarray:
-    """`array` in a native float dtype; a finite number that it cannot hold is an error, not an infinity."""
+    """`array` in a native float dtype; a finite number out of its range is an error, not an infinity."""
     if array.dtype == dtype:
         return array
     try:
@@ -69,7 +69,7 @@ def to_float(array: np.ndarray, name: str, dtype: np.dtype = FLOAT32) -> np.ndar
 
 
 def same_rows(**arrays: np.ndarray | None) -> None:
-    """Whether all arrays have as many rows as the first, at least one; the keywords are their names."""
+    """Check that all arrays have as many rows as the first, at least one; the keywords are their names."""
     (name, rows), *others = ((name, len(array)) for name, array in arrays.items() if array is not None)
     for other, n in others:
         if n != rows:
@@ -89,22 +89,22 @@ def targets(
     product.
 
     Arguments:
-        wants: "ids", "rows", or "any" (ids when y is one integer a row and the model has several outputs).
-        target_range: lowest and highest value of a row, as the loss has them; only finite values in any case.
+        wants: "ids", "rows", or "any" (ids if y has one integer per row and the model has several outputs).
+        target_range: lowest and highest value that the loss allows in a row; values must always be finite.
     """
     if y is None:
         raise ValueError(f"{name} is missing: the model's loss compares its outputs with {name}")
     array = as_numbers(y, name)
     n_outputs = math.prod(shape)
     if array.ndim == 0:
-        raise ValueError(f"{name} must have one entry a row, got the single number {array}")
+        raise ValueError(f"{name} must have one entry per row, got the single number {array}")
     one_a_row = array.size == len(array)
     if wants == "ids" or (wants == "any" and one_a_row and n_outputs > 1):
         return _class_ids(array, name, n_outputs)
     if one_a_row and n_outputs == 1:
         array = array.reshape(
             len(array), 1
-        )  # (n,) and (n, 1) mean the same; broadcasting them would make (n, n)
+        )  # (n,) and (n, 1) mean the same; broadcasting them would result in (n, n)
     elif array.shape[1:] != shape:
         to_rows = "nnc.utils.to_categorical, or the loss or metric whose name begins with Sparse"
         hint = f"; for class ids use {to_rows}" if one_a_row else ""
@@ -124,21 +124,21 @@ def targets(
 
 
 def _class_ids(array: np.ndarray, name: str, n_outputs: int) -> np.ndarray:
-    """Integers in [0, n_outputs), one a row, as int32 (n,); integral floats are taken as well."""
+    """Integers in [0, n_outputs), one per row, as int32 (n,); integral floats are accepted as well."""
     if array.size != len(array):
         one_hot = array.shape[1:] == (n_outputs,)
         hint = "; for one-hot rows use the loss or metric without Sparse in its name" if one_hot else ""
         raise ValueError(
-            f"{name} must hold one class id a row, shape (n,) or (n, 1), got {array.shape}{hint}"
+            f"{name} must hold one class id per row, shape (n,) or (n, 1), got {array.shape}{hint}"
         )
     ids = array.reshape(-1)
-    # Written so that NaN fails; a float that is no integer is as wrong as one out of range.
+    # Written to make NaN fail; a float that is not integral is as wrong as one out of range.
     good = (ids >= 0) & (ids < n_outputs)
     if ids.dtype.kind == "f":
         good &= ids == np.floor(ids)
     if not good.all():
         row = int(np.argmin(good))
-        hint = "; a single output wants a loss on rows, such as a binary one" if n_outputs == 1 else ""
+        hint = "; a single output needs a loss on rows, such as a binary one" if n_outputs == 1 else ""
         raise ValueError(
             f"{name} has the value {ids[row]} in row {row}; class ids are the integers 0 to {n_outputs - 1} "
             f"for a model with {n_outputs} outputs{hint}"
@@ -147,12 +147,12 @@ def _class_ids(array: np.ndarray, name: str, n_outputs: int) -> np.ndarray:
 
 
 def sample_weights(weights: Any, name: str = "sample_weight") -> np.ndarray | None:
-    """One finite number a row, float32 (n,), or None."""
+    """One finite number per row, float32 (n,), or None."""
     if weights is None:
         return None
     array = as_numbers(weights, name)
     if array.ndim == 0 or array.size != len(array):
-        raise ValueError(f"{name} must hold one number a row, shape (n,), got {array.shape}")
+        raise ValueError(f"{name} must hold one number per row, shape (n,), got {array.shape}")
     result = np.ascontiguousarray(to_float(array, name).reshape(-1))
     if not result.flags.aligned:
         result = result.copy()

@@ -1,13 +1,13 @@
-"""What every configuration object shares: checks of arguments, configurations as dicts, look-up by name.
+"""Base of all configuration objects: checks of arguments, configurations as dicts, lookup by name.
 
-A configuration object (a layer, a loss, a regularizer, ...) is what its constructor was given: the positional
-parameters of ``__init__``, each stored, checked, under its own name. So the signature is the only list of a
-class's arguments; configurations, ``repr`` and equality read it. Keyword-only parameters are not
-configuration: they say where a layer stands (``input_shape``), or exist to refuse in words what Keras has and
-nnc has not.
+A configuration object (a layer, a loss, a regularizer, ...) is defined by its constructor's arguments: the
+positional parameters of ``__init__``, each checked and stored under its own name. The signature is therefore
+the only list of a class's arguments; configurations, ``repr`` and equality read it. Keyword-only parameters
+are not configuration: they describe where a layer is used (``input_shape``), or exist to refuse with a clear
+message what Keras supports and nnc does not.
 
-A family (all the losses) is the classes of one module. `close` fills its registry when the module ends, so
-that a model file can name the classes written here and no others.
+A family (such as the losses) consists of the classes of one module. `close` fills its registry at the end of
+the module: a model file can name the classes defined there and no others.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
 # Kernels compute in float32: a larger number would be infinite there.
 LARGEST = 3.4028234663852886e38
 
-# More features in one layer than this is a slip; it also keeps the product of two sizes within 2**48.
+# More features than this in one layer is a mistake; it also keeps the product of two sizes within 2**48.
 MAX_FEATURES = 2**24
 
-REQUIRED: Any = object()  # the default of an argument without one
+REQUIRED: Any = object()  # marks an argument without a default
 
 
 class _Shown(reprlib.Repr):
-    """`repr`, but of large values their first items and characters; nothing is written out to be cut off."""
+    """`repr`, but only the first items and characters of large values, which are never formatted in full."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ _shown = _Shown()
 
 
 def shown(value: object) -> str:
-    """`value` as it stands in a message: its repr, shortened if it is long."""
+    """`value` as shown in a message: its repr, shortened if it is long."""
     given = _shown.repr(value)
     return given if len(given) <= _LONGEST + 3 else given[:_LONGEST] + "..."
 
@@ -65,7 +65,7 @@ def refusal(name: str, must: str, value: object, error: type[Exception] = ValueE
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """`; did you mean 'dense'?` where `name` is nearly one of `known`, else an empty string."""
+    """`; did you mean 'dense'?` if `name` is close to one of `known`, else an empty string."""
     if not isinstance(name, str):
         return ""
     from difflib import get_close_matches
@@ -80,7 +80,7 @@ _R = TypeVar("_R")
 
 
 def answers_misspelt(method: Callable[_P, _R]) -> Callable[_P, _R]:
-    """`method`, of which an argument that it has not is answered by the one that was meant."""
+    """Wrap `method`: the error for an unknown keyword argument suggests the closest known one."""
 
     @functools.wraps(method)
     def call(*args: _P.args, **keywords: _P.kwargs) -> _R:
@@ -99,7 +99,7 @@ def answers_misspelt(method: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def number(name: str, value: object, interval: str = "(-inf, inf)") -> float:
-    """`value` as a finite float inside `interval`, which is written as in mathematics: "[0, 1)"; no bool."""
+    """`value` as a finite float in `interval`, in mathematical notation: "[0, 1)"; bools are refused."""
     must = f"a number in {interval}"
     if isinstance(value, bool) or not isinstance(value, Real):
         raise refusal(name, must, value, TypeError)
@@ -129,12 +129,12 @@ def integer(name: str, value: object, low: int, high: int | None = None) -> int:
 
 
 def items(name: str, value: Any, must: str) -> tuple[Any, ...]:
-    """What the iterable `value` gives; no text."""
+    """The items of the iterable `value`; strings are refused."""
     try:
         if isinstance(value, str | bytes):
             raise TypeError
         return tuple(value)
-    except TypeError:  # an array without axes calls itself an Iterable, and is none
+    except TypeError:  # a zero-dimensional array is an Iterable by its type, but cannot be iterated over
         raise refusal(name, must, value, TypeError) from None
 
 
@@ -154,7 +154,7 @@ def choice(name: str, value: object, choices: Iterable[Any]) -> Any:
 
 
 def optional_name(value: object) -> str | None:
-    """`value` as a layer's, a loss's or a metric's name: a string, or None for the one nnc gives."""
+    """`value` as the name of a layer, loss or metric: a string, or None for the default name."""
     if value is not None and not isinstance(value, str):
         raise refusal("name", "a string or None", value, TypeError)
     if value is not None and (not value or "/" in value):
@@ -163,7 +163,7 @@ def optional_name(value: object) -> str | None:
 
 
 def axes(name: str, value: object) -> int | tuple[int, ...]:
-    """`value` as an axis, or as a tuple of some."""
+    """`value` as an axis, or as a tuple of axes."""
     must = "an integer or a list of them"
     if isinstance(value, Integral):
         return integer(name, value, -64, 64)
@@ -176,12 +176,12 @@ def axes(name: str, value: object) -> int | tuple[int, ...]:
 
 
 def seed_or_none(value: object) -> int | None:
-    """`value` as the seed of a generator: an integer of 64 bits, or None."""
+    """`value` as the seed of a generator: a 64-bit integer, or None."""
     return None if value is None else integer("seed", value, 0, 2**64 - 1)
 
 
 def shape(name: str, value: object, wildcard: bool = False) -> tuple[int, ...]:
-    """`value` as the shape of one sample; with `wildcard` one size may be -1, for the size that is left."""
+    """`value` as the shape of one sample; with `wildcard` one size may be -1, to be inferred."""
     sizes = items(name, value, "a tuple of sizes without the batch axis, such as (784,)")
     if not sizes:
         raise refusal(name, "a tuple of at least one size, such as (784,)", value)
@@ -196,15 +196,15 @@ def shape(name: str, value: object, wildcard: bool = False) -> tuple[int, ...]:
 
 
 def snake_case(name: str) -> str:
-    """A class name as Keras writes it in lower case: LeakyReLU is leaky_re_lu."""
+    """A class name in Keras's snake case: LeakyReLU is leaky_re_lu."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 class _Made(type):
-    """Makes configuration objects: a misspelt argument is answered by the one that was meant."""
+    """Creates configuration objects; the error for a misspelt argument suggests the closest known one."""
 
-    if not TYPE_CHECKING:  # a checker would take this signature for that of every class
+    if not TYPE_CHECKING:  # a type checker would use this signature for every class
 
         def __call__(cls, *args: Any, **keywords: Any) -> Any:
             try:
@@ -222,14 +222,15 @@ class _Made(type):
 class Config(metaclass=_Made):
     """Base of every configuration object: `get_config`, `from_config`, `get`, ``repr`` and equality.
 
-    A direct subclass founds a family and says its `kind`, the word for it in messages. Class attributes:
-    ``identifier``, the name in lower case (from the class name unless written), and ``aliases``, more names.
+    A direct subclass is the base of a family and defines its `kind`, the word for it in messages. Class
+    attributes: ``identifier``, the lower-case name (derived from the class name by default), and
+    ``aliases``, further names.
     """
 
     kind = "object"
     identifier = "object"
     aliases: tuple[str, ...] = ()
-    # keyword-only arguments that a configuration has where they are not this
+    # keyword-only arguments that are part of the configuration if they differ from these values
     added: ClassVar[Mapping[str, object]] = {}
     family: type[Config]
     registry: Mapping[str, type[Config]] = {}
@@ -262,7 +263,7 @@ class Config(metaclass=_Made):
         }
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON can hold them, nested objects as `serialize` writes them."""
+        """The constructor's arguments as JSON-compatible values, nested objects as from `serialize`."""
         return {name: _plain(self._argument(name)) for name in self.arguments()} | self._given_beside()
 
     def _argument(self, name: str) -> Any:
@@ -278,7 +279,7 @@ class Config(metaclass=_Made):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The object that `get_config` described.
+        """Return the object for a configuration returned by `get_config`.
 
         Raises
         ------
@@ -297,9 +298,9 @@ class Config(metaclass=_Made):
 
     @classmethod
     def get(cls, identifier: Any, argument: str | None = None) -> Any:
-        """The object that `identifier` means: one of the family, its class, its name, what `serialize` gave.
+        """Return the object for `identifier`: an object of the family, its class, name or `serialize` dict.
 
-        `argument` is the caller's word for it in error messages.
+        `argument` is its name in error messages.
         """
         family, argument = cls.family, argument or cls.kind
         if isinstance(identifier, family):
@@ -324,13 +325,13 @@ class Config(metaclass=_Made):
 
     @classmethod
     def in_lower_case(cls, name: str) -> type[Config] | None:
-        """The class of the family whose name in lower case, or another of its names, this is."""
+        """The class of the family with this lower-case name or alias, or None."""
         found = cls.family._names.get(_key(name)) if name == name.lower() else None
         return found
 
     @classmethod
     def names(cls) -> list[str]:
-        """The family's names in lower case."""
+        """The lower-case names of the family."""
         return [member.identifier for member in cls.family.registry.values()]
 
     def __repr__(self) -> str:
@@ -358,7 +359,7 @@ class Config(metaclass=_Made):
 
 
 def serialize(obj: Config) -> dict[str, Any]:
-    """`obj` as a dict that JSON can hold and `deserialize` understands.
+    """`obj` as a JSON-compatible dict that `deserialize` can read.
 
     Raises
     ------
@@ -372,7 +373,7 @@ def serialize(obj: Config) -> dict[str, Any]:
 
 
 def deserialize(data: Mapping[str, Any], registry: Mapping[str, type[Config]]) -> Any:
-    """The object that `serialize` described, of a class in `registry`; nothing is imported.
+    """Return the object for a dict from `serialize`, of a class in `registry`; nothing is imported.
 
     Raises
     ------
@@ -390,8 +391,8 @@ def deserialize(data: Mapping[str, Any], registry: Mapping[str, type[Config]]) -
 def close(family: type[Config], members: Mapping[str, object]) -> dict[str, type[Config]]:
     """Fill `family`'s registry with its classes among `members`, a module's globals, and return it.
 
-    A class that a user derives later is not added: what a file may name stays closed. A class with
-    ``saved = False`` in its body (the base of a family, a loss written in Python) is left out.
+    A class that a user derives later is not added: the set of classes that a file may name is fixed. A class
+    with ``saved = False`` in its body (the base of a family, a loss written in Python) is left out.
     """
     classes = [m for m in members.values() if isinstance(m, type) and issubclass(m, family)]
     registry = {cls.__name__: cls for cls in classes if vars(cls).get("saved", True)}
@@ -403,7 +404,7 @@ def close(family: type[Config], members: Mapping[str, object]) -> dict[str, type
 
 
 def _key(name: str) -> str:
-    """One spelling for MeanSquaredError and mean_squared_error."""
+    """The common lookup key of MeanSquaredError and mean_squared_error."""
     return name.replace("_", "").lower()
 
 
@@ -414,7 +415,7 @@ def _plain(value: object) -> Any:
 
 
 def _short(value: object) -> object:
-    """For a repr: the name of an object that is all defaults ('glorot_uniform'), else the value itself."""
+    """For a repr: the name of an object that has only defaults ('glorot_uniform'), else the value itself."""
     return value.identifier if isinstance(value, Config) and _means(value, value.identifier) else value
 
 

@@ -1,4 +1,4 @@
-"""Files that are written at once: whoever reads one finds it whole."""
+"""Atomic writes of files: a reader never sees an incomplete file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ try:
 except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
 
-# Of one length, whatever the file is called: a name of 255 bytes is as long as file systems take.
+# Of fixed length, independent of the target's name: file systems limit names to 255 bytes.
 _TEMPORARY = re.compile(r"\.nnc-[0-9a-f]{16}\.tmp")
 
 
 def path_of(name: str, value: Any) -> str:
-    """`value` as a path in a str: a str, bytes or os.PathLike, as `open` takes them; no descriptor."""
+    """`value` as a path in a str: a str, bytes or os.PathLike, as `open` takes them, but no descriptor."""
     try:
         path = os.fsdecode(value)
     except TypeError:
@@ -33,15 +33,15 @@ def path_of(name: str, value: Any) -> str:
 
 
 def write_parts(path: str | bytes | os.PathLike[Any], parts: Iterable[bytes | memoryview]) -> None:
-    """Write a file at once: whatever happens, there is the old file or the new one, whole.
+    """Write a file atomically: whatever happens, there is either the complete old file or the new one.
 
-    The new file has the permissions and, where that is allowed, the owner of the old one. Nothing else stays
-    behind, but for a temporary file if the process is killed, which the next write into that folder removes.
+    The new file has the permissions and, if the system allows it, the owner of the old one. Nothing else is
+    left behind, except a temporary file if the process is killed; the next write to that folder removes it.
 
     Raises
     ------
     OSError
-        If it cannot be written, or if there is something else than a regular file: that stays as it is. The
+        If it cannot be written, or if `path` exists and is not a regular file: it is then left as it is. The
         error names `path`.
     """
     with _written(path, parts) as put:
@@ -49,7 +49,7 @@ def write_parts(path: str | bytes | os.PathLike[Any], parts: Iterable[bytes | me
 
 
 def write_all(files: Mapping[str, bytes]) -> None:
-    """Write files, each as `write_parts`; none takes its place before all of them are on the disk."""
+    """Write files, each as `write_parts`; none replaces its target before all of them are on the disk."""
     with contextlib.ExitStack() as stack:
         for put in [stack.enter_context(_written(path, [data])) for path, data in files.items()]:
             put()
@@ -59,11 +59,11 @@ def write_all(files: Mapping[str, bytes]) -> None:
 def _written(
     path: str | bytes | os.PathLike[Any], parts: Iterable[bytes | memoryview]
 ) -> Iterator[Callable[[], None]]:
-    """A temporary file of these parts, on the disk; what is yielded puts it in its place."""
+    """Write the parts to a temporary file on the disk; yield the function that renames it to `path`."""
     name = os.fsdecode(path)
     with naming(name):
         before = _regular(name)
-        target = os.path.realpath(name)  # through a symbolic link, which stays
+        target = os.path.realpath(name)  # a symbolic link is followed and kept
         folder = os.path.dirname(target)
         _remove_left_over(folder)
         descriptor, temporary = _create(folder, before)
@@ -72,7 +72,7 @@ def _written(
         with naming(name):
             if fcntl is None:  # Windows does not rename open files
                 file.close()
-            os.replace(temporary, target)  # the lock holds until the temporary file has its name
+            os.replace(temporary, target)  # the lock is held until the temporary file is renamed
             sync_folder(folder)
 
     try:
@@ -90,13 +90,13 @@ def _written(
 
 
 def write_bytes(path: str | bytes | os.PathLike[Any], data: bytes) -> None:
-    """Write a file at once, as `write_parts`."""
+    """Write a file atomically, as `write_parts`."""
     write_parts(path, [data])
 
 
 @contextlib.contextmanager
 def naming(path: str) -> Iterator[None]:
-    """An OSError inside is of the same kind and names `path`, rather than nothing or a temporary file."""
+    """Re-raise an OSError of the same kind that names `path`, instead of nothing or a temporary file."""
     try:
         yield
     except OSError as error:
@@ -106,12 +106,12 @@ def naming(path: str) -> Iterator[None]:
 
 
 def sync_folder(folder: str) -> None:
-    """Bring a new name in `folder` to the disk, where folders can be opened and synced."""
+    """Flush a new name in `folder` to the disk, on systems where folders can be opened and synced."""
     if os.name != "posix":
         return
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # one may be allowed to write into it, but not to read it
+    except OSError:  # it may be writable, but not readable
         return
     try:
         os.fsync(descriptor)
@@ -123,7 +123,7 @@ def sync_folder(folder: str) -> None:
 
 
 def _regular(path: str) -> os.stat_result | None:
-    """What is known of the file at `path`, None if there is none; an OSError if it is no regular file."""
+    """The stat of the file at `path`, None if there is none; an OSError if it is not a regular file."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -131,18 +131,18 @@ def _regular(path: str) -> os.stat_result | None:
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "only a regular file can be replaced, and this is none", path)
+        raise OSError(errno.EINVAL, "only a regular file can be replaced, and this is not one", path)
     return found
 
 
 def _create(folder: str, like: os.stat_result | None) -> tuple[int, str]:
-    """A new temporary file, locked: its descriptor and its path; of the mode and owner of `like`."""
+    """Create a locked temporary file with the mode and owner of `like`; return its descriptor and path."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     while True:
         path = os.path.join(folder, f".nnc-{os.urandom(8).hex()}.tmp")
-        # Not tempfile's, which nobody else could read: the umask decides.
+        # Not the mode of tempfile, which only the owner can read: the umask decides.
         descriptor = os.open(path, flags, 0o666 if like is None else 0o600)
-        with contextlib.suppress(OSError):  # a file system without locks: nobody removes what is left
+        with contextlib.suppress(OSError):  # on a file system without locks, leftovers are never removed
             if fcntl is not None:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.name == "posix" and os.fstat(descriptor).st_nlink == 0:  # removed before it was locked
@@ -157,7 +157,7 @@ def _create(folder: str, like: os.stat_result | None) -> tuple[int, str]:
 
 
 def _remove_left_over(folder: str) -> None:
-    """Remove the temporary files of processes that were killed: those that nobody holds a lock on."""
+    """Remove the temporary files of killed processes: those that are not locked."""
     if fcntl is None:
         return
     with contextlib.suppress(OSError), os.scandir(folder) as entries:

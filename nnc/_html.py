@@ -1,4 +1,4 @@
-"""What notebooks show: tables, curves and bars in HTML that take the colours of the page, light or dark."""
+"""HTML for notebooks: tables, curves and bars that use the colours of the page, light or dark."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-# Nothing has a background, text and lines are the page's; the two colours of curves have a contrast of 3 with
-# white and with black.
+# Nothing has a background, text and lines have the page's colour; the two colours of curves have a contrast
+# of 3 with white and with black.
 STYLE = """<style>
 .nnc{color:inherit;background:none;font-size:90%;line-height:1.4}
 .nnc.nnc table{border-collapse:collapse;color:inherit;background:none;margin:.3em 0}
@@ -26,7 +26,7 @@ _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 300, 170, 52, 22, 20
 
 
 def block(*parts: str) -> str:
-    """The parts with their style, as a `_repr_html_` gives them."""
+    """The parts with their style, as a `_repr_html_` returns them."""
     return f'<div class="nnc">{STYLE}{"".join(parts)}</div>'
 
 
@@ -36,7 +36,7 @@ def line(text: Any, kind: str = "") -> str:
 
 
 def table(head: Sequence[Any], rows: Iterable[Sequence[Any]]) -> str:
-    """A table; every cell is escaped, numbers stand on the right."""
+    """A table; every cell is escaped, numbers are right-aligned."""
 
     def row(cells: Sequence[Any], tag: str) -> str:
         return f"<tr>{''.join(_cell(cell, tag) for cell in cells)}</tr>"
@@ -54,13 +54,13 @@ def _cell(value: Any, tag: str) -> str:
 
 
 def progress(share: float | None, text: str) -> str:
-    """A bar and what stands beside it; None: nobody knows how much there is."""
+    """A bar and the text next to it; None: the total is unknown."""
     value = "" if share is None else f' value="{min(max(share, 0.0), 1.0):.4f}"'
     return block(f"<progress{value}></progress> <span>{escape(text)}</span>")
 
 
 def chart(title: str, epochs: Sequence[int], curves: Mapping[str, Sequence[float]]) -> str:
-    """One or two curves against the epoch as SVG, the second dashed; what is not finite is left out."""
+    """One or two curves against the epoch as SVG, the second dashed; only finite values are drawn."""
     points = {name: _points(epochs, curve) for name, curve in curves.items()}
     values = [y for curve in points.values() for _, y in curve]
     if not values:

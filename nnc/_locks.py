@@ -1,7 +1,7 @@
-"""Locks that a forked child has anew.
+"""Locks that are replaced in a forked child.
 
-A fork takes a copy of every lock as it is. One that another thread held stays locked in the child for ever,
-as that thread is not there.
+A fork copies every lock in its current state. One that another thread held would stay locked in the child
+forever, because that thread does not exist there.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Protocol
 
 
 class Owner(Protocol):
-    """What has a lock."""
+    """An object that owns a lock."""
 
     def renew_lock(self) -> None:
-        """Put a new lock in the place of the old one."""
+        """Replace the lock by a new one."""
 
 
 _owners: weakref.WeakSet[Owner] = weakref.WeakSet()
 
 
 def renewed_in_children(owner: Owner) -> None:
-    """Give `owner` a lock now, and another one in each child that is forked while it lives."""
+    """Create the lock of `owner`, and a new one in each child that is forked while `owner` exists."""
     owner.renew_lock()
     _owners.add(owner)
 
@@ -34,13 +34,13 @@ def _renew() -> None:
 
 
 class ModelLock:
-    """A lock that its thread may take again, with ``with``; pickle and copy make another, which is free."""
+    """A reentrant lock, used with ``with``; pickle and copy create a new one, which is free."""
 
     def __init__(self) -> None:
         renewed_in_children(self)
 
     def renew_lock(self) -> None:
-        """Be free, whoever held it."""
+        """Replace the lock by a free one, whoever held it."""
         self._lock = threading.RLock()
 
     def __enter__(self) -> None:

@@ -1,4 +1,4 @@
-"""The machine: what nnc found on it, for bug reports and benchmarks, and how much of it a thread may use."""
+"""The machine: what nnc detected, for bug reports and benchmarks, and the number of threads to use."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from nnc._version import __version__
 
 
 def show_config() -> None:
-    """Print the version, the instruction set found and chosen, the products of bfloat16, the threads and why
-    so many, and the compiler.
+    """Print the version, the instruction sets found and chosen, the bfloat16 products, the number of threads
+    and its source, and the compiler.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def show_config() -> None:
 
 
 def config() -> dict[str, str]:
-    """What nnc found, by name."""
+    """What nnc detected, by name."""
     import platform
 
     info = _core.cpu_info()
@@ -42,16 +42,16 @@ def config() -> dict[str, str]:
 
 
 def config_text(found: Mapping[str, str]) -> str:
-    """What `config` gives, a line for each."""
+    """The result of `config`, one line for each entry."""
     first = {f"nnc {found['nnc']}": found["python"]}
     rows = first | {name: value for name, value in found.items() if name not in ("nnc", "python")}
     return "\n".join(f"{name:<16} {value}" for name, value in rows.items())
 
 
 def set_num_threads(n: int | None) -> None:
-    """From now on, calls use n threads.
+    """Set the number of threads that calls use from now on.
 
-    The environment variable NNC_NUM_THREADS is the same for a whole process, `threads` for a few calls.
+    The environment variable NNC_NUM_THREADS sets it for a process, `threads` for a few calls.
 
     Parameters
     ----------
@@ -78,10 +78,10 @@ def set_num_threads(n: int | None) -> None:
 
 @contextmanager
 def threads(n: int) -> Iterator[None]:
-    """Inside ``with``, the calls that this thread makes use n threads; other threads are not affected.
+    """Inside ``with``, calls from this thread use n threads; other threads are not affected.
 
-    For programs that train several models at once, one in each of their own threads. `set_num_threads` is for
-    all calls of the process instead.
+    For programs that train several models at once, each in its own thread. `set_num_threads` applies to all
+    calls of the process instead.
 
     Parameters
     ----------

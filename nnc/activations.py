@@ -1,11 +1,11 @@
-"""Activations: one row for each, by the names of Keras.
+"""Activations: one row for each, with Keras's names.
 
     >>> from nnc import activations
     >>> activations.get("leaky_relu").formula
     'max(z, 0) + alpha min(z, 0)'
 
-The rows below give name, formula and parameter; the arithmetic is in the C core and, in NumPy, in
-nnc.reference.
+The rows below define name, formula and parameter; the activations are implemented in the C core and, in
+NumPy, in nnc.reference.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Activation(_config.Config):
-    """An activation a = f(z), by name.
+    """An activation a = f(z), chosen by name.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ class Activation(_config.Config):
         One of `activations.names`: "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh",
         "silu", "sigmoid", "tanh", "softplus", "mish", "softsign", "hard_sigmoid", "capped_relu", "softmax".
     alpha : float, optional
-        The parameter: the slope below zero of leaky_relu (at least 0; 0.2 unless given, as in Keras), the
-        height of elu (above 0; 1 unless given), the limit of capped_relu (above 0; 6 unless given: Keras's
-        relu6). The others have none.
+        The parameter: the negative slope of leaky_relu (at least 0; by default 0.2, as in Keras), the scale
+        of elu's negative part (above 0; by default 1), the upper limit of capped_relu (above 0; by default 6:
+        Keras's relu6). The others have none.
 
     Attributes
     ----------
@@ -42,8 +42,8 @@ class Activation(_config.Config):
 
     Notes
     -----
-    As in Keras, "gelu" is the exact form, with erf. The approximate one, gelu(z, approximate=True) in Keras,
-    has a name of its own: "gelu_tanh".
+    "gelu" is the exact form, with erf. The approximate form, gelu(z, approximate=True) in Keras, has a
+    separate name: "gelu_tanh".
 
     Examples
     --------
@@ -71,7 +71,7 @@ class Activation(_config.Config):
             self.alpha = default if alpha is None else _config.number("alpha", alpha, interval)
 
     def __call__(self, z: ArrayLike) -> NDArray[np.float32]:
-        """f(z), by element (softmax: over the last axis), by the compiled kernel; float32, as z in shape."""
+        """f(z), elementwise (softmax: over the last axis), by the compiled kernel; float32, of z's shape."""
         from nnc import _core
 
         return _core.activation(self.name, np.asarray(z, dtype=np.float32, order="C"), self.alpha)
@@ -120,7 +120,7 @@ hard_sigmoid = _row("hard_sigmoid", "min(max(z / 6 + 1 / 2, 0), 1)")
 capped_relu = _row("capped_relu", "min(max(z, 0), alpha)", alpha=6.0, interval="(0, inf)")
 softmax = _row("softmax", "exp(z_j) / sum_k exp(z_k)")
 
-relu6, swish = capped_relu, silu  # by Keras's other names
+relu6, swish = capped_relu, silu  # Keras's other names
 
 names = tuple(_table)
 registry = _config.close(Activation, globals())
@@ -129,17 +129,17 @@ ActivationLike = str | Activation | Mapping[str, Any] | None
 
 
 def get(identifier: ActivationLike) -> Activation:
-    """The activation that `identifier` means.
+    """Return the activation for `identifier`.
 
     Parameters
     ----------
     identifier : str, Activation, dict or None
-        A name of `names` (or "swish", which is silu), an object, its configuration; None is linear.
+        A name from `names` (or "swish", which is silu), an object, its configuration; None is linear.
 
     Raises
     ------
     ValueError
-        If no activation has that name; the message lists those there are.
+        If no activation has that name; the message lists the existing ones.
 
     Examples
     --------

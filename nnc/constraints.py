@@ -1,4 +1,4 @@
-"""Constraints: what the weights are brought to after each update, as in Keras."""
+"""Constraints: projections of the weights after each update, as in Keras."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from nnc._absent import no_attribute
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-_EPSILON = 1e-7  # of Keras's floats
+_EPSILON = 1e-7  # Keras's default epsilon
 
 
 class Constraint(_config.Config):
-    """Base of the constraints.
+    """Base class of the constraints.
 
-    Two keys of a plan's row say which it is: "nonnegative", or "norm_length" with what the norms are brought
-    to; see `Constraint.fields`.
+    The settings passed to the core specify which constraint it is: "nonnegative", or "norm_length" with the
+    limits of the norms; see `Constraint.fields`.
 
     Examples
     --------
@@ -34,16 +34,16 @@ class Constraint(_config.Config):
     saved = False
 
     def __call__(self, w: ArrayLike) -> NDArray[Any]:
-        """What becomes of the weights `w`, of any shape."""
+        """Return the constrained weights for `w`, of any shape."""
         raise NotImplementedError(f"{type(self).__name__} has no __call__(w)")
 
     def fields(self, shape: Sequence[int]) -> dict[str, float]:
-        """The settings of the core for a weight of that shape.
+        """Return the settings of the core for a weight of that shape.
 
         Raises
         ------
         ValueError
-            If the weight has not the axes that the constraint names.
+            If the weight does not have the axes of the constraint.
         """
         raise NotImplementedError(f"{type(self).__name__} has no fields(shape)")
 
@@ -96,14 +96,14 @@ class _Norm(Constraint):
         return sizes | {"min_norm": low, "max_norm": high, "norm_rate": rate}
 
     def _runs(self, shape: Sequence[int]) -> tuple[int, int]:
-        """How many elements a norm is of, and how far apart they lie in the array."""
+        """The number of elements of each norm, and their stride in the array."""
         given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
         if not all(-len(shape) <= axis < len(shape) for axis in given):
             raise _config.refusal("axis", f"axes of the weight, whose shape is {tuple(shape)}", self.axis)
         along = {axis % len(shape) for axis in given}
         first, last = min(along), max(along)
         if any(shape[axis] > 1 and axis not in along for axis in range(first, last)):
-            raise _config.refusal("axis", f"axes side by side of the shape {tuple(shape)}", self.axis)
+            raise _config.refusal("axis", f"adjacent axes of the shape {tuple(shape)}", self.axis)
         return math.prod(shape[first : last + 1]), math.prod(shape[last + 1 :])
 
 
@@ -115,8 +115,8 @@ class MaxNorm(_Norm):
     max_value : float
         At least 0.
     axis : int or list of int
-        Axes of the weight, side by side, along which a norm is taken: 0 of a Dense's kernel, for one norm
-        per output; [0, 1, 2] of a Conv2D's, for one per filter.
+        Adjacent axes of the weight along which the norm is taken: 0 for the kernel of a Dense, one norm per
+        output; [0, 1, 2] for that of a Conv2D, one norm per filter.
 
     References
     ----------
@@ -145,7 +145,7 @@ class UnitNorm(_Norm):
     Parameters
     ----------
     axis : int or list of int
-        Axes of the weight, side by side, along which a norm is taken.
+        Adjacent axes of the weight along which the norm is taken.
 
     Examples
     --------
@@ -172,9 +172,9 @@ class MinMaxNorm(_Norm):
     min_value, max_value : float
         The limits, 0 <= min_value <= max_value.
     rate : float
-        In [0, 1]: how far towards the limits one update goes; 1 enforces them.
+        In [0, 1]: how far one update moves the norm towards the limits; 1 enforces them.
     axis : int or list of int
-        Axes of the weight, side by side, along which a norm is taken.
+        Adjacent axes of the weight along which the norm is taken.
 
     Examples
     --------
@@ -208,8 +208,8 @@ ConstraintLike = str | Constraint | type[Constraint] | Mapping[str, Any] | None
 
 
 def get(identifier: ConstraintLike) -> Constraint | None:
-    """The constraint that `identifier` means: "max_norm", "non_neg", "unit_norm", "min_max_norm", an object,
-    its configuration, None.
+    """Return the constraint for `identifier`: "max_norm", "non_neg", "unit_norm", "min_max_norm", an object,
+    its configuration, or None.
 
     Examples
     --------
@@ -223,7 +223,7 @@ def get(identifier: ConstraintLike) -> Constraint | None:
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """The classes by the names in lower case that Keras has beside them."""
+        """The classes by the lower-case names that Keras also has."""
         found = Constraint.in_lower_case(name)
         if found is None:
             raise no_attribute(__name__, name, globals())

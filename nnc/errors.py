@@ -1,4 +1,4 @@
-"""The exceptions that belong to nnc (all others are a ValueError, TypeError or OSError), and its warnings."""
+"""The exceptions defined by nnc (all others are a ValueError, TypeError or OSError), and its warnings."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import warnings
 
 
 class FormatError(ValueError):
-    """A file is not what it claims to be: damaged, cut short, or of another kind.
+    """A file is invalid: damaged, truncated, or of another kind.
 
-    Raised by every reader of nnc (model files, IDX, gz); the message names the file and what is wrong with
-    it.
+    Raised by all file readers of nnc (model files, IDX, gz); the message names the file and what is wrong
+    with it.
 
     Examples
     --------
@@ -28,8 +28,8 @@ class FormatError(ValueError):
 class DivergenceError(ArithmeticError):
     """The training loss became NaN or infinite.
 
-    The model is left after its last whole step. The `TerminateOnNaN` callback stops the run without this
-    error.
+    The model is left in the state after the last complete step. The `TerminateOnNaN` callback stops the run
+    without this error.
 
     Examples
     --------
@@ -45,7 +45,7 @@ class DivergenceError(ArithmeticError):
 
 
 def warn(message: str) -> None:
-    """Give a UserWarning that points at the line outside nnc from which nnc was called, however deep."""
+    """Issue a UserWarning that points to the line outside nnc from which nnc was called, however deep."""
     level = 2
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "nnc":

@@ -1,9 +1,9 @@
-"""The compiled kernels over NumPy buffers, for people who write their own training loop.
+"""The compiled kernels as functions of NumPy arrays, for custom training loops.
 
-Every function takes anything that converts to float32, checks shapes, and writes to ``out`` where that is
-given (float32, C-contiguous, of the result's shape), so that a loop need not allocate. The formulas stand in
-`nnc.reference`, which has functions of the same names in float64. These run on one thread; a `nnc.Sequential`
-runs whole epochs in C and is the way to speed.
+Every function accepts anything that converts to float32, checks shapes, and writes to ``out`` if it is given
+(float32, C-contiguous, of the result's shape), which lets a loop avoid allocations. The formulas are in
+`nnc.reference`, which has functions with the same names in float64. These functions run on one thread; a
+`nnc.Sequential` runs complete epochs in C and is faster.
 
 Examples
 --------

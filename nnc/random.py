@@ -1,15 +1,14 @@
-"""Where every random number of nnc begins: one global seed, and generators that are functions of their key.
+"""The source of all random numbers in nnc: one global seed, and generators that are functions of their key.
 
-Nothing here or elsewhere touches NumPy's or Python's global generators. The global seed is 0 when nnc is
-imported, so a script gives the same weights, shuffles and dropout masks every time it runs, with no call to
-make it so.
+nnc never uses NumPy's or Python's global generators. The global seed is 0 when nnc is imported: a script
+produces the same weights, shuffles and dropout masks on every run, without setting a seed.
 
-No two uses of a seed share a stream of numbers. What is drawn in Python has a key (seed, purpose, ...): a
-`Purpose` and numbers that this purpose tells its streams apart by, such as a layer's place. The length of the
-key is part of it, and all of it is hashed (NumPy's SeedSequence) to the key of a Philox4x64 generator. The
-masks of dropout and the random changes of images are drawn in the C core (and in nnc.reference.noise) by
-another generator, Philox4x32-10, whose key is the model's seed as it is and whose counter is (block, row in
-the plan, step, epoch): see `nnc.reference.random_words`.
+No two uses of a seed share a stream of numbers. Numbers drawn in Python have a key (seed, purpose, ...): a
+`Purpose` and numbers that distinguish the streams of that purpose, such as the index of a layer. The key,
+including its length, is hashed (NumPy's SeedSequence) to the key of a Philox4x64 generator. Dropout masks and
+random image transformations are drawn in the C core (and in nnc.reference.noise) by another generator,
+Philox4x32-10, whose key is the model's seed itself and whose counter is (block, row in the plan, step,
+epoch): see `nnc.reference.random_words`.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ _WORD = 2**64 - 1
 
 
 class Purpose(IntEnum):
-    """What random numbers are for: the second part of every key.
+    """The purpose of random numbers: the second part of every key.
 
-    A number stays with its purpose, and is not used again: the bits that a seed gives depend on it.
+    The number of a purpose never changes and is never reused: the bits that a seed produces depend on it.
 
     Examples
     --------
@@ -46,15 +45,15 @@ class Purpose(IntEnum):
     SHUFFLE = 1
     """The order of the rows in an epoch: stream `epoch` of `Streams(model's seed, SHUFFLE)`."""
     WEIGHTS = 2
-    """First weights of a layer: (model's seed, WEIGHTS, the layer's place in the model)."""
+    """Initial weights of a layer: (model's seed, WEIGHTS, the layer's index in the model)."""
     SEEDS = 3
     """`next_seed`: (global seed, SEEDS, seeds drawn so far)."""
     INITIALIZER = 4
-    """An initializer by itself: (its own seed, INITIALIZER)."""
+    """An initializer called directly: (its own seed, INITIALIZER)."""
     DRAWS = 11
     """The parameters of a trial: (search's seed, DRAWS, the trial's number)."""
     FOLDS = 12
-    """The order in which rows are dealt out to folds: (search's seed, FOLDS)."""
+    """The order in which rows are assigned to folds: (search's seed, FOLDS)."""
     TRIALS = 13
     """The seed of a trial: (search's seed, TRIALS, the trial's number)."""
     PARTS = 21
@@ -73,12 +72,12 @@ _here: ContextVar[_Sequence | None] = ContextVar("nnc_seeds", default=None)
 
 
 def set_random_seed(seed: int | None) -> None:
-    """Set the global seed, from which models and initializers take theirs, and start its sequence again.
+    """Set the global seed, from which models and initializers derive theirs, and restart its sequence.
 
     Parameters
     ----------
     seed : int or None
-        From 0 to 2**64 - 1; None draws one from the operating system, so that every run differs.
+        From 0 to 2**64 - 1; None draws one from the operating system, which makes every run different.
 
     Examples
     --------
@@ -96,7 +95,7 @@ def set_random_seed(seed: int | None) -> None:
 
 
 def next_seed() -> int:
-    """The next seed of the global sequence, 64 bits: a function of the global seed and the calls so far.
+    """Return the next 64-bit seed of the global sequence: a function of the global seed and the calls so far.
 
     Examples
     --------
@@ -112,9 +111,9 @@ def next_seed() -> int:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Inside ``with``, and in this thread alone, the sequence of `next_seed` is that of `seed`.
+    """Inside ``with``, in this thread only, `next_seed` uses the sequence of `seed`.
 
-    So models that are made in several threads at once have seeds that do not depend on who came first.
+    The seeds of models that are created in several threads at once then do not depend on their order.
 
     Parameters
     ----------
@@ -138,7 +137,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def derived_seed(seed: int, purpose: Purpose, *key: int) -> int:
-    """A seed of 64 bits that is a function of the arguments alone, which are those of `generator`.
+    """Return a 64-bit seed that is a function of the arguments only, which are those of `generator`.
 
     Examples
     --------
@@ -151,21 +150,21 @@ def derived_seed(seed: int, purpose: Purpose, *key: int) -> int:
 
 
 def generator(seed: int, purpose: Purpose, *key: int) -> Generator:
-    """A NumPy generator (Philox4x64-10) that is a function of the arguments alone.
+    """Return a NumPy generator (Philox4x64-10) that is a function of the arguments only.
 
     Parameters
     ----------
     seed : int
         From 0 to 2**64 - 1.
     purpose : Purpose
-        What the numbers are for; those for another purpose are others.
+        What the numbers are used for; another purpose has other numbers.
     *key : int
-        Each from 0 to 2**64 - 1: what tells the streams of one seed and purpose apart.
+        Each from 0 to 2**64 - 1: distinguishes the streams of one seed and purpose.
 
     Raises
     ------
     TypeError
-        If the purpose is no `Purpose`, or a number is no integer.
+        If the purpose is not a `Purpose`, or a number is not an integer.
     ValueError
         If a number is out of its range.
 
@@ -190,15 +189,15 @@ Purpose.DRAWS, Purpose.FOLDS, Purpose.TRIALS, Purpose.PARTS, got 1
 
 
 class Streams:
-    """Streams of numbers that are told apart by a number, such as an epoch's: `at` begins one.
+    """Streams of random numbers indexed by a number, such as the epoch: `at` starts one.
 
-    Moving to a stream costs a microsecond, where a new generator takes twenty.
+    Moving to a stream takes a microsecond, creating a new generator twenty.
 
     Parameters
     ----------
     seed, purpose, *key
-        As of `generator`; each stream is a function of them and its number alone. Stream 0 is that of
-        `generator`, so a purpose is for one of the two.
+        As for `generator`; each stream is a function of them and its number only. Stream 0 is that of
+        `generator`: a purpose may be used with only one of the two.
 
     Examples
     --------
@@ -215,8 +214,8 @@ class Streams:
         self._generator = np.random.Generator(self._bits)
 
     def at(self, number: int) -> Generator:
-        """The generator, moved to the beginning of stream `number`, 0 to 2**64 - 1."""
-        # No stream is 2^192 blocks long, so none runs into another.
+        """Return the generator, moved to the beginning of stream `number`, 0 to 2**64 - 1."""
+        # No stream is 2^192 blocks long: streams do not overlap.
         self._state["state"]["counter"][3] = number
         self._bits.state = self._state
         return self._generator
@@ -228,8 +227,8 @@ def _sequence(seed: int, purpose: Purpose, *key: int) -> np.random.SeedSequence:
         raise _config.refusal("purpose", must, purpose, TypeError)
     parts = [_config.integer("seed", seed, 0, _WORD), int(purpose)]
     parts += [_config.integer("key", part, 0, _WORD) for part in key]
-    # SeedSequence pads with zeros and splits long integers, so (1,) and (1, 0) would be one key: give it the
-    # length and two words for each.
+    # SeedSequence pads with zeros and splits long integers, which would make (1,) and (1, 0) the same key:
+    # pass it the length and two words for each part.
     words = [len(parts)]
     for part in parts:
         words += [part & 0xFFFFFFFF, part >> 32]

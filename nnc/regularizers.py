@@ -1,4 +1,4 @@
-"""Regularizers: penalties on the weights, added to the loss that is minimised and reported, as in Keras."""
+"""Regularizers: penalties on the weights, added to the loss that is minimized and reported, as in Keras."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Regularizer(_config.Config):
-    """Base of the regularizers: the penalty l1 sum |w| + l2 sum w^2.
+    """Base class of the regularizers: the penalty l1 sum |w| + l2 sum w^2.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Regularizer(_config.Config):
     l2 = 0.0
 
     def __call__(self, w: ArrayLike) -> float:
-        """The penalty of the weights `w`, of any shape."""
+        """Return the penalty of the weights `w`, of any shape."""
         w = np.asarray(w, dtype=np.float64)
         return float(self.l1 * np.abs(w).sum() + self.l2 * np.square(w).sum())
 
@@ -68,8 +68,8 @@ class L1(Regularizer):
 class L2(Regularizer):
     """The penalty l2 sum w^2; its gradient is 2 l2 w.
 
-    There is no half in it, as in Keras: for the penalty lambda / 2 sum w^2 of many textbooks, whose gradient
-    is lambda w, write ``L2(0.5 * lambda)``. For plain SGD that is PyTorch's ``weight_decay=lambda``.
+    As in Keras, there is no factor 1/2: for the penalty lambda / 2 sum w^2 of many textbooks, whose gradient
+    is lambda w, use ``L2(0.5 * lambda)``. For plain SGD that is PyTorch's ``weight_decay=lambda``.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ RegularizerLike = str | Regularizer | type[Regularizer] | Mapping[str, Any] | No
 
 
 def get(identifier: RegularizerLike) -> Regularizer | None:
-    """The regularizer that `identifier` means: "l1", "l2", "l1l2", an object, its configuration, None.
+    """Return the regularizer for `identifier`: "l1", "l2", "l1l2", an object, its configuration, or None.
 
     Examples
     --------
@@ -127,7 +127,7 @@ def get(identifier: RegularizerLike) -> Regularizer | None:
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """The classes by the names in lower case that Keras has beside them."""
+        """The classes by the lower-case names that Keras also has."""
         found = Regularizer.in_lower_case(name)
         if found is None:
             raise no_attribute(__name__, name, globals())

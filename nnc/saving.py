@@ -18,7 +18,7 @@ __all__ = ["FORMAT", "NUMERICS", "load_keras", "load_model", "load_weights", "sa
 
 
 def load_weights(model: Sequential, filepath: modelfile.Path) -> None:
-    """Give a model the weights of a file; as `Sequential.load_weights`.
+    """Load the weights of a model from a file, as `Sequential.load_weights` does.
 
     Examples
     --------
@@ -31,18 +31,18 @@ def load_weights(model: Sequential, filepath: modelfile.Path) -> None:
 
 
 def load_keras(filepath: modelfile.Path, compile: bool = True) -> Sequential:
-    """Read a Sequential model that Keras 3 saved as a .keras file: `predict` gives what Keras's gives.
+    """Load a Sequential model that Keras 3 saved as a .keras file: `predict` returns what Keras's returns.
 
-    Needs h5py (``pip install "nnc[keras]"``), neither Keras nor one of its backends. Nothing in the file is
-    executed or imported: it names layers, losses and the like, and those that nnc has by that name, with the
-    options that it has, are made.
+    Requires h5py (``pip install "nnc[keras]"``), but neither Keras nor one of its backends. Nothing in the
+    file is executed or imported: it names layers, losses and so on, and nnc creates its own of the same name,
+    with the options that it supports.
 
     Parameters
     ----------
     filepath : str or path
-        Of a file that ``model.save("model.keras")`` wrote.
+        A file written by ``model.save("model.keras")``.
     compile : bool
-        Whether to take over the optimizer, the loss and the metrics; the optimizer's memory begins anew.
+        Whether to load the optimizer, the loss and the metrics, too; the optimizer's state is reset.
 
     Returns
     -------
@@ -51,22 +51,22 @@ def load_keras(filepath: modelfile.Path, compile: bool = True) -> Sequential:
     Raises
     ------
     FormatError
-        If the file is damaged or none of Keras 3, or the model is no Sequential, or nnc has not one of its
-        layers, options, dtypes or shapes of weights, which the message names.
+        If the file is damaged or not from Keras 3, if the model is not a Sequential, or if nnc does not
+        support one of its layers, options, dtypes or weight shapes, which the message names.
     ImportError
-        Without h5py.
+        If h5py is not installed.
     OSError
-        If it cannot be opened.
+        If the file cannot be opened.
 
     Warns
     -----
     UserWarning
-        If nnc has not the optimizer, the loss or a metric, which the message names: the model is then loaded
-        as one that is not compiled. If a weight holds NaN or an infinity.
+        If nnc does not have the optimizer, the loss or a metric, which the message names: the loaded model is
+        then not compiled. Also if a weight contains NaN or an infinity.
 
     References
     ----------
-    As keras.saving.load_model; docs/keras.md says what is read.
+    As keras.saving.load_model; docs/keras.md lists what is supported.
 
     Examples
     --------

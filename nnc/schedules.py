@@ -5,8 +5,8 @@
     >>> rate(0), rate(1000)
     (0.001, 0.0005)
 
-Both kinds of t count from 0. Keras's schedules are per step; a schedule per epoch is the same formula, held
-during an epoch. Everything is computed in float64.
+Both kinds of t count from 0. Keras's schedules are per step; a schedule per epoch is the same formula, with a
+constant rate within an epoch. Everything is computed in float64.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class Schedule(_config.Config):
-    """Base of the schedules: a formula for `rate` and the unit of its time.
+    """Base class of the schedules: a formula for `rate` and the unit of time.
 
     Attributes
     ----------
     per : {"step", "epoch"}
         What t counts.
     name : str
-        The class's unless given; nnc does not use it.
+        Defaults to the name of the class; nnc does not use it.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class Schedule(_config.Config):
     per = "step"
 
     def __call__(self, t: ArrayLike) -> float | NDArray[np.float64]:
-        """The learning rate at time t: a float for a number, an array of its shape for an array."""
+        """Return the learning rate at time t: a float for a number, an array of its shape for an array."""
         rates = np.asarray(self.rate(np.asarray(t, dtype=np.float64)), dtype=np.float64)
         return float(rates) if rates.ndim == 0 else rates
 
@@ -179,27 +179,27 @@ class PiecewiseConstantDecay(Schedule):
 
 
 class CosineDecay(Schedule):
-    """Half a cosine from the initial rate down to alpha times it, perhaps after a linear warm-up.
+    """Half a cosine from the initial rate down to alpha times it, optionally after a linear warm-up.
 
     Without warm-up, with p = min(t / decay_steps, 1)::
 
         rate = initial_learning_rate * ((1 - alpha) * (1 + cos(pi p)) / 2 + alpha)
 
-    With warm-up the rate goes from initial_learning_rate to warmup_target in a straight line over
-    warmup_steps, then down from warmup_target by the formula above, t counted from the end of the warm-up.
+    With warm-up the rate goes linearly from initial_learning_rate to warmup_target over warmup_steps, then
+    down from warmup_target by the formula above, with t counted from the end of the warm-up.
 
     Parameters
     ----------
     initial_learning_rate : float
         At least 0.
     decay_steps : float
-        Above 0; how long the way down takes.
+        Above 0; the duration of the decay.
     alpha : float
-        The last rate as a fraction of the highest, in [0, 1].
+        The final rate as a fraction of the highest, in [0, 1].
     warmup_target : float, optional
         The rate at the end of the warm-up, at least 0.
     warmup_steps : float
-        How long the warm-up takes, at least 0; above 0 needs a warmup_target.
+        The duration of the warm-up, at least 0; above 0 requires a warmup_target.
     per : {"step", "epoch"}
         What t counts.
     name : str, optional
@@ -249,24 +249,24 @@ class CosineDecay(Schedule):
 
 
 class OneCycle(Schedule):
-    """Half a cosine up to the maximum, then half a cosine down to almost nothing.
+    """Half a cosine up to the maximum, then half a cosine down to almost 0.
 
     The first rate is max_learning_rate / div_factor, the last is that / final_div_factor.
-    The top is reached at t = pct_start * total_steps - 1 and the end at t = total_steps - 1, after which the
-    rate stays; as PyTorch's OneCycleLR with anneal_strategy="cos" (which raises after the end).
+    The maximum is reached at t = pct_start * total_steps - 1 and the end at t = total_steps - 1, after which
+    the rate stays constant; as PyTorch's OneCycleLR with anneal_strategy="cos" (which raises after the end).
 
     Parameters
     ----------
     max_learning_rate : float
         At least 0.
     total_steps : float
-        How long the cycle takes, at least 1.
+        The duration of the cycle, at least 1.
     pct_start : float
-        The part of the cycle in which the rate rises, in [0, 1].
+        The fraction of the cycle in which the rate rises, in [0, 1].
     div_factor : float
-        max_learning_rate over the first rate, at least 1.
+        max_learning_rate divided by the first rate, at least 1.
     final_div_factor : float
-        The first rate over the last, above 0.
+        The first rate divided by the last, above 0.
     per : {"step", "epoch"}
         What t counts.
     name : str, optional
@@ -317,7 +317,7 @@ registry = _config.close(Schedule, globals())
 
 
 def get(identifier: Schedule | Mapping[str, Any], argument: str | None = None) -> Schedule:
-    """The schedule that `identifier` means: an object or its configuration; messages call it `argument`.
+    """Return the schedule for `identifier`: an object or its configuration; `argument` names it in messages.
 
     Examples
     --------
@@ -349,7 +349,7 @@ def _numbers(name: str, values: object) -> tuple[float, ...]:
 
 
 def _progress(t: NDArray[np.float64], start: float, stop: float) -> NDArray[np.float64]:
-    """How far t is from start to stop, in [0, 1]; 1 if there is no way to go."""
+    """The progress of t from start to stop, in [0, 1]; 1 if stop <= start."""
     return np.clip((t - start) / (stop - start), 0.0, 1.0) if stop > start else np.ones_like(t)
 
 

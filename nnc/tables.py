@@ -1,4 +1,4 @@
-"""Tables of results: rows of named values, written as CSV (every digit) and Markdown (for reading).
+"""Tables of results: rows of named values, written as CSV (all digits) and Markdown (for reading).
 
 >>> from nnc import tables
 >>> rows = [{"net": "784-10", "loss": 0.26891, "epochs": 5}, {"net": "784-292-10", "loss": 0.0641}]
@@ -20,16 +20,16 @@ from typing import Any
 
 
 def markdown(rows: Sequence[Mapping[str, Any]], digits: int = 4) -> str:
-    """The table in Markdown, readable as plain text too.
+    """Return the table in Markdown, readable as plain text too.
 
     Parameters
     ----------
     rows : sequence of dict
-        Of str, int, float, bool or None by column; None and missing values are left blank. The columns come
-        in the order in which the rows first name them.
+        A str, int, float, bool or None for each column; None and missing values are left blank. The columns
+        are in the order in which they first appear in the rows.
     digits : int
-        Significant digits of a column's largest fraction. The others have as many behind the point; where
-        that would hide the smallest or take too much room, each has so many significant digits of its own.
+        Significant digits of the largest fractional number of a column. The others have the same number of
+        decimals; if that would hide the smallest or be too wide, each has that many significant digits.
 
     Returns
     -------
@@ -67,19 +67,19 @@ def save(
     formats: tuple[str, ...] = ("csv", "md"),
     digits: int = 4,
 ) -> list[str]:
-    """Write the table in each of the formats, and name the files.
+    """Write the table in each of the formats and return the file names.
 
     Parameters
     ----------
     rows : sequence of dict
-        As `markdown` takes them.
+        As for `markdown`.
     path : str or path
-        Without a suffix, which the formats give: "results/runs" becomes results/runs.csv and results/runs.md.
-        Missing folders are made.
+        Without a suffix, which is added for each format: "results/runs" becomes results/runs.csv and
+        results/runs.md. Missing folders are created.
     formats : tuple of str
         Any of "csv", "md".
     digits : int
-        As for `markdown`; a CSV file has them all.
+        As for `markdown`; a CSV file has all digits.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _texts(values: list[Any], digits: int) -> list[str]:
-    """What stands in the cells of a column."""
+    """The texts of the cells of a column."""
     fractions = [float(v) for v in values if isinstance(v, Real) and not isinstance(v, Integral)]
     fractions = [abs(v) for v in fractions if math.isfinite(v) and v != 0.0]
     style = ".1f"

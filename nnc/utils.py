@@ -1,4 +1,4 @@
-"""Small helpers that Keras keeps under this name."""
+"""Small helpers, as in keras.utils."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ __all__ = ["PyDataset", "clear_session", "normalize", "set_random_seed", "to_cat
 
 
 class PyDataset:
-    """Batches made by Python: derive a class with ``__len__`` and ``__getitem__``, which gives batch i as
-    (x, y) or (x, y, sample_weight), and maybe ``on_epoch_end``.
+    """Batches created in Python: derive a class with ``__len__``, with ``__getitem__``, which returns batch i
+    as (x, y) or (x, y, sample_weight), and optionally with ``on_epoch_end``.
 
     Parameters
     ----------
     workers : int
-        Threads that make batches ahead; 1: each is made when it is wanted.
+        Threads that prepare batches in advance; 1: each batch is created when it is needed.
     use_multiprocessing : bool
-        Only False: nnc's workers are threads.
+        Must be False: nnc's workers are threads.
     max_queue_size : int
-        How many batches lie ready at most.
+        Maximum number of batches prepared in advance.
 
     Examples
     --------
@@ -62,15 +62,15 @@ class PyDataset:
         return len(self)
 
     def __getitem__(self, index: int) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} has no __getitem__, which gives batch i")
+        raise NotImplementedError(f"{type(self).__name__} has no __getitem__, which returns batch i")
 
     def on_epoch_end(self) -> None:
-        """After each pass."""
+        """Called after each pass over the batches."""
 
     def __iter__(self) -> Iterator[Any]:
-        """The batches in their order."""
+        """The batches in order."""
         n = len(self)
-        if getattr(self, "workers", 1) <= 1:  # a class may do without calling __init__
+        if getattr(self, "workers", 1) <= 1:  # a class may not call super().__init__()
             yield from (self[i] for i in range(n))
         else:
             from concurrent.futures import ThreadPoolExecutor  # which loads logging and more
@@ -86,7 +86,7 @@ class PyDataset:
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Let Python collect models that nothing refers to any more; nnc itself keeps none, and no session.
+    """Let Python collect models that are no longer referenced; nnc itself keeps neither models nor a session.
 
     Examples
     --------
@@ -102,15 +102,15 @@ def clear_session(free_memory: bool = True) -> None:
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float32]:
-    """One-hot rows of class ids.
+    """Convert class ids to one-hot rows.
 
     out[..., j] = 1 if x[...] == j else 0
 
     Parameters
     ----------
     x : array-like of int
-        Class ids from 0 to num_classes - 1, of any shape; a last axis of length 1 is dropped, so that (n,)
-        and (n, 1) both give (n, num_classes).
+        Class ids from 0 to num_classes - 1, of any shape; a last axis of length 1 is dropped: (n,) and (n, 1)
+        both result in (n, num_classes).
     num_classes : int, optional
         The number of classes; None: the largest id plus one.
 
@@ -127,8 +127,8 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
 
     Notes
     -----
-    Keras: ``keras.utils.to_categorical``. Ours are float32, the dtype that nnc computes in (Keras: float64),
-    and a negative id is an error (Keras: counts from the end).
+    Keras: ``keras.utils.to_categorical``. The rows are float32, the dtype that nnc computes in (Keras:
+    float64), and a negative id is an error (Keras: counts from the end).
 
     Examples
     --------
@@ -158,7 +158,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
 
 
 def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[np.floating]:
-    """`x` with every vector along `axis` divided by its norm; vectors of zeros stay as they are.
+    """Return `x` with every vector along `axis` divided by its norm; zero vectors are unchanged.
 
     out = x / ||x||_order
 
@@ -166,7 +166,7 @@ def normalize(x: ArrayLike, axis: int = -1, order: float = 2) -> NDArray[np.floa
     ----------
     x : array-like of float
     axis : int
-        The axis along which the vectors lie.
+        The axis of the vectors.
     order : float
         The order of the norm: 2 is the Euclidean length, 1 the sum of the absolute values, ``np.inf`` the
         largest.

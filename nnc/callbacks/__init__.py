@@ -1,12 +1,12 @@
-"""Callbacks: what happens beside training, by the names of Keras.
+"""Callbacks: hooks that run during training, with Keras's names.
 
     >>> import nnc
     >>> from nnc import callbacks
     >>> stop = callbacks.EarlyStopping("val_loss", patience=3, restore_best_weights=True)
 
-`fit` calls the hooks of each callback in the order of the list. The hooks for single batches are dear,
-because training then comes back from the core after every step: they are called only where a callback
-overrides them. `on_steps` (not in Keras) is called a few times a second instead and costs next to nothing.
+`fit` calls the hooks of each callback in the order of the list. The batch hooks are expensive, because
+training then returns from the core after every step: they are called only if a callback overrides them.
+`on_steps` (not in Keras) is called a few times a second instead and costs next to nothing.
 """
 
 from __future__ import annotations

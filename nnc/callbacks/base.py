@@ -1,4 +1,4 @@
-"""The base of the callbacks: the hooks that a run calls, and what they may ask of its model."""
+"""The base class of the callbacks: the hooks that a run calls, and the interface of the model they see."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from nnc.optimizers import Optimizer
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-Logs: TypeAlias = MutableMapping[str, float]  # callbacks may add to those of an epoch
+Logs: TypeAlias = MutableMapping[str, float]  # callbacks may add entries to the logs of an epoch
 
 
 class Model(Protocol):
-    """What a callback may use of the model that is trained, which is an `nnc.Sequential`."""
+    """The part of the model in training, an `nnc.Sequential`, that a callback may use."""
 
     stop_training: bool
 
@@ -37,22 +37,22 @@ class Model(Protocol):
 
 
 class Callback:
-    """Base of the callbacks: override the hooks that matter.
+    """Base class of the callbacks; a subclass overrides the hooks it needs.
 
     Attributes
     ----------
     model : Sequential
-        The model that is trained; set ``self.model.stop_training = True`` to end the run.
+        The model in training; set ``self.model.stop_training = True`` to end the run.
     params : dict
-        "epochs", "initial_epoch", "steps" (per epoch, or None where unknown) and "verbose" of this run.
+        "epochs", "initial_epoch", "steps" (per epoch, or None if unknown) and "verbose" of this run.
     validates : bool
-        Whether this run has validations.
+        Whether this run has validation data.
 
     Notes
     -----
-    ``logs`` holds "loss", the metrics, and at the end of an epoch also "val_loss" and the like. In the batch
-    hooks and in `on_steps` they are the means over the epoch so far. `on_train_end` is called whatever ended
-    the run.
+    ``logs`` contains "loss", the metrics, and at the end of an epoch also "val_loss" and so on. In the batch
+    hooks and in `on_steps` the values are means over the epoch so far. `on_train_end` is called no matter how
+    the run ended.
 
     Examples
     --------
@@ -72,35 +72,35 @@ class Callback:
     params: dict[str, Any]
     validates = False
 
-    # Attributes that a model file keeps, so that a run continued from it goes on counting.
+    # Attributes that are stored in a model file and restored when a run is continued from it.
     state: tuple[str, ...] = ()
     saves = False
 
     def set_model(self, model: Model) -> None:
-        """Tell the callback its model."""
+        """Set the model of the callback."""
         self.model = model
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Tell the callback about the run."""
+        """Set the parameters of the run."""
         self.params = params
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Before the first epoch."""
+        """Called before the first epoch."""
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """After the last epoch, or after the error or Ctrl-C that ended the run."""
+        """Called after the last epoch, or after the error or Ctrl-C that ended the run."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Before an epoch; `epoch` counts from 0."""
+        """Called before an epoch; `epoch` counts from 0."""
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """After an epoch and its validation."""
+        """Called after an epoch and its validation."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before a step; `batch` counts from 0 in each epoch."""
+        """Called before a step; `batch` counts from 0 in each epoch."""
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After a step."""
+        """Called after a step."""
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Older name of `on_train_batch_begin`."""
@@ -109,34 +109,34 @@ class Callback:
         """Older name of `on_train_batch_end`."""
 
     def on_steps(self, steps: int, logs: Logs | None = None) -> None:
-        """After some steps of an epoch, a few times a second; `steps` is how many the epoch has done."""
+        """Called a few times a second during an epoch; `steps` is the number of its steps done so far."""
 
     def on_divergence(self, epoch: int, batch: int) -> None:
-        """When the loss of a batch is NaN or infinite; without an override that is a `DivergenceError`."""
+        """Called if the loss of a batch is NaN or infinite; by default `DivergenceError` is raised."""
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Before an evaluation or validation."""
+        """Called before an evaluation or validation."""
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """After an evaluation or validation."""
+        """Called after an evaluation or validation."""
 
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before a batch of an evaluation or validation, which goes in batches where a callback has this."""
+        """Called before a batch of an evaluation or validation, which then runs batch by batch."""
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After a batch of an evaluation or validation; `logs` are the means so far."""
+        """Called after a batch of an evaluation or validation; `logs` are the means so far."""
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
-        """Before `predict`."""
+        """Called before `predict`."""
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
-        """After `predict`."""
+        """Called after `predict`."""
 
     def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before a batch of `predict`, which goes in batches where a callback has this."""
+        """Called before a batch of `predict`, which then runs batch by batch."""
 
     def on_predict_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """After a batch of `predict`; `logs` has its "outputs"."""
+        """Called after a batch of `predict`; `logs` has its "outputs"."""
 
 
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))

@@ -1,4 +1,4 @@
-"""Saving the model while it trains."""
+"""Saving the model during training."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from nnc.callbacks.monitor import Monitor, verbosity
 
 
 class ModelCheckpoint(Monitor):
-    """Saves the model while it trains.
+    """Saves the model during training.
 
-    What it saves is the whole state of the run (unless `save_weights_only`), from which `Sequential.fit`
-    goes on by `resume_from`, within an epoch too.
+    It saves the complete state of the run (unless `save_weights_only`), from which `Sequential.fit` continues
+    with `resume_from`, also within an epoch.
 
     Parameters
     ----------
     filepath : str, bytes or path
-        May hold "{epoch}" (from 1) and names of the logs, as in
+        May contain "{epoch}" (from 1) and keys of the logs, as in
         "best-{epoch:02d}-{val_loss:.4f}.safetensors".
     monitor : str
-        Key of the logs, for `save_best_only`.
+        The key of the logs used by `save_best_only`.
     verbose : int
         1 prints a line at every save.
     save_best_only : bool
-        Whether only an epoch that is better than all before is saved.
+        Whether to save only after an epoch that is better than all earlier ones.
     save_weights_only : bool
         Whether to leave out the optimizer and the history (`Sequential.save_weights`).
     mode : {"auto", "min", "max"}
         As in `EarlyStopping`.
     save_freq : "epoch" or int
-        Or after so many steps; this makes training come back from the core after every step.
+        Save after every epoch, or every that many steps; training then returns from the core after every
+        step.
     initial_value_threshold : float, optional
-        What the first epoch must beat.
+        The value that the first epoch must improve on.
 
     Examples
     --------
@@ -72,7 +73,7 @@ class ModelCheckpoint(Monitor):
         self.epoch = self.steps = 0
         if isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq >= 1:
             self._every = save_freq
-            # A hook of this object alone: others need not come back from the core after every step.
+            # A hook of this object only: without save_freq, training need not return after every step.
             vars(self)["on_train_batch_end"] = self._after_step
         elif not isinstance(save_freq, str) or save_freq != "epoch":
             raise refusal("save_freq", "'epoch' or a number of steps", save_freq)

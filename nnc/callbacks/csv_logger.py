@@ -12,16 +12,16 @@ from nnc.callbacks.base import Callback, Logs
 
 
 class CSVLogger(Callback):
-    """Writes the logs of every epoch as a line of a CSV file, at once.
+    """Writes the logs of every epoch as a line of a CSV file, flushed immediately.
 
-    As in Keras there are columns for validation in any case; a number that an epoch does not have is NA.
+    As in Keras, there are always columns for validation; a value missing in an epoch is written as NA.
 
     Parameters
     ----------
     filename : str, bytes or path
     separator : str
     append : bool
-        Whether to go on writing a file that is there (a resumed run) instead of starting it anew.
+        Whether to append to an existing file (of a resumed run) instead of overwriting it.
 
     Examples
     --------

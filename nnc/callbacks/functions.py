@@ -10,7 +10,7 @@ from nnc.callbacks.base import HOOKS, Callback
 
 
 class LambdaCallback(Callback):
-    """A callback from functions, each with the arguments of the hook it is named after.
+    """A callback made of functions, each called with the arguments of the hook it is named after.
 
     Parameters
     ----------
@@ -19,14 +19,14 @@ class LambdaCallback(Callback):
     on_train_begin, on_train_end : callable, optional
         Called with (logs).
     on_train_batch_begin, on_train_batch_end : callable, optional
-        Called with (batch, logs); training then comes back from the core after every step.
+        Called with (batch, logs); training then returns from the core after every step.
     **hooks : callable, optional
-        Any other hook of `Callback`, by its name and with its arguments.
+        Any other hook of `Callback`, by name, called with the arguments of that hook.
 
     Raises
     ------
     TypeError
-        If a keyword is no hook, or a value no function.
+        If a keyword is not a hook, or a value is not a function.
 
     Examples
     --------

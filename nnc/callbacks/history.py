@@ -31,10 +31,10 @@ class History(Callback):
         self.params = {}
 
     def set_model(self, model: Model) -> None:
-        """Take no hold of the model.
+        """Do not keep a reference to the model.
 
-        The model holds its history; a circle would keep a dropped model's memory until the garbage collector
-        comes by.
+        The model refers to its history; a reference cycle would keep the memory of a deleted model until the
+        next garbage collection.
         """
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -50,7 +50,7 @@ class History(Callback):
         return f"History({len(self.epoch)} epochs of {', '.join(self.history) or 'nothing'})"
 
     def _repr_html_(self) -> str:
-        """The curves for notebooks: one chart for each name, of training and validation."""
+        """The curves for notebooks: one chart for each name, with training and validation."""
         from nnc import _html
 
         epochs = [epoch + 1 for epoch in self.epoch]

@@ -14,7 +14,7 @@ from nnc.optimizers import Optimizer
 
 
 def _optimizer_of(callback: Callback) -> tuple[Optimizer, float]:
-    """The optimizer of the model that is trained, and its learning rate, which must be a number."""
+    """The optimizer of the model in training, and its learning rate, which must be a number."""
     optimizer = callback.model.optimizer
     rate = None if optimizer is None else optimizer.learning_rate
     if optimizer is None or not isinstance(rate, float):
@@ -30,7 +30,7 @@ class LearningRateScheduler(Callback):
     Parameters
     ----------
     schedule : callable
-        Takes the epoch (from 0) and the present learning rate (or the epoch alone), returns the new rate.
+        Takes the epoch (from 0) and the current learning rate (or only the epoch), returns the new rate.
     verbose : int
         1 prints the rate before every epoch.
 
@@ -68,15 +68,15 @@ class LearningRateScheduler(Callback):
 
 
 class ReduceLROnPlateau(Monitor):
-    """Multiplies the learning rate by `factor` when a number of the logs has not become better for `patience`
+    """Multiplies the learning rate by `factor` when a value in the logs has not improved for `patience`
     epochs.
 
     Parameters
     ----------
     monitor : str
-        Key of the logs.
+        The key of the logs to watch.
     factor : float
-        Below 1.
+        At least 0 and below 1.
     patience : int
         Epochs without improvement before the rate is reduced.
     verbose : int
@@ -84,11 +84,11 @@ class ReduceLROnPlateau(Monitor):
     mode : {"auto", "min", "max"}
         As in `EarlyStopping`.
     min_delta : float
-        Only more than this counts as better.
+        Minimum change that counts as an improvement; it must be more than this.
     cooldown : int
-        Epochs after a reduction that are not counted.
+        Number of epochs after a reduction that are not counted.
     min_lr : float
-        The rate does not go below this.
+        Lower bound of the learning rate.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What the callbacks that watch one number of the logs have in common."""
+"""The base class of callbacks that watch one value in the logs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnc.metrics import Metric
 
 
 class Monitor(Callback):
-    """A callback that watches one number of the logs and remembers the best."""
+    """A callback that watches one value in the logs and remembers the best."""
 
     state: tuple[str, ...] = ("best",)
 
@@ -25,19 +25,19 @@ class Monitor(Callback):
         self.best: float | None = None
 
     def set_model(self, model: Model) -> None:
-        """Tell the callback its model, whose metrics say what is good."""
+        """Set the model, whose metrics determine whether larger or smaller is better."""
         super().set_model(model)
         if self.mode == "auto":
             metrics = getattr(model, "metrics", ())  # another training loop's model may have none
             self.sign = -1.0 if is_to_be_large(self.monitor, metrics) else 1.0
 
     def value(self, logs: Logs | None) -> float | None:
-        """The watched number, or None behind an epoch without validation.
+        """Return the watched value, or None after an epoch without validation.
 
         Raises
         ------
         ValueError
-            If the run never logs that number.
+            If the run never logs that value.
         """
         logs = logs or {}
         value = logs.get(self.monitor)
@@ -59,8 +59,8 @@ class Monitor(Callback):
 
 
 def is_to_be_large(name: str, watched: Iterable[Metric]) -> bool:
-    """Whether the number `name` of the logs is good where it is large: as its metric says, which is one of
-    `watched`, or nnc's of that name; "acc" in a name means so, too.
+    """Whether larger is better for the value `name` in the logs: as specified by its metric, one of `watched`
+    or nnc's of that name; a metric without a direction is to be large if its name contains "acc".
     """
     name = name.removeprefix("val_")
     own = next((metric for metric in watched if metric.name == name), None) or Metric.in_lower_case(name)
@@ -69,5 +69,5 @@ def is_to_be_large(name: str, watched: Iterable[Metric]) -> bool:
 
 
 def verbosity(verbose: object) -> int:
-    """`verbose` of a callback: how much it prints, a count or a bool."""
+    """The argument `verbose` of a callback, an int or a bool, as an int."""
     return int(verbose) if isinstance(verbose, bool) else integer("verbose", verbose, 0)

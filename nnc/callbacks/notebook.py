@@ -1,6 +1,6 @@
-"""Progress in a notebook: one bar for a run, redrawn in its place, without widgets.
+"""Progress in a notebook: one bar for a run, redrawn in place, without widgets.
 
-IPython is asked only where it runs already: nothing of it is imported otherwise.
+IPython is used only if it is already running: nothing of it is imported otherwise.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ _BETWEEN = 0.2  # seconds between two drawings
 
 
 def in_notebook() -> bool:
-    """Whether this runs in the kernel of a notebook, whose cells show HTML."""
+    """Whether this runs in a notebook kernel, where cells show HTML."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
     return getattr(shell, "kernel", None) is not None
 
 
 class NotebookBar:
-    """A bar with the methods of tqdm's that nnc uses.
+    """A progress bar with the methods of tqdm that nnc uses.
 
     Attributes
     ----------
     n : float
-        How much is done.
+        The progress so far.
     """
 
     def __init__(self, total: int | None, title: str, unit: str) -> None:
@@ -35,12 +35,12 @@ class NotebookBar:
         self._display = import_module("IPython.display").display(self, display_id=True)
 
     def update(self, n: float = 1) -> None:
-        """Count `n` more."""
+        """Advance by `n`."""
         self.n += n
         self._draw()
 
     def set_postfix_str(self, s: str = "", refresh: bool = True) -> None:
-        """What stands beside the bar."""
+        """Set the text next to the bar."""
         self._beside = s
         if refresh:
             self._draw()

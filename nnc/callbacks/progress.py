@@ -1,4 +1,4 @@
-"""What `fit`, `evaluate` and `predict` print: a bar on a terminal or in a notebook, else a line per epoch."""
+"""Output of `fit`, `evaluate` and `predict`: a bar on a terminal or in a notebook, else a line per epoch."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from nnc._config import refusal
 from nnc.callbacks.base import Callback, Logs
 from nnc.callbacks.notebook import NotebookBar, in_notebook
 
-SECONDS_BETWEEN_LINES = 10.0  # of what is redrawn on a terminal and is not where there is none
+SECONDS_BETWEEN_LINES = 10.0  # between updates of a bar where it cannot be redrawn in place
 
 
 def resolve(verbose: Any, elsewhere: int = 2) -> int:
     """0 silent, 1 a bar, 2 lines; "auto" is 1 on a terminal and `elsewhere` elsewhere.
 
-    A notebook has a bar in the place of lines.
+    In a notebook there is a bar instead of lines.
     """
     if isinstance(verbose, str) and verbose == "auto":
         terminal = sys.stdout.isatty() and sys.stderr.isatty()
@@ -110,7 +110,7 @@ class NotebookProgress(Callback):
 
 
 def printer(verbose: int) -> Callback | None:
-    """The callback that prints what `verbose` (0, 1, 2) asks for."""
+    """The callback that prints progress for `verbose` (0, 1, 2)."""
     if verbose == 2:
         return EpochLines()
     if verbose == 1:
@@ -143,13 +143,13 @@ def bar(total: int | None, title: str, unit: str) -> Any:
     from tqdm import tqdm
 
     between = 0.1 if sys.stdout.isatty() else SECONDS_BETWEEN_LINES
-    # A terminal may say that it has 0 columns, which tqdm would take for no limit.
+    # A terminal may report 0 columns, which tqdm would treat as no limit.
     width: dict[str, Any] = {"ncols": 80} if _columns() == 0 else {"dynamic_ncols": True}
     return tqdm(total=total, desc=title, unit=unit, file=sys.stdout, mininterval=between, **width)
 
 
 def _columns() -> int | None:
-    """The width of the terminal that stdout is; None where it is none."""
+    """The width of the terminal on stdout; None if stdout is not a terminal."""
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns
     except (AttributeError, OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The weights of every epoch, kept in memory for pictures of how they came to be."""
+"""The weights after every epoch, kept in memory for plots of how they changed."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ if TYPE_CHECKING:
 
 
 class Recorder(Callback):
-    """Keeps the weights before training and after its epochs, and their gradients on some rows.
+    """Keeps the weights before training and after its epochs, and optionally their gradients on some rows.
 
     Parameters
     ----------
     x, y : array-like, optional
-        Some hundred rows as `fit` takes them: the gradients of the loss over them are kept, too.
+        A few hundred rows in the form that `fit` takes: the gradients of the loss over them are kept, too.
     every : int
-        After how many epochs each.
+        The number of epochs between records.
 
     Attributes
     ----------
     epochs : list of int
-        How many epochs were done at each record: 0, every, 2 every, ...
+        The number of epochs done at each record: 0, every, 2 every, ...
     weights, gradients : dict of str to list of ndarray
-        By layer and weight, "dense kernel", an array for each record; `gradients` is empty without x and y.
+        Keyed by layer and weight, such as "dense kernel", with an array for each record; `gradients` is empty
+        without x and y.
     input_shape : tuple of int
-        Of a sample, as the model's first layer takes it.
+        The shape of a sample in the model's first layer.
 
     Notes
     -----
@@ -71,7 +72,7 @@ class Recorder(Callback):
         self.epochs.append(epochs)
         kept = [(self.weights, self.model.get_weights())]
         if self.x is not None and self.y is not None:
-            model: Any = self.model  # gradients are those of an nnc.Sequential alone
+            model: Any = self.model  # only an nnc.Sequential has gradients
             kept.append((self.gradients, model.gradients(self.x, self.y)))
         for arrays, now in kept:
             for name, array in zip(names, now, strict=True):

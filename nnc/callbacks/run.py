@@ -1,4 +1,4 @@
-"""How a run calls its callbacks, and what a model file keeps of them."""
+"""How a run calls its callbacks, and the state of them that a model file stores."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nnc.errors import warn
 
 
 class CallbackList:
-    """The callbacks of one run; ``self(hook, ...)`` calls that hook of those that override it."""
+    """The callbacks of one run; ``self(hook, ...)`` calls that hook of all callbacks that override it."""
 
     def __init__(
         self, callbacks: Iterable[Callback], model: Model, params: dict[str, Any], validates: bool = False
     ) -> None:
-        # Those that save the model come last: what they save then has this epoch's history and counters.
+        # Callbacks that save the model come last: the file then has this epoch's history and counters.
         self.callbacks = sorted(callbacks, key=lambda callback: getattr(callback, "saves", False))
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
@@ -42,22 +42,22 @@ class CallbackList:
         return bool(self._calls[hook])
 
     def watching(self, kind: str) -> CallbackList | None:
-        """The list, if any callback has a hook for single batches of a "test" or "predict"."""
+        """The list itself if any callback has a batch hook for `kind`, "test" or "predict"; else None."""
         return self if self.has(f"on_{kind}_batch_begin") or self.has(f"on_{kind}_batch_end") else None
 
     def state(self) -> dict[str, dict[str, Any]]:
-        """What the callbacks count and remember (`Callback.state`), for the model file."""
+        """The state of the callbacks (the attributes in `Callback.state`), for the model file."""
         return {key: {name: getattr(c, name) for name in c.state} for key, c in self._keys() if c.state}
 
     def restore(self, state: Mapping[str, Mapping[str, Any]]) -> None:
-        """Give the callbacks back what `state` took, to go on from there."""
+        """Restore the callbacks from what `state` returned."""
         for key, callback in self._keys():
             for name, value in state.get(key, {}).items():
                 if name in callback.state:
                     setattr(callback, name, value)
 
     def _keys(self) -> Iterator[tuple[str, Callback]]:
-        """Each callback with its key in the state: class and monitor, and a number from the second on."""
+        """Each callback with its key in the state: class and monitor, numbered from the second one on."""
         counts = Counter[str]()
         for callback in self.callbacks:
             key = f"{type(callback).__name__}.{getattr(callback, 'monitor', '')}"
@@ -66,14 +66,14 @@ class CallbackList:
 
 
 def _check_hooks(callback: Callback) -> None:
-    """Warn of methods that look like hooks, but that no run calls."""
+    """Warn about methods that look like hooks but are never called."""
     for name in dir(type(callback)):
         if name.startswith("on_") and name not in HOOKS and callable(getattr(callback, name)):
             meant = did_you_mean(name, HOOKS) or f"; the hooks are {', '.join(HOOKS)}"
-            warn(f"{type(callback).__name__}.{name} is no hook and is never called{meant}")
+            warn(f"{type(callback).__name__}.{name} is not a hook and is never called{meant}")
 
 
 def _method(callback: Callback, hook: str) -> Callable[..., Any] | None:
-    """The callback's own `hook`, or None where it is the empty one of the base."""
+    """The callback's `hook`, or None if it does not override the empty one of the base class."""
     method = getattr(callback, hook)
     return None if getattr(method, "__func__", None) is getattr(Callback, hook) else method

@@ -10,10 +10,10 @@ from nnc.callbacks.monitor import Monitor, verbosity
 
 
 class TerminateOnNaN(Callback):
-    """Ends the run with a printed note, in place of `nnc.errors.DivergenceError`, when the loss is NaN or
+    """Ends the run with a printed message, instead of `nnc.errors.DivergenceError`, when the loss is NaN or
     infinite.
 
-    The model keeps the weights of its last whole step.
+    The model keeps the weights of its last complete step.
 
     Parameters
     ----------
@@ -41,32 +41,33 @@ class TerminateOnNaN(Callback):
 
 
 class EarlyStopping(Monitor):
-    """Ends the run when a number of the logs has not become better for `patience` epochs.
+    """Ends the run when a value in the logs has not improved for `patience` epochs.
 
     Parameters
     ----------
     monitor : str
-        Key of the logs.
+        The key of the logs to watch.
     min_delta : float
-        Only more than this counts as better.
+        Minimum change that counts as an improvement; it must be more than this.
     patience : int
-        Epochs without improvement after which training ends.
+        Number of epochs without improvement after which training ends.
     verbose : int
         1 prints a line when it ends the run or restores weights.
     mode : {"auto", "min", "max"}
-        Whether small or large is good; "auto" takes large for names with "acc".
+        Whether smaller or larger is better; "auto" uses larger for names that contain "acc".
     baseline : float, optional
-        The patience also runs out while the number is not better than this.
+        Epochs also count as without improvement while the value is not better than this.
     restore_best_weights : bool
-        Whether the model gets the weights of its best epoch at the end, whatever ended the run: this
-        callback, the last epoch, Ctrl-C or an error.
+        Whether to restore the weights of the best epoch at the end, no matter how the run ended: by this
+        callback, after the last epoch, by Ctrl-C or an error.
     start_from_epoch : int
-        Epochs before this one are not looked at.
+        Epochs before this one are ignored.
 
     Attributes
     ----------
     best, best_epoch, wait, stopped_epoch
-        The best number and its epoch, the epochs since, the epoch that ended the run (0 if none did).
+        The best value and its epoch, the number of epochs since, the epoch that ended the run (0 if none
+        did).
 
     Examples
     --------

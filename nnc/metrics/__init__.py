@@ -1,12 +1,12 @@
-"""Metrics: what is watched beside the loss, by the names of Keras.
+"""Metrics: values that are monitored in addition to the loss, with Keras's names.
 
     >>> from nnc import losses, metrics
     >>> metrics.get("accuracy", loss=losses.SparseCategoricalCrossentropy(), n_outputs=10)
     SparseCategoricalAccuracy(name='accuracy')
 
-Those that are means over the rows of a formula of the core are computed there with the forward pass, on the
-model's outputs a; the others, and those that users write, are given the outputs batch by batch. `metrics` of
-`Sequential.compile` do not see sample weights, its `weighted_metrics` do. By hand:
+Metrics that are means over the rows of a formula in the core are computed there with the forward pass, from
+the model's outputs a; all others, user-defined ones included, are passed the outputs batch by batch. The
+`metrics` of `Sequential.compile` ignore sample weights, its `weighted_metrics` use them. Used directly:
 
     >>> auc = metrics.AUC()
     >>> auc.update_state([0, 0, 1, 1], [0.0, 0.5, 0.3, 0.9])
@@ -119,24 +119,23 @@ def get(
     loss: Loss | None = None,
     n_outputs: int | None = None,
 ) -> Metric:
-    """The metric that `identifier` means.
+    """Return the metric for `identifier`.
 
     Parameters
     ----------
     identifier : str, Metric, dict or callable
         A name as in Keras, an object, its class or configuration, or a function of y_true and y_pred (see
-        `FunctionMetric`). A metric that was named keeps the name as
-        written: "mse" is the key "mse" in History.
+        `FunctionMetric`). A metric given by name keeps that name: "mse" has the key "mse" in History.
     loss : Loss, optional
-        The model's loss; "accuracy" and "acc" need it.
+        The model's loss; required for "accuracy" and "acc".
     n_outputs : int, optional
-        The model's outputs; "accuracy" and "acc" need it.
+        The number of the model's outputs; required for "accuracy" and "acc".
 
     Notes
     -----
-    "accuracy" is, as in Keras, BinaryAccuracy for one output, SparseCategoricalAccuracy for more outputs and
-    a loss on class ids, CategoricalAccuracy otherwise. For one output and a loss on logits its threshold is
-    0, where the probability is one half (Keras leaves 0.5).
+    As in Keras, "accuracy" is BinaryAccuracy for one output, SparseCategoricalAccuracy for several outputs
+    and a loss on class ids, CategoricalAccuracy otherwise. For one output and a loss on logits the threshold
+    is 0, where the probability is one half (Keras uses 0.5).
 
     Examples
     --------
@@ -171,7 +170,7 @@ def _accuracy(name: str, loss: Loss | None, n_outputs: int | None) -> Metric:
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """f(y_true, y_pred, **options): the value of each row, by the names in lower case, as in Keras."""
+        """f(y_true, y_pred, **options): the value of each row, under Keras's lower-case name."""
         found = Metric.in_lower_case(name)
         if found is None or not issubclass(found, MeanOfRows):
             raise no_attribute(__name__, name, globals())

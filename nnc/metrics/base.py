@@ -1,4 +1,4 @@
-"""What a metric is: the base of nnc's own and of those that users write, and the variables of the latter."""
+"""The base class of nnc's metrics and of user-defined ones, and the variables of the latter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DTYPES = ("float16", "float32", "float64")
 
 
 class MetricVariable(np.lib.mixins.NDArrayOperatorsMixin):
-    """Numbers that a metric of a user adds up (`Metric.add_variable`); NumPy takes it for the array it holds.
+    """Accumulated values of a user-defined metric (`Metric.add_variable`); NumPy treats it as its array.
 
     Examples
     --------
@@ -34,7 +34,7 @@ class MetricVariable(np.lib.mixins.NDArrayOperatorsMixin):
         self._value, self.name = value, name
 
     def numpy(self) -> NDArray[Any]:
-        """A copy of the numbers."""
+        """Return a copy of the values."""
         return self._value.copy()
 
     value = property(numpy)
@@ -52,15 +52,15 @@ class MetricVariable(np.lib.mixins.NDArrayOperatorsMixin):
         return self._value.ndim
 
     def assign(self, value: ArrayLike) -> None:
-        """Take other numbers, of the same shape or one that broadcasts to it."""
+        """Set the values; `value` has the same shape or broadcasts to it."""
         self._value[...] = value
 
     def assign_add(self, value: ArrayLike) -> None:
-        """Add to the numbers."""
+        """Add to the values."""
         self.assign(self._value + np.asarray(value))
 
     def assign_sub(self, value: ArrayLike) -> None:
-        """Subtract from the numbers."""
+        """Subtract from the values."""
         self.assign(self._value - np.asarray(value))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -90,37 +90,37 @@ class MetricVariable(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 class Metric(_config.Config):
-    """Base of the metrics. One's own is a class with `update_state` and `result`, as in Keras.
+    """Base class of the metrics. A user-defined metric is a subclass with `update_state` and `result`.
 
     Parameters
     ----------
     name : str, optional
-        The key in History and in what evaluate returns; the class's name in lower case unless given.
+        The key in History and in the result of evaluate; defaults to the class name in lower case.
     dtype : str, optional
-        Taken for the sake of scripts written for Keras; sums are float64.
+        Accepted for compatibility with scripts written for Keras; sums are float64.
 
     Attributes
     ----------
     name : str
     direction : {"up", "down", None}
-        Of a class: whether large or small is good, for ``mode="auto"`` of callbacks.
+        Class attribute: whether larger or smaller is better, for ``mode="auto"`` of callbacks.
     rule : str
-        Of a class: the name of the formula that the core has for it, or "".
+        Class attribute: the name of the core's formula for it, or "".
     targets : {"ids", "rows", "any"}
-        Of a class: what y_true holds when the metric is called by itself: class ids (n,), rows (n,
+        Class attribute: what y_true holds when the metric is called directly: class ids (n,), rows (n,
         n_outputs), or either.
     whole_rows : bool
-        Of a class: whether a row of outputs is one distribution over the classes, compared with one class,
-        so that the model's outputs must have one axis.
+        Class attribute: whether a row of outputs is one distribution over the classes, compared with one
+        class, which requires the model's outputs to have a single axis.
 
     Notes
     -----
-    In training a metric is told of every batch as it was trained on: with the outputs of the step's own
-    forward pass, dropout and all, by the weights before its update. `update_state` of a class of one's own
-    is called for each batch, with arrays that are not to be written to. Such metrics and the functions of
-    y_true and y_pred cost time between the steps; models without them are trained as fast as ever.
+    During training, a metric is updated with every batch as it was trained on: with the outputs of the step's
+    own forward pass, including dropout, computed with the weights before the update. `update_state` of a
+    user-defined class is called for each batch, with read-only arrays. Such metrics and functions of y_true
+    and y_pred take time between the steps; models without them are not slowed down.
 
-    Model files name no classes but nnc's own: a model is saved without the metrics that users wrote, with a
+    Model files contain only nnc's own classes: a model is saved without its user-defined metrics, with a
     warning.
 
     Examples
@@ -157,18 +157,18 @@ class Metric(_config.Config):
             raise _config.refusal("dtype", " or ".join(map(repr, _DTYPES)), dtype)
         self._variables: list[MetricVariable] = []
 
-    # ------------------------------------------------------------------------------------- what users write
+    # ----------------------------------------------------------------------------- user-defined metrics
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take a batch into account."""
+        """Update the metric with a batch."""
         raise NotImplementedError(f"{type(self).__name__} needs a method update_state(y_true, y_pred, ...)")
 
     def result(self) -> Any:
-        """The metric over what `update_state` was given since the last `reset_state`."""
+        """Return the metric over all batches since the last `reset_state`."""
         raise NotImplementedError(f"{type(self).__name__} needs a method result()")
 
     def reset_state(self) -> None:
-        """Begin anew: all variables are 0."""
+        """Reset the metric: set all variables to 0."""
         for variable in self.variables:
             variable.assign(0)
 
@@ -180,17 +180,17 @@ class Metric(_config.Config):
         aggregation: str | None = None,
         name: str | None = None,
     ) -> MetricVariable:
-        """Numbers that `reset_state` sets to 0.
+        """Create a variable, which `reset_state` sets to 0.
 
         Parameters
         ----------
         shape : tuple
         initializer : str or Initializer, optional
-            Of the first values, "zeros" unless given.
+            Of the initial values; defaults to "zeros".
         dtype : str, optional
-            float64 unless given.
+            Defaults to float64.
         aggregation
-            Taken for the sake of scripts written for Keras.
+            Accepted for compatibility with scripts written for Keras.
         """
         if "_variables" not in self.__dict__:
             raise RuntimeError(f"{type(self).__name__} must call super().__init__() before add_variable")
@@ -211,16 +211,16 @@ class Metric(_config.Config):
 
     @property
     def variables(self) -> list[MetricVariable]:
-        """What `add_variable` made."""
+        """The variables created by `add_variable`."""
         return [*self._variables]
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
-        """`update_state`, then `result`.
+        """Call `update_state` and return `result`.
 
         Parameters
         ----------
         y_true : array-like
-            Class ids (n,) or rows (n, n_outputs), as `targets` says.
+            Class ids (n,) or rows (n, n_outputs), as `targets` specifies.
         y_pred : array-like, (n, n_outputs)
             A model's outputs.
         sample_weight : array-like, (n,), optional
@@ -229,10 +229,10 @@ class Metric(_config.Config):
         self.update_state(y_true, y_pred, sample_weight)
         return self.result()
 
-    # --------------------------------------------------------------------------------- what a model asks for
+    # ------------------------------------------------------------------------------- interface for models
 
     def spec(self) -> dict[str, Any]:
-        """The metric as a plan is told of it."""
+        """The description of the metric that is passed to a plan."""
         return {"name": self.rule, "param": self.param}
 
     @property
@@ -242,13 +242,13 @@ class Metric(_config.Config):
 
     @property
     def by_batch(self) -> bool:
-        """Whether its value depends on how rows are cut into batches."""
+        """Whether its value depends on how the rows are divided into batches."""
         return True
 
     def feed(
         self, y: NDArray[Any], a: NDArray[Any], weights: NDArray[Any] | None, shape: tuple[int, ...]
     ) -> None:
-        """A batch as a model has it: ids (n,) or rows (n, O), outputs (n, O) of the given shape."""
+        """Update with a batch of a model: ids (n,) or rows (n, O), outputs (n, O) of the given shape."""
         y = y if y.ndim == 1 else y.reshape(len(y), *shape)
         y, a = y.view(), a.reshape(len(a), *shape).view()
         y.flags.writeable = a.flags.writeable = False
@@ -261,29 +261,30 @@ class Metric(_config.Config):
             self.update_state(y, a, sample_weight=weights)
 
     def value(self) -> float:
-        """`result` as the number that the logs hold.
+        """Return `result` as a number for the logs.
 
         Raises
         ------
         ValueError
-            If it is not one number.
+            If it is not a single number.
         """
         result = np.asarray(self.result())
         if result.size != 1 or result.dtype.kind not in "buif":
             raise ValueError(
-                f"metric {self.name!r} must give one number to be logged, got {_config.shown(self.result())}"
+                f"metric {self.name!r} must return one number for the logs, "
+                f"got {_config.shown(self.result())}"
             )
         return float(result.reshape(()))
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Raise a ValueError if outputs of `shape` do not go with the metric."""
+        """Raise a ValueError if outputs of `shape` do not fit the metric."""
 
     def get_state(self) -> list[float]:
-        """The sums so far, for a run that is broken off within an epoch."""
+        """Return the sums so far, for a run that is interrupted within an epoch."""
         return [number for v in self.variables for number in v.numpy().astype(np.float64).ravel().tolist()]
 
     def set_state(self, numbers: Sequence[float]) -> bool:
-        """Take what `get_state` gave; False if that is not of this metric."""
+        """Restore what `get_state` returned; return False if it does not fit this metric."""
         values, at = self.variables, 0
         if len(numbers) != sum(v.numpy().size for v in values) or not values:
             return False
@@ -300,7 +301,7 @@ class Metric(_config.Config):
 
     @property
     def is_nncs(self) -> bool:
-        """Whether a model file can name it."""
+        """Whether the metric is one of nnc's own, which a model file can name."""
         return self.registry.get(type(self).__name__) is type(self)
 
     def __repr__(self) -> str:
@@ -314,9 +315,9 @@ class Metric(_config.Config):
 
 
 class Summed(Metric):
-    """A metric that is a function of sums over the rows: `increment` of a batch, and `of_sums`.
+    """A metric that is a function of sums over the rows, defined by `increment` and `of_sums`.
 
-    n_sums: of a class: how many sums there are, each of any number of columns.
+    n_sums: class attribute, the number of sums, each with any number of columns.
     """
 
     saved = False
@@ -329,28 +330,28 @@ class Summed(Metric):
     def increment(
         self, y: NDArray[np.float64], a: NDArray[np.float64], weights: NDArray[np.float64] | None
     ) -> NDArray[np.float64]:
-        """What rows y and a (n, O) with weights (n,) or None add to the sums (n_sums, ...)."""
+        """The increment of the sums (n_sums, ...) by rows y and a (n, O) with weights (n,) or None."""
         raise NotImplementedError
 
     def of_sums(self, sums: NDArray[np.float64]) -> Any:
-        """The metric of the sums (n_sums, columns)."""
+        """The metric as a function of the sums (n_sums, columns)."""
         raise NotImplementedError
 
     def update_state(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> None:
-        """Take a batch into account.
+        """Update the metric with a batch.
 
         Parameters
         ----------
         y_true : array-like
-            Class ids (n,) or rows (n, n_outputs), as `targets` says.
+            Class ids (n,) or rows (n, n_outputs), as `targets` specifies.
         y_pred : array-like, (n, n_outputs) or (n,)
         sample_weight : array-like, (n,), optional
         """
         a = _arrays.as_numbers(y_pred, "y_pred")
         if a.ndim == 0 or a.size == 0:
-            raise ValueError(f"y_pred must have the shape (n, n_outputs), neither of them 0, got {a.shape}")
+            raise ValueError(f"y_pred must have the shape (n, n_outputs), both above 0, got {a.shape}")
         a = _arrays.to_float(a.reshape(len(a), -1), "y_pred")
         y = _arrays.as_numbers(y_true, "y_true")
         y = y.reshape(a.shape) if y.size == a.size else y
@@ -364,12 +365,12 @@ class Summed(Metric):
 
         a = a.astype(np.float64)
         weights = None if weights is None else weights.astype(np.float64)
-        with np.errstate(all="ignore"):  # of outputs that are not finite
+        with np.errstate(all="ignore"):  # outputs may be infinite or NaN
             more = self.increment(formulas.target_rows(y, a.shape), a, weights).reshape(self.n_sums, -1)
         self._sums = more if self._sums is None else self._sums + more
 
     def result(self) -> Any:
-        """The metric over what `update_state` was given since the last `reset_state`."""
+        """Return the metric over all batches since the last `reset_state`."""
         if self._sums is None:
             return 0.0
         with np.errstate(all="ignore"):
@@ -377,7 +378,7 @@ class Summed(Metric):
         return float(found.reshape(())) if found.size == 1 else found
 
     def reset_state(self) -> None:
-        """Begin anew."""
+        """Reset the metric."""
         self._sums = None
 
     @property
@@ -386,7 +387,7 @@ class Summed(Metric):
 
     @property
     def _is_plain(self) -> bool:
-        """Whether no method of it was written by a user."""
+        """Whether none of its methods is overridden by a user."""
         own = type(self)
         base = next(cls for cls in own.__mro__ if self.registry.get(cls.__name__) is cls)
         names = ("update_state", "result", "reset_state")
@@ -411,16 +412,16 @@ class Summed(Metric):
 
 
 class FunctionMetric(Metric):
-    """The mean of a function of one's own.
+    """The mean of a user-defined function.
 
     Parameters
     ----------
     function : callable
-        f(y_true, y_pred) of a batch: y_true are class ids (n,) or rows of the outputs' shape, y_pred the
-        outputs. It gives a number for each row, or several, whose mean is taken; or one for the batch, which
-        then counts once, whatever its size, as in Keras.
+        f(y_true, y_pred) of a batch: y_true holds class ids (n,) or rows of the outputs' shape, y_pred the
+        outputs. It returns one number per row, or several, of which the mean is used; or one number for the
+        batch, which then counts once regardless of the batch's size, as in Keras.
     name : str, optional
-        The function's unless given.
+        Defaults to the name of the function.
 
     Examples
     --------

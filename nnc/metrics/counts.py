@@ -1,7 +1,7 @@
 """Metrics of true and false positives and negatives: counts, precision, recall, areas under curves.
 
-An output is positive at a threshold t where a > t. Where thresholds are spread evenly over [0, 1], that is
-decided as in Keras by ceil(a (T - 1)) in float32.
+An output is positive at a threshold t if a > t. If the T thresholds are evenly spaced over [0, 1], this is
+decided, as in Keras, by ceil(a (T - 1)) in float32.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TP, FP, TN, FN = range(4)
 _EPSILON = 1e-7
-_LOWEST = -1e10  # what Keras gives to outputs that are not among the top k
+_LOWEST = -1e10  # Keras's value for outputs that are not among the top k
 
 
 def _thresholds(value: Any) -> float | tuple[float, ...] | None:
@@ -47,7 +47,7 @@ class _Confusion(Summed):
     top_k: int | None = None
 
     def _settle(self, thresholds: float | Sequence[float] | None, default: float = 0.5) -> None:
-        """The thresholds in the order given, and whether they are even."""
+        """Set the thresholds, in the given order, and whether they are evenly spaced."""
         self._at = np.array(default if thresholds is None else thresholds, np.float64).reshape(-1)
         self._even = _is_even(self._at)
 
@@ -63,8 +63,8 @@ class _Confusion(Summed):
                 )
         if len(self._at) > 1 and type(self).of_sums in (_Rate.of_sums, _Count.of_sums):
             raise ValueError(
-                f"metric {self.name!r} has {len(self._at)} thresholds and so many results, but logs hold "
-                "numbers: give one threshold, or call the metric by hand"
+                f"metric {self.name!r} has {len(self._at)} thresholds and as many results, but logs hold "
+                "single numbers: give one threshold, or call the metric directly"
             )
 
     def increment(
@@ -80,21 +80,21 @@ class _Confusion(Summed):
     def _counts(
         self, true: NDArray[np.bool_], a: NDArray[np.float64], w: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """(4, thresholds) of any number of outputs."""
+        """The counts (4, thresholds) over any number of outputs."""
         n = len(self._at)
         order = np.argsort(self._at, kind="stable")
         place = self._place(a.ravel(), order)
         positive, total = np.zeros((2, n)), np.zeros((2, 1))
         for row, these in enumerate((true, ~true)):
             weight = np.where(these, w, 0.0).ravel()
-            above = np.bincount(place, weight, n + 1)[::-1].cumsum()[::-1]  # of outputs with so many below
+            above = np.bincount(place, weight, n + 1)[::-1].cumsum()[::-1]  # by number of thresholds below
             positive[row, order] = above[1:]
             total[row] = weight.sum()
         tp, fp = positive
         return np.array([tp, fp, total[1] - fp, total[0] - tp])
 
     def _place(self, a: NDArray[np.float64], order: NDArray[np.intp]) -> NDArray[np.intp]:
-        """How many thresholds are below each output; none below NaN."""
+        """The number of thresholds below each output; 0 for NaN."""
         of = np.where(np.isnan(a), -np.inf, a).astype(np.float32)
         if not self._even:
             return np.searchsorted(self._at[order].astype(np.float32), of, side="left")
@@ -104,7 +104,7 @@ class _Confusion(Summed):
 
 
 def _top(a: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    """a, with all but the k largest of each row far below any threshold."""
+    """a, with all but the k largest elements of each row set far below any threshold."""
     chosen = np.argsort(-a, axis=1, kind="stable")[:, :k]
     kept = np.full_like(a, _LOWEST)
     np.put_along_axis(kept, chosen, np.take_along_axis(a, chosen, axis=1), axis=1)
@@ -138,9 +138,9 @@ class TruePositives(_Count):
     Parameters
     ----------
     thresholds : float or list of float, optional
-        In [0, 1], 0.5 unless given; a list gives an array of results.
+        In [0, 1], by default 0.5; with a list the result is an array.
     name : str, optional
-        "true_positives" unless given.
+        Defaults to "true_positives".
 
     Examples
     --------
@@ -207,7 +207,7 @@ class FalseNegatives(_Count):
 
 
 class _Rate(_Confusion):
-    """True positives as a part of them and another count."""
+    """True positives as a fraction of their sum with another count."""
 
     saved = False
     direction = "up"
@@ -232,18 +232,18 @@ class _Rate(_Confusion):
 
 
 class Precision(_Rate):
-    """Which part of the positive outputs is right: TP / (TP + FP); 0 where there are none.
+    """The fraction of positive outputs that is correct: TP / (TP + FP); 0 if there are none.
 
     Parameters
     ----------
     thresholds : float or list of float, optional
-        In [0, 1], 0.5 unless given; a list gives an array of results.
+        In [0, 1], by default 0.5; with a list the result is an array.
     top_k : int, optional
-        Only the k largest outputs of a row can be positive, at any threshold unless one is given.
+        Only the k largest outputs of a row can be positive; without thresholds, they always are.
     class_id : int, optional
-        The output that is looked at alone.
+        The only output to consider.
     name : str, optional
-        "precision" unless given.
+        Defaults to "precision".
 
     Examples
     --------
@@ -256,14 +256,14 @@ class Precision(_Rate):
 
 
 class Recall(_Rate):
-    """Which part of the targets that are not 0 is found: TP / (TP + FN); 0 where there are none.
+    """The fraction of nonzero targets that is found: TP / (TP + FN); 0 if there are none.
 
     Parameters
     ----------
     thresholds, top_k, class_id
         As in `Precision`.
     name : str, optional
-        "recall" unless given.
+        Defaults to "recall".
 
     Examples
     --------
@@ -276,7 +276,7 @@ class Recall(_Rate):
 
 
 class _AtValue(_Confusion):
-    """The best of one rate over those thresholds where another is at least a value."""
+    """The best value of one rate over those thresholds at which another rate is at least a given value."""
 
     saved = False
     direction = "up"
@@ -290,7 +290,7 @@ class _AtValue(_Confusion):
         self._choose(class_id)
 
     def rates(self, sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(what must be at least the value, what is wanted)."""
+        """(the rate that must be at least the value, the rate to maximize)."""
         raise NotImplementedError
 
     def of_sums(self, sums: NDArray[np.float64]) -> Any:
@@ -318,9 +318,9 @@ class SensitivityAtSpecificity(_AtValue):
     specificity : float
         In [0, 1].
     num_thresholds : int
-        Spread evenly over [0, 1]; 1 is 0.5.
+        Number of thresholds, evenly spaced over [0, 1]; with 1 the threshold is 0.5.
     class_id : int, optional
-        The output that is looked at alone.
+        The only output to consider.
     name : str, optional
 
     Examples
@@ -455,24 +455,24 @@ class AUC(_Confusion):
     Parameters
     ----------
     num_thresholds : int
-        At least 2, spread evenly; the first lies below 0 and the last above 1.
+        At least 2, evenly spaced; the first is just below 0 and the last just above 1.
     curve : {"ROC", "PR"}
         True against false positive rate, or precision against recall.
     summation_method : {"interpolation", "minoring", "majoring"}
-        Between two thresholds: the mean of the two heights (of "PR" the interpolation of Davis and
+        The height between two thresholds: the mean of both (for "PR" the interpolation of Davis and
         Goadrich), the lower one or the higher one.
     name : str, optional
-        "auc" unless given.
+        Defaults to "auc".
     thresholds : list of float, optional
-        In [0, 1], in place of the even ones.
+        In [0, 1], instead of the evenly spaced ones.
     multi_label : bool
-        Whether each output has a curve of its own; the result is their mean.
+        Whether to compute a separate curve for each output; the result is the mean of their areas.
     num_labels : int, optional
-        With `multi_label`: how many outputs there are; they are counted anyway.
+        With `multi_label`: the number of outputs; it is only checked.
     label_weights : list of float, optional
-        Of each output: with `multi_label` in the mean of the areas, else in the counts.
+        The weight of each output: with `multi_label` in the mean of the areas, else in the counts.
     from_logits : bool
-        Whether the outputs go through a sigmoid first.
+        Whether to apply a sigmoid to the outputs first.
 
     Examples
     --------
@@ -532,7 +532,7 @@ class AUC(_Confusion):
         ):
             if given is not None and given != shape[-1]:
                 raise ValueError(
-                    f"{name} of metric {self.name!r} are of {given} outputs, but there are {shape[-1]}"
+                    f"{name} of metric {self.name!r} is for {given} outputs, but there are {shape[-1]}"
                 )
 
     def increment(
@@ -573,8 +573,8 @@ class AUC(_Confusion):
     def _interpolated(
         tp: NDArray[np.float64], fp: NDArray[np.float64], fn: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Precision between two thresholds as if TP and FP + TP grew in proportion: with s = dTP / dP the
-        part of the area is s (dTP + c ln(P_i / P_i+1)) / (TP + FN), c = TP_i+1 - s P_i+1."""
+        """Precision between two thresholds, assuming that TP is linear in P = TP + FP: with s = dTP / dP the
+        area of the interval is s (dTP + c ln(P_i / P_i+1)) / (TP + FN), c = TP_i+1 - s P_i+1."""
         p = tp + fp
         gained, slope = tp[:-1] - tp[1:], quotient(tp[:-1] - tp[1:], np.maximum(p[:-1] - p[1:], 0.0))
         start = tp[1:] - slope * p[1:]

@@ -1,4 +1,4 @@
-"""Metrics that are means over the rows: those that the core computes, and those of the losses' formulas."""
+"""Metrics that are means over the rows: those computed in the core, and those with the formula of a loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MeanOfRows(Summed):
-    """The mean over the rows of a formula of the core."""
+    """The mean over the rows of a formula in the core."""
 
     saved = False
 
@@ -41,12 +41,12 @@ class MeanOfRows(Summed):
 
 
 class BinaryAccuracy(MeanOfRows):
-    """How often the side of the threshold is right: the mean over rows and outputs of [(a > threshold) = y].
+    """The accuracy of thresholded outputs: the mean over rows and outputs of [(a > threshold) = y].
 
     Parameters
     ----------
     name : str, optional
-        "binary_accuracy" unless given.
+        Defaults to "binary_accuracy".
     threshold : float
         In [0, 1] for probabilities; 0 for logits.
 
@@ -66,12 +66,12 @@ class BinaryAccuracy(MeanOfRows):
 
 
 class CategoricalAccuracy(MeanOfRows):
-    """How often the greatest output is that of the true class, for y as rows; of equals, the first.
+    """How often the largest output is that of the true class, for y as rows; of equal ones, the first.
 
     Parameters
     ----------
     name : str, optional
-        "categorical_accuracy" unless given.
+        Defaults to "categorical_accuracy".
 
     Examples
     --------
@@ -86,12 +86,12 @@ class CategoricalAccuracy(MeanOfRows):
 
 
 class SparseCategoricalAccuracy(CategoricalAccuracy):
-    """How often the greatest output is that of the true class, for y as class ids; of equals, the first.
+    """How often the largest output is that of the true class, for y as class ids; of equal ones, the first.
 
     Parameters
     ----------
     name : str, optional
-        "sparse_categorical_accuracy" unless given.
+        Defaults to "sparse_categorical_accuracy".
 
     Examples
     --------
@@ -111,7 +111,7 @@ class TopKCategoricalAccuracy(MeanOfRows):
     k : int
         At least 1.
     name : str, optional
-        "top_k_categorical_accuracy" unless given.
+        Defaults to "top_k_categorical_accuracy".
 
     Examples
     --------
@@ -138,7 +138,7 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
     k : int
         At least 1.
     name : str, optional
-        "sparse_top_k_categorical_accuracy" unless given.
+        Defaults to "sparse_top_k_categorical_accuracy".
 
     Examples
     --------
@@ -156,7 +156,7 @@ class MeanSquaredError(MeanOfRows):
     Parameters
     ----------
     name : str, optional
-        "mean_squared_error" unless given.
+        Defaults to "mean_squared_error".
 
     Examples
     --------
@@ -176,7 +176,7 @@ class MeanAbsoluteError(MeanOfRows):
     Parameters
     ----------
     name : str, optional
-        "mean_absolute_error" unless given.
+        Defaults to "mean_absolute_error".
 
     Examples
     --------
@@ -196,7 +196,7 @@ class RootMeanSquaredError(MeanSquaredError):
     Parameters
     ----------
     name : str, optional
-        "root_mean_squared_error" unless given.
+        Defaults to "root_mean_squared_error".
 
     Examples
     --------
@@ -212,11 +212,11 @@ class RootMeanSquaredError(MeanSquaredError):
 
     @property
     def in_core(self) -> bool:
-        return False  # which gives the mean, not its root
+        return False  # the core computes the mean, not its root
 
 
 class _MeanLoss(MeanOfRows):
-    """The mean over the rows of a loss, unweighted by anything but the sample weights."""
+    """The mean over the rows of a loss, weighted only by the sample weights."""
 
     saved = False
     direction = "down"
@@ -224,7 +224,7 @@ class _MeanLoss(MeanOfRows):
     sign: ClassVar[float] = 1.0
 
     def loss(self) -> losses.Loss:
-        """The loss with the metric's arguments."""
+        """The loss, created with the metric's arguments."""
         return self.of()
 
     def rows(self, y: NDArray[np.float64], a: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -240,7 +240,7 @@ class MeanAbsolutePercentageError(_MeanLoss):
     Parameters
     ----------
     name : str, optional
-        "mean_absolute_percentage_error" unless given.
+        Defaults to "mean_absolute_percentage_error".
 
     Examples
     --------
@@ -254,12 +254,12 @@ class MeanAbsolutePercentageError(_MeanLoss):
 
 
 class MeanSquaredLogarithmicError(_MeanLoss):
-    """The mean over rows and outputs of (log(1 + a) - log(1 + y))^2, negative a and y taken for 0.
+    """The mean over rows and outputs of (log(1 + a) - log(1 + y))^2, negative a and y treated as 0.
 
     Parameters
     ----------
     name : str, optional
-        "mean_squared_logarithmic_error" unless given.
+        Defaults to "mean_squared_logarithmic_error".
 
     Examples
     --------
@@ -278,7 +278,7 @@ class LogCoshError(_MeanLoss):
     Parameters
     ----------
     name : str, optional
-        "logcosh" unless given.
+        Defaults to "logcosh".
 
     Examples
     --------
@@ -298,7 +298,7 @@ class Poisson(_MeanLoss):
     Parameters
     ----------
     name : str, optional
-        "poisson" unless given.
+        Defaults to "poisson".
 
     Examples
     --------
@@ -316,7 +316,7 @@ class KLDivergence(_MeanLoss):
     Parameters
     ----------
     name : str, optional
-        "kl_divergence" unless given.
+        Defaults to "kl_divergence".
 
     Examples
     --------
@@ -331,12 +331,12 @@ class KLDivergence(_MeanLoss):
 
 
 class Hinge(_MeanLoss):
-    """The mean over rows and outputs of max(0, 1 - y a), for y of -1 and 1; 0 stands for -1.
+    """The mean over rows and outputs of max(0, 1 - y a), for y of -1 and 1; 0 is treated as -1.
 
     Parameters
     ----------
     name : str, optional
-        "hinge" unless given.
+        Defaults to "hinge".
 
     Examples
     --------
@@ -349,12 +349,12 @@ class Hinge(_MeanLoss):
 
 
 class SquaredHinge(_MeanLoss):
-    """The mean over rows and outputs of max(0, 1 - y a)^2, for y of -1 and 1; 0 stands for -1.
+    """The mean over rows and outputs of max(0, 1 - y a)^2, for y of -1 and 1; 0 is treated as -1.
 
     Parameters
     ----------
     name : str, optional
-        "squared_hinge" unless given.
+        Defaults to "squared_hinge".
 
     Examples
     --------
@@ -372,7 +372,7 @@ class CategoricalHinge(_MeanLoss):
     Parameters
     ----------
     name : str, optional
-        "categorical_hinge" unless given.
+        Defaults to "categorical_hinge".
 
     Examples
     --------
@@ -386,14 +386,14 @@ class CategoricalHinge(_MeanLoss):
 
 
 class CosineSimilarity(_MeanLoss):
-    """The mean over the rows of sum_j y_j a_j / (|y| |a|): 1 where they point in the same direction.
+    """The mean over the rows of sum_j y_j a_j / (|y| |a|): 1 if both point in the same direction.
 
     Parameters
     ----------
     name : str, optional
-        "cosine_similarity" unless given.
+        Defaults to "cosine_similarity".
     axis : int
-        Only -1, the last.
+        Must be -1, the last axis.
 
     Examples
     --------
@@ -418,9 +418,9 @@ class BinaryCrossentropy(_MeanLoss):
     Parameters
     ----------
     name : str, optional
-        "binary_crossentropy" unless given.
+        Defaults to "binary_crossentropy".
     from_logits, label_smoothing
-        As of the loss.
+        As for the loss.
 
     Examples
     --------
@@ -454,9 +454,9 @@ class CategoricalCrossentropy(BinaryCrossentropy):
     Parameters
     ----------
     name : str, optional
-        "categorical_crossentropy" unless given.
+        Defaults to "categorical_crossentropy".
     from_logits, label_smoothing
-        As of the loss.
+        As for the loss.
 
     Examples
     --------
@@ -476,9 +476,9 @@ class SparseCategoricalCrossentropy(_MeanLoss):
     Parameters
     ----------
     name : str, optional
-        "sparse_categorical_crossentropy" unless given.
+        Defaults to "sparse_categorical_crossentropy".
     from_logits : bool
-        As of the loss.
+        As for the loss.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Metrics of several sums for each output: F scores and the coefficient of determination."""
+"""Metrics that need several sums for each output: F scores and the coefficient of determination."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _EPSILON = 1e-7
 
 
 class FBetaScore(Summed):
-    """(1 + beta^2) precision recall / (beta^2 precision + recall), of each class or over the classes.
+    """(1 + beta^2) precision recall / (beta^2 precision + recall), per class or averaged over the classes.
 
     Parameters
     ----------
     average : {None, "micro", "macro", "weighted"}
-        None gives a number for each class, "micro" counts all classes as one, "macro" is the classes' mean,
-        "weighted" the mean by how many targets they have.
+        None returns a number for each class, "micro" counts all classes as one, "macro" is the mean over the
+        classes, "weighted" their mean weighted by the number of targets.
     beta : float
         Above 0: how much more recall counts than precision.
     threshold : float, optional
-        In (0, 1]; an output above it is positive. None: the largest of each row is.
+        In (0, 1]; an output above it is positive. None: the largest output of each row is positive.
     name : str, optional
-        "fbeta_score" unless given.
+        Defaults to "fbeta_score".
 
     Examples
     --------
@@ -62,8 +62,8 @@ class FBetaScore(Summed):
     def check(self, shape: tuple[int, ...]) -> None:
         if self.average is None and shape[-1] > 1:
             raise ValueError(
-                f"metric {self.name!r} gives a number for each of {shape[-1]} classes, but logs hold single "
-                'numbers: give average="macro", "micro" or "weighted", or call the metric by hand'
+                f"metric {self.name!r} has a value for each of {shape[-1]} classes, but logs hold single "
+                'numbers: give average="macro", "micro" or "weighted", or call the metric directly'
             )
 
     def increment(
@@ -89,14 +89,14 @@ class FBetaScore(Summed):
 
 
 class F1Score(FBetaScore):
-    """2 precision recall / (precision + recall), of each class or over the classes.
+    """2 precision recall / (precision + recall), per class or averaged over the classes.
 
     Parameters
     ----------
     average, threshold
         As in `FBetaScore`.
     name : str, optional
-        "f1_score" unless given.
+        Defaults to "f1_score".
 
     Examples
     --------
@@ -119,16 +119,16 @@ class F1Score(FBetaScore):
 
 
 class R2Score(Summed):
-    """1 - sum (y - a)^2 / sum (y - mean y)^2 of each output, then over the outputs.
+    """1 - sum (y - a)^2 / sum (y - mean y)^2 of each output, aggregated over the outputs.
 
     Parameters
     ----------
     class_aggregation : {"uniform_average", "variance_weighted_average", None}
-        The outputs' mean, their mean by the variance of their targets, or a number for each.
+        The mean over the outputs, their mean weighted by the variance of the targets, or a number for each.
     num_regressors : int
-        Of the adjusted coefficient; 0 leaves it as it is.
+        The number of regressors of the adjusted coefficient; 0: the coefficient is not adjusted.
     name : str, optional
-        "r2_score" unless given.
+        Defaults to "r2_score".
 
     Examples
     --------
@@ -158,8 +158,8 @@ class R2Score(Summed):
     def check(self, shape: tuple[int, ...]) -> None:
         if self.class_aggregation is None and shape[-1] > 1:
             raise ValueError(
-                f"metric {self.name!r} gives a number for each of {shape[-1]} outputs, but logs hold single "
-                'numbers: give class_aggregation="uniform_average", or call the metric by hand'
+                f"metric {self.name!r} has a value for each of {shape[-1]} outputs, but logs hold single "
+                'numbers: give class_aggregation="uniform_average", or call the metric directly'
             )
 
     def increment(
@@ -181,7 +181,7 @@ class R2Score(Summed):
         return self._adjusted(score, float(size.sum()))
 
     def _adjusted(self, score: Any, n: float) -> Any:
-        """By the number of regressors, as a part of the number of targets."""
+        """The score adjusted for the number of regressors, given n targets."""
         p = self.num_regressors
         if p == 0:
             return score

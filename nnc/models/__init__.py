@@ -1,4 +1,4 @@
-"""The model: Sequential, what it is made of, and models from files and configurations."""
+"""The model: Sequential and its parts, and models from files and configurations."""
 
 from __future__ import annotations
 

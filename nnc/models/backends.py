@@ -1,4 +1,4 @@
-"""The backends: where a model's plan is computed, and in which precisions."""
+"""The backends, which compute the plan of a model, and the precisions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Plan(Protocol):
-    """What both `nnc._core.Plan` and `nnc.reference.Plan` can do; the latter documents it."""
+    """The common interface of `nnc._core.Plan` and `nnc.reference.Plan`; the latter documents it."""
 
     n_inputs: int
     n_outputs: int
@@ -70,7 +70,7 @@ class Plan(Protocol):
 
 
 class EpochsPlan(Plan, Protocol):
-    """A plan that makes several epochs in one call."""
+    """A plan that can train several epochs in one call."""
 
     def train_epochs(
         self,
@@ -88,12 +88,12 @@ class EpochsPlan(Plan, Protocol):
     ) -> tuple[int, int, np.ndarray, ValueError | None]: ...
 
 
-# Of the products: "bfloat16" rounds what they multiply; all else stays as the backend has it.
+# Of the products: "bfloat16" rounds their factors; everything else has the backend's dtype.
 PRECISIONS = ("float32", "bfloat16")
 
 
 class Backend(NamedTuple):
-    """A row of the table: its name, the module that has its `Plan` and `metric`, what it computes in."""
+    """A row of the table: its name, the module with its `Plan` and `metric`, the dtype it computes in."""
 
     name: str
     module: str

@@ -1,4 +1,4 @@
-"""Data in batches: what an iterable of batches is, how it makes epochs, the first batches of arrays."""
+"""Data in batches: iterables of batches, how they form epochs, and the first batches of arrays."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from nnc._config import integer
 from nnc.errors import warn
 from nnc.models.inputs import Arrays
 
-BATCH_SIZE = 32  # rows of a batch when nobody said how many
+BATCH_SIZE = 32  # rows of a batch by default
 
 
 def unpack(batch: Any, name: str) -> tuple[Any, Any, Any]:
     """A batch as (x, y, sample_weight)."""
     if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
         got = type(batch).__name__
-        raise TypeError(f"{name} must give batches (x, y) or (x, y, sample_weight), got one of type {got}")
+        raise TypeError(f"{name} must yield batches (x, y) or (x, y, sample_weight), got one of type {got}")
     x, y, *weight = batch
     return x, y, weight[0] if weight else None
 
@@ -29,17 +29,17 @@ def is_stream(x: Any) -> bool:
 
 
 def is_batches(x: Any, y: Any) -> bool:
-    """Whether `fit` or `evaluate` was given batches (x, y) in place of arrays."""
+    """Whether `fit` or `evaluate` was passed batches (x, y) instead of arrays."""
     if y is None and not is_stream(x) and not isinstance(x, (list, tuple)):
-        raise ValueError("y is missing: give x and y, or as x an iterable of batches (x, y)")
+        raise ValueError("y is missing: give x and y, or an iterable of batches (x, y) as x")
     return y is None
 
 
 def refuse_with_batches(**arguments: Any) -> None:
-    """Whether none of these arguments is given: None, or 0.0, validation_split's default."""
+    """Raise a ValueError if one of these arguments is given: not None or 0.0 (validation_split's default)."""
     for name, value in arguments.items():
         if value is not None and not (isinstance(value, float) and value == 0.0):
-            raise ValueError(f"{name} goes with arrays, but x gives batches (x, y) or (x, y, sample_weight)")
+            raise ValueError(f"{name} needs arrays, but x yields batches (x, y) or (x, y, sample_weight)")
 
 
 def first_batches(arrays: Arrays, steps: int | None, batch_size: int | None) -> Arrays:
@@ -50,7 +50,7 @@ def first_batches(arrays: Arrays, steps: int | None, batch_size: int | None) -> 
 
 
 def rows_of_a_batch(n: int, batch_size: int | None, steps: int | None) -> int:
-    """`batch_size`, or without one what makes n rows `steps` batches, or else 32; as in Keras."""
+    """`batch_size`; if None, the size that divides n rows into `steps` batches, else 32; as in Keras."""
     if batch_size is not None:
         return integer("batch_size", batch_size, 1)
     return BATCH_SIZE if steps is None else max(1, -(-n // steps))
@@ -59,8 +59,8 @@ def rows_of_a_batch(n: int, batch_size: int | None, steps: int | None) -> int:
 class Batches:
     """An iterable of batches for several epochs.
 
-    Without `steps` an epoch is one pass. With `steps` it takes so many batches and the next epoch goes on
-    behind them; at its end an iterable is begun again, a generator cannot be.
+    Without `steps` an epoch is one pass. With `steps` it takes that many batches, and the next epoch
+    continues after them; at its end an iterable is restarted, but a generator cannot be.
     """
 
     def __init__(self, source: Any, steps: int | None, name: str = "x") -> None:
@@ -79,7 +79,7 @@ class Batches:
         return (self.source[i] for i in range(len(self.source)))
 
     def pass_over(self, epochs: int) -> None:
-        """Begin behind so many epochs, where one goes on behind another: with `steps`."""
+        """Skip the batches of that many epochs if epochs continue one another, that is, with `steps`."""
         for _ in range(epochs if self.steps is not None else 0):
             for _ in self:
                 pass
@@ -98,6 +98,6 @@ class Batches:
                 self._iterator = self._begin()
                 batch = next(self._iterator, self)
             if batch is self:
-                warn(f"{self.name} ran out of batches: steps={self.steps} an epoch")
+                warn(f"{self.name} ran out of batches: steps={self.steps} per epoch")
                 return
             yield batch

@@ -1,4 +1,4 @@
-"""What `Sequential.compile` was told: the optimizer, the loss, the metrics."""
+"""The arguments of `Sequential.compile`: the optimizer, the loss, the metrics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nnc.optimizers import Optimizer
 
 
 class Compiled:
-    """How a model is trained; all of it absent before `compile`, and never changed.
+    """How a model is trained; everything is empty before `compile`, and it is immutable.
 
     metrics, weighted: names and Metric objects, since "accuracy" depends on the outputs.
     """
@@ -38,7 +38,7 @@ class Compiled:
         metrics: Any,
         weighted: Any = None,
     ) -> Compiled:
-        """The arguments of `compile`, looked up."""
+        """The arguments of `compile`, with names resolved."""
         if isinstance(loss, (list, tuple)):
             if len(loss) != 1:
                 raise ValueError(f"loss must be one loss, or a list of one, got {loss!r}")
@@ -51,23 +51,23 @@ class Compiled:
 
     @cached_property
     def loss_spec(self) -> dict[str, Any] | None:
-        """The loss as a plan is told of it; None without one, or where it is a Python function."""
+        """The description of the loss for a plan; None without a loss, or if it is a Python function."""
         return None if self.loss is None else self.loss.spec()
 
     def for_training(self) -> tuple[Optimizer, Loss]:
-        """The optimizer and the loss, which must be there."""
+        """The optimizer and the loss; a ValueError if one is missing."""
         if self.optimizer is None or self.loss is None:
             raise ValueError("the model is not ready to be trained: compile(optimizer, loss=...) first")
         return self.optimizer, self.loss
 
     def for_evaluation(self) -> Loss:
-        """The loss, which must be there."""
+        """The loss; a ValueError if it is missing."""
         if self.loss is None:
             raise ValueError("the model has no loss: compile(optimizer, loss=...) first")
         return self.loss
 
     def check_outputs(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Warn if the loss takes probabilities from layers (the rows of their plan) that end linear."""
+        """Warn if the loss expects probabilities but the layers (the rows of their plan) end linearly."""
         if self.loss is None or not self.loss.probabilities or self.loss.from_logits:
             return
         last = next((row for row in reversed(rows) if "activation" in row or "epsilon" in row), None)
@@ -78,7 +78,7 @@ class Compiled:
             )
 
     def metrics_for(self, shape: tuple[int, ...]) -> Watched:
-        """The metrics of a model whose outputs have `shape`, if they and the loss fit it."""
+        """The metrics of a model whose outputs have `shape`; a ValueError if they or the loss do not fit."""
         if self.loss is None:
             return Watched(shape=shape)
         n_outputs = math.prod(shape)
@@ -89,12 +89,12 @@ class Compiled:
         found = Watched(plain, weighted, shape, raw=self.loss_spec is None)
         names = found.names
         if len(set(names)) < len(names):
-            raise ValueError(f"metrics must have names that differ, got {names[1:]}: give name=...")
+            raise ValueError(f"metrics must have different names, got {names[1:]}: give name=...")
         compared: list[Loss | Metric] = [self.loss, *found.all]
         for each in compared:
             if each.whole_rows and len(shape) > 1:
                 what = each.rule if isinstance(each, Loss) else each.name
-                raise ValueError(f"{what} needs outputs of one axis, got {shape}: end with a Flatten layer")
+                raise ValueError(f"{what} needs outputs with one axis, got {shape}: end with a Flatten layer")
         for metric in found.all:
             metric.check(shape)
         return found
@@ -102,6 +102,6 @@ class Compiled:
 
 def _listed(metrics: Any) -> list[Any]:
     names = [] if metrics is None else list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
-    if len(names) == 1 and isinstance(names[0], (list, tuple)):  # Keras's form for models of one output
+    if len(names) == 1 and isinstance(names[0], (list, tuple)):  # Keras's form for models with one output
         names = list(names[0])
     return names

@@ -1,8 +1,8 @@
-"""What a model computes with: its weights, the optimizer's memory, and the plan that works on them.
+"""The computing part of a model: its weights, the optimizer's slots, and the plan that operates on them.
 
-A plan is made when it is first needed, by the backend's module. It does not change: another loss, or a larger
-batch than it has room for, makes a new one, which gets the old one's weights. While there is no plan, weights
-and memory are plain arrays.
+A plan is created by the backend's module when it is first needed. It is immutable: another loss, or a batch
+larger than its capacity, requires a new plan, which takes over the weights of the old one. While there is no
+plan, weights and slots are plain arrays.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from nnc.models.watched import Means, Watched
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-# Room of a plan: rows that go through the network together when nobody asked for more.
+# Minimum batch size of a plan: the rows that pass through the network together unless more are requested.
 _ROOM = 128
 
 
 class EngineState:
-    """Everything that an engine's results depend on, its layers apart.
+    """Everything that the results of an engine depend on, except its layers.
 
-    weights: None before the layers are built. slots: the optimizer's memory for each weight, an empty list
-    where it is not trainable; None where there is none yet.
+    weights: None before the layers are built. slots: the optimizer's slots for each weight, an empty list if
+    it is not trainable; None if there are none yet.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class EngineState:
         self.weights, self.slots = weights, slots
 
     def uncompiled(self) -> EngineState:
-        """The state without what belongs to training."""
+        """The state without the parts used for training."""
         return EngineState(self.seed, self.backend, Compiled(), self.weights, None, self.precision)
 
 
 class Steps(NamedTuple):
-    """What a slice of training did, with the sums of the epoch so far; loss_sum is NaN where a loss was not
-    finite, behind the `steps` done.
+    """The result of a slice of training, with the sums of the epoch so far; loss_sum is NaN if the loss of
+    the step after the `steps` done was not finite.
     """
 
     steps: int
@@ -73,7 +73,7 @@ _R = TypeVar("_R")
 
 
 def _locked(method: Callable[Concatenate[Engine, _P], _R]) -> Callable[Concatenate[Engine, _P], _R]:
-    """A method that has the model's lock while it runs."""
+    """Make a method hold the model's lock while it runs."""
 
     @wraps(method)
     def call(self: Engine, *args: _P.args, **keywords: _P.kwargs) -> _R:
@@ -86,20 +86,20 @@ def _locked(method: Callable[Concatenate[Engine, _P], _R]) -> Callable[Concatena
 class Engine:
     """Computes a model: `train`, `evaluate`, `predict`, `gradients`; its contents are `state`.
 
-    It may be called by several threads at once: plans are made and used under the model's lock.
+    It may be called by several threads at once: plans are created and used under the model's lock.
 
     Attributes
     ----------
     stack : Stack
-        The layers; `drop_plan` before they change, `layers_changed` after.
+        The layers; call `drop_plan` before they change and `layers_changed` after.
     seed : int
-        Of the first weights, the shuffles and dropout.
+        The seed of the initial weights, the shuffling and dropout.
     backend : Backend
     precision : str
-        Of the products: a name in `PRECISIONS`.
+        The precision of the products: a name in `PRECISIONS`.
     compiled : Compiled
     flat_plan : Plan or None
-        The present plan if samples and outputs have one axis, so that its arrays are the caller's.
+        The current plan if samples and outputs have one axis, which makes its arrays those of the caller.
     """
 
     def __init__(self, stack: Stack, seed: int) -> None:
@@ -109,16 +109,16 @@ class Engine:
         self.flat_plan: Plan | None = None
         self._plan: Plan | None = None
         self._values: list[list[np.ndarray]] = []  # weights of the first layers, while there is no plan
-        self._slots: list[list[np.ndarray]] | None = None  # the optimizer's memory, while there is no plan
-        self._metrics: Watched | None = None  # found by their names once the outputs are known
+        self._slots: list[list[np.ndarray]] | None = None  # the optimizer's slots, while there is no plan
+        self._metrics: Watched | None = None  # resolved from their names once the outputs are known
         self._unchecked = False  # compiled before it was built
         self._slice_rows: int | None = None  # a function of the layers, once they are built
 
-    # ------------------------------------------------------------------------------------- what it is made of
+    # ---------------------------------------------------------------------------------------- configuration
 
     @_locked
     def compile(self, compiled: Compiled, backend: Backend, precision: str) -> None:
-        """Compute with these from now on. An optimizer that was not there before starts afresh."""
+        """Compute with these from now on. A new optimizer object starts with reset state."""
         found = compiled.metrics_for(self.stack.shapes()[1]) if self.stack.built else None
         if self.stack.built:
             compiled.check_outputs(self.stack.rows())
@@ -134,7 +134,7 @@ class Engine:
         self.compiled, self.backend, self.precision, self._metrics = compiled, backend, precision, found
 
     def warn_of_changes(self) -> None:
-        """Warn if `trainable` of a layer is not what `compile` saw, or no weight is left to train."""
+        """Warn if `trainable` of a layer has changed since `compile`, or if no weight is trainable."""
         changed = [str(layer.name) for layer in self.stack.changed()]
         if changed:
             warn(
@@ -146,7 +146,7 @@ class Engine:
 
     @_locked
     def layers_changed(self) -> None:
-        """Keep the weights of the layers that are left; the optimizer's memory is of other shapes now."""
+        """Keep the weights of the remaining layers; the optimizer's slots no longer fit and are dropped."""
         del self._values[len(self.stack.layers) :]
         self._metrics = self._slice_rows = None
         self._forget_optimizer(self.compiled)
@@ -158,12 +158,12 @@ class Engine:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics beside the loss; none before the model is compiled and built."""
+        """The metrics, without the loss; empty until the model is compiled and built."""
         return self.watched.all
 
     @property
     def watched(self) -> Watched:
-        """The same, with what computes them."""
+        """The metrics, together with what computes them."""
         if self._metrics is None:
             if not self.stack.built:
                 return Watched()
@@ -175,25 +175,25 @@ class Engine:
 
     @property
     def metrics_names(self) -> list[str]:
-        """The keys of the logs: "loss" and the metrics."""
+        """The keys of the logs: "loss" and the names of the metrics."""
         return self.watched.names
 
     @_locked
     def means(self) -> Means:
-        """New means of the loss and the metrics; to be closed."""
+        """New means of the loss and the metrics; the caller must close them."""
         return Means(self.watched)
 
     # ----------------------------------------------------------------------------------------------- contents
 
     @_locked
     def get_weights(self) -> list[np.ndarray]:
-        """Copies of all weights in layer order; those not given yet are drawn."""
+        """Copies of all weights in layer order; weights that are not set yet are drawn."""
         if self._plan is None:
             return [weight.copy() for weight in self._weights()]
         return self._weights()
 
     def _weights(self) -> list[np.ndarray]:
-        """All weights, not to be written to; those not given yet are drawn."""
+        """All weights, not to be written to; weights that are not set yet are drawn."""
         plan = self._plan
         if self.stack.outer is not None:
             return self.stack.outer.weights_of_part(self.stack)
@@ -203,7 +203,7 @@ class Engine:
 
     @_locked
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Take weights as `get_weights` gives them."""
+        """Set all weights, in the order of `get_weights`."""
         known = self.stack.weights()
         if len(weights) != len(known):
             raise ValueError(f"set_weights takes {len(known)} arrays for this model, got {len(weights)}")
@@ -226,7 +226,7 @@ class Engine:
 
     @_locked
     def hand_over(self) -> None:
-        """Leave the weights to the layers, before their model becomes a layer of another."""
+        """Store the weights in the layers, before their model becomes a layer of another."""
         if self.stack.built:
             for layer, weights in zip(self.stack.layers, self._by_layer(self.get_weights()), strict=True):
                 layer.set_own(weights)
@@ -235,13 +235,13 @@ class Engine:
 
     @_locked
     def weights_of_part(self, part: Stack) -> list[np.ndarray]:
-        """Copies of the weights of a model that is a layer."""
+        """Copies of the weights of a nested model."""
         self.stack.shapes()
         return self.get_weights()[self._places(part.layers)]
 
     @_locked
     def give_part(self, part: Stack, weights: Sequence[np.ndarray]) -> None:
-        """Take weights for a model that is a layer."""
+        """Set the weights of a nested model."""
         all_weights = self.get_weights()
         all_weights[self._places(part.layers)] = weights
         self.set_weights(all_weights)
@@ -254,14 +254,14 @@ class Engine:
 
     @_locked
     def give(self, layer: Layer, weights: Sequence[np.ndarray]) -> None:
-        """Take weights for one layer."""
+        """Set the weights of one layer."""
         self.stack.shapes()
         all_weights = self.get_weights()
         all_weights[self._places([layer])] = weights
         self.set_weights(all_weights)
 
     def _places(self, part: Sequence[Layer]) -> slice:
-        """Where the weights of layers that follow one another are in `get_weights`."""
+        """The slice of `get_weights` with the weights of consecutive layers."""
         layers = self.stack.layers
         first = layers.index(part[0])
         start = sum(len(other.weight_names) for other in layers[:first])
@@ -269,17 +269,17 @@ class Engine:
 
     @_locked
     def state(self) -> EngineState:
-        """What the engine holds; its arrays are not to be written to."""
+        """The contents of the engine; its arrays are not to be written to."""
         plan = self._plan
         weights = self._weights() if self.stack.built else None
         slots = self._slots if plan is None else self._slots_of(plan)
-        if self.stack.changed():  # who reads a file knows `trainable` alone, and no slots fit it
+        if self.stack.changed():  # a file only has the new `trainable`, which the slots do not fit
             slots = None
         return EngineState(self.seed, self.backend, self.compiled, weights, slots, self.precision)
 
     @_locked
     def restore(self, state: EngineState) -> None:
-        """Hold what `state` says; its arrays are of the stack's weights."""
+        """Take over the contents of `state`, whose arrays fit the stack's weights."""
         self.seed, self.backend, self.compiled = state.seed, state.backend, state.compiled
         self.precision = state.precision
         self._plan = self.flat_plan = self._metrics = None
@@ -291,11 +291,11 @@ class Engine:
         self._slots = state.slots and [_cast(slots, state.backend) for slots in state.slots]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy take plain arrays in place of the plan."""
+        """Pickle and copy use plain arrays instead of the plan."""
         return _restored, (self.stack, self.state())
 
     def _all_values(self) -> list[list[np.ndarray]]:
-        """The weights of every layer while there is no plan; those not given yet are drawn now."""
+        """The weights of every layer while there is no plan; weights that are not set yet are drawn."""
         self.stack.shapes()
         for index in range(len(self._values), len(self.stack.layers)):
             rng = random.generator(self.seed, random.Purpose.WEIGHTS, index)
@@ -308,7 +308,7 @@ class Engine:
         return [[next(taken) for _ in layer.weights_spec()] for layer in self.stack.layers]
 
     def _shaped(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """A plan's parameters in the shapes that the layers give them."""
+        """The parameters of a plan in the shapes that the layers define."""
         return [array.reshape(w.shape) for array, w in zip(arrays, self.stack.weights(), strict=True)]
 
     def _slots_of(self, plan: Plan) -> list[list[np.ndarray]] | None:
@@ -322,7 +322,7 @@ class Engine:
 
     @_locked
     def plan_for(self, batch_size: int) -> Plan:
-        """The plan, with room for batches of `batch_size`."""
+        """The plan, created again if it is too small for batches of `batch_size`."""
         plan = self._plan
         if plan is not None and plan.batch_size >= batch_size:
             if self.stack.outer is not None:
@@ -348,7 +348,7 @@ class Engine:
         return made
 
     def _new_plan(self, rows: list[dict[str, Any]], batch_size: int, **specs: Any) -> Plan:
-        """A plan of these rows; its weights are zero."""
+        """A new plan of these rows, with all weights zero."""
         n_inputs = math.prod(self.stack.shapes()[0])
         return self.backend.load().Plan(
             n_inputs, rows, batch_size=batch_size, seed=self.seed, precision=self.precision, **specs
@@ -356,7 +356,7 @@ class Engine:
 
     @_locked
     def drop_plan(self) -> None:
-        """Take weights and the optimizer's memory out of the plan."""
+        """Copy the weights and the optimizer's slots out of the plan and drop it."""
         plan = self._plan
         if plan is not None:
             self._values, self._slots = self._by_layer(plan.get_parameters()), self._slots_of(plan)
@@ -366,13 +366,13 @@ class Engine:
 
     @_locked
     def release(self) -> None:
-        """Let the plan forget the arrays of the last `train` or `evaluate`."""
+        """Make the plan release the arrays of the last `train` or `evaluate`."""
         plan = self._plan
         if plan is not None:
             plan.release()
 
     def _steps(self, plan: Plan) -> Plan | FunctionLossSteps:
-        """What trains and evaluates by the loss: the plan, or what calls a Python function beside it."""
+        """The object that trains and evaluates: the plan, or its wrapper for a loss written in Python."""
         if self.compiled.loss_spec is not None:
             return plan
         loss = self.compiled.for_evaluation()
@@ -394,9 +394,10 @@ class Engine:
         sums: np.ndarray | None = None,
         outputs: np.ndarray | None = None,
     ) -> Steps:
-        """At most `n_steps` steps from place `start` of `order`, as many as fit in `budget` seconds.
+        """Make at most `n_steps` steps from index `start` of `order`, as many as fit in `budget` seconds.
 
-        `sums` are those of the epoch so far: the loss's and the metrics'. `outputs` gets those of every row.
+        `sums` are those of the loss and the metrics in the epoch so far. The outputs of every row are written
+        to `outputs`.
         """
         optimizer, _ = self.compiled.for_training()
         plan, step = self.plan_for(batch_size), optimizer.iterations
@@ -411,13 +412,13 @@ class Engine:
         return Steps(done, rows, loss_sum, metric_sums, rates)
 
     def _hand_out(self, plan: Plan) -> None:
-        """Give the weights that the plan has now to the model whose layer this one is."""
+        """Copy the weights of the plan to the outer model, if this one is a layer of another."""
         if self.stack.outer is not None:
             self.stack.outer.give_part(self.stack, self._shaped(plan.get_parameters()))
 
     @property
     def trains_epochs(self) -> bool:
-        """Whether `train_epochs` is there: with a loss and metrics of the core's, and a backend that can."""
+        """Whether `train_epochs` is available: if the backend has it and the core has loss and metrics."""
         alone = self.compiled.loss_spec is not None and not self.watched.fed
         return alone and hasattr(self.backend.load().Plan, "train_epochs")
 
@@ -432,24 +433,24 @@ class Engine:
         epoch: int,
         budget: float,
     ) -> tuple[int, int, np.ndarray, ValueError | None]:
-        """Epochs from `epoch` on, with their validation, as many as fit in `budget` seconds.
+        """Train epochs from `epoch` on, with their validation, as many as fit in `budget` seconds.
 
         Parameters
         ----------
         orders : ndarray (E, n) or (E, 0)
-            The rows' order in each epoch, or as they lie.
+            The order of the rows in each epoch; (E, 0): as stored.
         learning_rates : ndarray (E, steps)
 
         Returns
         -------
         done : int
-            Whole epochs.
+            Complete epochs.
         broken : int
-            Steps of an epoch that broke off, at a loss that is not finite or for `error`; or -1.
+            Steps done in an epoch that was aborted, by a loss that is not finite or by `error`; or -1.
         means : ndarray (done, 2, 1 + metrics)
-            Of training and of `held_out`: the loss and the metrics.
+            The loss and the metrics of training and of `held_out`.
         error : ValueError or None
-            That a label was found out of range where it was read.
+            The error for a label that was out of range when it was read.
         """
         optimizer, _ = self.compiled.for_training()
         plan, step = cast(EpochsPlan, self.plan_for(batch_size)), optimizer.iterations
@@ -471,7 +472,7 @@ class Engine:
     ) -> dict[str, float]:
         """The loss (with penalties, as Keras reports it) and the metrics over parts (x, y, sample_weight).
 
-        `watch` is called with each hook for single batches, which then have `batch_size` rows, or a part.
+        `watch` is called for each batch hook; batches then have `batch_size` rows, or a complete part.
         """
         means, batch = self.means(), 0
         cuts = batch_size is not None and (watch is not None or means.watched.by_batch)
@@ -492,7 +493,7 @@ class Engine:
                         watch("on_test_batch_end", batch, logs | {"loss": logs["loss"] + self._penalty()})
                     batch += 1
             if means.rows == 0:
-                raise ValueError("there is nothing to evaluate: no batches came")
+                raise ValueError("there is nothing to evaluate: the data contain no batches")
             self.release()
             means.sums[0] += self._penalty() * means.rows
             return means.logs()
@@ -518,7 +519,7 @@ class Engine:
 
     @_locked
     def forward(self, x: np.ndarray) -> np.ndarray:
-        """The same in one call of the plan."""
+        """The outputs, as `predict`, in one call of the plan."""
         return self.plan_for(1).forward(x)
 
     @_locked
@@ -536,7 +537,7 @@ class Engine:
         return self._shaped(self._steps(plan).gradients(*arrays, training, 0, optimizer.iterations)[1])
 
     def slice_rows(self) -> int:
-        """Rows of about a gigaflop; a weight is used once for each place of its layer's output."""
+        """Rows for about a gigaflop; a weight is used once for each position of its layer's output."""
         known = self._slice_rows
         if known is None:
             layers = self.stack.layers
@@ -546,12 +547,12 @@ class Engine:
         return known
 
     def slices(self, n: int) -> Iterator[tuple[int, int]]:
-        """(start, stop) of parts of n rows, about a gigaflop each; a function of the model and n alone."""
+        """(start, stop) of parts of n rows, about a gigaflop each; a function of the model and n only."""
         return cut(n, self.slice_rows())
 
 
 def cut(n: int, size: int | None) -> Iterator[tuple[int, int]]:
-    """(start, stop) of parts of `size` rows, None: all, of n rows."""
+    """(start, stop) of parts of `size` rows of n rows; None: all rows in one part."""
     for start in range(0, n, size or n or 1):
         yield start, min(start + (size or n), n)
 
@@ -568,5 +569,5 @@ def _cast(arrays: Sequence[np.ndarray], backend: Backend) -> list[np.ndarray]:
 
 
 def _write(plan: Plan, weights: Sequence[np.ndarray]) -> None:
-    """Give the plan these weights, which may have more axes than it knows of."""
+    """Set the weights of the plan, which may have more axes than its parameters."""
     plan.set_parameters([w.reshape(shape) for w, shape in zip(weights, plan.parameter_shapes, strict=True)])

@@ -1,4 +1,4 @@
-"""What a plan does with its loss, for a loss that is a Python function: one step or part at a time."""
+"""Training and evaluation of a plan with a loss that is a Python function: one step or part at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nnc.models.backends import Plan
 
 
 class FunctionLossSteps:
-    """`Plan.train`, `Plan.evaluate` and `Plan.gradients` of a plan without a loss, which is given `loss`.
+    """`Plan.train`, `Plan.evaluate` and `Plan.gradients` with `loss`, for a plan without a loss.
 
     `metric` is the backend's: (spec, targets, outputs) -> the mean over the rows.
     """
@@ -74,7 +74,7 @@ class FunctionLossSteps:
         stop: int,
         outputs: np.ndarray | None = None,
     ) -> tuple[int, float, np.ndarray]:
-        """(rows, loss sum, metric sums) of rows start to stop."""
+        """Return (rows, loss sum, metric sums) of rows start to stop."""
         a = self.plan.forward(x[start:stop])
         if outputs is not None:
             outputs[...] = a
@@ -91,7 +91,7 @@ class FunctionLossSteps:
         epoch: int = 0,
         step: int = 0,
     ) -> tuple[float, list[np.ndarray]]:
-        """The loss of a batch and its gradient for every parameter, penalties included."""
+        """Return the loss of a batch and its gradient for every parameter, penalties included."""
         outputs = self.plan.step_forward(x, epoch, step, training=training)
         if outputs is None:
             raise KeyboardInterrupt

@@ -1,8 +1,8 @@
-"""Arrays that `fit`, `evaluate` and `predict` are given -> the rows that a plan takes.
+"""Conversion of the arrays passed to `fit`, `evaluate` and `predict` to the rows that a plan takes.
 
 x becomes rows (n, F) of uint8 or float32, y int32 ids or float32 rows, sample and class weights one float32
-vector. The caller's array is not copied when a plan can read it where it lies (so a memory-mapped file is
-read a batch at a time).
+vector. The caller's array is not copied if a plan can read it in place (a memory-mapped file is therefore
+read one batch at a time).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _readable(rows: np.ndarray) -> bool:
 def class_weights(
     class_weight: Mapping[int, float] | None, y: np.ndarray, n_outputs: int
 ) -> np.ndarray | None:
-    """The weight of each row's class, float32 (n,); classes that are not named weigh 1.
+    """The weight of each row's class, float32 (n,); classes that are not listed have weight 1.
 
     The class of a row is its id, the largest entry of its one-hot row, or 0 or 1 for a single output.
     """
@@ -107,16 +107,16 @@ def class_weights(
 
 
 def product(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
-    """a * b, either of which may be absent."""
+    """a * b, either of which may be None."""
     if a is None or b is None:
         return b if a is None else a
     return a * b
 
 
 def split(fraction: float, arrays: Sequence[np.ndarray | None]) -> tuple[list[Any], list[Any]]:
-    """Views of the first rows of every array and of the last, a `fraction` of them; before any shuffling.
+    """Views of the first rows of every array and of the last `fraction` of them, before any shuffling.
 
-    The first array may not be None.
+    The first array must not be None.
     """
     if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
         raise ValueError(f"validation_split must be between 0 and 1, got {fraction!r}")

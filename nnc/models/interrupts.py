@@ -1,4 +1,4 @@
-"""Ctrl-C between whole steps."""
+"""Ctrl-C between complete steps."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nnc import _core
 
 
 class Interrupts:
-    """Holds Ctrl-C back while the model is between two whole steps.
+    """Defers Ctrl-C while the model is within a step.
 
-    Inside ``with``, `hold` puts SIGINT off and `release` lets one that came meanwhile through, to the handler
-    that was there before. So training never loses count of the steps the plan has done, whichever backend it
-    is. The core is asked to give up a step that takes long.
+    Inside ``with``, `hold` defers SIGINT and `release` delivers a deferred one to the previous handler.
+    The step count therefore always agrees with the plan, for every backend. The core is asked to abandon a
+    step that takes long.
     """
 
     def __enter__(self) -> Interrupts:
@@ -41,11 +41,11 @@ class Interrupts:
             self._previous(number, frame)
 
     def hold(self, stops: bool = False) -> None:
-        """Put Ctrl-C off; with `stops` one that comes ends the step under way, which is not applied then."""
+        """Defer Ctrl-C; with `stops`, Ctrl-C aborts the current step, which is then not applied."""
         self._held, self._stops = True, stops
 
     def release(self) -> None:
-        """Let Ctrl-C through, and one that was put off."""
+        """Stop deferring Ctrl-C, and deliver a deferred one."""
         self._held = False
         if self._came:
             _core.ask_to_stop(False)

@@ -1,4 +1,4 @@
-"""The layers of a model as a dict that JSON can hold, and the stack that such a dict describes."""
+"""The layers of a model as a JSON-compatible dict, and the stack from such a dict."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from nnc.layers import Layer
 from nnc.models.stack import Stack
 
 _KEYS = frozenset(("name", "layers", "build_input_shape"))
-_DEEPEST = 64  # models in models
+_DEEPEST = 64  # nesting depth of models
 
 
 def described(part: Layer | Stack) -> dict[str, Any]:
-    """{"class_name": ..., "config": ...} of a layer, or of a model that is one."""
+    """{"class_name": ..., "config": ...} of a layer or a nested model."""
     if isinstance(part, Stack):
         return {"class_name": "Sequential", "config": config_of(part)}
     return serialize(part)
 
 
 def config_of(stack: Stack) -> dict[str, Any]:
-    """What `Sequential.get_config` returns."""
+    """The result of `Sequential.get_config`."""
     first = [] if stack.input is None else [stack.input]
     config: dict[str, Any] = {
         "name": stack.name,
@@ -33,7 +33,7 @@ def config_of(stack: Stack) -> dict[str, Any]:
 
 
 def part_of(data: Any, depth: int = 0) -> Layer | Stack:
-    """The layer or stack that `described` describes."""
+    """The layer or stack for a dict from `described`."""
     if isinstance(data, Mapping) and data.get("class_name") == "Sequential" and "config" in data:
         return stack_of(data["config"], depth + 1)
     part: Layer = deserialize(data, Layer.registry)
@@ -41,18 +41,18 @@ def part_of(data: Any, depth: int = 0) -> Layer | Stack:
 
 
 def stack_of(config: Any, depth: int = 0) -> Stack:
-    """The stack that `config_of` described.
+    """The stack for a dict from `config_of`.
 
     Raises
     ------
     ValueError
-        If it is no such dict, or a layer or a value in it is not nnc's.
+        If it is not such a dict, or contains a layer or a value that nnc does not support.
     """
     if not isinstance(config, Mapping) or not {"layers"} <= config.keys() <= _KEYS:
         given = list(config) if isinstance(config, Mapping) else config
         raise refusal("config", f"a dict with the keys {', '.join(sorted(_KEYS))}", given)
     if depth > _DEEPEST:
-        raise ValueError(f"config has models in models deeper than {_DEEPEST}")
+        raise ValueError(f"config has models nested deeper than {_DEEPEST} levels")
     if not isinstance(config["layers"], list | tuple):
         raise refusal("layers", "a list of layers", config["layers"])
     stack = Stack(config.get("name"))

@@ -1,7 +1,7 @@
 """The loop of `fit`: epochs of steps, validations, callbacks.
 
-It goes in slices of some tens of milliseconds: a plan works on one without coming back to Python, and between
-two of them Ctrl-C, progress bars and callbacks have their turn. The result does not depend on where the
+Training is divided into slices of some tens of milliseconds: a plan runs a slice without returning to Python,
+and Ctrl-C, progress bars and callbacks are handled between slices. The result does not depend on where the
 slices end.
 """
 
@@ -26,12 +26,12 @@ from nnc.models.interrupts import Interrupts
 from nnc.models.state import Position
 
 BUDGET = 0.05  # seconds of training in a slice
-_MOST_STEPS = 2**16  # of a slice; bounds the array of learning rates
-_MOST_ROWS = 2**18  # of the orders of epochs that are trained in one call
+_MOST_STEPS = 2**16  # per slice; bounds the array of learning rates
+_MOST_ROWS = 2**18  # in the orders of the epochs that are trained in one call
 
 
 class Rows(NamedTuple):
-    """Training data that lie in arrays: an epoch is `n_steps` batches of them."""
+    """Training data in arrays: an epoch is `n_steps` batches of them."""
 
     arrays: Arrays
     batch_size: int
@@ -40,23 +40,23 @@ class Rows(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """Training data that come in batches: `batches` gives those of the next epoch, `n_steps` if known."""
+    """Training data as batches: `batches` returns those of the next epoch, `n_steps` is None if unknown."""
 
     batches: Callable[[], Iterable[Arrays]]
     n_steps: int | None
-    pass_over: Callable[[int], None]  # so many epochs that another process has done
-    batch_size: None = None  # theirs
+    pass_over: Callable[[int], None]  # skips the epochs that another process has done
+    batch_size: None = None  # defined by the batches
 
 
-Source: TypeAlias = Arrays | Callable[[], Iterable[Arrays]]  # arrays, or what gives parts anew each time
+Source: TypeAlias = Arrays | Callable[[], Iterable[Arrays]]  # arrays, or a function that returns new parts
 
 
 class Validation(NamedTuple):
-    """What is evaluated behind epochs."""
+    """The data that are evaluated after epochs, and when."""
 
     source: Source
-    frequency: int | Sequence[int]  # every how many epochs, or behind which (from 1)
-    batch_size: int | None = None  # where a callback watches the batches
+    frequency: int | Sequence[int]  # every that many epochs, or after the listed ones (from 1)
+    batch_size: int | None = None  # used if a callback has batch hooks
 
     def parts(self) -> Iterable[Arrays]:
         return [self.source] if isinstance(self.source, Arrays) else self.source()
@@ -69,10 +69,10 @@ class Validation(NamedTuple):
 
 
 class TrainingState:
-    """How far training has come, for a run that goes on from there.
+    """The progress of training, for a run that continues from there.
 
-    epoch: the epochs done. kept: what the callbacks of the last run counted. last_position: where that run
-    ended within an epoch. running: the run that is going on.
+    epoch: the epochs done. kept: the state of the callbacks of the last run. last_position: where that run
+    ended within an epoch. running: the run in progress.
     """
 
     def __init__(
@@ -82,16 +82,16 @@ class TrainingState:
         self.running: Fit | None = None
 
     def callbacks(self) -> dict[str, dict[str, Any]]:
-        """What the callbacks count, now or when the last run ended."""
+        """The state of the callbacks, now or when the last run ended."""
         return self.kept if self.running is None else self.running.callbacks.state()
 
     def position(self) -> Position | None:
-        """Where the run stands within an epoch, now or when the last one ended."""
+        """The position of the run within an epoch, now or when the last one ended."""
         return self.last_position if self.running is None else self.running.position()
 
 
 class Fit:
-    """One call of `fit`: trains `engine` on `data`, epoch after epoch, and leaves it after a whole step."""
+    """One call of `fit`: trains `engine` on `data` for epochs, and always leaves it after a complete step."""
 
     def __init__(
         self,
@@ -107,11 +107,11 @@ class Fit:
         self.interrupts = Interrupts()
         self.orders = random.Streams(engine.seed, random.Purpose.SHUFFLE)
         self.watched = callbacks.per_batch or callbacks.has("on_steps")
-        self.seconds = math.inf  # that the last epoch's steps took
+        self.seconds = math.inf  # time of the last epoch's steps
         self.batch, self.means, self.within = 0, engine.means(), False
 
     def position(self) -> Position | None:
-        """Where the run stands within an epoch; None between two."""
+        """The position of the run within an epoch; None between epochs."""
         if not self.within:
             return None
         return Position(self.batch, self.data.n_steps, self.means.rows, self.means.numbers())
@@ -119,10 +119,10 @@ class Fit:
     def run(
         self, initial_epoch: int, epochs: int, before: History | None = None, resumed: bool = False
     ) -> None:
-        """The epochs from `initial_epoch` up to `epochs`, between `on_train_begin` and `on_train_end`.
+        """Train the epochs from `initial_epoch` to `epochs`, between `on_train_begin` and `on_train_end`.
 
-        resumed: whether the run stands where `state` says, within an epoch too; `before` is its history. A
-        run that a callback has stopped, as the model's `stop_training` says, makes no further epoch.
+        resumed: whether the run continues at the position in `state`, also within an epoch; `before` is its
+        history. A run that a callback has stopped, according to `stop_training`, trains no further epoch.
         """
         state, callbacks = self.state, self.callbacks
         position = state.last_position if resumed else None
@@ -137,8 +137,8 @@ class Fit:
                     callbacks.restore(state.kept)
                 if stopped and position is None:
                     warn(
-                        f"the run was stopped after epoch {initial_epoch} by a callback and does not go on; "
-                        "set stop_training = False of the model to train it further"
+                        f"the run was stopped after epoch {initial_epoch} by a callback and is not continued; "
+                        "set model.stop_training = False to train further"
                     )
                 else:
                     self._epochs(initial_epoch, epochs)
@@ -170,14 +170,14 @@ class Fit:
     # ---------------------------------------------------------------------------------------- one epoch
 
     def _epoch(self, epoch: int) -> int:
-        """One epoch with its validation; 0 where there was nothing to train on, else 1."""
+        """One epoch with its validation; return 0 if there was nothing to train on, else 1."""
         self._begin(epoch)
         if isinstance(self.data, Rows):
             self._over_rows(self.data)
         else:
             self._over_batches(self.data.batches())
             if self.batch == 0 and not self.model.stop_training:
-                warn(f"x gave no batches in epoch {epoch + 1}: training ends")
+                warn(f"x yielded no batches in epoch {epoch + 1}: training ends")
                 return 0
         logs = self.means.logs()
         self.means.close()
@@ -197,7 +197,7 @@ class Fit:
         self.callbacks("on_epoch_begin", epoch, {})
         self.means.close()
         self.epoch, self.batch, self.means, self.within = epoch, 0, self.engine.means(), True
-        if position is not None:  # this epoch has begun before: what callbacks set then holds
+        if position is not None:  # this epoch is resumed: what the callbacks set at its beginning applies
             optimizer.learning_rate = rate
             self.callbacks.restore(self.state.kept)
             self.batch = position.batch
@@ -229,9 +229,9 @@ class Fit:
     def _slice(
         self, arrays: Arrays, order: np.ndarray | None, start: int, n_steps: int, batch_size: int
     ) -> None:
-        """At most `n_steps` steps from place `start` of `order`; one if a callback watches the batches.
+        """Make at most `n_steps` steps from index `start` of `order`; one if a callback has batch hooks.
 
-        None are made when Ctrl-C comes and its handler lets training go on.
+        It makes none if Ctrl-C is pressed and its handler lets training continue.
         """
         callbacks = self.callbacks
         if callbacks.per_batch:
@@ -268,8 +268,8 @@ class Fit:
     # ------------------------------------------------------------------------------------ many epochs at once
 
     def _for_running_ahead(self) -> tuple[Rows, Arrays | None] | None:
-        """What to train on and to validate on, where no callback looks at single epochs and the validation is
-        short and behind each of them; else None.
+        """The training and validation data, if no callback handles single epochs and the validation is short
+        and done after each of them; else None.
         """
         data, validation, engine = self.data, self.validation, self.engine
         alone = not self.watched and all(type(each) is History for each in self.callbacks.callbacks)
@@ -283,10 +283,10 @@ class Fit:
         return None
 
     def _run_ahead(self, epoch: int, n_epochs: int, data: Rows, held_out: Arrays | None) -> int:
-        """Several short epochs with their validation in one call of the core; gives how many were done.
+        """Train several short epochs with their validation in one call of the core; return how many.
 
-        An epoch of a tiny net takes the core less time than it takes Python to ask for it. What is computed
-        is the same as by `_epoch`. 0 where the epochs are not short.
+        For a tiny network, an epoch takes the core less time than the call takes Python. The results are the
+        same as those of `_epoch`. Returns 0 if the epochs are not short.
         """
         engine = self.engine
         count = min(n_epochs, int(min(BUDGET / 2 / self.seconds, _MOST_ROWS / len(data.arrays.x))))
@@ -318,7 +318,7 @@ class Fit:
         return done
 
     def _orders(self, data: Rows, epoch: int, count: int) -> np.ndarray:
-        """The rows' orders (count, n) in the epochs from `epoch` on; (count, 0) without shuffling."""
+        """The orders of the rows (count, n) in the epochs from `epoch` on; (count, 0) without shuffling."""
         rows = len(data.arrays.x)
         orders = np.empty((count, rows if data.shuffle else 0), np.int64)
         for i in range(count if data.shuffle else 0):
@@ -339,7 +339,7 @@ def _word(value: float) -> str:
 
 
 def divergence(where: str, rate: float, x: np.ndarray, rows: slice | np.ndarray) -> DivergenceError:
-    """The error for a loss that is NaN or infinite, of the batch of these rows of x (n, F)."""
+    """The error for a loss that is NaN or infinite, for the batch with these rows of x (n, F)."""
     batch = x[rows]
     odd = np.zeros((0, 2), np.intp) if batch.dtype.kind == "u" else np.argwhere(~np.isfinite(batch))
     if len(odd):
@@ -348,9 +348,9 @@ def divergence(where: str, rate: float, x: np.ndarray, rows: slice | np.ndarray)
         word = _word(float(batch[i, j]))
         return DivergenceError(
             f"the loss is not finite in {where}, because x holds {word} in row {row} (feature {j} of the "
-            "row); the model keeps the weights of the last whole step. Fill or drop such values"
+            "row); the model keeps the weights of the last complete step. Fill or drop such values"
         )
     return DivergenceError(
         f"the loss is not finite in {where}, at learning rate {rate:g}; the model keeps the weights of the "
-        "last whole step. A smaller learning rate, clipnorm, or inputs of a smaller scale may help"
+        "last complete step. A smaller learning rate, clipnorm, or inputs of a smaller scale may help"
     )

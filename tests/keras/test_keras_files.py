@@ -130,7 +130,7 @@ EXECUTED = [
     (("config", "layers"), {"a": 1}, "'layers' must be a list"),
     (("config", "layers", 0, "config", "batch_shape"), [None, 2**24, 2**24], "16777216"),
     (("config", "build_input_shape"), [None, 5], r"samples of shape \(3,\), got \(5,\)"),
-    (("class_name",), "Functional", "Sequential alone"),
+    (("class_name",), "Functional", "only Sequential"),
     (("config",), [], "configuration"),
 ]
 

@@ -210,12 +210,12 @@ BAD_Y = {
     "ids as strings": (IDS, ["a", "b", "c", "d"], TypeError, "y must hold real numbers, got dtype <U1"),
     "masked ids": (IDS, np.ma.masked_equal([0, 1, 2, 1], 2), ValueError, "y has 1 masked values"),
     "too many": (IDS, [0, 1, 2, 0, 1], ValueError, "x has 4 rows but y has 5"),
-    "one id for all": (IDS, 1, ValueError, "y must have one entry a row, got the single number 1"),
+    "one id for all": (IDS, 1, ValueError, "y must have one entry per row, got the single number 1"),
     "class of one output": (
         ("sparse_categorical_crossentropy", 1),
         [0, 1, 0, 0],
         ValueError,
-        "wants a loss on rows",
+        "needs a loss on rows",
     ),
     "ids for one-hot": (("categorical_crossentropy", 3), [0, 1, 2, 0], ValueError, "to_categorical"),
     "wrong width": (("mse", 3), np.zeros((4, 2)), ValueError, r"y must have shape \(n, 3\).*got \(4, 2\)"),
@@ -290,10 +290,10 @@ def test_column_and_vector_are_aligned(backend):
     ("weights", "message"),
     [
         ([1, 2, 3], "x has 4 rows but sample_weight has 3"),
-        (np.ones((4, 2)), r"sample_weight must hold one number a row, shape \(n,\), got \(4, 2\)"),
+        (np.ones((4, 2)), r"sample_weight must hold one number per row, shape \(n,\), got \(4, 2\)"),
         ([1, np.nan, 1, 1], "sample_weight has the value nan in row 1"),
         ([1, 1, 1, 1e40], r"sample_weight\[3\] is 1e\+40, too large"),
-        (1.0, "one number a row"),
+        (1.0, "one number per row"),
     ],
 )
 def test_bad_sample_weight(weights, message):

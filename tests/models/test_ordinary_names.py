@@ -93,7 +93,7 @@ def test_names_in_lower_case():
     [
         (lambda: nnc.LSTM, "recurrent"),
         (lambda: nnc.layers.LSTM, "recurrent"),
-        (lambda: nnc.Model, "Sequential alone"),
+        (lambda: nnc.Model, "only Sequential"),
         (lambda: nnc.GradientTape, "gradients"),
         (lambda: nnc.callbacks.TensorBoard, "CSVLogger"),
         (lambda: nnc.callbacks.BackupAndRestore, "initial_epoch"),

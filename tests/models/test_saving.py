@@ -568,7 +568,7 @@ BAD_CONFIGS = {
     "loss of other keys":
         (_set("compile", "loss", "class_name", "MeanSquaredError"), "keys of MeanSquaredError"),
     "metric unknown": (_set("compile", "metrics", ["acuracy"]), "must be one of"),
-    "metrics the same": (_set("compile", "metrics", ["mse", "mse"]), "names that differ"),
+    "metrics the same": (_set("compile", "metrics", ["mse", "mse"]), "different names"),
     "metric a number": (_set("compile", "metrics", [1]), "must be a dict"),
     "slots other": (_set("slots", ["v"]), "'slots' must be"),
     "slots twice": (_set("slots", ["m", "m", "v"]), "'slots' has a name twice"),

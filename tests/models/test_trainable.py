@@ -159,7 +159,7 @@ def test_a_misspelt_hook_warns():
 
     model = net()
     model.compile("sgd", "mse")
-    with pytest.warns(UserWarning, match="on_epoch_ende is no hook .* did you mean 'on_epoch_end'"):
+    with pytest.warns(UserWarning, match="on_epoch_ende is not a hook .* did you mean 'on_epoch_end'"):
         model.fit(X, Y, verbose=0, callbacks=[Misspelt()])
 
 

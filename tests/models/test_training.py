@@ -316,9 +316,9 @@ def test_generator_that_ends(backend):
 def test_batches_wrongly_given():
     model = classifier()
     for arguments in ({"batch_size": 5}, {"validation_split": 0.5}, {"sample_weight": IDS}):
-        with pytest.raises(ValueError, match=f"{next(iter(arguments))} goes with arrays"):
+        with pytest.raises(ValueError, match=f"{next(iter(arguments))} needs arrays"):
             model.fit(list(stream()), verbose=0, **arguments)
-    with pytest.raises(TypeError, match=r"x must give batches \(x, y\).* type ndarray"):
+    with pytest.raises(TypeError, match=r"x must yield batches \(x, y\).* type ndarray"):
         model.fit([X, IDS], verbose=0)
     with pytest.raises(ValueError, match="y is missing"):
         model.fit(X, verbose=0)
