@@ -119,7 +119,7 @@ class Fit:
     def run(
         self, initial_epoch: int, epochs: int, before: History | None = None, resumed: bool = False
     ) -> None:
-        """Train the epochs from `initial_epoch` to `epochs`, between `on_train_begin` and `on_train_end`.
+        """Train the epochs `initial_epoch` to `epochs`, between `on_train_begin` and `on_train_end`.
 
         resumed: whether the run continues at the position in `state`, also within an epoch; `before` is its
         history. A run that a callback has stopped, according to `stop_training`, trains no further epoch.

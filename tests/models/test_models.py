@@ -220,7 +220,8 @@ def test_arrays_are_let_go(backend):
 
 def test_one_distribution_needs_one_axis():
     model = Sequential([layers.Input((12,)), layers.Reshape((4, 3)), layers.Softmax()])
-    with pytest.raises(ValueError, match=r"categorical_crossentropy needs outputs with one axis, got \(4, 3\)"):
+    message = r"categorical_crossentropy needs outputs with one axis, got \(4, 3\)"
+    with pytest.raises(ValueError, match=message):
         model.compile("sgd", "categorical_crossentropy")
     model.compile("sgd", "mse")
     assert model.predict(np.zeros((2, 12))).shape == (2, 4, 3)

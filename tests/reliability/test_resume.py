@@ -191,7 +191,8 @@ def test_a_stopped_run_stays_stopped(how, backend, tmp_path):
     loaded = load_model(tmp_path / "model")
     assert loaded.stop_training
     arguments = ARGUMENTS | {"epochs": 30, "callbacks": [stopping()]}
-    with pytest.warns(UserWarning, match=f"was stopped after epoch {done} by a callback and is not continued"):
+    message = f"was stopped after epoch {done} by a callback and is not continued"
+    with pytest.warns(UserWarning, match=message):
         if how == "resume_from":
             loaded = classifier(backend)
             history = loaded.fit(X, IDS, resume_from=tmp_path / "model", **arguments)
