@@ -119,7 +119,7 @@ class Fit:
     def run(
         self, initial_epoch: int, epochs: int, before: History | None = None, resumed: bool = False
     ) -> None:
-        """Train the epochs `initial_epoch` to `epochs`, between `on_train_begin` and `on_train_end`.
+        """Train from `initial_epoch` to `epochs`, between `on_train_begin` and `on_train_end`.
 
         resumed: whether the run continues at the position in `state`, also within an epoch; `before` is its
         history. A run that a callback has stopped, according to `stop_training`, trains no further epoch.
@@ -137,8 +137,8 @@ class Fit:
                     callbacks.restore(state.kept)
                 if stopped and position is None:
                     warn(
-                        f"the run was stopped after epoch {initial_epoch} by a callback and is not continued; "
-                        "set model.stop_training = False to train further"
+                        f"the run was stopped after epoch {initial_epoch} by a callback and is not "
+                        "continued; set model.stop_training = False to train further"
                     )
                 else:
                     self._epochs(initial_epoch, epochs)

@@ -1,10 +1,10 @@
-"""The model file: one safetensors file, with the configuration as JSON in its metadata under "nnc"; what else
-the metadata have belongs to the model's user and is kept as it is.
+"""The model file: one safetensors file, with the configuration as JSON in its metadata under "nnc"; all other
+metadata belong to the user and are kept unchanged.
 
-Tensors: "<layer>/<weight>"; "slots/<slot>/<layer>/<weight>", the optimizer's memory; "history/epoch" and
-"history/logs/<key>"; "callbacks/<callback>/<layer>/<weight>", best weights so far. A file holds no code and
-names no classes but nnc's own: reading it imports nothing and executes nothing. Everything that it says is
-checked, shapes before anything is allocated; whatever is wrong is an `nnc.FormatError`.
+Tensors: "<layer>/<weight>"; "slots/<slot>/<layer>/<weight>", the optimizer's slots; "history/epoch" and
+"history/logs/<key>"; "callbacks/<callback>/<layer>/<weight>", best weights so far. A file contains no code
+and names only nnc's own classes: reading it imports nothing and executes nothing. All its contents are
+validated, shapes before anything is allocated; any error is an `nnc.FormatError`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from nnc.models.state import ModelState, Position
 
 Path: TypeAlias = str | bytes | os.PathLike[Any]
 
-FORMAT = 1  # of the file
-NUMERICS = 2  # of the arithmetic: the bits that a seed gives
+FORMAT = 1  # version of the file format
+NUMERICS = 2  # version of the arithmetic: the bits that a seed produces
 
 _CONFIG = "nnc"  # the configuration's key in the metadata
 
@@ -45,19 +45,19 @@ _KEYS = frozenset(
         "compile", "slots", "iterations", "epoch", "history", "callbacks",
     }
 )  # fmt: skip
-_RUN = "fit"  # the counters of the run itself, among those of its callbacks, which have other names
+_RUN = "fit"  # the key of the run's own counters, stored with those of its callbacks
 _SUM = "sum of "
 _ONCE_FLAT = "/alpha"
-_NAMED = 5  # odd names in a message
-_OPTIONAL: dict[str, Any] = {"precision": PRECISIONS[0]}  # keys that a file may lack, and what that means
+_NAMED = 5  # names listed in a message
+_OPTIONAL: dict[str, Any] = {"precision": PRECISIONS[0]}  # optional keys of a file, with their defaults
 _COMPILE_KEYS = frozenset(("optimizer", "loss", "metrics"))
-_WEIGHTED = "weighted_metrics"  # of 'compile', where there are such
+_WEIGHTED = "weighted_metrics"  # optional key of 'compile'
 
 _TO_KERAS = (
     "for Keras build the same layers there and give them get_weights() (nnc.load_keras reads its files)"
 )
 
-# Suffixes of files that other programs would take for theirs, and what to use for these.
+# Suffixes of the formats of other programs, and what to use for them.
 _OTHERS = {
     ".keras": _TO_KERAS,
     ".h5": _TO_KERAS,
@@ -67,7 +67,7 @@ _OTHERS = {
 
 
 def refuse_other_formats(path: Path) -> None:
-    """Raise a ValueError if the file's name says that it is of another program."""
+    """Raise a ValueError if the file name has the suffix of another program's format."""
     name = path_of("filepath", path)
     stem, suffix = os.path.splitext(name)
     if suffix.lower() in _OTHERS:
@@ -78,12 +78,12 @@ def refuse_other_formats(path: Path) -> None:
 
 
 def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
-    """Write a model's state to a file, at once; see `nnc.saving.save_model`."""
+    """Write a model's state to a file, atomically; see `nnc.saving.save_model`."""
     path = path_of("filepath", path)
     if not overwrite and os.path.exists(path):
-        raise FileExistsError(f"{path} is there already, and overwrite is False")
+        raise FileExistsError(f"{path} already exists, and overwrite is False")
     compiled = _compiled_config(state.engine.compiled)
-    if compiled is None:  # it cannot be trained on, so the optimizer's memory is of no use
+    if compiled is None:  # its training cannot be continued: the optimizer's slots are of no use
         state = state._replace(engine=state.engine.uncompiled())
     stack, engine = state.stack, state.engine
     weights = stack.weights() if stack.built else []
@@ -122,8 +122,8 @@ def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
 
 
 def checked_metadata(value: Any) -> dict[str, str]:
-    """`value` as what a file carries beside the configuration: a dict of str to str."""
-    must = f"a dict of str to str without the key {_CONFIG!r}, which is the configuration's"
+    """`value` as the user metadata of a file: a dict of str to str."""
+    must = f"a dict of str to str without the key {_CONFIG!r}, which is used for the configuration"
     strings = isinstance(value, Mapping) and all(isinstance(s, str) for pair in value.items() for s in pair)
     if not strings:
         raise refusal("metadata", must, value, TypeError)
@@ -135,7 +135,7 @@ def checked_metadata(value: Any) -> dict[str, str]:
 def _weight_tensors(
     engine: EngineState, weights: Sequence[Weight], slots: Sequence[str] | None
 ) -> dict[str, np.ndarray]:
-    """The weights and the optimizer's memory by their names in the file."""
+    """The weights and the optimizer's slots by their names in the file."""
     tensors = dict(zip((weight.path for weight in weights), engine.weights or (), strict=True))
     for s, slot in enumerate(slots or ()):
         pairs = zip(weights, engine.slots or (), strict=True)
@@ -144,7 +144,7 @@ def _weight_tensors(
 
 
 def warn_of_nan(weights: Sequence[Weight], arrays: Sequence[np.ndarray] | None, what: str, path: str) -> None:
-    """Say which weight holds NaN or infinities, if one does; a part at a time, to need no memory."""
+    """Warn about the first weight that contains NaN or infinities; checked in parts to use little memory."""
     for weight, array in zip(weights, arrays or (), strict=False):
         flat = array.reshape(-1)
         for start in range(0, flat.size, 2**16):
@@ -158,7 +158,7 @@ def warn_of_nan(weights: Sequence[Weight], arrays: Sequence[np.ndarray] | None, 
 def _callback_parts(
     callbacks: Mapping[str, Mapping[str, Any]], weights: Sequence[Weight]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, np.ndarray]]:
-    """What callbacks counted as JSON can hold it, "tensors" standing for weights; and those weights."""
+    """The state of the callbacks as JSON, with weights replaced by "tensors"; and those weights."""
     kept: dict[str, dict[str, Any]] = {}
     tensors: dict[str, np.ndarray] = {}
     for key, values in callbacks.items():
@@ -180,7 +180,7 @@ def _run_counters(stopped: bool, position: Position | None) -> dict[str, Any]:
 
 
 def _run_of(counters: Mapping[str, Any]) -> tuple[bool, Position | None]:
-    """Whether the run was stopped, and where it stands within an epoch: what `_run_counters` wrote."""
+    """Whether the run was stopped, and its position within an epoch, from what `_run_counters` wrote."""
     given = dict(counters)
     stopped = integer("'stopped' of 'fit'", given.pop("stopped", 0), 0, 1)
     if not given:
@@ -200,14 +200,14 @@ def _run_of(counters: Mapping[str, Any]) -> tuple[bool, Position | None]:
 
 
 def _compiled_config(compiled: Compiled) -> dict[str, Any] | None:
-    """How the model was compiled, None where it was not or where that cannot be saved."""
+    """The compile arguments, None if the model is not compiled or they cannot be saved."""
     if compiled.optimizer is None or compiled.loss is None:
         return None
     try:
         config: dict[str, Any] = {"loss": serialize(compiled.loss)}
         config["optimizer"] = serialize(compiled.optimizer)
     except ValueError as error:
-        warn(f"the model is saved as one that is not compiled: {error}")
+        warn(f"the model is saved as not compiled: {error}")
         return None
     config |= {"metrics": _metrics_config(compiled.metrics)}
     if compiled.weighted:
@@ -225,12 +225,12 @@ def _metrics_config(given: Sequence[Any]) -> list[Any]:
         elif metric.is_nncs:
             found.append(serialize(metric))
         else:
-            warn(f"the model is saved without the metric {metric.name!r}: files hold no code")
+            warn(f"the model is saved without the metric {metric.name!r}: files contain no code")
     return found
 
 
 def _numeric_logs(history: History | None) -> dict[str, np.ndarray]:
-    """The logs as float64, without what a callback put there that is no number."""
+    """The logs as float64, without entries of callbacks that are not numbers."""
     found = {}
     for key, values in {} if history is None else history.history.items():
         with contextlib.suppress(TypeError, ValueError):
@@ -239,19 +239,19 @@ def _numeric_logs(history: History | None) -> dict[str, np.ndarray]:
 
 
 def _plain(value: Any) -> float | int | None:
-    """A counter as JSON can hold it; an infinite best is as good as none."""
+    """A counter as a JSON value; a best value that is not finite becomes None."""
     if value is None or isinstance(value, (int, np.integer)):
         return value if value is None else int(value)
     return float(value) if math.isfinite(value) else None
 
 
 def read(path: Path, weights_only: bool = False) -> ModelState:
-    """The state that `write` wrote, of layers and weights only where no more is asked for.
+    """Read the state that `write` wrote; with `weights_only`, only layers and weights.
 
     Raises
     ------
     FormatError
-        If the file is not one of nnc's, damaged, or does not fit together.
+        If the file is not one of nnc's, is damaged, or is inconsistent.
     OSError
         If it cannot be opened.
     """
@@ -263,17 +263,17 @@ def read(path: Path, weights_only: bool = False) -> ModelState:
 
 @contextlib.contextmanager
 def _format_errors(path: str) -> Iterator[None]:
-    """What goes wrong inside, but for the file system, is a FormatError that names the file."""
+    """Convert errors inside, except those of the file system, to a FormatError that names the file."""
     try:
         yield
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from error.__cause__
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-        raise FormatError(f"{path}: not a model of nnc, or damaged: {error}") from error
+        raise FormatError(f"{path}: not an nnc model, or damaged: {error}") from error
 
 
 class _File:
-    """A model file whose header and configuration were read and agree."""
+    """A model file whose header and configuration have been read and are consistent."""
 
     def __init__(self, file: tensorfile.TensorFile) -> None:
         self.file = file
@@ -285,16 +285,16 @@ class _File:
         self.compiled = _compiled(self.config)
         self.run = _run_of(self.config["callbacks"].pop(_RUN, {}))
         if self.stack.built:
-            self.compiled.metrics_for(self.stack.shapes()[1])  # whether they fit
+            self.compiled.metrics_for(self.stack.shapes()[1])  # raises an error if they do not fit
         self.weights = self.stack.weights() if self.stack.built else []
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._compare(_expected(self.config, self.backend, self.weights))
 
     def _compare(self, expected: Iterable[tuple[str, str, tuple[int, ...] | None]]) -> None:
-        """Whether the tensors are just those that the configuration implies; shape None is any vector.
+        """Check that the tensors are exactly those that the configuration implies; shape None is any vector.
 
         nnc 0.1.0 wrote PReLU's alpha as a vector of its elements, which is accepted too.
-        Ends at the fifth that is missing: a configuration can imply the product of two long lists.
+        Stops at the fifth missing one: a configuration can imply the product of two long lists.
         """
         found, missing = dict(self.file.header), []
         for name, dtype, shape in expected:
@@ -322,12 +322,12 @@ class _File:
         return {name: array.reshape(self._shapes.get(name, array.shape)) for name, array in tensors.items()}
 
     def weights_only(self) -> ModelState:
-        """Layers and weights; no other tensor is read."""
+        """The layers and weights; no other tensor is read."""
         tensors = self._read(w.path for w in self.weights)
         return ModelState(self.stack, self._engine(tensors), 0, {}, None).weights_only()
 
     def state(self) -> ModelState:
-        """All that the file holds."""
+        """The complete contents of the file."""
         tensors = self._read(self.file.header)
         engine = self._engine(tensors)
         if self.config["slots"] is not None:
@@ -366,9 +366,9 @@ class _File:
 
 
 def _config(file: tensorfile.TensorFile) -> dict[str, Any]:
-    """The configuration in the metadata, its own values checked; layers and the like check theirs."""
+    """The configuration in the metadata, with its own values checked; layers and so on check theirs."""
     if _CONFIG not in file.metadata:
-        raise FormatError('this is a safetensors file, but not of a model of nnc: its metadata have no "nnc"')
+        raise FormatError('this is a safetensors file, but not an nnc model: its metadata have no key "nnc"')
     config = file.parse_json(file.metadata[_CONFIG])
     version = config.get("format") if isinstance(config, dict) else None
     if type(version) is not int or version < 1:
@@ -381,7 +381,7 @@ def _config(file: tensorfile.TensorFile) -> dict[str, Any]:
     known = _KEYS | _OPTIONAL.keys()
     if config.keys() != known:
         odd = ", ".join(shown(key).strip("'") for key in sorted(config.keys() ^ known)[:_NAMED])
-        raise FormatError(f"the configuration has a key too many or lacks one: {odd}")
+        raise FormatError(f"the configuration has unknown or missing keys: {odd}")
     kinds = {"version": str, "name": str, "backend": str, "layers": list, "callbacks": dict}
     for key, kind in kinds.items():
         if not isinstance(config[key], kind):
@@ -393,7 +393,7 @@ def _config(file: tensorfile.TensorFile) -> dict[str, Any]:
         if config[key] is not None and not _are_names(config[key]):
             raise FormatError(f"{key!r} must be a list of names or null, got {shown(config[key])}")
         if config[key] is not None and len(set(config[key])) < len(config[key]):
-            raise FormatError(f"{key!r} has a name twice")
+            raise FormatError(f"{key!r} has duplicate names")
     for key, values in config["callbacks"].items():
         good = isinstance(values, dict) and all(
             value is None or type(value) in (int, float) or (name, value) == ("best_weights", "tensors")
@@ -432,7 +432,7 @@ def _stack(config: Mapping[str, Any]) -> Stack:
 
 
 def _compiled(config: Mapping[str, Any]) -> Compiled:
-    """How the model was compiled."""
+    """The compile arguments of a configuration."""
     compiled = config["compile"]
     if compiled is None:
         if config["slots"] is not None or config["iterations"]:
@@ -460,7 +460,7 @@ def _compiled(config: Mapping[str, Any]) -> Compiled:
 def _expected(
     config: Mapping[str, Any], backend: Backend, weights: Sequence[Weight]
 ) -> Iterator[tuple[str, str, tuple[int, ...] | None]]:
-    """The tensors that a configuration implies, (name, dtype, shape); no slots for weights not trained."""
+    """The tensors that a configuration implies, (name, dtype, shape); only trainable weights have slots."""
     dtype = tensorfile.DTYPES[backend.dtype]
     yield from ((weight.path, dtype, weight.shape) for weight in weights)
     for key, values in config["callbacks"].items():

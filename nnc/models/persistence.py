@@ -18,29 +18,29 @@ def save_model(
     *,
     weights_only: bool = False,
 ) -> None:
-    """Write a model to a file; as `Sequential.save`.
+    """Write a model to a file, as `Sequential.save` does.
 
     Parameters
     ----------
     model : Sequential
     filepath : str or path
     overwrite : bool
-        Whether a file that is there may be replaced.
+        Whether an existing file may be replaced.
     weights_only : bool
-        Whether to leave out how it was compiled, the optimizer's memory and the history.
+        Whether to leave out the compile arguments, the optimizer's state and the history.
 
     Raises
     ------
     FileExistsError
-        If the file is there and may not be replaced.
+        If the file exists and must not be replaced.
     OSError
-        If it cannot be written; a file that was there is as it was.
+        If it cannot be written; an existing file is then unchanged.
 
     Warns
     -----
     UserWarning
-        If the loss is a Python function, which a file cannot hold: the model is then saved as one not
-        compiled. If a weight holds NaN or an infinity.
+        If the loss is a Python function, which a file cannot contain: the model is then saved as not
+        compiled. Also if a weight contains NaN or an infinity.
 
     Examples
     --------
@@ -55,25 +55,25 @@ def save_model(
 
 
 def load_model(filepath: modelfile.Path, compile: bool = True) -> Sequential:
-    """Read a model that `Sequential.save` wrote: compiled, with the optimizer's memory and the history.
+    """Load a model written by `Sequential.save`: compiled, with the optimizer's state and the history.
 
     Parameters
     ----------
     filepath : str or path
     compile : bool
-        Whether it is to be ready for training; without it the optimizer is left out.
+        Whether to make it ready for training; if False, the optimizer is left out.
 
     Raises
     ------
     FormatError
-        If the file is not one of nnc's, damaged, or does not fit together.
+        If the file is not one of nnc's, is damaged, or is inconsistent.
     OSError
         If it cannot be opened.
 
     Warns
     -----
     UserWarning
-        If a weight holds NaN or an infinity.
+        If a weight contains NaN or an infinity.
 
     Examples
     --------
@@ -88,12 +88,12 @@ def load_model(filepath: modelfile.Path, compile: bool = True) -> Sequential:
 
 
 def model_from_json(json_string: str) -> Sequential:
-    """A new model of the layers that `Sequential.to_json` described; its weights are drawn anew.
+    """Return a new model from the result of `Sequential.to_json`, with newly drawn weights.
 
     Raises
     ------
     ValueError
-        If it is no JSON of a Sequential, or a layer or a value in it is not nnc's.
+        If it is not the JSON of a Sequential, or contains a layer or a value that nnc does not support.
 
     Examples
     --------
@@ -109,13 +109,13 @@ def model_from_json(json_string: str) -> Sequential:
 
 
 def clone_model(model: Sequential, clone_function: Callable[[Layer], Layer] | None = None) -> Sequential:
-    """A new model of layers like those of `model`; its weights are drawn anew, and it is not compiled.
+    """Return a new model with layers like those of `model`, with newly drawn weights and not compiled.
 
     Parameters
     ----------
     model : Sequential
     clone_function : callable, optional
-        Gives the new layer for each layer, in place of one of the same configuration.
+        Returns the new layer for each layer; by default one with the same configuration.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""The caller's data as the plans of one model take them: its shapes, its loss, its names in messages.
+"""Conversion of the caller's data for a model's plans, according to its shapes and its loss.
 
-A model that is not built yet is built here, by the first data it sees.
+A model that is not built yet is built here, from the first data it sees.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def feature_rows(stack: Stack, x: Any, name: str = "x") -> np.ndarray:
 def feature_parts(
     stack: Stack, x: Any, batch_size: int | None, steps: int | None
 ) -> tuple[Iterable[np.ndarray], int | None]:
-    """The rows of an array or of batches, up to `steps` batches, and how many they are if that is known."""
+    """The rows of an array or of batches, up to `steps` batches, and their number, None if unknown."""
     if is_stream(x):
         batches = islice(Batches(x, None), steps)
         return (feature_rows(stack, b[0] if isinstance(b, tuple) else b) for b in batches), None
@@ -50,11 +50,11 @@ def rows_of(
     class_weight: ClassWeight = None,
     names: tuple[str, str] = ("x", "y"),
 ) -> Arrays:
-    """(x, y, sample_weight) for the engine's loss; `names` are what x and y are called."""
+    """(x, y, sample_weight) for the engine's loss; `names` are the names of x and y in messages."""
     loss = engine.compiled.for_evaluation()
     rows = feature_rows(engine.stack, x, names[0])
-    shape = engine.stack.output_shape or ()  # known, as the rows are
-    if engine.compiled.loss_spec is None:  # a Python function, which sees y as it is
+    shape = engine.stack.output_shape or ()  # known: feature_rows has built the model
+    if engine.compiled.loss_spec is None:  # a Python function, which receives y unchanged
         y = as_numbers(y, names[1])
     else:
         y = targets(y, names[1], loss.targets, shape, loss.target_range)
@@ -64,7 +64,7 @@ def rows_of(
 
 
 def weighted(engine: Engine, arrays: Arrays, class_weight: ClassWeight) -> Arrays:
-    """The rows with the weights of their classes, too."""
+    """The rows, with their sample weights multiplied by the class weights."""
     by_class = class_weights(class_weight, arrays.y, math.prod(engine.stack.output_shape or ()))
     return arrays._replace(sample_weight=product(arrays.sample_weight, by_class))
 
@@ -72,20 +72,20 @@ def weighted(engine: Engine, arrays: Arrays, class_weight: ClassWeight) -> Array
 def batches_of(
     engine: Engine, source: Iterable[Any], name: str = "x", class_weight: ClassWeight = None
 ) -> Iterator[Arrays]:
-    """Each batch of `source`, as `rows_of` gives it."""
+    """Each batch of `source`, as `rows_of` returns it."""
     for batch in source:
         yield rows_of(engine, *unpack(batch, name), class_weight)
 
 
 def training_rows(arrays: Arrays, batch_size: int | None, steps: int | None, shuffle: bool) -> Rows:
-    """Training data of arrays: batches of `batch_size` rows, the first `steps` of them."""
+    """Training data from arrays: batches of `batch_size` rows, the first `steps` of them."""
     size = min(rows_of_a_batch(len(arrays.x), batch_size, steps), len(arrays.x))
     n_steps = -(-len(arrays.x) // size)
     return Rows(arrays, size, min(n_steps, steps or n_steps), shuffle)
 
 
 def training_stream(engine: Engine, x: Any, steps: int | None, class_weight: ClassWeight) -> Stream:
-    """Training data of an iterable of batches, `steps` of them an epoch."""
+    """Training data from an iterable of batches, `steps` of them per epoch."""
     batches = Batches(x, steps)
     n_steps = steps or (len(x) if hasattr(x, "__len__") else None)
     return Stream(lambda: batches_of(engine, batches, "x", class_weight), n_steps, batches.pass_over)

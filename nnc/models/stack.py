@@ -1,4 +1,4 @@
-"""The layers of a model: their order, names and shapes; nothing of what is computed with them."""
+"""The layers of a model: their order, names and shapes; no computation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _owners: weakref.WeakKeyDictionary[Layer, weakref.ref[Stack]] = weakref.WeakKeyD
 
 
 class Weight(NamedTuple):
-    """A weight's place and shape; `trainable` says whether its gradient moves it."""
+    """The layer, name and shape of a weight; `trainable` tells whether its gradient updates it."""
 
     layer: str
     name: str
@@ -36,36 +36,35 @@ class Weight(NamedTuple):
 
 
 class Store(WeightStore, Protocol):
-    """What holds the weights of a model, those of the models in it too."""
+    """The owner of the weights of a model, including those of nested models."""
 
     def weights_of_part(self, part: Stack) -> list[np.ndarray]: ...
     def give_part(self, part: Stack, weights: Sequence[np.ndarray]) -> None: ...
 
 
 class Stack:
-    """Layers one after the other, and the name of their model.
+    """A sequence of layers, and the name of their model.
 
-    A model may be a layer of another: its stack is then one of the `parts` of the other's, and its layers are
-    among the other's `layers`, which is all that is computed with.
+    A model may be a layer of another: its stack is then one of the `parts` of the outer stack, and its layers
+    are included in the outer `layers`, the only ones used for computation.
 
     Attributes
     ----------
     parts : list of Layer or Stack
         What was added, without the `Input`.
     layers : list of Layer
-        The same, with the layers of each model in its place.
-    learns : list of bool
-        For each of `layers`: `trainable` as it was when the model was last compiled, or when the layer was
-        added.
+        The same, with each nested model replaced by its layers.
+    compiled_trainable : list of bool
+        For each of `layers`: `trainable` at the time the model was last compiled, or the layer was added.
     input : InputLayer or None
     input_shape : tuple of int or None
         Of one sample; None until it is known.
     outer : Store or None
-        Where the weights are, if this is a part of another stack.
+        The owner of the weights, if this is a part of another stack.
     model : object
-        The model that has these layers, if there is one already; see `Sequential.layers`.
+        The model with these layers, if it exists already; see `Sequential.layers`.
     lock : ModelLock
-        Of the whole model: whoever changes it, or computes with it, has this lock.
+        The lock of the model: it is held to change it or compute with it.
     """
 
     def __init__(self, name: str | None = None) -> None:
@@ -75,7 +74,7 @@ class Stack:
         self.lock = ModelLock()
         self.parts: list[Layer | Stack] = []
         self.layers: list[Layer] = []
-        self.learns: list[bool] = []
+        self.compiled_trainable: list[bool] = []
         self.input: InputLayer | None = None
         self.input_shape: Shape | None = None
         self.store: weakref.ref[Store] | None = None
@@ -83,7 +82,7 @@ class Stack:
         self.model: Any = None
 
     def keep_weights_in(self, store: Store) -> None:
-        """Tell the layers where their weights are, if that is not an outer model."""
+        """Set the owner of the layers' weights, unless it is an outer model."""
         self.store = weakref.ref(store)
         if self.outer is None:
             for layer in self.layers:
@@ -93,7 +92,7 @@ class Stack:
                 part.outer = store
 
     def add(self, part: Layer | Stack) -> None:
-        """Put a layer, or all of another stack, behind the last one; see `Sequential.add`."""
+        """Append a layer or another stack; see `Sequential.add`."""
         if isinstance(part, InputLayer):
             self._begin_with(part)
             return
@@ -112,12 +111,12 @@ class Stack:
             _owners[layer], layer._store = weakref.ref(self), self.store
         self.parts.append(part)
         self.layers += found
-        self.learns += [layer.trainable for layer in found]
+        self.compiled_trainable += [layer.trainable for layer in found]
         if isinstance(part, Stack):
             part.outer = None if self.store is None else self.store()
 
     def _name(self, part: Layer | Stack) -> None:
-        """A name that no other part has, for one that was given none."""
+        """Give a part without a name one that no other part has."""
         names = {other.name for other in self.parts}
         if isinstance(part, Layer) and part.name is None:
             part.name = next(name for name in _names(part.auto_name) if name not in names)
@@ -126,36 +125,36 @@ class Stack:
 
     def _begin_with(self, layer: InputLayer) -> None:
         if self.parts or self.input is not None:
-            raise ValueError(f"an Input comes first and once, but the model has {self.parts or [self.input]}")
+            raise ValueError(
+                f"an Input must come first and only once, but the model has {self.parts or [self.input]}"
+            )
         self.input, self.input_shape = layer, layer.shape
         layer.name = layer.name or "input"
 
     def _check(self, part: Layer | Stack) -> None:
-        """Whether a part is free, and its name too."""
+        """Raise a ValueError if a part cannot be added, or its name is already used."""
         found = layers_of(part)
         if self.outer is not None:
-            raise ValueError(
-                f"the model {self.name!r} is a layer of another, so that none can be added to it"
-            )
+            raise ValueError(f"the model {self.name!r} is a layer of another: no layers can be added to it")
         if len(self.layers) + len(found) > _MAX_LAYERS:
             raise ValueError(f"a model has at most {_MAX_LAYERS} layers")
         if isinstance(part, Stack):
             _check_nested(part, self)
             return
         if part in self.layers:
-            raise ValueError(f"{part} is in the model already; make a new layer")
+            raise ValueError(f"{part} is already in the model; create a new layer")
         reference = _owners.get(part)
         owner = reference() if reference is not None else None
         if owner is not None:
             raise ValueError(
-                f"{part} is in another model, {owner.name!r}. Weights belong to models: make a new layer, "
-                "type(layer).from_config(layer.get_config()), and carry weights over with set_weights"
+                f"{part} is in another model, {owner.name!r}. Weights belong to models: create a new layer, "
+                "type(layer).from_config(layer.get_config()), and copy the weights with set_weights"
             )
         if part.name in {other.name for other in self.parts}:
-            raise ValueError(f"the model has a layer named {part.name!r} already; names must differ")
+            raise ValueError(f"the model already has a layer named {part.name!r}; names must differ")
 
     def pop(self) -> Layer | Stack:
-        """Take the last layer or stack away and return it."""
+        """Remove the last layer or stack and return it."""
         if self.outer is not None:
             raise ValueError(f"pop: the model {self.name!r} is a layer of another")
         if not self.parts:
@@ -163,7 +162,7 @@ class Stack:
         part = self.parts.pop()
         found = layers_of(part)
         kept = len(self.layers) - len(found)
-        del self.layers[kept:], self.learns[kept:]
+        del self.layers[kept:], self.compiled_trainable[kept:]
         if not self.layers and self.input is None:
             self.input_shape = None
         for layer in found:
@@ -177,7 +176,7 @@ class Stack:
         return part
 
     def get(self, name: str | None = None, index: int | None = None) -> Layer | Stack:
-        """The layer, or the stack, of that name or place."""
+        """The layer or stack with that name or index."""
         if (name is None) == (index is None):
             raise ValueError(f"get_layer takes name or index, got name={name!r}, index={index!r}")
         if index is not None:
@@ -189,7 +188,7 @@ class Stack:
         raise ValueError(f"the model has no layer {name!r}; it has {known}")
 
     def paths(self) -> list[str]:
-        """For each of `layers`: its name behind those of the models that it is in, "encoder/dense"."""
+        """For each of `layers`: its name, prefixed by those of the models around it: "encoder/dense"."""
         return [
             path
             for part in self.parts
@@ -211,7 +210,7 @@ class Stack:
         return self.layers[-1].output_shape if self.layers else None
 
     def build(self, shape: Shape | None) -> None:
-        """Settle the shapes for samples of `shape`; None where the model has an `Input`."""
+        """Fix the shapes for samples of `shape`; None if the model has an `Input`."""
         with self.lock:
             self._build(shape)
 
@@ -226,12 +225,12 @@ class Stack:
         if not self.built:
             if self.outer is not None:
                 raise ValueError(
-                    f"the model {self.name!r} is a layer of another, not built yet: build that one"
+                    f"the model {self.name!r} is a layer of another that is not built yet: build that one"
                 )
             self.build_behind([], shape)
 
     def build_behind(self, before: Sequence[Layer], shape: Shape) -> Shape:
-        """Settle the shapes behind the layers `before`, which are built, and return the outputs' shape."""
+        """Fix the shapes after the layers `before`, which are built, and return the output shape."""
         if self.input_shape not in (None, shape):
             raise ValueError(
                 f"the model {self.name!r} takes samples of shape {self.input_shape}, but the layers before "
@@ -255,34 +254,34 @@ class Stack:
         output = self.output_shape
         if self.input_shape is None or output is None:
             raise ValueError(
-                "the model is not built: it has no weights before it knows its input's shape "
-                "(an Input layer, build((None, ...)) or the first data)"
+                "the model is not built: it has no weights until its input shape is known "
+                "(from an Input layer, build((None, ...)) or the first data)"
             )
         return self.input_shape, output
 
     def rows(self, n_layers: int | None = None) -> list[dict[str, Any]]:
         """The rows of a plan of all layers, or of the first `n_layers`."""
-        pairs = zip(self.layers[:n_layers], self.learns, strict=False)
-        return [row | _options(layer, learns) for layer, learns in pairs for row in layer.rows()]
+        pairs = zip(self.layers[:n_layers], self.compiled_trainable, strict=False)
+        return [row | _options(layer, trainable) for layer, trainable in pairs for row in layer.rows()]
 
     def weights(self, n_layers: int | None = None) -> list[Weight]:
         """Every weight of the layers, or of the first `n_layers`, in the order of a plan's parameters."""
         self.shapes()
-        found = zip(self.layers[:n_layers], self.paths(), self.learns, strict=False)
+        found = zip(self.layers[:n_layers], self.paths(), self.compiled_trainable, strict=False)
         return [
-            Weight(path, name, shape, learns and name not in layer.non_trainable)
-            for layer, path, learns in found
+            Weight(path, name, shape, trainable and name not in layer.non_trainable)
+            for layer, path, trainable in found
             for name, shape, _ in layer.weights_spec()
         ]
 
     def changed(self) -> list[Layer]:
         """The layers whose `trainable` was changed after the model was compiled."""
-        pairs = zip(self.layers, self.learns, strict=True)
-        return [layer for layer, learns in pairs if learns != layer.trainable]
+        pairs = zip(self.layers, self.compiled_trainable, strict=True)
+        return [layer for layer, trainable in pairs if trainable != layer.trainable]
 
     def take_changes(self) -> None:
-        """Go by `trainable` of the layers as it is now."""
-        self.learns = [layer.trainable for layer in self.layers]
+        """Use the current `trainable` of the layers."""
+        self.compiled_trainable = [layer.trainable for layer in self.layers]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"store": None, "outer": None, "model": None}
@@ -294,29 +293,29 @@ class Stack:
 
 
 def layers_of(part: Layer | Stack) -> list[Layer]:
-    """A layer alone, or those of a stack."""
+    """The layer itself, or the layers of a stack."""
     return [part] if isinstance(part, Layer) else part.layers
 
 
 def _check_nested(part: Stack, outer: Stack) -> None:
-    """Whether a stack can be a part of another."""
+    """Raise a ValueError if a stack cannot be a part of another."""
     if part is outer:
         raise ValueError("a model cannot be a layer of itself")
     if part.outer is not None:
-        raise ValueError(f"the model {part.name!r} is a layer of a model already: use a clone (clone_model)")
+        raise ValueError(f"the model {part.name!r} is already a layer of a model: use a clone (clone_model)")
     if not part.layers:
         raise ValueError(f"the model {part.name!r} has no layers: add some first")
     optional_name(part.name)
 
 
-def _options(layer: Layer, learns: bool) -> dict[str, Any]:
-    """What every kind of row may say of its layer, where it is not the usual."""
-    frozen = {} if learns else {"trainable": False}
+def _options(layer: Layer, trainable: bool) -> dict[str, Any]:
+    """The options that every kind of row has, if they are not the defaults."""
+    frozen = {} if trainable else {"trainable": False}
     return frozen if layer.seed is None else frozen | {"seed": layer.seed}
 
 
 def _build(layer: Layer | Stack, shape: Shape, before: Sequence[Layer]) -> Shape:
-    """Build a part behind the layers `before`, which are built, and return its output's shape."""
+    """Build a part after the layers `before`, which are built, and return its output shape."""
     if isinstance(layer, Stack):
         return layer.build_behind(before, shape)
     if layer.stops_gradient:

@@ -1,4 +1,4 @@
-"""What a model is, apart from what computes it: the contents of a model file."""
+"""The state of a model, independent of what computes it: the contents of a model file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from nnc.models.stack import Stack
 
 
 class Position(NamedTuple):
-    """Where a run stands within an epoch: behind `batch` of its `n_steps` steps (None where not known).
+    """The position of a run within an epoch: after `batch` of its `n_steps` steps (None if unknown).
 
-    rows, sums: what the means of the epoch's logs are made of, the loss and the metrics by their names.
+    rows, sums: the row count and the sums, by name, from which the means in the epoch's logs are computed.
     """
 
     batch: int
@@ -24,11 +24,11 @@ class Position(NamedTuple):
 
 
 class ModelState(NamedTuple):
-    """Layers, weights, how the model is trained, and how far that has come.
+    """Layers, weights, the training configuration, and the progress of training.
 
-    epoch: the epochs done. callbacks: what those of the last run counted, by callback and attribute. stopped:
-    whether a callback ended the run. position: where the run stands within an epoch, None between two.
-    metadata: strings by name that the file carries beside the configuration.
+    epoch: the epochs done. callbacks: the state of those of the last run, by callback and attribute. stopped:
+    whether a callback ended the run. position: the position of the run within an epoch, None between epochs.
+    metadata: named strings that the file stores in addition to the configuration.
     """
 
     stack: Stack
@@ -41,10 +41,10 @@ class ModelState(NamedTuple):
     metadata: Mapping[str, str] = MappingProxyType({})
 
     def uncompiled(self) -> ModelState:
-        """The state without what belongs to training, but with the history."""
+        """The state without the parts used for training, but with the history."""
         engine = self.engine.uncompiled()
         return self._replace(engine=engine, epoch=0, callbacks={}, stopped=False, position=None)
 
     def weights_only(self) -> ModelState:
-        """Layers and weights."""
+        """The state with only layers and weights."""
         return self.uncompiled()._replace(history=None, metadata={})

@@ -1,4 +1,4 @@
-"""A model in words: the table of `summary`, the repr, and the repr for notebooks."""
+"""Descriptions of a model: the table of `summary`, the repr, and the repr for notebooks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _rows(stack: Stack, nested: bool = False) -> list[tuple[str, str, str]]:
 
 
 def _parts(stack: Stack, nested: bool, indent: str = "") -> Iterator[tuple[Layer | Stack, str]]:
-    """Each layer of a model, with `nested` those of the models in it, too, and how far it is indented."""
+    """Each layer of a model, with `nested` also those of nested models, and its indentation."""
     for part in stack.parts:
         yield part, indent
         if nested and isinstance(part, Stack):
@@ -33,9 +33,9 @@ def _parts(stack: Stack, nested: bool, indent: str = "") -> Iterator[tuple[Layer
 
 
 def _totals(stack: Stack) -> list[str]:
-    """The numbers of weights: all of them, those that training moves, the others."""
+    """The numbers of weights: total, trainable and non-trainable."""
     if not stack.built:
-        return ["not built yet: it takes its shape from an Input layer, build((None, ...)) or the first data"]
+        return ["not built yet: the shape comes from an Input layer, build((None, ...)) or the first data"]
     counts = {"Total": 0, "Trainable": 0, "Non-trainable": 0}
     flags = [flag for layer in stack.layers for flag in layer.trainable_flags]
     for weight, trainable in zip(stack.weights(), flags, strict=True):
@@ -82,7 +82,7 @@ def _shown(part: Layer | Stack) -> str:
 
 def html(stack: Stack) -> str:
     """The repr for notebooks: the same table as `table`."""
-    from nnc import _html  # its tables of entities take a millisecond to load
+    from nnc import _html  # the entity tables of html take a millisecond to load
 
     name = f"Sequential {stack.name}"
     return _html.block(

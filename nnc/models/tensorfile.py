@@ -1,11 +1,11 @@
-"""Safetensors files, read with suspicion and written at once.
+"""Safetensors files, read defensively and written atomically.
 
-Layout: 8 bytes, the header's length, little-endian; the header, JSON: {"__metadata__": {str: str}, name:
-{"dtype", "shape", "data_offsets": [begin, end]}, ...}; the tensors, one behind the other. Whatever the bytes
-are, reading takes at most the file's size and 16 MiB of memory, and fails with FormatError only: no size in
-the file is believed before it is checked. Only read calls touch it, since a mapped file that another process
-cuts short would kill this one; and both ways work without a copy of the whole, which the safetensors library
-makes.
+Layout: 8 bytes, the length of the header, little-endian; the header, JSON: {"__metadata__": {str: str}, name:
+{"dtype", "shape", "data_offsets": [begin, end]}, ...}; the tensors, one after the other. Whatever the bytes
+are, reading takes at most the file's size plus 16 MiB of memory, and fails only with FormatError: no size in
+the file is trusted before it is checked. The file is only accessed by read calls, since truncating a mapped
+file in another process would kill this one; and neither reading nor writing makes a copy of the complete
+file, as the safetensors library does.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from nnc._files import write_parts
 from nnc.errors import FormatError
 
 MAX_HEADER = 8 * 2**20
-MEMORY = 16 * 2**20  # beside the file's size
-_PER_TOKEN = 128  # bytes of a Python object or entry that one of the characters [ { : , can stand for
-_TOKENS_PER_TENSOR = 11  # of these characters, in a tensor's entry
+MEMORY = 16 * 2**20  # in addition to the file's size
+_PER_TOKEN = 128  # bytes of the Python object or entry that one of the characters [ { : , can create
+_TOKENS_PER_TENSOR = 11  # number of these characters in a tensor's entry
 
 DTYPES: dict[np.dtype, str] = {
     np.dtype(np.int64): "I64",
@@ -36,10 +36,10 @@ DTYPES: dict[np.dtype, str] = {
 }
 _BY_NAME = {name: dtype for dtype, name in DTYPES.items()}
 
-# How files of other programs begin, and what to do with them. No header is so long as these bytes would say.
+# The first bytes of other programs' files, and what to do with them. As a length, they exceed any header's.
 _OTHERS = {
-    b"PK\3\4": "this is a zip archive, no model of nnc; if Keras wrote it (.keras): nnc.load_keras reads it",
-    b"\x89HDF": "this is an HDF5 file, no model of nnc; nnc.load_keras reads what Keras saves as model.keras",
+    b"PK\3\4": "this is a zip archive, not an nnc model; if Keras wrote it (.keras), nnc.load_keras reads it",
+    b"\x89HDF": "this is an HDF5 file, not an nnc model; nnc.load_keras reads Keras's .keras files",
 }
 
 Header = dict[str, tuple[str, tuple[int, ...]]]  # name: (dtype, shape)
@@ -49,10 +49,10 @@ Header = dict[str, tuple[str, tuple[int, ...]]]  # name: (dtype, shape)
 
 
 def memory_of_parsing(text: str | bytes | bytearray) -> int:
-    """Bytes that `text` and what is parsed from it can take together: JSON, as bytes (UTF-8) or str.
+    """Upper bound of the memory in bytes for the JSON `text`, bytes (UTF-8) or str, and its parsed objects.
 
-    A str takes as many bytes for each character as its widest one, up to 4; an escape, six characters of
-    ASCII, can stand for such a one.
+    A str uses as many bytes for each character as its widest one needs, up to 4; an escape sequence, six
+    ASCII characters, can produce such a character.
     """
     if isinstance(text, str):
         tokens, narrow = sum(map(text.count, "[{:,")), text.isascii() and "\\u" not in text
@@ -69,16 +69,16 @@ def parse_json(text: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) < len(pairs):
-        raise FormatError("the JSON has a key twice")
+        raise FormatError("the JSON has a duplicate key")
     return result
 
 
 def _constant(name: str) -> NoReturn:
-    raise FormatError(f"the JSON has {name}, which is no number")
+    raise FormatError(f"the JSON has {name}, which is not a number")
 
 
 def is_size(value: Any) -> bool:
-    """Whether a value of the JSON is an integer that can be a size or a place."""
+    """Whether a value of the JSON is an integer that can be a size or an offset."""
     return type(value) is int and 0 <= value < 2**63
 
 
@@ -93,12 +93,12 @@ class TensorFile:
     path : str
     metadata : dict of str to str
     header : dict of str to (dtype, shape)
-        All of it consistent with the file's size.
+        All entries are consistent with the file's size.
 
     Raises
     ------
     FormatError, another ValueError or RecursionError
-        If it is no such file.
+        If it is not such a file.
     OSError
         If it cannot be opened or read.
     """
@@ -113,7 +113,7 @@ class TensorFile:
         try:
             self._stat = os.fstat(self._file.fileno())
             if not stat.S_ISREG(self._stat.st_mode):
-                raise FormatError("this is no regular file")
+                raise FormatError("this is not a regular file")
             self.metadata, self.header, self._places = self._read_header()
         except BaseException:
             self._file.close()
@@ -126,13 +126,13 @@ class TensorFile:
         self._file.close()
 
     def parse_json(self, text: str) -> Any:
-        """JSON in the metadata, refused if it would take more memory than is left beside the header."""
+        """Parse JSON in the metadata, refused if it would take more memory than the header has left."""
         if memory_of_parsing(text) + len(self.header) * _TOKENS_PER_TENSOR * _PER_TOKEN > self._room:
             raise FormatError("the metadata have too many items")
         return parse_json(text)
 
     def read(self, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """The tensors of these names."""
+        """Read the tensors with these names."""
         tensors = {name: self._tensor(name) for name in names}
         now = os.fstat(self._file.fileno())
         if (now.st_size, now.st_mtime_ns) != (self._stat.st_size, self._stat.st_mtime_ns):
@@ -150,7 +150,7 @@ class TensorFile:
         while buffer:
             count = self._file.readinto(buffer)
             if not count:
-                raise FormatError("the file was cut short while it was read")
+                raise FormatError("the file was truncated while it was read")
             buffer = buffer[count:]
 
     def _read_header(self) -> tuple[dict[str, str], Header, dict[str, int]]:
@@ -170,7 +170,7 @@ class TensorFile:
         header = parse_json(self._header_text(length))
         metadata = header.pop("__metadata__", {})
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
-            raise FormatError("__metadata__ is no table of strings")
+            raise FormatError("__metadata__ is not a dict of strings")
         tensors, spans = {}, []
         for name, entry in header.items():
             tensors[name], span = _entry(name, entry)
@@ -178,7 +178,7 @@ class TensorFile:
         end, places = 0, {}
         for (begin, stop), name in sorted(spans):
             if begin != end:
-                raise FormatError(f"the tensors leave a hole or overlap at byte {min(begin, end)}")
+                raise FormatError(f"the tensors leave a gap or overlap at byte {min(begin, end)}")
             end, places[name] = stop, 8 + length + begin
         if end != size - 8 - length:
             raise FormatError(f"the tensors take {end} bytes, the file has {size - 8 - length} for them")
@@ -188,7 +188,7 @@ class TensorFile:
         raw = bytearray(length)
         self._fill(memoryview(raw))
         if not raw.startswith(b"{"):
-            raise FormatError("this is no safetensors file: the header does not start with {")
+            raise FormatError("this is not a safetensors file: the header does not start with {")
         self._room = MEMORY + length
         if memory_of_parsing(raw) > self._room:
             raise FormatError("the header has too many items")
@@ -198,14 +198,14 @@ class TensorFile:
 def _entry(name: str, entry: Any) -> tuple[tuple[str, tuple[int, ...]], tuple[int, int]]:
     """(dtype, shape) and (begin, end) of a tensor."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise FormatError(f"tensor {shown(name)} needs dtype, shape and data_offsets, no more")
+        raise FormatError(f"tensor {shown(name)} must have exactly dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _BY_NAME:
         raise FormatError(f"tensor {shown(name)} has the dtype {shown(dtype)}, not one of F32, F64, I64")
     if not isinstance(shape, list) or not all(map(is_size, shape)) or len(shape) > 8:
-        raise FormatError(f"tensor {shown(name)} has no shape of at most 8 axes")
+        raise FormatError(f"tensor {shown(name)} does not have a shape of at most 8 axes")
     if not isinstance(offsets, list) or not all(map(is_size, offsets)) or len(offsets) != 2:
-        raise FormatError(f"tensor {shown(name)} has no data_offsets of two places")
+        raise FormatError(f"tensor {shown(name)} does not have two data_offsets")
     begin, end = offsets
     if end - begin != math.prod(shape) * _BY_NAME[dtype].itemsize:  # Python's integers do not overflow
         raise FormatError(f"tensor {shown(name)} of shape {shape} and dtype {dtype} has {end - begin} bytes")
@@ -216,15 +216,15 @@ def _entry(name: str, entry: Any) -> tuple[tuple[str, tuple[int, ...]], tuple[in
 
 
 def write(path: str, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file at once.
+    """Write a safetensors file atomically.
 
-    The bytes are those that the safetensors library writes: the widest dtypes first, so that every tensor is
-    aligned, then by name.
+    The bytes are those that the safetensors library writes: tensors with the widest dtypes first, which
+    aligns every tensor, then by name.
 
     Raises
     ------
     ValueError
-        If the header would be longer, or have more items, than is read.
+        If the header would be longer, or have more items, than can be read.
     OSError
         If it cannot be written.
     """
@@ -241,13 +241,13 @@ def write(path: str, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, s
     if len(raw) > MAX_HEADER or memory_of_parsing(raw) > MEMORY + len(raw):
         raise ValueError(
             f"the model has too many layers for a file: its header would take {len(raw)} bytes, with "
-            f"{len(tensors)} weights and the like"
+            f"{len(tensors)} tensors"
         )
     write_parts(path, [len(raw).to_bytes(8, "little"), raw, *map(_little, (tensors[n] for n in names))])
 
 
 def _little(tensor: np.ndarray) -> memoryview:
-    """The bytes of an array, little-endian, in C order; not copied where they lie so."""
+    """The bytes of an array, little-endian, in C order; copied only if necessary."""
     if sys.byteorder == "big":
         tensor = tensor.astype(tensor.dtype.newbyteorder("<"))
     return np.ascontiguousarray(tensor).reshape(-1).view(np.uint8).data

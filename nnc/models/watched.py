@@ -1,4 +1,4 @@
-"""The metrics of a model: which the core computes, which Python is fed for, and the logs of both."""
+"""The metrics of a model, computed in the core or in Python, and their logs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nnc.metrics import Metric
 if TYPE_CHECKING:
     from nnc.models.inputs import Arrays
 
-_MOST_KEPT = 2**20  # numbers of outputs that are kept for the metrics of one slice
+_MOST_KEPT = 2**20  # output values that are kept for the metrics of one slice
 
 
 class Watched:
@@ -24,15 +24,15 @@ class Watched:
     Attributes
     ----------
     all : list of Metric
-        First `plain` ones, then those that see weights.
+        First the `plain` ones, then the weighted ones.
     in_core : list of Metric
-        Those that the core computes.
+        The metrics that the core computes.
     fed : list of (Metric, bool)
-        Those that are given the outputs, and whether the weights, too.
+        The metrics that are passed the outputs, and whether they are also passed the weights.
     names : list of str
-        "loss", then theirs.
+        "loss", then the names of the metrics.
     raw : bool
-        Whether targets are still the caller's, as for a loss that is a Python function.
+        Whether the targets are the caller's unconverted ones, as for a loss that is a Python function.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Watched:
         self._taken = False
 
     def take(self) -> list[tuple[Metric, bool]]:
-        """Those to be fed, set back: what `compile` was given, or copies while these are in use."""
+        """The `fed` metrics, reset: those passed to `compile`, or copies while these are in use."""
         if not self.fed:
             return []
         found = copy.deepcopy(self.fed) if self._taken else self.fed
@@ -62,15 +62,15 @@ class Watched:
         return found
 
     def give_back(self, fed: list[tuple[Metric, bool]]) -> None:
-        """`take`'s are not in use any more."""
+        """Release the metrics that `take` returned."""
         if fed is self.fed:
             self._taken = False
 
 
 class Means:
-    """The loss and the metrics over the rows so far: means over the rows, and what is fed.
+    """The loss and the metrics over the rows so far: means over the rows, and the `fed` metrics.
 
-    Sums are of the loss and of the core's metrics.
+    The sums are those of the loss and of the core's metrics.
     """
 
     def __init__(self, watched: Watched) -> None:
@@ -78,28 +78,28 @@ class Means:
         self.fed = watched.take()
 
     def add(self, rows: int, loss_sum: float, metric_sums: np.ndarray) -> None:
-        """More rows, with their own sums."""
+        """Add rows, given their own sums."""
         self.go_on(rows, self.sums[0] + loss_sum, self.sums[1:] + metric_sums)
 
     def go_on(self, rows: int, loss_sum: float, metric_sums: np.ndarray) -> None:
-        """More rows, with the sums over all."""
+        """Add rows, given the sums over all rows so far."""
         self.rows += rows
         self.sums[0], self.sums[1:] = loss_sum, metric_sums
 
     def steps(self, n_steps: int, batch_size: int) -> int:
-        """How many of `n_steps` steps are taken at once: outputs of all are kept where metrics are fed."""
+        """How many of `n_steps` steps to make at once: if metrics are fed, the outputs of all are kept."""
         if not self.fed:
             return n_steps
         return min(n_steps, max(1, _MOST_KEPT // (batch_size * max(1, int(np.prod(self.watched.shape))))))
 
     def room(self, rows: int, dtype: np.dtype) -> np.ndarray | None:
-        """Where outputs are kept for the metrics that are fed; None without such."""
+        """An array for the outputs passed to the fed metrics; None without such metrics."""
         return np.empty((rows, int(np.prod(self.watched.shape))), dtype) if self.fed else None
 
     def feed(
         self, arrays: Arrays, rows: slice | np.ndarray, outputs: np.ndarray | None, batch_size: int | None
     ) -> None:
-        """The outputs of these rows, batch after batch."""
+        """Pass the outputs of these rows to the metrics, batch by batch."""
         if outputs is None or not self.fed:
             return
         y, weights = arrays.y[rows], arrays.sample_weight
@@ -121,20 +121,20 @@ class Means:
         return {name: means[name] for name in self.watched.names}
 
     def close(self) -> None:
-        """The metrics' objects are free for others."""
+        """Release the metric objects."""
         self.watched.give_back(self.fed)
 
-    # ------------------------------------------------------- a run that is broken off within an epoch
+    # ------------------------------------------------------- a run that is interrupted within an epoch
 
     def numbers(self) -> dict[str, float]:
-        """The sums so far by name, those of a metric that is fed by name and place."""
+        """The sums so far by name; those of a fed metric by name and index."""
         found = dict(zip(self.watched.core_names, self.sums.tolist(), strict=True))
         for metric, _ in self.fed:
             found |= {f"{metric.name}[{i}]": number for i, number in enumerate(metric.get_state())}
         return found
 
     def set_numbers(self, rows: int, numbers: Mapping[str, float]) -> None:
-        """Go on from what `numbers` gave."""
+        """Continue from what `numbers` returned."""
         sums = [numbers.get(name, np.nan) for name in self.watched.core_names]
         self.go_on(rows, sums[0], np.array(sums[1:]))
         for metric, _ in self.fed:
@@ -144,5 +144,5 @@ class Means:
             if not metric.set_state(own) and rows:
                 warn(
                     f"the file has no sums of metric {metric.name!r}, which keeps none in variables: in this "
-                    "epoch its value is that of the batches from here on"
+                    "epoch its value only includes the batches from here on"
                 )

@@ -1,9 +1,8 @@
-"""Pictures of training, of what was learned, and of what a model makes of data.
+"""Plots of training, of learned weights, and of the outputs of a model.
 
-Every function takes a model or plain arrays, draws into the Axes it is given or into a new figure, and
-returns the Axes, so that titles and limits can be changed afterwards. Nothing is shown and no setting of
-Matplotlib is changed: call ``matplotlib.pyplot.show()`` or `save`. Matplotlib is imported at the first
-picture.
+Every function takes a model or plain arrays, draws into the given Axes or into a new figure, and returns the
+Axes, whose titles and limits can then be changed. Nothing is shown and no Matplotlib setting is changed: call
+``matplotlib.pyplot.show()`` or `save`. Matplotlib is imported by the first plot.
 
     axes = nnc.plot.history(model.fit(x, y))
     nnc.plot.save(axes, "results/curves")

@@ -1,4 +1,4 @@
-"""Pictures of classification: the confusion matrix, images with what they were taken for."""
+"""Plots of classification: the confusion matrix, and images with their predicted classes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def confusion_matrix(
     y_true: ArrayLike, y_pred: ArrayLike, class_names: Sequence[str] | None = None, ax: Axes | None = None
 ) -> Axes:
-    """How often each class was taken for which: right answers in blue, mistakes in red.
+    """The confusion matrix, with correct predictions in blue and mistakes in red.
 
     Parameters
     ----------
     y_true : array-like
-        Class ids (n,), or rows (n, classes) of which the largest counts.
+        Class ids (n,), or rows (n, classes), whose largest entry is the class.
     y_pred : array-like
-        Class ids, or rows as `predict` gives them.
+        Class ids, or rows as returned by `predict`.
     class_names : sequence of str, optional
         Names on the axes; None: the ids.
     ax : Axes, optional
@@ -40,8 +40,8 @@ def confusion_matrix(
 
     Notes
     -----
-    The blue is the share of the class that was right, from half to all; the red is the count, against the
-    most frequent mistake of all.
+    The shade of blue is the recall of the class, from one half to one; the shade of red is the count relative
+    to that of the most frequent mistake.
 
     Examples
     --------
@@ -96,16 +96,16 @@ def digits(
     shape: tuple[int, int] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Images with what they are and what they were taken for; mistakes in red.
+    """Images with their true and predicted classes; mistakes in red.
 
     Parameters
     ----------
     x : array-like of shape (n, height, width), (n, height, width, 1) or (n, features)
         The images; the largest value is drawn black.
     y_true, y_pred : array-like, optional
-        Class ids (n,), or rows (n, classes) of which the largest counts.
+        Class ids (n,), or rows (n, classes), whose largest entry is the class.
     n : int, optional
-        How many, from the first; None: all.
+        How many images, starting with the first; None: all.
     class_names : sequence of str, optional
         Names of the classes; None: the ids.
     shape : (int, int), optional
@@ -116,7 +116,7 @@ def digits(
     Returns
     -------
     Axes
-        With the images in rows from left to right. Above each is its true class, or the predicted one; where
+        With the images in rows from left to right. Above each is its true class, or the predicted one; if
         they differ, "predicted, not true" in red.
 
     Examples

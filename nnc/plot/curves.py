@@ -1,4 +1,4 @@
-"""Pictures of training: losses and metrics against the epoch, of one run or of several."""
+"""Plots of training: losses and metrics against the epoch, for one run or several."""
 
 from __future__ import annotations
 
@@ -16,26 +16,24 @@ if TYPE_CHECKING:
 
 
 def history(history: Run, first: int = 0, ax: AxesLike = None, validation: str = "validation") -> np.ndarray:
-    """Loss and metrics against the epoch, of training and validation.
+    """Loss and metrics against the epoch, for training and validation.
 
     Parameters
     ----------
     history : History, Sequential or dict
-        What `fit` returned, a model that was trained, or lists by name: ``{"loss": [...], "val_loss":
-        [...]}``.
+        The result of `fit`, a trained model, or lists by name: ``{"loss": [...], "val_loss": [...]}``.
     first : int
-        How many epochs to leave out at the start: 1 leaves out the first, which often hides the rest by its
-        scale.
+        How many epochs to leave out at the start: 1 leaves out the first, whose scale often hides the rest.
     ax : Axes or array of Axes, optional
         One for each name without "val_"; None: a new figure.
     validation : str
-        What the rows of the curves "val_..." are called: "test", where `validation_data` was a test set.
+        The label of the curves "val_...": for example "test", if `validation_data` was a test set.
 
     Returns
     -------
     ndarray of Axes
-        One for each name without "val_": the loss and each metric. The learning rate, where recorded, is left
-        out. A single epoch is drawn as a row for each part, its values from left to right.
+        One for each name without "val_": the loss and each metric. The learning rate, if recorded, is left
+        out. A single epoch is drawn as one row for each curve, with values from left to right.
 
     Examples
     --------
@@ -70,15 +68,15 @@ def compare(
     first: int = 0,
     ax: AxesLike = None,
 ) -> np.ndarray:
-    """The same curve of several runs in one picture.
+    """The same curve of several runs in one plot.
 
     Parameters
     ----------
     histories : dict of str to History, Sequential or dict
-        The runs by their labels; of a run what `history` takes.
+        The runs by label, each in a form that `history` takes.
     names : sequence of str, or dict of str to str, optional
-        Which curves: "loss", "val_loss", "accuracy", ...; None: all that the first run has. A dict says how
-        they are called in the picture, too: ``{"val_accuracy": "test accuracy"}``.
+        Which curves: "loss", "val_loss", "accuracy", ...; None: all that the first run has. A dict also
+        defines their labels in the plot: ``{"val_accuracy": "test accuracy"}``.
     first : int
         How many epochs to leave out at the start.
     ax : Axes or array of Axes, optional
@@ -87,8 +85,8 @@ def compare(
     Returns
     -------
     ndarray of Axes
-        One for each name, with a line for each run that has it, in one style over all of them. Of runs of a
-        single epoch each has a row.
+        One for each name, with a line for each run that has it; a run has the same style in all of them. Runs
+        of a single epoch are drawn as one row each.
 
     Examples
     --------
@@ -124,7 +122,7 @@ def compare(
 
 
 def said(name: str) -> str:
-    """A key of the logs in words: "validation loss" for "val_loss"."""
+    """The label for a key of the logs: "validation loss" for "val_loss"."""
     return name.replace("val_", "validation ", 1) if name.startswith("val_") else name
 
 

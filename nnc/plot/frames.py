@@ -1,4 +1,4 @@
-"""What the pictures are drawn into: Axes, their grid and legend, the colours; and files of them."""
+"""The Axes of the plots, with grid and colours; and saving figures to files."""
 
 from __future__ import annotations
 
@@ -62,17 +62,17 @@ def save(
     formats: str | tuple[str, ...] = ("png", "svg"),
     dpi: float = 150,
 ) -> list[str]:
-    """Write a figure in each of the formats, and name the files.
+    """Write a figure in each of the formats and return the file names.
 
-    The same picture gives the same bytes: no date and no random identifiers go into the files.
+    The same plot always produces the same bytes: the files contain no dates and no random identifiers.
 
     Parameters
     ----------
     figure : Figure, Axes or array of Axes
-        What the functions of this module return.
+        The result of a function of this module.
     path : str or path
-        Without a suffix, which the formats give: "results/curves" becomes results/curves.png and
-        results/curves.svg. Missing folders are made.
+        Without a suffix, which is added for each format: "results/curves" becomes results/curves.png and
+        results/curves.svg. Missing folders are created.
     formats : tuple of str
         Any that Matplotlib knows: "png", "svg", "pdf", ...
     dpi : float

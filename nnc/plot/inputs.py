@@ -1,4 +1,4 @@
-"""What the functions of nnc.plot are given: models, histories, plain arrays; made into what they draw."""
+"""Conversion of the inputs of nnc.plot, models, histories and plain arrays, to what is drawn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Curve: TypeAlias = Sequence[float] | np.ndarray
 
 @runtime_checkable
 class Recorded(Protocol):
-    """What a picture needs of a History: curves by name, the epochs from 0."""
+    """The part of a History that a plot needs: curves by name, the epochs from 0."""
 
     @property
     def history(self) -> Mapping[str, Any]: ...
@@ -27,7 +27,7 @@ class Recorded(Protocol):
 
 @runtime_checkable
 class Model(Protocol):
-    """What a picture needs of a model."""
+    """The part of a model that a plot needs."""
 
     @property
     def flattened_layers(self) -> Mapping[str, Layer]: ...
@@ -46,14 +46,14 @@ def curves_of(history: Run) -> tuple[Mapping[str, Curve], np.ndarray]:
     """(curves by name, numbers of the epochs from 1) of a model, a History or a dict."""
     recorded = history.history if isinstance(history, Model) else history
     if recorded is None:
-        raise ValueError("history is of a model that has not been trained")
+        raise ValueError("history is from a model that has not been trained")
     curves, epochs = (recorded.history, recorded.epoch) if isinstance(recorded, Recorded) else (recorded, ())
     longest = max(map(len, curves.values()), default=0)
     return curves, np.asarray(epochs or range(longest)) + 1
 
 
 def matrices_of(source: Weights) -> dict[str, np.ndarray]:
-    """Weight arrays of at least two axes by name."""
+    """Weight arrays with at least two axes, by name."""
     if isinstance(source, Model):
         names = [
             (path, name) for path, layer in source.flattened_layers.items() for name in layer.weight_names
@@ -71,7 +71,7 @@ def matrices_of(source: Weights) -> dict[str, np.ndarray]:
         arrays = {f"W{i}": w for i, w in enumerate(matrices, 1)}
     arrays = {name: w for name, w in arrays.items() if w.ndim > 1 and w.size}
     if not arrays:
-        raise ValueError(f"source has no array of two or more axes, got {type(source).__name__}")
+        raise ValueError(f"source must have an array with two or more axes, got {type(source).__name__}")
     return arrays
 
 
@@ -80,7 +80,7 @@ def units_of(
 ) -> np.ndarray:
     """The weights of each unit as an image (units, height, width).
 
-    Of a kernel (height, width, inputs, units) an image has the inputs side by side, NaN between them.
+    For a kernel (height, width, inputs, units), an image shows the inputs side by side, separated by NaN.
     """
     if w.ndim == 4:
         height, width, inputs, units = w.shape
@@ -107,14 +107,14 @@ def maps_of(model: Sequential, x: ArrayLike, layer: Layer | str | int | None) ->
         known = [part for part in model.flattened_layers.values() if part.built and part.weight_names]
         layer = next((part for part in known if len(part.output_shape or ()) == 3), None)
         if layer is None:
-            raise ValueError(f"layer is None, but none with weights gives maps: {known}")
+            raise ValueError(f"layer is None, but no layer with weights returns maps: {known}")
     elif isinstance(layer, str | int):
         layer = model.get_layer(layer) if isinstance(layer, str) else model.get_layer(index=layer)
     shown: Any = layer
     maps = model.layer_output(x, shown)[0]
     if maps.ndim != 3:
-        must = "layer must be one that gives maps (height, width, channels)"
-        raise ValueError(f"{must}, {shown.name} gives {maps.shape}")
+        must = "layer must be one that returns maps (height, width, channels)"
+        raise ValueError(f"{must}, {shown.name} returns {maps.shape}")
     return str(shown.name), maps.transpose(2, 0, 1)
 
 
@@ -132,7 +132,7 @@ def ids_of(
             raise ValueError(f"{name} must be class ids or rows of one value per class, got {y[:5]}")
         ids.append(y.astype(np.int64))
     if len(ids[0]) != len(ids[1]):
-        raise ValueError(f"y_true and y_pred must be of one length, got {len(ids[0])} and {len(ids[1])}")
+        raise ValueError(f"y_true and y_pred must have equal lengths, got {len(ids[0])} and {len(ids[1])}")
     needed = 1 + max((int(y.max()) for y in ids if y.size), default=0)
     if class_names is not None and needed > len(class_names):
         raise ValueError(f"class_names has {len(class_names)} names, but the ids go to {needed - 1}")
@@ -142,7 +142,7 @@ def ids_of(
 def image_shape(
     features: int, shape: Sequence[int] | None, known: Sequence[int | None] | None, argument: str
 ) -> tuple[int, int]:
-    """(height, width) of `features` values: as asked, as the input is known to be, or square."""
+    """(height, width) of `features` values: as requested, as known from the input shape, or square."""
     if shape is None and known is not None:
         shape = tuple(d for d in known if d is not None)
         shape = shape[:2] if len(shape) == 3 and shape[2] == 1 else shape

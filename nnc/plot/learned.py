@@ -1,4 +1,4 @@
-"""Pictures of what was learned: weights, their singular values, filters, feature maps."""
+"""Plots of what a model has learned: weights, their singular values, filters, feature maps."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 def weights(source: Weights, ax: AxesLike = None) -> np.ndarray:
     """A heat map of each layer's weight matrix, white at zero.
 
-    The colours end at the 99.5th percentile of the absolute values, so that a few large weights do not hide
-    the rest; the colour bar then has pointed ends.
+    The colour scale ends at the 99.5th percentile of the absolute values, because a few large weights would
+    hide the rest; the colour bar then has pointed ends.
 
     Parameters
     ----------
     source : Sequential, dict of arrays, list of arrays, or array
-        A model, or its matrices (inputs, outputs); arrays of one axis (biases) are passed over, convolution
+        A model, or its matrices (inputs, outputs); arrays with one axis (biases) are ignored, convolution
         kernels (height, width, inputs, outputs) are drawn as (height width inputs, outputs).
     ax : Axes or array of Axes, optional
         One for each matrix; None: a new figure.
@@ -54,7 +54,7 @@ def weights(source: Weights, ax: AxesLike = None) -> np.ndarray:
         w = w.reshape(-1, w.shape[-1])
         rows, columns = w.shape
         extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
-        # More values than pixels are averaged; the repeats keep the short axis from being blurred with them.
+        # If there are more values than pixels, they are averaged; repeating keeps the short axis sharp.
         many = max(w.shape) > 300
         drawn = w.repeat(-(-300 // rows), axis=0).repeat(-(-300 // columns), axis=1) if many else w
         interpolation = "auto" if many else "nearest"
@@ -69,7 +69,7 @@ def weights(source: Weights, ax: AxesLike = None) -> np.ndarray:
 def singular_values(source: Weights, ax: Axes | None = None) -> Axes:
     """The singular values of each layer's weight matrix, largest first: W = U diag(s) V^T.
 
-    A fast fall means that the layer works in fewer directions than it has units.
+    A fast decay means that the layer uses fewer directions than it has units.
 
     Parameters
     ----------
@@ -108,25 +108,25 @@ def singular_values(source: Weights, ax: Axes | None = None) -> Axes:
 def filters(
     source: Weights, shape: tuple[int, int] | None = None, n: int | None = None, ax: Axes | None = None
 ) -> Axes:
-    """What each unit of the first layer looks for: its weights as an image, all with one scale of colours.
+    """The weights of each unit of the first layer as an image, all with the same colour scale.
 
     Parameters
     ----------
     source : Sequential, dict of arrays, list of arrays, or array
-        A model, or arrays of which the first with two axes or more is taken: (height width, units), or a
-        convolution's kernel (height, width, inputs, units).
+        A model, or arrays, of which the first with two or more axes is used: (height width, units), or the
+        kernel of a convolution (height, width, inputs, units).
     shape : (int, int), optional
         Height and width of the images; None: the kernel's, the model's input shape, or a square.
     n : int, optional
-        How many units, from the first; None: all.
+        How many units, starting with the first; None: all.
     ax : Axes, optional
         None: a new figure.
 
     Returns
     -------
     Axes
-        With the units in rows from left to right, one image in all. A unit that has several inputs at each
-        place has an image for each, side by side.
+        With the units in rows from left to right, as a single image. A unit that has several inputs at each
+        position has an image for each, side by side.
 
     Examples
     --------
@@ -150,19 +150,19 @@ def filters_by_class(
     shape: tuple[int, int] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """The first layer's units as images, sorted by what they say: a row for each class.
+    """The first layer's units as images, grouped by class: a row for each class.
 
-    A unit speaks for the class to whose output it adds most: the largest of its row of W2 W3 ..., the product
-    of the later layers' matrices, which leaves their activations out. In its row the units stand by that
-    number, the largest first.
+    A unit speaks for the class to whose output it contributes most: the largest element of its row of
+    W2 W3 ..., the product of the matrices of the later layers, ignoring their activations. Within a row of
+    the plot, units are sorted by that value, largest first.
 
     Parameters
     ----------
     source : Sequential, dict of arrays, list of arrays, or array
-        A model, or its matrices (inputs, outputs), two at least, which follow each other; arrays of one axis
-        are passed over. One output counts as two classes, below and above zero.
+        A model, or its matrices (inputs, outputs), at least two consecutive ones; arrays with one axis are
+        ignored. One output counts as two classes, below and above zero.
     n : int, optional
-        How many units of a class at most; None: all.
+        Maximum number of units for each class; None: all.
     class_names : sequence of str, optional
         Names of the rows; None: the numbers of the outputs.
     shape : (int, int), optional
@@ -189,11 +189,11 @@ def filters_by_class(
     for other, w in later:
         if w.ndim != 2 or w.shape[0] != votes.shape[1]:
             raise ValueError(
-                f"{other} must have {votes.shape[1]} inputs, as many as outputs before: {w.shape}"
+                f"{other} must have {votes.shape[1]} inputs, as many as outputs before, got {w.shape}"
             )
         votes = votes @ w.astype(np.float64)
     if not later:
-        raise ValueError(f"source must have a matrix after {name}, which says what its units speak for")
+        raise ValueError(f"source must have a matrix after {name}, which maps its units to the classes")
     if votes.shape[1] == 1:
         votes = np.concatenate([-votes, votes], axis=1)
     classes = votes.shape[1]
@@ -224,25 +224,25 @@ def feature_maps(
     n: int | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """What a convolution makes of one image: a map for each of its filters, all with one scale of colours.
+    """The outputs of a convolution for one image: a map for each filter, all with the same colour scale.
 
     Parameters
     ----------
     model : Sequential
     x : array-like of shape input_shape or (1, *input_shape)
-        The image, as `predict` takes it.
+        The image, as for `predict`.
     layer : Layer, str or int, optional
-        The layer, its name or its place in the model; its output must be (height, width, channels). None: the
-        first that has weights and gives such maps.
+        The layer, its name or its index in the model; its output must be (height, width, channels). None: the
+        first layer that has weights and returns such maps.
     n : int, optional
-        How many maps, from the first; None: all.
+        How many maps, starting with the first; None: all.
     ax : Axes, optional
         None: a new figure.
 
     Returns
     -------
     Axes
-        With the maps in rows from left to right, one image in all.
+        With the maps in rows from left to right, as a single image.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Several curves in one picture: their colours, dashes and markers, and their names.
+"""Several curves in one plot: their colours, dashes and markers, and their labels.
 
 The colours are those of Okabe and Ito ("Color Universal Design", 2008) without yellow, which is too light for
-lines on white. Any two of the first 14 curves differ by 20 or more in CIEDE2000 for people with normal sight,
-with protanopia and with deuteranopia, or they have other dashes.
+lines on white. Any two of the first 14 curves either differ by 20 or more in CIEDE2000, for normal colour
+vision, protanopia and deuteranopia, or have different dashes.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ _NAME_SIZE, _LONGEST_NAME, _MOST_IN_PANEL = 8, 18, 6
 
 
 def style(i: int) -> dict[str, Any]:
-    """Colour, dashes and marker of the i-th curve of a picture."""
+    """Colour, dashes and marker of the i-th curve of a plot."""
     turn, colour = divmod(i, len(COLOURS))
     dashes = DASHES[(colour % 4 + 4 * turn) % len(DASHES)]
     return {"color": COLOURS[colour], "linestyle": dashes, "marker": MARKERS[(i + turn) % len(MARKERS)]}
 
 
 def draw_line(axis: Axes, x: np.ndarray, y: np.ndarray, i: int, name: str) -> None:
-    """The i-th curve: a marker at each point, or at every few of many."""
+    """Draw the i-th curve, with a marker at each point, or at every few points if there are many."""
     often = max(1, len(x) // 12)
     axis.plot(x, y, **style(i), markersize=3.5, markevery=often, linewidth=1.5, label=name)
 
 
 def draw_curves(axis: Axes, curves: Mapping[str, tuple[int, np.ndarray, np.ndarray]], what: str) -> None:
-    """Curves by their names, (i, epochs, values), of the quantity `what` against the epoch.
+    """Draw curves by name, (i, epochs, values), of the quantity `what` against the epoch.
 
-    Where no curve has more than one point, a row of the picture for each in place of a column of dots.
+    If no curve has more than one point, each has its own row instead of all being in a column of dots.
     """
     if all(len(x) < 2 for _, x, _ in curves.values()):
         names = list(curves)
@@ -63,14 +63,14 @@ def draw_curves(axis: Axes, curves: Mapping[str, tuple[int, np.ndarray, np.ndarr
 
 
 def name_lines(axes: Sequence[Axes] | np.ndarray, own: bool) -> None:
-    """Write the names of the lines at their ends, if there is room in every panel; else one legend.
+    """Write the labels of the lines at their ends if they fit in every panel; else add one legend.
 
     Parameters
     ----------
     axes : sequence of Axes
-        The panels, whose lines of one name look alike.
+        The panels; lines with the same label have the same style.
     own : bool
-        Whether the figure has nothing but these panels: a long legend may then stand beside them.
+        Whether the figure contains only these panels: a long legend may then be placed next to them.
     """
     named = {line.get_label(): line for axis in axes for line in _named(axis)}
     if not named:
@@ -79,8 +79,7 @@ def name_lines(axes: Sequence[Axes] | np.ndarray, own: bool) -> None:
     if all(place is not None for place in places):
         for axis, place in zip(axes, places, strict=True):
             for line, shift in place or ():
-                # Beside the frame: how far it reaches beyond does not depend on the width, so that a layout
-                # is done at once.
+                # Outside the frame, where its extent does not depend on the width: one layout pass is enough.
                 axis.annotate(
                     line.get_label(), (1, line.get_ydata()[-1]), (3, shift), axis.get_yaxis_transform(),
                     "offset points", va="center", fontsize=_NAME_SIZE, color=_text_colour(line.get_color()),
@@ -115,7 +114,7 @@ def _named(axis: Axes) -> list[Any]:
 
 
 def _places(axis: Axes) -> list[tuple[Any, float]] | None:
-    """(line, points to move its name up by); None where the names at the ends would not fit."""
+    """(line, offset of its label in points upwards); None if the labels at the ends do not fit."""
     figure: Any = axis.figure
     lines = _named(axis)
     if not lines:
@@ -124,10 +123,10 @@ def _places(axis: Axes) -> list[tuple[Any, float]] | None:
     if figure.get_layout_engine() is None or longest > _LONGEST_NAME:
         return None
     ends = np.array([(line.get_xdata()[-1], line.get_ydata()[-1]) for line in lines], dtype=np.float64)
-    last = max(np.max(line.get_xdata()) for line in axis.lines)  # of those without names, too
+    last = max(np.max(line.get_xdata()) for line in axis.lines)  # including lines without labels
     if not np.isfinite(ends).all() or np.any(ends[:, 0] < last):
         return None
-    axis.get_ylim()  # settles the limits of what was drawn
+    axis.get_ylim()  # makes Matplotlib update the limits
     height = 72 * figure.get_size_inches()[1] * axis.get_position().height
     at = axis.transAxes.inverted().transform(axis.transData.transform(ends))[:, 1] * height
     line_height = 1.4 * _NAME_SIZE
@@ -138,9 +137,10 @@ def _places(axis: Axes) -> list[tuple[Any, float]] | None:
 
 
 def _apart(at: np.ndarray, distance: float) -> np.ndarray:
-    """The numbers moved as little as possible, in the sum of squares, to be `distance` apart in their order.
+    """The numbers moved as little as possible, in least squares, to be `distance` apart in the same order.
 
-    Without i times the distance that is an isotonic regression, done by pooling adjacent violators.
+    After subtracting i times the distance this is an isotonic regression, solved by pooling adjacent
+    violators.
     """
     order = np.argsort(at, kind="stable")
     steps = distance * np.arange(len(at))

@@ -1,4 +1,4 @@
-"""Arrays as colours: one as a heat map around zero, many side by side as one image."""
+"""Arrays as colours: a heat map around zero, and many arrays side by side as one image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIVERGING = "RdBu_r"  # blue is below zero, white is zero, red is above
 
 
 def tiles(images: np.ndarray, title: str, label: str, ax: Axes | None, columns: int | None = None) -> Axes:
-    """Draw `images` (n, height, width) in rows, blue, white and red around zero, with a colour bar."""
+    """Draw `images` (n, height, width) in rows, in blue, white and red around zero, with a colour bar."""
     height, width = images.shape[1:]
     gap = (1, 1 + int(np.isnan(images).any())) if height < 10 else (2, 2)  # wider than one within an image
     mosaic, columns = in_rows(images, gap, columns or math.ceil(math.sqrt(len(images) * height / width)))
@@ -33,7 +33,7 @@ def tiles(images: np.ndarray, title: str, label: str, ax: Axes | None, columns: 
 def in_rows(images: np.ndarray, gap: tuple[int, int], widest: int | None = None) -> tuple[np.ndarray, int]:
     """`images` (n, height, width) in rows as one array, and the number of columns.
 
-    The gaps above and left of each image are `gap` high and wide, and NaN.
+    The gaps above and to the left of each image are `gap` high and wide, and filled with NaN.
     """
     n, height, width = images.shape
     columns = min(n, widest or math.ceil(math.sqrt(n)))
@@ -54,7 +54,7 @@ def heat_map(axis: Axes, w: np.ndarray, **options: Any) -> AxesImage:
 
 
 def _limit(w: np.ndarray) -> float:
-    """Where the colours end: the 99.5th percentile of the absolute values; 1 if all are zero."""
+    """The end of the colour scale: the 99.5th percentile of the absolute values; 1 if all are zero."""
     finite = np.abs(w[np.isfinite(w)])
     if not finite.any():
         return 1.0
@@ -62,7 +62,7 @@ def _limit(w: np.ndarray) -> float:
 
 
 def colour_bar(axis: Axes, image: AxesImage, w: np.ndarray, label: str) -> None:
-    """A colour bar for `image` of `w`, its ends pointed where values lie beyond its colours."""
+    """Add a colour bar for `image` of `w`, with pointed ends if values are beyond its colour scale."""
     beyond = np.any(np.abs(w[np.isfinite(w)]) > image.get_clim()[1])
     extend = "both" if beyond else "neither"
     bar = axis.figure.colorbar(image, ax=axis, extend=extend, fraction=0.05, pad=0.03, aspect=35)

@@ -1,4 +1,4 @@
-"""Pictures of what a model makes of data: its last hidden layer, how sure it may be."""
+"""Plots of the outputs of a model: its last hidden layer, and its calibration."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def embedding(
     class_names: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """The outputs of the last hidden layer on their first two principal components.
+    """The outputs of the last hidden layer, projected on their first two principal components.
 
-    With A the outputs (n, units) without their means and A = U diag(s) V^T, a row is drawn at U diag(s) in
-    its first two columns, and the share of the variance that they show is (s_1^2 + s_2^2) / sum_k s_k^2.
+    With A the centered outputs (n, units) and A = U diag(s) V^T, each row is drawn at the first two columns
+    of U diag(s), which explain the fraction (s_1^2 + s_2^2) / sum_k s_k^2 of the variance.
 
     Parameters
     ----------
     model : Sequential
     x : array-like (n, *input_shape)
-        Some hundred to some thousand rows, at least two.
+        A few hundred to a few thousand rows, at least two.
     y : array-like, optional
-        Class ids (n,), or rows (n, classes) of which the largest counts.
+        Class ids (n,), or rows (n, classes), whose largest entry is the class.
     layer : Layer, str or int, optional
-        The layer, its name or its place; None: the one before the last that has weights.
+        The layer, its name or its index; None: the one before the last that has weights.
     class_names : sequence of str, optional
         Names of the classes; None: the ids.
     ax : Axes, optional
@@ -108,19 +108,19 @@ def embedding(
 
 
 def calibration(y_true: ArrayLike, y_prob: ArrayLike, bins: int = 10, ax: Axes | None = None) -> Axes:
-    """How often the model is right where it says p: the diagonal, where it is calibrated.
+    """The accuracy of the predictions against their probability; a calibrated model is on the diagonal.
 
-    The probabilities are put into `bins` of one width; of bin b with n_b of n rows, conf_b is the mean
-    probability and acc_b the share that came true. The expected calibration error is
+    The probabilities are divided into `bins` of equal width; for bin b with n_b of n rows, conf_b is the mean
+    probability and acc_b the fraction that is correct. The expected calibration error is
     sum_b n_b / n |acc_b - conf_b| (Guo et al., "On Calibration of Modern Neural Networks", 2017).
 
     Parameters
     ----------
     y_true : array-like
-        Class ids (n,), or rows (n, classes) of which the largest counts.
+        Class ids (n,), or rows (n, classes), whose largest entry is the class.
     y_prob : array-like
-        Probabilities: of class 1, (n,) or (n, 1), or of all classes, (n, classes), of which the predicted
-        class's counts.
+        Probabilities of class 1, (n,) or (n, 1), or of all classes, (n, classes), of which that of the
+        predicted class is used.
     bins : int
     ax : Axes, optional
         None: a new figure.
@@ -128,7 +128,7 @@ def calibration(y_true: ArrayLike, y_prob: ArrayLike, bins: int = 10, ax: Axes |
     Returns
     -------
     Axes
-        A point for each bin that has rows, large where they are many.
+        A point for each bin that has rows, larger if there are more of them.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def calibration(y_true: ArrayLike, y_prob: ArrayLike, bins: int = 10, ax: Axes |
         sure = y_prob.reshape(-1)
         true, _, classes = ids_of(y_true, np.zeros(len(sure)), None)
         if classes > 2:
-            raise ValueError(f"y_true must be 0 or 1 where y_prob is of one class, got {true.max()}")
+            raise ValueError(f"y_true must be 0 or 1 if y_prob is for one class, got {true.max()}")
         hits, label, share = true == 1, "probability of class 1", "share that is of class 1"
     of = np.clip((sure * bins).astype(int), 0, bins - 1)
     n = np.bincount(of, minlength=bins)

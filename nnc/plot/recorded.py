@@ -1,4 +1,4 @@
-"""Pictures of how weights came to be, from what `nnc.callbacks.Recorder` kept."""
+"""Plots of how weights changed during training, from the records of `nnc.callbacks.Recorder`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Records(Protocol):
-    """What the pictures need of a Recorder."""
+    """The part of a Recorder that the plots need."""
 
     epochs: list[int]
     weights: dict[str, list[np.ndarray]]
@@ -26,22 +26,23 @@ class Records(Protocol):
 
 
 def histograms(recorder: Records, of: str = "weights", bins: int = 60, ax: AxesLike = None) -> np.ndarray:
-    """How the weights of each layer, or their gradients, are spread, epoch by epoch.
+    """The distribution of the weights of each layer, or of their gradients, epoch by epoch.
 
     Parameters
     ----------
     recorder : nnc.callbacks.Recorder
-        That a run had among its callbacks.
+        A recorder that was among the callbacks of a run.
     of : {"weights", "gradients"}
     bins : int
-        Of each histogram; they reach over 99.8 % of the values.
+        Number of bins of each histogram; they cover 99.8 % of the values.
     ax : Axes or array of Axes, optional
-        One for each array of two axes or more; None: a new figure.
+        One for each array with two or more axes; None: a new figure.
 
     Returns
     -------
     ndarray of Axes
-        A column for each record, dark where many values are; the lines are the median and the quartiles.
+        A column for each record, darker where there are more values; the lines are the median and the
+        quartiles.
 
     Examples
     --------
@@ -88,25 +89,25 @@ def filters_over_epochs(
     columns: int = 8,
     ax: Axes | None = None,
 ) -> Axes:
-    """How the first layer's filters came to be: a row for each unit, a column for each of some epochs.
+    """How the first layer's filters changed: a row for each unit, a column for each of several epochs.
 
     Parameters
     ----------
     recorder : nnc.callbacks.Recorder
-        That a run had among its callbacks.
+        A recorder that was among the callbacks of a run.
     n : int, optional
-        How many units: those that changed most; None: all, most changed first.
+        How many units, those that changed most; None: all, most changed first.
     shape : (int, int), optional
         Height and width of the images; None: the model's input shape, or a square.
     columns : int
-        How many records at most, the first and the last among them.
+        Maximum number of records, including the first and the last.
     ax : Axes, optional
         None: a new figure.
 
     Returns
     -------
     Axes
-        With all images in one, blue, white and red around zero.
+        With all images combined into one, in blue, white and red around zero.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Pictures of regression: predictions beside the true values."""
+"""Plots of regression: predictions against the true values."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 def residuals(y_true: ArrayLike, y_pred: ArrayLike, ax: AxesLike = None) -> np.ndarray:
-    """Predictions against true values, and how far they are off.
+    """Predictions against true values, and the distribution of the residuals.
 
     Parameters
     ----------
     y_true : array-like
         (n,) or (n, 1).
     y_pred : array-like
-        (n,) or (n, 1), as `predict` gives them.
+        (n,) or (n, 1), as returned by `predict`.
     ax : array of Axes, optional
         Two; None: a new figure.
 
     Returns
     -------
     ndarray of Axes
-        The predictions with the line on which they are right, and a histogram of y_pred - y_true.
+        The predictions with the line of perfect predictions, and a histogram of y_pred - y_true.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def residuals(y_true: ArrayLike, y_pred: ArrayLike, ax: AxesLike = None) -> np.n
     true, predicted = (np.asarray(y, dtype=np.float64).reshape(-1) for y in (y_true, y_pred))
     if len(true) != len(predicted) or not len(true):
         raise ValueError(
-            f"y_true and y_pred must have as many rows, at least one: {len(true)}, {len(predicted)}"
+            f"y_true and y_pred must have equal lengths of at least 1, got {len(true)} and {len(predicted)}"
         )
     axes = axes_of(ax, 2, (4.4, 3.8))
     both = np.concatenate([true, predicted])

@@ -156,7 +156,7 @@ def test_errors():
         dense.build((4,))
     assert not dense.built
     conv = layers.Conv2D(3, 3, kernel_constraint=constraints.MaxNorm(1.0, [0, 2]))
-    with pytest.raises(ValueError, match="side by side"):
+    with pytest.raises(ValueError, match="adjacent axes"):
         conv.build((8, 8, 2))
     conv.kernel_constraint = "non_neg"
     conv.build((8, 8, 2))

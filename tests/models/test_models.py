@@ -41,9 +41,9 @@ def test_taken_name_is_passed_over():
 @pytest.mark.parametrize(
     ("add", "error", "message"),
     [
-        (lambda m: m.add(layers.Dense(3, name="dense")), ValueError, "has a layer named 'dense' already"),
-        (lambda m: m.add(m.layers[0]), ValueError, "is in the model already"),
-        (lambda m: m.add(layers.Input((4,))), ValueError, "an Input comes first and once"),
+        (lambda m: m.add(layers.Dense(3, name="dense")), ValueError, "already has a layer named 'dense'"),
+        (lambda m: m.add(m.layers[0]), ValueError, "is already in the model"),
+        (lambda m: m.add(layers.Input((4,))), ValueError, "an Input must come first and only once"),
         (lambda m: m.add("dense"), TypeError, "add takes a layer of nnc.layers or a Sequential, got 'dense'"),
         (lambda m: m.add(layers.Reshape((2, 2))), ValueError, "3 features do not fit"),
         (lambda m: m.build((None, 5)), ValueError, r"takes samples of shape \(4,\), got \(5,\)"),

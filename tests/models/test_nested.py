@@ -217,7 +217,7 @@ def test_refusals():
         encoder.add(layers.Dense(2))
     with pytest.raises(ValueError, match="pop: the model 'encoder' is a layer of another"):
         encoder.pop()
-    with pytest.raises(ValueError, match="a layer of a model already: use a clone"):
+    with pytest.raises(ValueError, match="already a layer of a model: use a clone"):
         Sequential([encoder])
     with pytest.raises(ValueError, match="a layer of itself"):
         model.add(model)
@@ -232,7 +232,7 @@ def test_refusals():
         Sequential([nnc.Input((8, 8, 3)), layers.Conv2D(2, 1), augmented])
     unbuilt = Sequential([layers.Dense(2)], name="inside")
     Sequential([unbuilt, layers.Dense(1)])
-    with pytest.raises(ValueError, match="'inside' is a layer of another, not built yet"):
+    with pytest.raises(ValueError, match="'inside' is a layer of another that is not built yet"):
         unbuilt.predict(X)
     with pytest.raises(ValueError, match="is in another model, 'sequential'"):
         Sequential([encoder.layers[0]])

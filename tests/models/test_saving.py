@@ -170,7 +170,7 @@ def test_python_loss_is_left_out(tmp_path):
     model = Sequential([layers.Dense(1)], seed=0)
     model.compile("adam", lambda y, a: (float(np.mean((a - y) ** 2)), 2 * (a - y) / a.size))
     model.fit(X, X[:, :1], verbose=0)
-    with pytest.warns(UserWarning, match=r"saved as one that is not compiled.*FunctionLoss") as warned:
+    with pytest.warns(UserWarning, match=r"saved as not compiled.*FunctionLoss") as warned:
         model.save(tmp_path / "model")
     assert warned[0].filename == __file__
     loaded = load_model(tmp_path / "model")
@@ -292,7 +292,7 @@ def test_overwrite(tmp_path):
     path = tmp_path / "model"
     model = trained()
     model.save(path)
-    with pytest.raises(FileExistsError, match="is there already, and overwrite is False"):
+    with pytest.raises(FileExistsError, match="already exists, and overwrite is False"):
         model.save(path, overwrite=False)
     model.fit(X, IDS, verbose=0)
     model.save(path)
@@ -437,10 +437,10 @@ BAD_HEADERS = {
     "many items": (pack(b'{"a":[' + b"[],[]," * 60000 + b"[]]}"), "too many items"),
     "NaN": (pack(b'{"a":NaN}'), "the JSON has NaN"),
     "infinity": (pack(b'{"a":-Infinity}'), "the JSON has -Infinity"),
-    "twice": (pack(b'{"a":1,"a":2}'), "a key twice"),
+    "twice": (pack(b'{"a":1,"a":2}'), "a duplicate key"),
     "huge number": (pack(b'{"a":' + b"9" * 5000 + b"}"), "damaged"),
-    "metadata no table": (pack({"__metadata__": [1]}), "__metadata__ is no table of strings"),
-    "metadata no strings": (pack({"__metadata__": {"nnc": 1}}), "__metadata__ is no table of strings"),
+    "metadata no table": (pack({"__metadata__": [1]}), "__metadata__ is not a dict of strings"),
+    "metadata no strings": (pack({"__metadata__": {"nnc": 1}}), "__metadata__ is not a dict of strings"),
     "tensor no table": (pack({"a": 1}), "tensor 'a' needs dtype"),
     "unknown key": (pack({"a": entry() | {"b": 1}}, b"1234"), "tensor 'a' needs dtype"),
     "no shape": (pack({"a": {"dtype": "F32", "data_offsets": [0, 4]}}, b"1234"), "tensor 'a' needs dtype"),
@@ -451,23 +451,23 @@ BAD_HEADERS = {
     "broken size": (pack({"a": entry((1.0,))}, b"1234"), "no shape"),
     "shape a string": (pack({"a": entry() | {"shape": "1"}}, b"1234"), "no shape"),
     "many axes": (pack({"a": entry((1,) * 9)}, b"1234"), "no shape"),
-    "one offset": (pack({"a": entry() | {"data_offsets": [4]}}, b"1234"), "no data_offsets"),
-    "negative offset": (pack({"a": entry((1,), -4, 0)}, b"1234"), "no data_offsets"),
+    "one offset": (pack({"a": entry() | {"data_offsets": [4]}}, b"1234"), "does not have two data_offsets"),
+    "negative offset": (pack({"a": entry((1,), -4, 0)}, b"1234"), "does not have two data_offsets"),
     "shape and span differ": (pack({"a": entry((2,))}, b"1234"), "tensor 'a' of shape .* has 4 bytes"),
     "overflow of 64 bits": (pack({"a": entry((2**32, 2**32), 0, 0)}), "has 0 bytes"),
-    "hole": (pack({"a": entry(begin=4, end=8)}, b"12345678"), "a hole or overlap at byte 0"),
-    "overlap": (pack({"a": entry(), "b": entry()}, b"1234"), "a hole or overlap"),
+    "hole": (pack({"a": entry(begin=4, end=8)}, b"12345678"), "a gap or overlap at byte 0"),
+    "overlap": (pack({"a": entry(), "b": entry()}, b"1234"), "a gap or overlap"),
     "partial overlap":
         (pack({"a": entry((2,), 0, 8), "b": entry((1,), 4, 8)}, b"12345678"), "hole or overlap"),
     "trailing": (pack({"a": entry()}, b"12345"), "take 4 bytes, the file has 5"),
     "cut short": (pack({"a": entry()}, b"123"), "take 4 bytes, the file has 3"),
-    "of others": (save({"a": np.zeros(3, np.float32)}), 'not of a model of nnc: its metadata have no "nnc"'),
+    "of others": (save({"a": np.zeros(3, np.float32)}), 'not an nnc model: its metadata have no key "nnc"'),
     "configuration no JSON": (save({}, {"nnc": "{"}), "damaged"),
     "configuration a list": (save({}, {"nnc": "[]"}), "no format version"),
-    "configuration doubled": (save({}, {"nnc": '{"format":1,"format":1}'}), "a key twice"),
+    "configuration doubled": (save({}, {"nnc": '{"format":1,"format":1}'}), "a duplicate key"),
     "newer": (save({}, {"nnc": '{"format":2}'}), "has format 2, this nnc .* reads up to 1: use a newer nnc"),
     "format true": (save({}, {"nnc": '{"format":true}'}), "no format version"),
-    "keys missing": (save({}, {"nnc": '{"format":1}'}), "a key too many or lacks one: backend, callbacks"),
+    "keys missing": (save({}, {"nnc": '{"format":1}'}), "unknown or missing keys: backend, callbacks"),
 }  # fmt: skip
 
 
@@ -514,7 +514,7 @@ def _tensor(name, value):
 
 FIRST = ("layers", 1, "config")
 BAD_CONFIGS = {
-    "unknown key": (_set("more", 1), "a key too many or lacks one: more"),
+    "unknown key": (_set("more", 1), "unknown or missing keys: more"),
     "name a number": (_set("name", 1), "'name' must be a str"),
     "seed null": (_set("seed", None), "'seed'"),
     "seed negative": (_set("seed", -1), "seed' must be an integer from 0"),
@@ -533,7 +533,7 @@ BAD_CONFIGS = {
     "layer with another key": (_set(*FIRST, "code", "x"), "keys of Dense"),
     "layer a number": (_set("layers", 1, 3), "must be a dict"),
     "layer without name": (_set(*FIRST, "name", None), "must be layers with names"),
-    "names the same": (_set("layers", 4, "config", "name", "first"), "a layer named 'first' already"),
+    "names the same": (_set("layers", 4, "config", "name", "first"), "already has a layer named 'first'"),
     "name with a slash": (_set(*FIRST, "name", "a/b"), "name must be"),
     "units huge": (_set(*FIRST, "units", 2**40), "units must be"),
     "units large": (_set(*FIRST, "units", 2**24), "not F32"),
@@ -571,7 +571,7 @@ BAD_CONFIGS = {
     "metrics the same": (_set("compile", "metrics", ["mse", "mse"]), "different names"),
     "metric a number": (_set("compile", "metrics", [1]), "must be a dict"),
     "slots other": (_set("slots", ["v"]), "'slots' must be"),
-    "slots twice": (_set("slots", ["m", "m", "v"]), "'slots' has a name twice"),
+    "slots twice": (_set("slots", ["m", "m", "v"]), "'slots' has duplicate names"),
     "slots a string": (_set("slots", "mv"), "'slots' must be a list of names"),
     "slots null": (_set("slots", None), "tensors and configuration differ in 'slots/m/dense/kernel'"),
     "history of numbers": (_set("history", [1]), "'history' must be a list of names"),

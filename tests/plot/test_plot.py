@@ -231,7 +231,7 @@ def test_singular_values():
 @pytest.mark.parametrize("source", [[], [np.zeros(3)], {}, np.zeros(3)])
 @pytest.mark.parametrize("function", [plot.weights, plot.singular_values])
 def test_no_matrix_to_draw(function, source):
-    with pytest.raises(ValueError, match="source has no array of two or more axes"):
+    with pytest.raises(ValueError, match="source must have an array with two or more axes"):
         function(source)
 
 
@@ -309,9 +309,11 @@ def test_feature_maps_are_those_of_the_first_convolution(monkeypatch):
 
 
 def test_feature_maps_refuses():
-    with pytest.raises(ValueError, match=r"layer is None, but none with weights gives maps: \[Dense\(60, "):
+    with pytest.raises(
+        ValueError, match=r"layer is None, but no layer with weights returns maps: \[Dense\(60, "
+    ):
         plot.feature_maps(MAPS, SAMPLE)
-    with pytest.raises(ValueError, match=r"layer must be one that gives maps .*, hidden gives \(60,\)"):
+    with pytest.raises(ValueError, match=r"layer must be one that returns maps .*, hidden returns \(60,\)"):
         plot.feature_maps(MAPS, SAMPLE, "hidden")
     with pytest.raises(ValueError, match=r"x must be one sample of shape \(6, 4\), got \(2, 6, 4\)"):
         plot.feature_maps(MAPS, [SAMPLE, SAMPLE], "reshape")

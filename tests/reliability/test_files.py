@@ -79,7 +79,7 @@ def test_what_is_no_regular_file_stays(make, model, tmp_path):
 
 
 def test_devices_are_not_read():
-    with pytest.raises(FormatError, match="no regular file"):
+    with pytest.raises(FormatError, match="not a regular file"):
         load_model("/dev/zero")
 
 

@@ -145,7 +145,7 @@ def test_another_run_is_refused(make, message, tmp_path):
     classifier().save(tmp_path / "model")
     model = make()
     y = ROWS if "Function" in repr(model.loss) else IDS
-    with pytest.raises(ValueError, match=f"resume_from=.* is of another run: {message}"):
+    with pytest.raises(ValueError, match=f"resume_from=.* is from another run: {message}"):
         model.fit(X, y, resume_from=tmp_path / "model", **ARGUMENTS)
     assert model.optimizer.iterations == 0
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_resumed(tmp_path):
     with pytest.raises(Killed):
         model.fit(X, IDS, callbacks=[kill_in_step(2)], **ARGUMENTS)
     model.save(tmp_path / "within")
-    with pytest.raises(ValueError, match="behind step 2 of an epoch of 5 steps, but an epoch has 3 now"):
+    with pytest.raises(ValueError, match="after step 2 of an epoch of 5 steps, but an epoch has 3 here"):
         classifier().fit(X, IDS, resume_from=tmp_path / "within", **ARGUMENTS | {"batch_size": 30})
     assert model.optimizer.iterations == 2
 
