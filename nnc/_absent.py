@@ -14,7 +14,7 @@ _TRAINING = "models are trained by fit; for custom training steps use gradients 
 _LOGGING = "use CSVLogger, or a Callback with on_epoch_end"
 _DATASETS = "nnc.datasets has iris, mnist and fashion_mnist; fit takes NumPy arrays and iterables of batches"
 
-_WAYS_OUT = {
+_INSTEAD = {
     **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "TimeDistributed"), _RECURRENT),
     **dict.fromkeys(
         ("Model", "Functional", "Add", "Concatenate", "Multiply", "Average", "Subtract", "Lambda", "Layer"),
@@ -65,8 +65,8 @@ _WAYS_OUT = {
 def no_attribute(module: str, name: str, known: Iterable[str]) -> AttributeError:
     """The error for a name that `module` does not have: what to use instead, or the closest known name."""
     public = [each for each in known if not each.startswith("_")]
-    way_out = _WAYS_OUT.get(name)
+    instead = _INSTEAD.get(name)
     return AttributeError(
         f"module {module!r} has no attribute {name!r}"
-        + (f": {way_out}" if way_out else did_you_mean(name, public))
+        + (f": {instead}" if instead else did_you_mean(name, public))
     )

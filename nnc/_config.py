@@ -79,7 +79,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def answers_misspelt(method: Callable[_P, _R]) -> Callable[_P, _R]:
+def suggests_argument(method: Callable[_P, _R]) -> Callable[_P, _R]:
     """Wrap `method`: the error for an unknown keyword argument suggests the closest known one."""
 
     @functools.wraps(method)

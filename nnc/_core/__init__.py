@@ -1,7 +1,7 @@
-"""The compiled core as Python sees it: `Plan` runs networks, the functions are single kernels.
+"""The compiled core, as seen from Python: `Plan` runs networks, the functions are single kernels.
 
-`binding.pyx` is the binding, built from csrc. All have a twin of the same name in `nnc.reference`, which says
-what they compute.
+`binding.pyx` is the binding, built with csrc. Everything has a twin of the same name in `nnc.reference`,
+which defines what is computed.
 """
 
 from nnc._core.binding import (

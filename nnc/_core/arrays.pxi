@@ -1,4 +1,4 @@
-# Part of binding.pyx: arrays as pointers.
+# Part of binding.pyx: pointers to the data of arrays.
 
 
 cdef class _Rows:
@@ -17,22 +17,22 @@ cdef class _Rows:
         return rows
 
     cdef int set_x(self, x, size_t n_inputs) except -1:
-        # The buffer protocol itself: a typed memoryview costs more than the forward pass of a tiny network. The array
-        # is kept alive by `arrays`, so its memory outlives the buffer.
+        # The buffer protocol itself: a typed memoryview takes longer than the forward pass of a tiny network. The array
+        # is kept alive by `arrays`, therefore its memory outlives the buffer.
         cdef Py_buffer view
         cdef const char *format
         PyObject_GetBuffer(x, &view, PyBUF_STRIDES | PyBUF_FORMAT)
         format = view.format
-        if format[0] == c"=":  # native byte order, not aligned: the kernels do not mind
+        if format[0] == c"=":  # native byte order, not aligned: the kernels accept that
             format += 1
         try:
             if view.ndim != 2 or <size_t>view.shape[1] != n_inputs:
-                raise ValueError(f"x has shape {x.shape}, this plan takes (n, {n_inputs})")
+                raise ValueError(f"x must have shape (n, {n_inputs}) in this plan, got {x.shape}")
             self.data.n = view.shape[0]
             if self.data.n == 0:
                 return 0
             if view.shape[1] > 1 and view.strides[1] != view.itemsize:
-                raise ValueError(f"x must have adjacent features, its strides are {x.strides}")
+                raise ValueError(f"x must have contiguous features, got strides {x.strides}")
             self.data.x_is_u8 = format[0] == c"B"
             if not (self.data.x_is_u8 or format[0] == c"f") or format[1] != 0:
                 raise TypeError(f"x must be uint8 or float32, got {x.dtype}")
@@ -47,7 +47,7 @@ cdef class _Rows:
         cdef const float[::1] weights
         cdef Py_ssize_t i
         if y.shape[0] != self.data.n:
-            raise ValueError(f"x has {self.data.n} rows, y has {y.shape[0]}")
+            raise ValueError(f"x has {self.data.n} rows, but y has {y.shape[0]}")
         if y.ndim == 1:
             ids = y
             for i in range(ids.shape[0]):
@@ -56,13 +56,13 @@ cdef class _Rows:
             self.data.ids = &ids[0] if self.data.n else NULL
         else:
             if y.ndim != 2 or y.shape[1] != n_outputs:
-                raise ValueError(f"y has shape {y.shape}, this plan gives (n, {n_outputs})")
+                raise ValueError(f"y must have shape (n, {n_outputs}) in this plan, got {y.shape}")
             rows = y
             self.data.rows = &rows[0, 0] if self.data.n else NULL
         if sample_weight is not None:
             weights = sample_weight
             if <size_t>weights.shape[0] != self.data.n:
-                raise ValueError(f"x has {self.data.n} rows, sample_weight {weights.shape[0]}")
+                raise ValueError(f"x has {self.data.n} rows, but sample_weight has {weights.shape[0]}")
             self.data.weights = &weights[0] if self.data.n else NULL
         return 0
 
@@ -70,12 +70,12 @@ cdef class _Rows:
 cdef _as_float(array, int ndim=-1):
     array = np.ascontiguousarray(array, dtype=np.float32)
     if ndim >= 0 and array.ndim != ndim:
-        raise ValueError(f"an array of {ndim} axes is wanted here, got shape {array.shape}")
+        raise ValueError(f"an array must have {ndim} axes here, got shape {array.shape}")
     return array
 
 
 cdef _as_matrix(array):
-    """(C-contiguous base, rows, columns, row stride, column stride); a transposed matrix is taken as it lies."""
+    """(C-contiguous base, rows, columns, row stride, column stride); a transposed matrix is not copied."""
     array = np.asarray(array, dtype=np.float32)
     flags = array.flags
     if array.ndim != 2 or not (flags.c_contiguous or flags.f_contiguous):
@@ -97,7 +97,7 @@ cdef _out(out, shape):
 
 
 cdef float *_pointer(array) except? NULL:
-    """Of a C-contiguous float32 array that is written to; NULL if it is empty."""
+    """The pointer to a C-contiguous float32 array that is written to; NULL if it is empty."""
     cdef Py_buffer view
     PyObject_GetBuffer(array, &view, PyBUF_WRITABLE)
     PyBuffer_Release(&view)

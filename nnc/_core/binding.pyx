@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""The binding between Python and csrc: it checks, takes pointers and releases the GIL; no arithmetic happens here.
+"""The binding between Python and csrc: it checks arguments, takes pointers and releases the GIL; it does no arithmetic.
 
-`Plan` runs networks; the functions are single kernels. All have a twin of the same name in `nnc.reference`, which says
-what they compute. csrc/nnc.h is the manual of the functions called here.
+`Plan` runs networks; the functions are single kernels. All have a twin of the same name in `nnc.reference`, which
+defines what they compute. csrc/nnc.h documents the functions called here.
 """
 
 import os
@@ -28,7 +28,7 @@ include "functional.pxi"
 
 
 def set_isa(name=None):
-    """Use the kernels of instruction set `name`; None: NNC_ISA of the environment, else the best this CPU has."""
+    """Use the kernels for instruction set `name`; None: that in NNC_ISA, else the best one that this CPU has."""
     cdef char message[256]
     encoded = None if name is None else name.encode()
     cdef const char *c_name = NULL
@@ -39,7 +39,7 @@ def set_isa(name=None):
 
 
 def set_bfloat16(name=None):
-    """Use the bfloat16 products `name`, "amx" or "exact"; None: NNC_BF16 of the environment, else the faster ones."""
+    """Use the bfloat16 products `name`, "amx" or "exact"; None: those in NNC_BF16, else the faster ones."""
     cdef char message[256]
     encoded = None if name is None else name.encode()
     cdef const char *c_name = NULL
@@ -50,34 +50,34 @@ def set_bfloat16(name=None):
 
 
 def emulated_tiles():
-    """AMX's instructions so far, in a build that emulates them: loads, stores and products of tiles; and the cache
-    lines that these fetched into L1 and L2 (see csrc/nnc.h)."""
+    """The number of AMX instructions so far, in a build that emulates them: loads, stores and products of tiles; and of
+    the cache lines that these fetched into L1 and L2 (see csrc/nnc.h)."""
     cdef nnc_tile_counts counts = nnc_emulated_tiles()
     return counts.loads, counts.stores, counts.products, counts.l1_lines, counts.l2_lines
 
 
 def set_num_threads(n):
-    """Let calls use n threads from now on; None goes back to what the machine allows. See `nnc.set_num_threads`."""
+    """Make calls use n threads from now on; None: as many as the machine allows. See `nnc.set_num_threads`."""
     nnc_set_threads(0 if n is None else n)
 
 
 def set_threads_here(int n):
-    """Threads of the calls that this thread makes, 0: as for all; gives what it was. See `nnc.threads`."""
+    """Set the number of threads for calls from this thread, 0: the global one; return the old. See `nnc.threads`."""
     return nnc_set_threads_here(n)
 
 
 def use_all_threads(all):
-    """For tests: let every call use as many threads as it may, even where fewer are faster."""
+    """For tests: make every call use as many threads as it may, even if fewer are faster."""
     nnc_use_all_threads(all)
 
 
 def get_num_threads():
-    """The number of threads that a call may use.
+    """Return the number of threads that a call may use.
 
     Returns
     -------
     int
-        As `nnc.set_num_threads` or, in this thread, `nnc.threads` set it; else the environment variable
+        As set by `nnc.set_num_threads` or, in this thread, by `nnc.threads`; else the environment variable
         NNC_NUM_THREADS, else the number of CPUs that the process may use.
 
     Examples
@@ -91,7 +91,7 @@ def get_num_threads():
 
 
 def cpu_info():
-    """What `nnc.show_config` prints: instruction sets, threads, compiler."""
+    """The data that `nnc.show_config` prints: instruction sets, threads, compiler."""
     cdef char message[256]
     cdef const char *bf16 = nnc_bf16_name(message)
     return {
@@ -112,8 +112,8 @@ def cpu_info():
 cdef class Plan:
     """A network ready to run; see `nnc.reference.Plan`, which has the same methods.
 
-    One call at a time: a second thread waits for the first. A signal's handler runs within some 50 ms of a call of
-    the main thread; if it raises, or says `ask_to_stop`, the step under way is not applied.
+    Calls are serialized: a second thread waits for the first. During a call from the main thread, signal handlers run
+    about every 50 ms; if a handler raises, or calls `ask_to_stop`, the current step is not applied.
     """
 
     cdef nnc_plan *_plan
@@ -133,7 +133,7 @@ cdef class Plan:
         cdef nnc_parameter parameter
         message[0] = 0
         if self._plan is not NULL:
-            raise RuntimeError("this plan is already made")
+            raise RuntimeError("this plan is already initialized")
         cdef _Specs c_layers = _Specs.of(layers, "kind")
         cdef _Specs c_metrics = _Specs.of(metrics, "name")
         self._n_layers = len(layers)
@@ -167,18 +167,18 @@ cdef class Plan:
         nnc_plan_free(self._plan)
 
     def renew_lock(self):
-        """In a forked child: nobody holds the lock there."""
+        """Create a new lock, as in a forked child, where no thread holds the old one."""
         self._lock = threading.Lock()
 
     cdef object _bad_row(self, y="y"):
-        """The error for the row that the last call came upon."""
+        """The error for the invalid row that the last call found."""
         cdef nnc_bad_row bad = nnc_plan_bad_row(self._plan)
         if bad.of_order:
-            return ValueError(f"order[{bad.row}] is {bad.value}, which is no row of x")
+            return ValueError(f"order[{bad.row}] is {bad.value}, which is not a row of x")
         return ValueError(f"{y}[{bad.row}] is class {bad.value}, there are {self.n_outputs} outputs")
 
     cdef int _check(self, nnc_status status, what) except -1:
-        """Raise what became of a call that gives nothing when it ends early."""
+        """Raise the error for a call that returns nothing if it ends early."""
         if status == NNC_BAD_ROW:
             raise self._bad_row()
         _raise(status, what)
@@ -189,7 +189,7 @@ cdef class Plan:
 
     @property
     def nbytes(self):
-        """Bytes of the plan's one allocation."""
+        """Size in bytes of the plan's single allocation."""
         return nnc_plan_bytes(self._plan)
 
     # ---- parameters
@@ -202,17 +202,17 @@ cdef class Plan:
     cdef int _write(self, size_t i, int what, array, name) except -1:
         array = np.ascontiguousarray(array, dtype=np.float32)
         if array.shape != self.parameter_shapes[i]:
-            raise ValueError(f"{name} {i} has shape {array.shape}, this plan wants {self.parameter_shapes[i]}")
+            raise ValueError(f"{name} {i} must have shape {self.parameter_shapes[i]}, got {array.shape}")
         nnc_plan_write(self._plan, i, what, _read_pointer(array))
         return 0
 
     def get_parameters(self):
-        """Copies of the parameters in layer order, of `parameter_shapes`."""
+        """Return copies of the parameters in layer order, with the shapes `parameter_shapes`."""
         with self._lock:
             return [self._read(i, NNC_WEIGHT) for i in range(len(self.parameter_shapes))]
 
     def set_parameters(self, parameters):
-        """Copy in arrays of `parameter_shapes`."""
+        """Set the parameters from arrays with the shapes `parameter_shapes`."""
         if len(parameters) != len(self.parameter_shapes):
             raise ValueError(f"{len(parameters)} parameters given, this plan has {len(self.parameter_shapes)}")
         with self._lock:
@@ -220,8 +220,8 @@ cdef class Plan:
                 self._write(i, NNC_WEIGHT, array, "parameter")
 
     def get_slots(self):
-        """Copies of what the optimizer remembers: for each parameter a list of n_slots arrays, an empty one where it
-        is not trainable."""
+        """Return copies of the optimizer's slots: for each parameter a list of n_slots arrays, empty if it is not
+        trainable."""
         with self._lock:
             return [[self._read(i, s) for s in range(n)] for i, n in enumerate(self._slot_counts())]
 
@@ -229,9 +229,9 @@ cdef class Plan:
         return [self.n_slots if trainable else 0 for trainable in self.parameter_trainable]
 
     def set_slots(self, slots):
-        """Copy in what `get_slots` gave."""
+        """Set the slots from what `get_slots` returned."""
         if [len(arrays) for arrays in slots] != self._slot_counts():
-            raise ValueError(f"slots must be lists of so many arrays: {self._slot_counts()}, one for each parameter")
+            raise ValueError(f"slots must be a list for each parameter, with {self._slot_counts()} arrays")
         with self._lock:
             for i, arrays in enumerate(slots):
                 for s, array in enumerate(arrays):
@@ -240,7 +240,7 @@ cdef class Plan:
     # ---- running
 
     cdef _Rows _training_rows(self, x, y, sample_weight):
-        """Rows of a call, kept from one slice of an epoch to the next, so that labels are checked once."""
+        """The rows of a call, kept for the next slices of an epoch to check labels only once."""
         cdef _Rows rows = self._checked_rows
         if rows is None or rows.arrays[0] is not x or rows.arrays[1] is not y or rows.arrays[2] is not sample_weight:
             rows = _Rows.of(x, y, sample_weight, self.n_inputs, self.n_outputs)
@@ -251,32 +251,32 @@ cdef class Plan:
         cdef Py_ssize_t i
         for i in range(order.shape[0]):
             if order[i] < 0 or <size_t>order[i] >= n:
-                raise ValueError(f"order[{i}] is {order[i]}, x has {n} rows")
+                raise ValueError(f"order[{i}] is {order[i]}, but x has {n} rows")
         return 0
 
-    cdef float *_room_for(self, outputs, size_t n) except? NULL:
-        """Where a call writes the outputs of n rows; NULL where they are not wanted."""
-        cdef float[:, ::1] room
+    cdef float *_outputs_pointer(self, outputs, size_t n) except? NULL:
+        """Where a call writes the outputs of n rows; NULL if they are not requested."""
+        cdef float[:, ::1] array
         if outputs is None:
             return NULL
-        room = outputs
-        if <size_t>room.shape[0] < n or room.shape[1] != self.n_outputs:
-            raise ValueError(f"outputs must have the shape ({n}, {self.n_outputs}) or more rows, got {outputs.shape}")
-        return &room[0, 0] if room.shape[0] else NULL
+        array = outputs
+        if <size_t>array.shape[0] < n or array.shape[1] != self.n_outputs:
+            raise ValueError(f"outputs must have shape ({n}, {self.n_outputs}) or more rows, got {outputs.shape}")
+        return &array[0, 0] if array.shape[0] else NULL
 
     def train(self, x, y, sample_weight, order, size_t start, learning_rates, size_t batch_size, uint64_t epoch,
               uint64_t step, double budget, sums=None, seconds=None, outputs=None):
-        """Train for up to len(learning_rates) steps; gives (n_steps, rows, loss_sum, metric_sums).
+        """Train for up to len(learning_rates) steps; return (n_steps, rows, loss_sum, metric_sums).
 
-        sums: float64 (1 + metrics), loss_sum and metric_sums of steps before, to which those of this call are added.
+        sums: float64 (1 + metrics), loss_sum and metric_sums of earlier steps, to which those of this call are added.
 
-        The steps are fewer, or none, after `ask_to_stop`; and before a step whose labels or order have come to be out of
-        range since they were checked: it raises when it is the first.
+        There are fewer steps, or none, after `ask_to_stop`, or if the labels or the order of a step have become out of
+        range since they were checked: that step raises if it is the first.
 
-        seconds: float64 (n_layers + 1, 2), to which the time of each layer's way forward and back is added, and
-        in the last row that of gathering the batch and of all the rest.
+        seconds: float64 (n_layers + 1, 2), to which the times of each layer's forward and backward pass are added, and
+        in the last row that of gathering the batch and of everything else.
 
-        outputs: float32 (rows of all steps or more, n_outputs), which gets what the model gave for each row.
+        outputs: float32 (rows of all steps or more, n_outputs), which receives the model's outputs for each row.
         """
         cdef double[:, ::1] c_seconds
         cdef double[::1] c_sums
@@ -305,21 +305,21 @@ cdef class Plan:
             if seconds is not None:
                 c_seconds = seconds
                 if c_seconds.shape[0] != self._n_layers + 1 or c_seconds.shape[1] != 2:
-                    raise ValueError(f"seconds must have the shape ({self._n_layers + 1}, 2), got {seconds.shape}")
+                    raise ValueError(f"seconds must have shape ({self._n_layers + 1}, 2), got {seconds.shape}")
                 schedule.seconds = &c_seconds[0, 0]
             total.loss, self._metric_sums[:] = 0.0, 0.0
             if sums is not None:
                 c_sums = sums
                 total.loss, self._metric_sums[:] = c_sums[0], c_sums[1:]
             total.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
-            total.outputs = self._room_for(
+            total.outputs = self._outputs_pointer(
                 outputs, min(rates.shape[0] * batch_size, schedule.stop - min(start, schedule.stop)))
             _poll_from_here()
             with nogil:
                 status = nnc_plan_train(self._plan, &rows.data, &schedule, &total)
             if status == NNC_BAD_ROW and total.steps == 0:
                 raise self._bad_row()
-            _raise(status, "this plan was made without a loss or an optimizer, or there is no memory for gradients")
+            _raise(status, "this plan was created without a loss or an optimizer, or there is no memory for gradients")
             _raise_signal()
             loss = float("nan") if status == NNC_NOT_FINITE else total.loss
             return total.steps, total.rows, loss, np.array(self._metric_sums)
@@ -327,13 +327,13 @@ cdef class Plan:
     def train_epochs(self, x, y, sample_weight, held_out, const int64_t[:, ::1] orders,
                      const float[:, ::1] learning_rates, size_t batch_size, uint64_t epoch, uint64_t step,
                      double budget, patience=None):
-        """Several epochs, each as `train` and, on held_out (x, y, sample_weight) or None, `evaluate` do them.
+        """Train several epochs, as `train`, and evaluate held_out (x, y, sample_weight), if not None, as `evaluate`.
 
-        Row e of orders (E, n or 0: as they lie) and learning_rates (E, steps) is of epoch `epoch` + e. Ends behind an
-        epoch when `budget` seconds are over, or by `patience`, the fields of nnc_patience. Gives (whole epochs done,
-        steps done in one that broke off or -1, sums, error): sums (E, 2, 2 + metrics) has the rows, loss and metrics
-        of training and held_out; an epoch breaks off at a loss that is not finite, error is None then, or at a row
-        that is out of range, which error says.
+        Row e of orders (E, n; or E, 0: rows as stored) and learning_rates (E, steps) is for epoch `epoch` + e. Ends
+        after an epoch when `budget` seconds have passed, or by `patience`, the fields of nnc_patience. Returns
+        (complete epochs done, steps done in an aborted one or -1, sums, error): sums (E, 2, 2 + metrics) has the rows,
+        loss and metrics of training and held_out. An epoch is aborted by a loss that is not finite, with error None,
+        or by a row that is out of range, with error set.
         """
         cdef size_t E = learning_rates.shape[0], n = orders.shape[1], e
         cdef Py_ssize_t broken = -1
@@ -346,7 +346,7 @@ cdef class Plan:
         if batch_size < 1 or batch_size > <size_t>self.batch_size:
             raise ValueError(f"batch_size must be from 1 to {self.batch_size}, got {batch_size}")
         if <size_t>orders.shape[0] != E:
-            raise ValueError(f"orders are of {orders.shape[0]} epochs, learning_rates of {E}")
+            raise ValueError(f"orders are for {orders.shape[0]} epochs, learning_rates for {E}")
         for e in range(E if n else 0):
             self._check_order(orders[e], rows.data.n)
         epochs.n, epochs.n_steps, epochs.batch_size = E, learning_rates.shape[1], batch_size
@@ -369,19 +369,19 @@ cdef class Plan:
                 status = nnc_plan_train_epochs(self._plan, &rows.data, &epochs)
             if status == NNC_BAD_ROW:
                 error = self._bad_row()
-        _raise(status, "this plan was made without a loss or an optimizer, or there is no memory for gradients")
+        _raise(status, "this plan was created without a loss or an optimizer, or there is no memory for gradients")
         if status == NNC_NOT_FINITE or status == NNC_BAD_ROW:
             broken = epochs.steps_of_next
         return epochs.done, broken, np.asarray(sums), error
 
     def release(self):
-        """Forget the arrays of the last `train`, which it keeps so that slices of an epoch check them once."""
+        """Release the arrays of the last `train`, which are kept to check them only once per epoch."""
         self._checked_rows = self._checked_order = None
 
     def evaluate(self, x, y, sample_weight, size_t start, size_t stop, outputs=None):
-        """Loss and metrics of rows start to stop in inference mode; gives (rows, loss_sum, metric_sums).
+        """Loss and metrics of rows start to stop in inference mode; return (rows, loss_sum, metric_sums).
 
-        outputs: float32 (stop - start, n_outputs), which gets what the model gives for each row.
+        outputs: float32 (stop - start, n_outputs), which receives the model's outputs for each row.
         """
         cdef _Rows rows
         cdef nnc_sums sums
@@ -389,7 +389,7 @@ cdef class Plan:
         with self._lock:
             rows = self._training_rows(x, y, sample_weight)
             sums.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
-            sums.outputs = self._room_for(outputs, stop - start if start <= stop else 0)
+            sums.outputs = self._outputs_pointer(outputs, stop - start if start <= stop else 0)
             _poll_from_here()
             with nogil:
                 status = nnc_plan_evaluate(self._plan, &rows.data, start, stop, &sums)
@@ -397,7 +397,7 @@ cdef class Plan:
             return sums.rows, sums.loss, np.array(self._metric_sums)
 
     def penalty(self):
-        """Sum of the regularizers' penalties on the present weights."""
+        """Sum of the regularizers' penalties on the current weights."""
         with self._lock:
             return nnc_plan_penalty(self._plan)
 
@@ -428,7 +428,7 @@ cdef class Plan:
             return loss, [self._read(i, NNC_GRADIENT) for i in range(len(self.parameter_shapes))]
 
     def step_forward(self, x, uint64_t epoch, uint64_t step, bint training=True):
-        """Outputs of one batch; `step_backward` or `step_gradients` goes on from there. None after `ask_to_stop`."""
+        """Outputs of one batch, to be followed by `step_backward` or `step_gradients`. None after `ask_to_stop`."""
         cdef _Rows rows = _Rows.of(x, None, None, self.n_inputs, self.n_outputs)
         cdef nnc_status status
         result = np.empty((rows.data.n, self.n_outputs), np.float32)
@@ -440,17 +440,17 @@ cdef class Plan:
         _raise_signal()
         if status == NNC_STOPPED:
             return None
-        _raise(status, f"this plan has a loss of its own, or {rows.data.n} rows are not from 1 to {self.batch_size}")
+        _raise(status, f"this plan has its own loss, or {rows.data.n} rows are not from 1 to {self.batch_size}")
         return result
 
     cdef _d_outputs(self, d_outputs):
         d_outputs = _as_float(d_outputs, 2)
         if d_outputs.shape[1] != self.n_outputs:
-            raise ValueError(f"d_outputs has shape {d_outputs.shape}, this plan gives (n, {self.n_outputs})")
+            raise ValueError(f"d_outputs must have shape (n, {self.n_outputs}) in this plan, got {d_outputs.shape}")
         return d_outputs
 
     def step_backward(self, d_outputs, float learning_rate, uint64_t step):
-        """One update, given dL/d outputs of the batch of the last `step_forward`; False: undone after `ask_to_stop`."""
+        """One update, given dL/d outputs of the batch of the last `step_forward`; False after `ask_to_stop`."""
         cdef nnc_status status
         d_outputs = self._d_outputs(d_outputs)
         cdef const float *d = _read_pointer(d_outputs)
@@ -465,7 +465,7 @@ cdef class Plan:
 
     def step_gradients(self, d_outputs):
         """The gradient for every parameter, penalties included, given dL/d outputs of the batch of the last
-        `step_forward`. The parameters do not change, moving statistics neither.
+        `step_forward`. Neither the parameters nor the moving statistics change.
         """
         cdef nnc_status status
         d_outputs = self._d_outputs(d_outputs)

@@ -1,8 +1,8 @@
-# Part of binding.pyx: single kernels over a caller's arrays.
+# Part of binding.pyx: single kernels on a caller's arrays.
 
 
 def activation(name, z, float alpha=0.0, out=None):
-    """a = f(z); softmax along the last axis.
+    """Return a = f(z); softmax along the last axis.
 
     Examples
     --------
@@ -23,7 +23,7 @@ def activation(name, z, float alpha=0.0, out=None):
 
 
 def activation_backward(name, z, da, float alpha=0.0, out=None, *, a=None):
-    """dz = da f'(z): the gradient before the activation from the gradient after it.
+    """Return dz = da f'(z), the gradient before the activation from the gradient after it.
 
     With `a`, the output a = f(z) of `activation`, f' is computed from it, and z is not read::
 
@@ -34,23 +34,23 @@ def activation_backward(name, z, da, float alpha=0.0, out=None, *, a=None):
         selu        s if a > 0 else a + s t, s = 1.05070098, t = 1.67326324
         softmax     dz_j = a_j (da_j - sum_k a_k da_k)
 
-    Those of gelu, gelu_tanh and silu are no functions of a. Without `a` the output is computed from z first,
-    which takes several times as long; the result is the same.
+    The derivatives of gelu, gelu_tanh and silu are not functions of a. Without `a`, the output is first computed
+    from z, which takes several times as long; the result is the same.
 
     Parameters
     ----------
     name : str
-        A name of `nnc.activations.names`.
-    z : array_like, any shape, or None where `a` is given
+        A name from `nnc.activations.names`.
+    z : array_like, any shape, or None if `a` is given
         Pre-activations.
     da : array_like, shape of z
         dL/da.
     alpha : float, at least 0
         Slope of leaky_relu, scale of elu; ignored by the others.
     out : ndarray of float32, C-contiguous, shape of da, optional
-        Where dz is written; may be da, z or a itself. da saves a copy.
+        Where dz is written; may be da, z or a itself. da avoids a copy.
     a : array_like, shape of da, optional
-        What `activation` gave for z, with the same alpha.
+        The result of `activation` for z, with the same alpha.
 
     Returns
     -------
@@ -59,8 +59,8 @@ def activation_backward(name, z, da, float alpha=0.0, out=None, *, a=None):
     Raises
     ------
     ValueError
-        When the name is unknown, shapes differ, alpha is negative, z and a are both None, or `a` is given
-        for an activation whose derivative is no function of it.
+        If the name is unknown, shapes differ, alpha is negative, z and a are both None, or `a` is given for an
+        activation whose derivative is not a function of it.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def activation_backward(name, z, da, float alpha=0.0, out=None, *, a=None):
     array([0.1966, 0.25  , 0.1966], dtype=float32)
     """
     cdef int id_ = _activation_id(name)
-    if alpha < 0:  # a would not tell on which side of 0 z is
+    if alpha < 0:  # a would not determine the sign of z
         raise ValueError(f"alpha is {alpha}: it must be at least 0")
     if a is None and z is None:
         raise ValueError("z is None: give z, or a=, the output of the activation")
@@ -118,7 +118,7 @@ cdef nnc_matrix _matrix(array, size_t rows, size_t cols, size_t rs, size_t cs) e
 
 
 def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
-    """a = f(x w + b): x (B, I), w (I, O), b (O,) -> (B, O). x.T and w.T of C-contiguous arrays are read as they lie.
+    """Return a = f(x w + b): x (B, I), w (I, O), b (O,) -> (B, O). Transposed C-contiguous x and w are not copied.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
     if b is not None:
         b = _as_float(b, 1)
         if b.shape[0] != O:
-            raise ValueError(f"b has shape {b.shape}, w {(K, O)} wants ({O},)")
+            raise ValueError(f"b must have shape ({O},) for w {(K, O)}, got {b.shape}")
     out = _out(out, (B, O))
     _gemm(_matrix(x_base, B, I, xrs, xcs), _matrix(w_base, I, O, wrs, wcs), b, out)
     cdef int id_ = _activation_id(activation)
@@ -148,7 +148,7 @@ def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
 
 
 def dense_backward(x, w, dz, out=None):
-    """dx = dz w^T, dw = x^T dz, db = sum of dz over rows; out: a tuple of three arrays for them.
+    """Return dx = dz w^T, dw = x^T dz and db = sum of dz over rows; out: a tuple of three arrays for them.
 
     Examples
     --------
@@ -180,7 +180,7 @@ cdef _Rows _targets(y, a, sample_weight):
     cdef _Rows rows = _Rows.__new__(_Rows)
     y = np.asarray(y)
     if y.ndim == 1 and y.dtype.kind in "iu":
-        y = np.array(y, dtype=np.int32)  # what is checked is what the kernel reads: y may change meanwhile
+        y = np.array(y, dtype=np.int32)  # a copy: y may change between the check and the kernel
     else:
         y = _as_float(y, 2)
     if sample_weight is not None:
@@ -192,7 +192,7 @@ cdef _Rows _targets(y, a, sample_weight):
 
 
 def loss(spec, y, a, sample_weight=None, out=None):
-    """Mean loss over rows and its gradient wrt a (B, N); y ids (B,) or rows (B, N).
+    """Return the mean loss over rows and its gradient with respect to a (B, N); y: ids (B,) or rows (B, N).
 
     Examples
     --------
@@ -219,7 +219,7 @@ def loss(spec, y, a, sample_weight=None, out=None):
 
 
 def metric(spec, y, a):
-    """Mean of a metric over rows.
+    """Return the mean of a metric over rows.
 
     Examples
     --------
@@ -245,7 +245,7 @@ def metric(spec, y, a):
 
 
 def update(spec, w, g, slots, float learning_rate, uint64_t step):
-    """One update of w and its slots in place, all float32 of one shape.
+    """Update w and its slots in place, all float32 with the same shape.
 
     Examples
     --------
@@ -271,7 +271,7 @@ def update(spec, w, g, slots, float learning_rate, uint64_t step):
             _out(array, w.shape)
         g = _as_float(g)
         if g.shape != w.shape:
-            raise ValueError(f"w has shape {w.shape}, g {g.shape}: they must be the same")
+            raise ValueError(f"w and g must have the same shape, got {w.shape} and {g.shape}")
         for i in range(wanted):
             weights.slots[i] = _pointer(slots[i])
         weights.n, weights.w, weights.g = w.size, _pointer(w), _read_pointer(g)

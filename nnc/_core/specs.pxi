@@ -1,10 +1,10 @@
-# Part of binding.pyx: descriptions of layers, losses, metrics and optimizers, dicts of names and numbers, for the core.
+# Part of binding.pyx: conversion of the dicts that describe layers, losses, metrics and optimizers for the core.
 
 
 cdef class _Spec:
-    """A dict as a nnc_spec: `name` is the value of its key `key`, the rest are settings.
+    """A dict as an nnc_spec: `name` is the value of its key `key`, the rest are settings.
 
-    None is left out; of a list of names the core is told how many there are.
+    None is left out; a list of names is passed to the core as its length.
     """
 
     cdef nnc_spec spec
@@ -53,7 +53,7 @@ cdef class _Spec:
 
 
 cdef class _Specs:
-    """Several specifications in a row."""
+    """An array of specifications."""
 
     cdef nnc_spec *rows
     cdef object kept

@@ -1,7 +1,7 @@
-# Part of binding.pyx: calls that end early when a signal comes.
+# Part of binding.pyx: calls that end early on a signal.
 #
-# Python runs the handlers of signals in its main thread, between two of its instructions. A call of the core that the main
-# thread made lets them run about every 50 ms.
+# Python runs signal handlers in its main thread, between two of its instructions. A call of the core from the main
+# thread runs them about every 50 ms.
 
 cdef unsigned long _main_thread = threading.main_thread().ident
 cdef bint _asked = False
@@ -9,7 +9,7 @@ cdef object _raised = None  # by a handler, while a call was running
 
 
 def ask_to_stop(bint asked):
-    """Let calls that the main thread makes end before the step under way, until this is taken back."""
+    """Make calls from the main thread end without applying the current step, until reset with False."""
     global _asked
     _asked = asked
 
@@ -27,7 +27,7 @@ cdef c_bool _poll() noexcept with gil:
 
 
 cdef inline int _poll_from_here() except -1:
-    """Before a call of the core: let it be asked, if this is the main thread."""
+    """Before a call of the core: enable polling if this is the main thread."""
     if <unsigned long>PyThread_get_thread_ident() == _main_thread:
         nnc_set_poll_here(_poll)
     else:
@@ -36,7 +36,7 @@ cdef inline int _poll_from_here() except -1:
 
 
 cdef int _raise_signal() except -1:
-    """Behind it: raise what a handler raised."""
+    """After the call: raise what a handler raised."""
     global _raised
     if _raised is not None:
         error, _raised = _raised, None

@@ -78,7 +78,7 @@ class Batches:
             return iter(self.source)
         return (self.source[i] for i in range(len(self.source)))
 
-    def pass_over(self, epochs: int) -> None:
+    def skip(self, epochs: int) -> None:
         """Skip the batches of that many epochs if epochs continue one another, that is, with `steps`."""
         for _ in range(epochs if self.steps is not None else 0):
             for _ in self:

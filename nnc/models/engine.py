@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 # Minimum batch size of a plan: the rows that pass through the network together unless more are requested.
-_ROOM = 128
+_MIN_BATCH_SIZE = 128
 
 
 class EngineState:
@@ -332,7 +332,7 @@ class Engine:
         optimizer, spec = self.compiled.optimizer, self.compiled.loss_spec
         made = self._new_plan(
             self.stack.rows(),
-            max(batch_size, _ROOM),
+            max(batch_size, _MIN_BATCH_SIZE),
             loss=spec,
             metrics=[metric.spec() for metric in self.watched.in_core] if spec else [],
             optimizer=optimizer.spec() if optimizer is not None else None,
@@ -407,11 +407,11 @@ class Engine:
                 *arrays, order, start, rates, batch_size, epoch, step, budget, sums, outputs=outputs
             )
         finally:
-            self._hand_out(plan)
+            self._update_outer(plan)
         optimizer.iterations = step + done
         return Steps(done, rows, loss_sum, metric_sums, rates)
 
-    def _hand_out(self, plan: Plan) -> None:
+    def _update_outer(self, plan: Plan) -> None:
         """Copy the weights of the plan to the outer model, if this one is a layer of another."""
         if self.stack.outer is not None:
             self.stack.outer.give_part(self.stack, self._shaped(plan.get_parameters()))
@@ -459,7 +459,7 @@ class Engine:
                 *arrays, held_out, orders, learning_rates, batch_size, epoch, step, budget
             )
         finally:
-            self._hand_out(plan)
+            self._update_outer(plan)
         optimizer.iterations = step + done * learning_rates.shape[1] + max(broken, 0)
         return done, broken, sums[:done, :, 1:] / np.maximum(sums[:done, :, :1], 1), error
 
@@ -482,7 +482,7 @@ class Engine:
                 for start, stop in cut(n, batch_size) if cuts or watch else self.slices(n):
                     if watch is not None:
                         watch("on_test_batch_begin", batch, {})
-                    outputs = means.room(stop - start, self.backend.dtype)
+                    outputs = means.outputs_array(stop - start, self.backend.dtype)
                     with self.stack.lock:
                         steps = self._steps(self.plan_for(1))
                         means.add(*steps.evaluate(*arrays, start, stop, outputs))
@@ -525,7 +525,7 @@ class Engine:
     @_locked
     def layer_output(self, x: np.ndarray, n_layers: int) -> np.ndarray:
         """The outputs of the first `n_layers` layers for rows x (n, n_inputs)."""
-        plan = self._new_plan(self.stack.rows(n_layers), max(1, min(len(x), _ROOM)))
+        plan = self._new_plan(self.stack.rows(n_layers), max(1, min(len(x), _MIN_BATCH_SIZE)))
         _write(plan, self.get_weights()[: len(self.stack.weights(n_layers))])
         return plan.forward(x)
 

@@ -44,7 +44,7 @@ class Stream(NamedTuple):
 
     batches: Callable[[], Iterable[Arrays]]
     n_steps: int | None
-    pass_over: Callable[[int], None]  # skips the epochs that another process has done
+    skip: Callable[[int], None]  # skips the epochs that another process has done
     batch_size: None = None  # defined by the batches
 
 
@@ -132,7 +132,7 @@ class Fit:
             try:
                 callbacks("on_train_begin", {})
                 if before is not None:
-                    self._put_before(before)
+                    self._prepend(before)
                 if resumed or 0 < initial_epoch == state.epoch:
                     callbacks.restore(state.kept)
                 if stopped and position is None:
@@ -153,7 +153,7 @@ class Fit:
                 callbacks("on_train_end", {})
                 self.interrupts.release()
 
-    def _put_before(self, before: History) -> None:
+    def _prepend(self, before: History) -> None:
         for callback in self.callbacks.callbacks:
             if isinstance(callback, History):
                 callback.epoch = list(before.epoch)
@@ -240,14 +240,14 @@ class Fit:
         self.interrupts.hold(stops=True)
         try:
             n_steps, sums = min(self.means.steps(n_steps, batch_size), _MOST_STEPS), self.means.sums
-            outputs = self.means.room(n_steps * batch_size, self.engine.backend.dtype)
+            outputs = self.means.outputs_array(n_steps * batch_size, self.engine.backend.dtype)
             done = self.engine.train(
                 arrays, order, start, n_steps, batch_size, self.epoch, BUDGET, sums, outputs
             )
         finally:
             self.interrupts.release()
         self.batch += done.steps
-        self.means.go_on(done.rows, done.loss_sum, done.metric_sums)
+        self.means.set_totals(done.rows, done.loss_sum, done.metric_sums)
         if outputs is not None:
             place = slice(start, start + done.rows)
             self.means.feed(arrays, place if order is None else order[place], outputs, batch_size)

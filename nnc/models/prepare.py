@@ -88,7 +88,7 @@ def training_stream(engine: Engine, x: Any, steps: int | None, class_weight: Cla
     """Training data from an iterable of batches, `steps` of them per epoch."""
     batches = Batches(x, steps)
     n_steps = steps or (len(x) if hasattr(x, "__len__") else None)
-    return Stream(lambda: batches_of(engine, batches, "x", class_weight), n_steps, batches.pass_over)
+    return Stream(lambda: batches_of(engine, batches, "x", class_weight), n_steps, batches.skip)
 
 
 def validation_source(engine: Engine, data: Any, steps: int | None, batch_size: int | None) -> Source:

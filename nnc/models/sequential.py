@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 import numpy as np
 
 from nnc import losses, optimizers, random
-from nnc._config import answers_misspelt, boolean, choice, did_you_mean, integer, items, refusal, shape
+from nnc._config import boolean, choice, did_you_mean, integer, items, refusal, shape, suggests_argument
 from nnc.callbacks import Callback, History
 from nnc.callbacks.progress import RowsBar, printer, resolve, text
 from nnc.callbacks.run import CallbackList
@@ -444,7 +444,7 @@ class Sequential:
 
     # ---------------------------------------------------------------------------------------------- compiling
 
-    @answers_misspelt
+    @suggests_argument
     def compile(
         self,
         optimizer: str | optimizers.Optimizer | Mapping[str, Any] = "rmsprop",
@@ -548,7 +548,7 @@ class Sequential:
 
     # ---------------------------------------------------------------------------------------------- training
 
-    @answers_misspelt
+    @suggests_argument
     def fit(
         self,
         x: Any = None,
@@ -696,8 +696,8 @@ class Sequential:
             source = prepare.validation_source(
                 engine, validation_data, validation_steps, validation_batch_size or batch_size
             )
-        room = validation_batch_size or data.batch_size or BATCH_SIZE
-        validation = None if source is None else Validation(source, validation_freq, room)
+        batch_rows = validation_batch_size or data.batch_size or BATCH_SIZE
+        validation = None if source is None else Validation(source, validation_freq, batch_rows)
         engine.warn_of_changes()
 
         training = self._training
@@ -707,7 +707,7 @@ class Sequential:
             training = self._training = TrainingState(resumed.epoch, resumed.callbacks, resumed.position)
             initial_epoch, stopped = resumed.epoch, resumed.stopped
             if isinstance(data, Stream):
-                data.pass_over(initial_epoch)
+                data.skip(initial_epoch)
         params = {"epochs": epochs, "initial_epoch": initial_epoch, "steps": data.n_steps, "verbose": verbose}
         history, run = self._callbacks_of_fit(callbacks, params, validation is not None)
         self.stop_training = stopped
@@ -775,7 +775,7 @@ class Sequential:
         arrays = prepare.rows_of(self._engine, x, y, sample_weight, class_weight)
         means, done = self._engine.means(), None
         try:
-            outputs = means.room(len(arrays.x), self._engine.backend.dtype)
+            outputs = means.outputs_array(len(arrays.x), self._engine.backend.dtype)
             while done is None or not (done.steps or math.isnan(done.loss_sum)):
                 with Interrupts() as interrupts:
                     interrupts.hold(stops=True)
@@ -862,20 +862,20 @@ class Sequential:
             batch_size = integer("batch_size", batch_size, 1)
         if steps is not None:
             steps = integer("steps", steps, 1)
-        room = batch_size
+        batch_rows = batch_size
         parts: Iterable[Arrays]
         if is_batches(x, y):
             refuse_with_batches(batch_size=batch_size, sample_weight=sample_weight)
             parts, rows = prepare.batches_of(self._engine, Batches(x, steps)), None
         else:
             arrays = prepare.rows_of(self._engine, x, y, sample_weight)
-            room = rows_of_a_batch(len(arrays.x), batch_size, steps)
-            arrays = first_batches(arrays, steps, room)
+            batch_rows = rows_of_a_batch(len(arrays.x), batch_size, steps)
+            arrays = first_batches(arrays, steps, batch_rows)
             parts, rows = [arrays], len(arrays.x)
         run = self._side_run(callbacks)
         run("on_test_begin", {})
         with RowsBar(rows, "evaluate", verbose) as tick:
-            logs = self._engine.evaluate(parts, tick, run.watching("test"), room)
+            logs = self._engine.evaluate(parts, tick, run.watching("test"), batch_rows)
         run("on_test_end", logs)
         if verbose:
             print(text(logs), flush=True)
@@ -967,10 +967,10 @@ class Sequential:
             if watch is None:
                 found = [self._engine.predict(part, tick) for part in parts]
             else:
-                room = rows_of_a_batch(rows, batch_size, steps) if rows else None
-                found = [*self._watched(parts, room, tick, watch)]
+                batch_rows = rows_of_a_batch(rows, batch_size, steps) if rows else None
+                found = [*self._watched(parts, batch_rows, tick, watch)]
         if not found:
-            raise ValueError("x must yield at least one batch, got none")
+            raise ValueError("x yielded no batches")
         outputs = found[0] if len(found) == 1 else np.concatenate(found)
         run("on_predict_end", {})
         return outputs.reshape(len(outputs), *self._stack.shapes()[1])

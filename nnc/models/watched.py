@@ -79,9 +79,9 @@ class Means:
 
     def add(self, rows: int, loss_sum: float, metric_sums: np.ndarray) -> None:
         """Add rows, given their own sums."""
-        self.go_on(rows, self.sums[0] + loss_sum, self.sums[1:] + metric_sums)
+        self.set_totals(rows, self.sums[0] + loss_sum, self.sums[1:] + metric_sums)
 
-    def go_on(self, rows: int, loss_sum: float, metric_sums: np.ndarray) -> None:
+    def set_totals(self, rows: int, loss_sum: float, metric_sums: np.ndarray) -> None:
         """Add rows, given the sums over all rows so far."""
         self.rows += rows
         self.sums[0], self.sums[1:] = loss_sum, metric_sums
@@ -92,7 +92,7 @@ class Means:
             return n_steps
         return min(n_steps, max(1, _MOST_KEPT // (batch_size * max(1, int(np.prod(self.watched.shape))))))
 
-    def room(self, rows: int, dtype: np.dtype) -> np.ndarray | None:
+    def outputs_array(self, rows: int, dtype: np.dtype) -> np.ndarray | None:
         """An array for the outputs passed to the fed metrics; None without such metrics."""
         return np.empty((rows, int(np.prod(self.watched.shape))), dtype) if self.fed else None
 
@@ -136,7 +136,7 @@ class Means:
     def set_numbers(self, rows: int, numbers: Mapping[str, float]) -> None:
         """Continue from what `numbers` returned."""
         sums = [numbers.get(name, np.nan) for name in self.watched.core_names]
-        self.go_on(rows, sums[0], np.array(sums[1:]))
+        self.set_totals(rows, sums[0], np.array(sums[1:]))
         for metric, _ in self.fed:
             own: list[Any] = []
             while f"{metric.name}[{len(own)}]" in numbers:

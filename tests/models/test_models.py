@@ -318,7 +318,7 @@ def test_layer_output(backend):
     assert found.dtype == (np.float32 if backend == "compiled" else np.float64)
     np.testing.assert_array_equal(model.layer_output(x, "reshape"), model.predict(x, verbose=0))
     np.testing.assert_array_equal(model.layer_output(x[:1], 0)[0], model.layer_output(x, 0)[0])
-    with pytest.raises(ValueError, match=r"layer must be one of the model, .* got Dense\(6\)"):
+    with pytest.raises(ValueError, match=r"layer must be a layer of the model, .* got Dense\(6\)"):
         model.layer_output(x, layers.Dense(6))
     with pytest.raises(ValueError, match="no layer 'dense_1'"):
         model.layer_output(x, "dense_1")

@@ -92,7 +92,7 @@ def test_orders_changed_between_slices():
     before = [w.tobytes() for w in plan.get_parameters()]
     for wrong in (512, -1, 2**62):
         order[100] = wrong
-        with pytest.raises(ValueError, match=rf"order\[100\] is {wrong}, which is no row of x"):
+        with pytest.raises(ValueError, match=rf"order\[100\] is {wrong}, which is not a row of x"):
             plan.train(X, Y, None, order, 64, rates, 64, 0, 1, 1.0)
     assert [w.tobytes() for w in plan.get_parameters()] == before
 
