@@ -264,13 +264,13 @@ class Config(metaclass=_Made):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON-compatible values, nested objects as from `serialize`."""
-        return {name: _plain(self._argument(name)) for name in self.arguments()} | self._given_beside()
+        return {name: _plain(self._argument(name)) for name in self.arguments()} | self._given_added()
 
     def _argument(self, name: str) -> Any:
         """An argument as the constructor took it."""
         return getattr(self, name)
 
-    def _given_beside(self) -> dict[str, Any]:
+    def _given_added(self) -> dict[str, Any]:
         return {
             name: _plain(getattr(self, name))
             for name, same in self.added.items()
@@ -342,8 +342,8 @@ class Config(metaclass=_Made):
                 shown.append(repr(_short(value)))
             elif not self._is_default(name, value, default):
                 shown.append(f"{name}={_short(value)!r}")
-        beside = {name: getattr(self, name) for name in self._given_beside()}
-        shown += [f"{name}={_short(value)!r}" for name, value in beside.items()]
+        added = {name: getattr(self, name) for name in self._given_added()}
+        shown += [f"{name}={_short(value)!r}" for name, value in added.items()]
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def _is_default(self, name: str, value: object, default: object) -> bool:

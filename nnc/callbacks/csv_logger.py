@@ -57,7 +57,7 @@ class CSVLogger(Callback):
         logs = logs or {}
         if self._keys is None:
             self._keys = sorted(logs)  # Keras's order
-            if not any(key.startswith("val_") for key in self._keys):  # they may come (validation_freq)
+            if not any(key.startswith("val_") for key in self._keys):  # validation_freq: they may follow
                 self._keys = [*self._keys, *(f"val_{key}" for key in self._keys)]
             self._write(["epoch", *self._keys])
         self._write([str(epoch), *(repr(logs[key]) if key in logs else "NA" for key in self._keys)])

@@ -170,8 +170,8 @@ class Layer(_config.Config):
                 f"{name} of {self} cannot be changed after the layer is built: make a new layer, "
                 f"{type(self).__name__}({name}=...), and copy the weights to it with set_weights"
             )
-        beside = self._given_beside().keys()
-        given = {each: self._argument(each) for each in (*self.arguments(), *beside)} | {name: value}
+        added = self._given_added().keys()
+        given = {each: self._argument(each) for each in (*self.arguments(), *added)} | {name: value}
         other = type(self)(**given, input_shape=self.input_shape)
         for attribute, known in vars(other).items():
             object.__setattr__(self, attribute, known)

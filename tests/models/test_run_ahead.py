@@ -153,8 +153,8 @@ def test_core_refuses():
     plan, ids = model._engine.flat_plan, IDS.astype(np.int32)
     rates = np.zeros((2, 3), np.float32)
     for orders, batch, message in (
-        (np.zeros((3, 75), np.int64), 32, "orders are of 3 epochs, learning_rates of 2"),
-        (np.full((2, 75), 75), 32, r"order\[0\] is 75, x has 75 rows"),
+        (np.zeros((3, 75), np.int64), 32, "orders are for 3 epochs, learning_rates for 2"),
+        (np.full((2, 75), 75), 32, r"order\[0\] is 75, but x has 75 rows"),
         (np.zeros((2, 0), np.int64), 0, "batch_size must be from 1"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -443,7 +443,10 @@ BAD_HEADERS = {
     "metadata no strings": (pack({"__metadata__": {"nnc": 1}}), "__metadata__ is not a dict of strings"),
     "tensor no table": (pack({"a": 1}), "tensor 'a' must have exactly dtype"),
     "unknown key": (pack({"a": entry() | {"b": 1}}, b"1234"), "tensor 'a' must have exactly dtype"),
-    "does not have a shape": (pack({"a": {"dtype": "F32", "data_offsets": [0, 4]}}, b"1234"), "tensor 'a' must have exactly dtype"),
+    "no shape": (
+        pack({"a": {"dtype": "F32", "data_offsets": [0, 4]}}, b"1234"),
+        "tensor 'a' must have exactly dtype",
+    ),
     "unknown dtype": (pack({"a": entry(dtype="F8")}, b"1234"), "the dtype 'F8', not one of F32, F64, I64"),
     "dtype a list": (pack({"a": entry(dtype=[])}, b"1234"), "the dtype"),
     "negative size": (pack({"a": entry((-1,), 4, 0)}, b"1234"), "does not have a shape"),
