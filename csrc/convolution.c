@@ -5,9 +5,9 @@
  *                      into s x s residues, each of which uses its own part of the kernel positions, without a stride
  *     dW (ky kx C, F) = pixels of x times pixels of dz: the rows are (kx, ci) of one ky, and the sum goes along a row of
  *                      dz, down its rows and over samples
- * ty and tx are taps. In float32 a tap outside the map is skipped, not multiplied by 0: maps are divided into regions whose
- * windows use the same taps. In bfloat16 products read padded copies (operands.h), in which every window is complete: one
- * region. There each row of a window starts a new step, and the inner sum of dW goes over samples.
+ * Positions, ty and tx, are kernel positions. In float32 one outside the map is skipped, not multiplied by 0: maps are divided
+ * into regions whose windows use the same positions. In bfloat16 products read padded copies (operands.h), in which every
+ * window is complete: one region. There each row of a window starts a new step, and the inner sum of dW goes over samples.
  * product.c computes the products. */
 
 #include <string.h>
@@ -24,7 +24,7 @@ enum {
     LEAST_ITEMS = 16,       /* parts of a gradient, for up to as many workers */
     MOST_TILES = 4,         /* tiles of a gradient computed together, while the samples are in the cache: 16 KB */
     LEAST_CHAIN = 512,      /* minimum number of pixels in a chain of additions */
-    WIDE_RUN = 16,          /* channels from which the rows of one tap fill a tile */
+    WIDE_RUN = 16,          /* channels from which the rows of one position fill a tile */
 };
 
 static const double MOST_WEIGHTS = 274877906944.0; /* 2^38, of a kernel */
@@ -47,8 +47,8 @@ static struct nnc_fault settle(struct nnc_layer *layer) {
     const struct convolution *own = layer->own;
     const nnc_geometry *g = &layer->geometry;
     const struct nnc_fault fault = nnc_check_windows(g, layer->I, own->filters);
-    const double taps = (double)g->kernel_height * (double)g->kernel_width * (double)g->channels;
-    if (!fault.what && (own->filters < 1 || taps * ((double)own->filters + PANEL) >= MOST_WEIGHTS))
+    const double positions = (double)g->kernel_height * (double)g->kernel_width * (double)g->channels;
+    if (!fault.what && (own->filters < 1 || positions * ((double)own->filters + PANEL) >= MOST_WEIGHTS))
         return (struct nnc_fault){"filters must be at least 1, and the kernel's size below 2^38", own->filters};
     layer->O = g->out_height * g->out_width * own->filters;
     layer->columns = own->filters;
@@ -80,15 +80,15 @@ static bool merge(struct nnc_plan *plan, const struct nnc_layer *layer, struct n
 
 /* ---- one axis of the maps ---------------------------------------------------------------------------------------- */
 
-/* Tap t of sum q reads input pixel q stride + t dilation - pad; the sum is written to output pixel first + q step. */
+/* Position t of sum q reads input pixel q stride + t dilation - pad; the sum is written to output pixel first + q step. */
 struct axis {
     size_t in, out; /* pixels of the maps */
-    size_t taps, stride, dilation;
+    size_t positions, stride, dilation;
     ptrdiff_t pad;
     size_t first, step;
 };
 
-/* Sums [q0, q1) that use exactly the taps [t0, t1). */
+/* Sums [q0, q1) that use exactly the positions [t0, t1). */
 struct section {
     size_t q0, q1, t0, t1;
 };
@@ -98,24 +98,24 @@ static size_t steps(ptrdiff_t distance, size_t step) {
     return distance > 0 ? ((size_t)distance + step - 1) / step : 0;
 }
 
-/* The first sum whose tap t reads pixel `at` or a later one; the first tap with which sum q does. */
+/* The first sum whose position t reads pixel `at` or a later one; the first position with which sum q does. */
 static size_t first_sum(const struct axis *x, size_t t, size_t at) {
     return steps((ptrdiff_t)at + x->pad - (ptrdiff_t)(t * x->dilation), x->stride);
 }
 
-static size_t first_tap(const struct axis *x, size_t q, size_t at) {
-    return least(steps((ptrdiff_t)at + x->pad - (ptrdiff_t)(q * x->stride), x->dilation), x->taps);
+static size_t first_position(const struct axis *x, size_t q, size_t at) {
+    return least(steps((ptrdiff_t)at + x->pad - (ptrdiff_t)(q * x->stride), x->dilation), x->positions);
 }
 
 static struct section section_from(const struct axis *x, size_t q, size_t stop) {
-    struct section s = {q, stop, first_tap(x, q, 0), first_tap(x, q, x->in)};
+    struct section s = {q, stop, first_position(x, q, 0), first_position(x, q, x->in)};
     if (s.t0 > 0) s.q1 = least(s.q1, first_sum(x, s.t0 - 1, 0));
     if (s.t1 > 0) s.q1 = least(s.q1, first_sum(x, s.t1 - 1, x->in));
     if (s.t1 < s.t0) s.t1 = s.t0;
     return s;
 }
 
-/* Input pixel of sum q and tap t, which must be inside the map. */
+/* Input pixel of sum q and position t, which must be inside the map. */
 static size_t pixel_seen(const struct axis *x, size_t q, size_t t) {
     return (size_t)((ptrdiff_t)(q * x->stride + t * x->dilation) - x->pad);
 }
@@ -128,7 +128,7 @@ static size_t sums_before(const struct axis *x, size_t pixel) {
 static struct axis y_axis(const nnc_geometry *g) {
     return (struct axis){.in = g->height,
                          .out = g->out_height,
-                         .taps = g->kernel_height,
+                         .positions = g->kernel_height,
                          .stride = g->stride_height,
                          .dilation = g->dilation_height,
                          .pad = g->pad_top,
@@ -138,7 +138,7 @@ static struct axis y_axis(const nnc_geometry *g) {
 static struct axis x_axis(const nnc_geometry *g) {
     return (struct axis){.in = g->width,
                          .out = g->out_width,
-                         .taps = g->kernel_width,
+                         .positions = g->kernel_width,
                          .stride = g->stride_width,
                          .dilation = g->dilation_width,
                          .pad = g->pad_left,
@@ -148,7 +148,7 @@ static struct axis x_axis(const nnc_geometry *g) {
 /* ---- the backward pass along an axis ---------------------------------------------------------------------------- */
 
 /* Input pixels residue + q stride, q = 0, 1, ..., contribute to output pixels (residue + q stride + pad - t dilation) / stride
- * for the taps t for which that is an integer: t = t0, t0 + t_step, ... These, in reverse order, are the taps of `axis`. */
+ * for the positions t for which that is an integer: t = t0, t0 + t_step, ... These, reversed, are the positions of `axis`. */
 struct residue {
     struct axis axis;
     size_t t0, t_step;
@@ -165,15 +165,15 @@ static struct residue residue_of(const struct axis *x, size_t residue) {
     r.axis.first = residue, r.axis.step = x->stride;
     const ptrdiff_t stride = (ptrdiff_t)x->stride, at = (ptrdiff_t)residue + x->pad;
     while (r.t0 < r.t_step && (at - (ptrdiff_t)(r.t0 * x->dilation)) % stride) r.t0++;
-    if (r.t0 == r.t_step || r.t0 >= x->taps) return r;
-    r.axis.taps = (x->taps - r.t0 + r.t_step - 1) / r.t_step;
-    r.axis.pad = (ptrdiff_t)((r.axis.taps - 1) * r.axis.dilation) - (at - (ptrdiff_t)(r.t0 * x->dilation)) / stride;
+    if (r.t0 == r.t_step || r.t0 >= x->positions) return r;
+    r.axis.positions = (x->positions - r.t0 + r.t_step - 1) / r.t_step;
+    r.axis.pad = (ptrdiff_t)((r.axis.positions - 1) * r.axis.dilation) - (at - (ptrdiff_t)(r.t0 * x->dilation)) / stride;
     return r;
 }
 
-/* The tap of the forward pass that corresponds to tap t of the backward pass. */
-static size_t forward_tap(const struct residue *r, size_t t) {
-    return r->t0 + (r->axis.taps - 1 - t) * r->t_step;
+/* The position of the forward pass that corresponds to position t of the backward pass. */
+static size_t forward_position(const struct residue *r, size_t t) {
+    return r->t0 + (r->axis.positions - 1 - t) * r->t_step;
 }
 
 /* ---- copies in bfloat16 ------------------------------------------------------------------------------------------- */
@@ -181,11 +181,11 @@ static size_t forward_tap(const struct residue *r, size_t t) {
 /* The frame that the windows cover: from the first pixel of the first to the last pixel of the last. */
 static struct nnc_frame input_frame(const struct nnc_layer *layer) {
     const nnc_geometry *g = &layer->geometry;
-    struct nnc_frame f = {.height = g->height, .width = g->width, .channels = g->channels, .taps = 1};
+    struct nnc_frame f = {.height = g->height, .width = g->width, .channels = g->channels, .positions = 1};
     f.top = g->pad_top, f.left = g->pad_left, f.dilation = g->dilation_width;
     f.rows = (g->out_height - 1) * g->stride_height + (g->kernel_height - 1) * g->dilation_height + 1;
     f.columns = (g->out_width - 1) * g->stride_width + 1;
-    if (f.dilation > 1) f.taps = g->kernel_width;
+    if (f.dilation > 1) f.positions = g->kernel_width;
     else f.columns += g->kernel_width - 1;
     return nnc_share_zeros(f);
 }
@@ -193,17 +193,18 @@ static struct nnc_frame input_frame(const struct nnc_layer *layer) {
 /* The same windows on the copy. */
 static nnc_geometry seen_in(const nnc_geometry *g, const struct nnc_frame *copy) {
     nnc_geometry seen = *g;
-    seen.height = copy->rows, seen.width = copy->columns + copy->shared, seen.channels = copy->taps * g->channels;
+    seen.height = copy->rows, seen.width = copy->columns + copy->shared, seen.channels = copy->positions * g->channels;
     seen.pad_top = seen.pad_left = 0;
-    if (copy->taps > 1) seen.kernel_width = 1;
+    if (copy->positions > 1) seen.kernel_width = 1;
     seen.dilation_width = 1;
     return seen;
 }
 
-/* The part of dz that the sums of dx along an axis read: its distance before dz, its pixels, the most taps of a residue. */
+/* The part of dz that the sums of dx along an axis read: how far it begins before dz, its pixels, and the largest number of
+ * positions of a residue. */
 struct extent {
     ptrdiff_t before;
-    size_t pixels, taps, dilation;
+    size_t pixels, positions, dilation;
 };
 
 static struct extent extent_of(const struct axis *x) {
@@ -211,11 +212,11 @@ static struct extent extent_of(const struct axis *x) {
     ptrdiff_t first = 0, last = -1;
     for (size_t r = 0; r < x->stride; r++) {
         const struct axis of = residue_of(x, r).axis;
-        if (of.taps == 0) continue;
-        const ptrdiff_t end = (ptrdiff_t)(sums_before(&of, of.out) + (of.taps - 1) * of.dilation) - of.pad;
-        if (e.taps == 0 || -of.pad < first) first = -of.pad;
-        if (e.taps == 0 || end > last) last = end;
-        if (of.taps > e.taps) e.taps = of.taps;
+        if (of.positions == 0) continue;
+        const ptrdiff_t end = (ptrdiff_t)(sums_before(&of, of.out) + (of.positions - 1) * of.dilation) - of.pad;
+        if (e.positions == 0 || -of.pad < first) first = -of.pad;
+        if (e.positions == 0 || end > last) last = end;
+        if (of.positions > e.positions) e.positions = of.positions;
         e.dilation = of.dilation;
     }
     e.before = -first, e.pixels = last > first ? (size_t)(last - first) : 0;
@@ -226,9 +227,9 @@ static struct nnc_frame gradient_frame(const struct nnc_layer *layer) {
     const nnc_geometry *g = &layer->geometry;
     const struct axis ys = y_axis(g), xs = x_axis(g);
     const struct extent y = extent_of(&ys), x = extent_of(&xs);
-    struct nnc_frame f = {.height = g->out_height, .width = g->out_width, .channels = layer->columns, .taps = 1};
+    struct nnc_frame f = {.height = g->out_height, .width = g->out_width, .channels = layer->columns, .positions = 1};
     f.top = y.before, f.left = x.before, f.rows = y.pixels, f.columns = x.pixels, f.dilation = x.dilation;
-    if (f.dilation > 1 && x.taps > 1) f.taps = x.taps;
+    if (f.dilation > 1 && x.positions > 1) f.positions = x.positions;
     return nnc_share_zeros(f);
 }
 
@@ -249,11 +250,11 @@ struct correlation {
     struct nnc_worker *worker; /* which ends early after a stop request */
 };
 
-/* Computes the pixels whose windows use the same taps, for `n` filters starting at j. */
+/* Computes the pixels whose windows use the same positions, for `n` filters starting at j. */
 static void correlate_region(const struct correlation *s, struct section y, struct section x, size_t samples, size_t j,
                              size_t n) {
-    const size_t C = s->channels, F = s->filters, row = s->pitch * C, taps = y.t1 - y.t0;
-    const size_t first_row = y.t0 * s->window_row + x.t0 * C, top = taps ? pixel_seen(&s->y, y.q0, y.t0) : 0;
+    const size_t C = s->channels, F = s->filters, row = s->pitch * C, positions = y.t1 - y.t0;
+    const size_t first_row = y.t0 * s->window_row + x.t0 * C, top = positions ? pixel_seen(&s->y, y.q0, y.t0) : 0;
     const void *in = s->in.at;
     struct nnc_windows windows = {
         .samples = samples,
@@ -263,16 +264,16 @@ static void correlate_region(const struct correlation *s, struct section y, stru
         .out_maps = {s->out.ld, s->x.out, F, 1},
         .in_step = {s->y.stride, s->x.stride},
         .out_step = {s->y.step, s->x.step},
-        .taps = {taps, taps ? x.t1 - x.t0 : 0},
+        .positions = {positions, positions ? x.t1 - x.t0 : 0},
         .dilation = {s->y.dilation, s->x.dilation},
-        .w = nnc_element(s->products, s->w, j * s->y.taps * s->window_row + first_row * PANEL),
+        .w = nnc_element(s->products, s->w, j * s->y.positions * s->window_row + first_row * PANEL),
         .window_row = s->window_row,
         .first = s->first > top ? s->first - top : 0,
         .last = s->last > top ? s->last - top : 0,
         .init = s->bias ? s->bias + j : NULL,
         .n = n,
     };
-    if (windows.taps.across) in = nnc_element(s->products, in, top * row + pixel_seen(&s->x, x.q0, x.t0) * C);
+    if (windows.positions.across) in = nnc_element(s->products, in, top * row + pixel_seen(&s->x, x.q0, x.t0) * C);
     windows.in = in;
     nnc_product_windows(s->products, &windows);
 }
@@ -287,7 +288,7 @@ static void read_from(struct correlation *s, const struct nnc_frame *copy) {
 /* Computes rows [y0, y1) of the sums of `samples` samples. */
 static void correlate(const struct correlation *s, size_t samples, size_t y0, size_t y1) {
     const size_t columns = sums_before(&s->x, s->x.out);
-    const size_t work = samples * (y1 - y0) * columns * s->y.taps * s->x.taps * s->channels * PANEL;
+    const size_t work = samples * (y1 - y0) * columns * s->y.positions * s->x.positions * s->channels * PANEL;
     for (size_t j = 0; j < s->filters && !nnc_stopped(s->worker, work); j += PANEL)
         for (size_t y = y0; y < y1;) {
             const struct section rows = section_from(&s->y, y, y1);
@@ -383,12 +384,12 @@ struct flipped {
     size_t at;      /* offset of its panels */
 };
 
-/* Rows of a panel for a row of the window of residue x. A copy that holds the taps of a dilated window next to each other has
- * space for the residue with the most taps: the panels of the other residues have rows of zeros for the missing ones. */
+/* Rows of a panel for a row of the window of residue x. A copy that holds the positions of a dilated window next to each other
+ * has space for the residue with the most positions: the panels of the others have rows of zeros for the missing ones. */
 static size_t row_of(const struct nnc_layer *layer, const struct residue *x) {
     const struct nnc_frame dz = gradient_frame(layer);
-    if (layer->precision == PRECISION_float32) return x->axis.taps * layer->columns;
-    return nnc_round_up((dz.taps > 1 ? dz.taps : x->axis.taps) * layer->columns, BF16_STEP);
+    if (layer->precision == PRECISION_float32) return x->axis.positions * layer->columns;
+    return nnc_round_up((dz.positions > 1 ? dz.positions : x->axis.positions) * layer->columns, BF16_STEP);
 }
 
 static struct flipped flipped_of(const struct nnc_layer *layer, size_t ry, size_t rx, size_t at) {
@@ -405,36 +406,36 @@ static struct flipped first_flipped(const struct nnc_layer *layer) {
 static bool next_flipped(const struct nnc_layer *layer, struct flipped *t) {
     const nnc_geometry *g = &layer->geometry;
     const size_t next = t->y.axis.first * g->stride_width + t->x.axis.first + 1;
-    const size_t at = t->at + t->y.axis.taps * t->row * nnc_round_up(g->channels, PANEL);
+    const size_t at = t->at + t->y.axis.positions * t->row * nnc_round_up(g->channels, PANEL);
     if (next == g->stride_height * g->stride_width) return false;
     *t = flipped_of(layer, next / g->stride_width, next % g->stride_width, at);
     return true;
 }
 
-/* Computes the place of each tap of W in the flipped kernels (see struct nnc_transposed), unless `taps` is NULL; returns their
- * total size. */
-static size_t place_taps(const struct nnc_layer *layer, struct nnc_tap *taps) {
+/* Computes the place of each position of W in the flipped kernels (see struct nnc_transposed), unless `positions` is NULL;
+ * returns their total size. */
+static size_t place_positions(const struct nnc_layer *layer, struct nnc_position *positions) {
     const nnc_geometry *g = &layer->geometry;
     const size_t F = layer->columns;
     struct flipped t = first_flipped(layer);
     size_t end;
     do {
-        const size_t panel = t.y.axis.taps * t.row * PANEL;
-        for (size_t ty = 0; ty < t.y.axis.taps && taps; ty++)
-            for (size_t tx = 0; tx < t.x.axis.taps; tx++) {
-                const size_t tap = forward_tap(&t.y, ty) * g->kernel_width + forward_tap(&t.x, tx);
-                taps[tap] = (struct nnc_tap){t.at + (ty * t.row + tx * F) * PANEL, panel};
+        const size_t panel = t.y.axis.positions * t.row * PANEL;
+        for (size_t ty = 0; ty < t.y.axis.positions && positions; ty++)
+            for (size_t tx = 0; tx < t.x.axis.positions; tx++) {
+                const size_t position = forward_position(&t.y, ty) * g->kernel_width + forward_position(&t.x, tx);
+                positions[position] = (struct nnc_position){t.at + (ty * t.row + tx * F) * PANEL, panel};
             }
-        end = t.at + t.y.axis.taps * t.row * nnc_round_up(g->channels, PANEL);
+        end = t.at + t.y.axis.positions * t.row * nnc_round_up(g->channels, PANEL);
     } while (next_flipped(layer, &t));
     return end;
 }
 
-/* Converts an axis over the map dz to one over dz's copy: `n` pixels, dz starting at `first`, with one tap if each pixel of the
- * copy holds all of them. */
-static struct axis in_copy(struct axis x, size_t n, ptrdiff_t first, bool holds_taps) {
+/* Converts an axis over the map dz to one over dz's copy: `n` pixels, dz starting at `first`, with one position if each pixel
+ * of the copy holds all of them. */
+static struct axis in_copy(struct axis x, size_t n, ptrdiff_t first, bool holds_positions) {
     x.in = n, x.pad -= first;
-    if (holds_taps) x.taps = x.taps > 0, x.dilation = 1;
+    if (holds_positions) x.positions = x.positions > 0, x.dilation = 1;
     return x;
 }
 
@@ -451,7 +452,7 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, stru
     struct share share;
     while (next_share(worker, m, g->height, samples_together(layer), &at, &share)) {
         struct correlation dx = {.products = products,
-                                 .channels = frame ? frame->taps * F : F,
+                                 .channels = frame ? frame->positions * F : F,
                                  .filters = g->channels,
                                  .in = {nnc_element(products, dz.at, share.i * dz.ld), dz.ld, 1},
                                  .out = nnc_rows_of(before, before->da, share.i),
@@ -460,7 +461,7 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, stru
         do {
             dx.y = t.y.axis, dx.x = t.x.axis, dx.window_row = t.row;
             if (frame) dx.y = in_copy(dx.y, frame->rows, frame->top, false);
-            if (frame) dx.x = in_copy(dx.x, frame->columns + frame->shared, frame->left, frame->taps > 1);
+            if (frame) dx.x = in_copy(dx.x, frame->columns + frame->shared, frame->left, frame->positions > 1);
             read_from(&dx, frame);
             dx.w = nnc_element(products, layer->params[KERNEL]->transposed.at, t.at);
             correlate(&dx, share.n, sums_before(&dx.y, share.y0), sums_before(&dx.y, share.y1));
@@ -477,7 +478,7 @@ struct gradient_block {
     size_t i0, i1, y0, y1, r0, r1, j, n;
 };
 
-/* Adds to the tile the contribution of the columns of dz in `q`, with the taps of `q` in each row of the window. */
+/* Adds to the tile the contribution of the columns of dz in `q`, with the positions of `q` in each row of the window. */
 static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
                         struct section q, float *tile) {
     const struct nnc_layer *layer = &plan->layers[l];
@@ -511,18 +512,18 @@ static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_operan
     }
 }
 
-/* Processes each tap of a row of the window with the columns of dz that use it: its channels fill a register tile. */
-static void add_by_taps(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
-                        float *tile) {
+/* Processes each position of a row of the window with the columns of dz that use it: its channels fill a register tile. */
+static void add_by_positions(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
+                             float *tile) {
     const struct convolution *own = plan->layers[l].own;
     const struct axis xs = x_axis(&own->seen);
-    for (size_t t = 0; t < xs.taps; t++) {
+    for (size_t t = 0; t < xs.positions; t++) {
         const struct section q = {first_sum(&xs, t, 0), least(first_sum(&xs, t, xs.in), xs.out), t, t + 1};
         if (q.q0 < q.q1) add_columns(plan, l, x, of, q, tile);
     }
 }
 
-/* Processes the columns of dz that use the same taps, which adds to a row of the tile more than once. */
+/* Processes the columns of dz that use the same positions, which adds to a row of the tile more than once. */
 static void add_by_columns(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
                            float *tile) {
     const struct convolution *own = plan->layers[l].own;
@@ -537,7 +538,7 @@ static void add_kernel_gradient(const struct nnc_plan *plan, size_t l, struct nn
                                 float *tile) {
     const struct convolution *own = plan->layers[l].own;
     const nnc_geometry *g = &own->seen;
-    if (g->channels >= WIDE_RUN || g->dilation_width > 1) add_by_taps(plan, l, x, of, tile);
+    if (g->channels >= WIDE_RUN || g->dilation_width > 1) add_by_positions(plan, l, x, of, tile);
     else add_by_columns(plan, l, x, of, tile);
 }
 
@@ -646,7 +647,7 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
 static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
     struct convolution *own = layer->own;
     const nnc_geometry *g = &layer->geometry;
-    const size_t taps = g->kernel_height * g->kernel_width, rows = taps * g->channels, F = own->filters;
+    const size_t positions = g->kernel_height * g->kernel_width, rows = positions * g->channels, F = own->filters;
     const struct nnc_frame x = input_frame(layer), dz = gradient_frame(layer);
     const bool rounds = layer->precision == PRECISION_bfloat16;
     struct nnc_param counted = {.rows = rows, .cols = F}, *W = layer->params[KERNEL] ? layer->params[KERNEL] : &counted;
@@ -656,9 +657,9 @@ static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) 
     if (rounds) nnc_round_panels(W, own->seen.kernel_width * own->seen.channels, arena);
     if (layer->needs_dx) {
         struct nnc_transposed t = {.channels = g->channels};
-        t.at = nnc_take(arena, place_taps(layer, NULL), rounds ? sizeof(uint16_t) : sizeof(float));
-        t.taps = nnc_take(arena, taps, sizeof *t.taps);
-        if (t.taps) place_taps(layer, t.taps);
+        t.at = nnc_take(arena, place_positions(layer, NULL), rounds ? sizeof(uint16_t) : sizeof(float));
+        t.positions = nnc_take(arena, positions, sizeof *t.positions);
+        if (t.positions) place_positions(layer, t.positions);
         W->transposed = t;
     }
     own->kernel_parts = nnc_take_floats(arena, shards > 1 ? shards * rows * nnc_round_up(F, PANEL) : 0);

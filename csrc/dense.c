@@ -132,7 +132,7 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
     }
 }
 
-/* In bfloat16 the products read copies, of W and of W^T too: a convolution of one pixel and one tap. */
+/* In bfloat16 the products read copies of x, dz, W and W^T, as in a convolution of one pixel and one kernel position. */
 static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
     const struct nnc_frame x = nnc_flat(layer->I), dz = nnc_flat(layer->O);
     if (layer->precision != PRECISION_bfloat16) return;
@@ -144,8 +144,8 @@ static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) 
     const size_t panel = nnc_round_up(layer->O, BF16_STEP) * PANEL;
     W->transposed = (struct nnc_transposed){.channels = layer->I};
     W->transposed.at = nnc_take(arena, nnc_parts(layer->I, PANEL) * panel, sizeof(uint16_t));
-    W->transposed.taps = nnc_take(arena, 1, sizeof *W->transposed.taps);
-    if (W->transposed.taps) W->transposed.taps[0] = (struct nnc_tap){0, panel};
+    W->transposed.positions = nnc_take(arena, 1, sizeof *W->transposed.positions);
+    if (W->transposed.positions) W->transposed.positions[0] = (struct nnc_position){0, panel};
 }
 
 const struct nnc_layer_kind nnc_layer_dense = {

@@ -7,11 +7,11 @@
 /* Elements from one sample's copy to the next: a step may be read after the last pixel; an odd number of cache lines. */
 static size_t leading_dimension(const struct nnc_frame *f) {
     const size_t pixels = f->rows * f->columns + f->shared;
-    return nnc_round_up(pixels * f->taps * f->channels + BF16_STEP, 2 * BF16_STEP) + BF16_STEP;
+    return nnc_round_up(pixels * f->positions * f->channels + BF16_STEP, 2 * BF16_STEP) + BF16_STEP;
 }
 
 struct nnc_frame nnc_share_zeros(struct nnc_frame f) {
-    if (f.taps > 1 || f.left <= 0) return f;
+    if (f.positions > 1 || f.left <= 0) return f;
     const size_t left = (size_t)f.left, seen = f.columns, end = least(left + f.width, seen);
     f.columns = seen > end + left ? seen - left : end;
     f.shared = seen - f.columns;
@@ -38,8 +38,8 @@ static void round_map(const struct nnc_frame *f, const float *map, uint16_t *cop
         const ptrdiff_t y = (ptrdiff_t)row - f->top;
         if (y < 0 || y >= (ptrdiff_t)f->height) continue;
         const float *from = map + (size_t)y * f->width * C;
-        uint16_t *to = copy + row * f->columns * f->taps * C;
-        for (size_t t = 0; t < f->taps; t++) {
+        uint16_t *to = copy + row * f->columns * f->positions * C;
+        for (size_t t = 0; t < f->positions; t++) {
             /* pixel x of the map goes to column x + shift */
             const ptrdiff_t shift = f->left - (ptrdiff_t)(t * f->dilation);
             const size_t x0 = shift < 0 ? (size_t)-shift : 0;
@@ -47,10 +47,10 @@ static void round_map(const struct nnc_frame *f, const float *map, uint16_t *cop
             const size_t x1 = end < 0 ? 0 : least(f->width, (size_t)end);
             if (x0 >= x1) continue;
             const size_t first = (size_t)((ptrdiff_t)x0 + shift);
-            if (f->taps == 1) nnc_kernels->round_bf16((x1 - x0) * C, from + x0 * C, to + first * C);
+            if (f->positions == 1) nnc_kernels->round_bf16((x1 - x0) * C, from + x0 * C, to + first * C);
             else
                 for (size_t x = x0; x < x1; x++)
-                    nnc_kernels->round_bf16(C, from + x * C, to + ((first + x - x0) * f->taps + t) * C);
+                    nnc_kernels->round_bf16(C, from + x * C, to + ((first + x - x0) * f->positions + t) * C);
         }
     }
 }

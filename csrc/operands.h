@@ -7,12 +7,12 @@
 #include "product.h"
 
 /* The layout of a map (height, width, channels) in a padded copy of rows x columns pixels: pixel (y, x) holds the map's pixels
- * (y - top, x - left + t dilation) for t = 0, ..., taps - 1, one after the other, and zeros for those outside the map. The
- * padding makes every window complete; with taps > 1, a row of a dilated window is contiguous in memory. A window may extend
- * `shared` pixels beyond the end of a row, into the zeros at the beginning of the next one. */
+ * (y - top, x - left + t dilation) for the kernel positions t = 0, ..., positions - 1, one after the other, and zeros for those
+ * outside the map. The padding makes every window complete; with positions > 1, a row of a dilated window is contiguous in
+ * memory. A window may extend `shared` pixels beyond the end of a row, into the zeros at the beginning of the next one. */
 struct nnc_frame {
     size_t height, width, channels;
-    size_t rows, columns, taps, dilation;
+    size_t rows, columns, positions, dilation;
     ptrdiff_t top, left;
     size_t shared;
 };

@@ -105,7 +105,7 @@ void nnc_product_input_gradient(const struct nnc_input_gradient *of, size_t bloc
     if (t->at) {
         struct nnc_product product = plain(of->m, width, W->cols);
         product.rs = of->dz.ld, product.cs = 1, product.ldb = PANEL, product.ldc = of->dx.ld;
-        of->products->gemm(&product, of->dz.at, nnc_element(of->products, t->at, block * t->taps->panel), zeros, dx);
+        of->products->gemm(&product, of->dz.at, nnc_element(of->products, t->at, block * t->positions->panel), zeros, dx);
     } else {
         packed_input_gradient(of, k0, width, dx);
     }
@@ -212,13 +212,13 @@ void nnc_product_windows(const struct nnc_products *products, const struct nnc_w
     const size_t best = best_direction(directions, products->mr);
     const struct direction rows = directions[best], inner = directions[best == 0], outer = directions[best == 2 ? 1 : 2];
     const size_t C = in->channels;
-    struct nnc_product product = plain(rows.n, of->n, of->taps.across * C);
-    product.segments = of->taps.down;
+    struct nnc_product product = plain(rows.n, of->n, of->positions.across * C);
+    product.segments = of->positions.down;
     product.rs = rows.in, product.cs = 1, product.ldc = rows.out;
     product.a_segment = distance_down(in, of->dilation);
     product.ldb = PANEL, product.b_segment = of->window_row * PANEL;
-    if (of->dilation.across > 1 && of->taps.across > 1) { /* the taps of a row are not contiguous in memory */
-        product.k = C, product.segments = of->taps.across, product.blocks = of->taps.down;
+    if (of->dilation.across > 1 && of->positions.across > 1) { /* the positions of a row are not contiguous in memory */
+        product.k = C, product.segments = of->positions.across, product.blocks = of->positions.down;
         product.a_block = product.a_segment, product.b_block = product.b_segment;
         product.a_segment = distance_across(in, of->dilation), product.b_segment = C * PANEL;
     }

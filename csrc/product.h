@@ -71,19 +71,19 @@ struct nnc_span {
     size_t down, across;
 };
 
-/* out (pixels, n) = init + sum over the taps and channels of `in` times w. */
+/* out (pixels, n) = init + sum over the kernel positions and channels of `in` times w. */
 struct nnc_windows {
     size_t samples;
-    struct nnc_span pixels;             /* of out, whose windows use the same taps */
-    const void *in;                     /* the pixel at the first tap of the first of them */
+    struct nnc_span pixels;             /* of out, whose windows use the same positions */
+    const void *in;                     /* the pixel at the first position of the first of them */
     struct nnc_maps in_maps;
     float *out;                         /* the first of them, first filter */
     struct nnc_maps out_maps;
     struct nnc_span in_step, out_step;  /* pixels from one to the next, of in and of out */
-    struct nnc_span taps, dilation;     /* that they use; pixels of in from one tap to the next */
-    const void *w;                      /* a panel, starting at their first tap; its rows are (ky, kx, channel) */
+    struct nnc_span positions, dilation; /* that they use; pixels of in from one position to the next */
+    const void *w;                      /* a panel, starting at their first position; its rows are (ky, kx, channel) */
     size_t window_row;                  /* rows of the panel for a row of the complete window */
-    size_t first, last;                 /* rows of in, counted from that of the first tap; all others are 0 */
+    size_t first, last;                 /* rows of in, counted from that of the first position; all others are 0 */
     const float *init;                  /* (PANEL), or NULL: 0 */
     size_t n;                           /* filters, at most PANEL */
 };

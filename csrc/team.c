@@ -257,7 +257,7 @@ static void restore(fp_state before) {
 }
 #endif
 
-/* ---- fork: OpenMP's threads do not exist in the child, and its next team would wait for them forever ------------------------ */
+/* ---- fork: OpenMP's threads do not exist in the child, and its next team would wait for them forever --------------------- */
 
 static bool in_child;
 

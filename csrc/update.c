@@ -68,7 +68,7 @@ static void round_columns(uint16_t *panel, size_t R, size_t filters, size_t colu
     uint16_t halves[PANEL * PANEL];
     float pairs[TILE / 2]; /* pairs of bfloat16, moved as floats */
     for (size_t c = 0; c < columns; c++) nnc_kernels->round_bf16(PANEL, w.at + c * w.ld, halves + c * PANEL);
-    if (R % 2 == 0 && (filters % 2 == 0 || alone)) { /* no pair is shared with another tap */
+    if (R % 2 == 0 && (filters % 2 == 0 || alone)) { /* no pair is shared with another position */
         memcpy(pairs, halves, columns * PANEL * sizeof *halves);
         void *to = pair_of(panel, R) + 2 * column;
         nnc_kernels->products[PRECISION_float32].pack(columns, nnc_parts(filters, 2), (struct nnc_read){pairs, PANEL / 2}, to,
@@ -79,17 +79,17 @@ static void round_columns(uint16_t *panel, size_t R, size_t filters, size_t colu
         for (size_t c = 0; c < columns; c++) pair_of(panel, R + f)[2 * (column + c) + (R + f) % 2] = halves[c * PANEL + f];
 }
 
-/* Updates the part of W^T that corresponds to the tile, in runs of rows that are channels of one tap and one panel. */
+/* Updates the part of W^T that corresponds to the tile, in runs of rows that are channels of one position and one panel. */
 static void refresh_transposed(const struct nnc_param *param, size_t tile) {
     const struct nnc_transposed *t = &param->transposed;
     size_t n;
     const size_t first = nnc_tile(param, tile, &n), r0 = tile % param->row_tiles * PANEL, r1 = r0 + n / PANEL;
     const size_t j = tile / param->row_tiles * PANEL, filters = least(PANEL, param->cols - j);
     for (size_t r = r0; r < r1;) {
-        const size_t tap = r / t->channels, c = r % t->channels, run = least(t->channels - c, PANEL - c % PANEL);
+        const size_t position = r / t->channels, c = r % t->channels, run = least(t->channels - c, PANEL - c % PANEL);
         const size_t rows = least(run, r1 - r);
         const struct nnc_read w = {param->w + first + (r - r0) * PANEL, PANEL};
-        const size_t panel = c / PANEL * t->taps[tap].panel, place = t->taps[tap].place + j * PANEL;
+        const size_t panel = c / PANEL * t->positions[position].panel, place = t->positions[position].place + j * PANEL;
         if (param->precision == PRECISION_bfloat16)
             round_columns((uint16_t *)t->at + panel, place / PANEL, filters, c % PANEL, rows, w, t->channels == param->rows);
         else nnc_kernels->products[PRECISION_float32].pack(rows, filters, w, (float *)t->at + panel + place + c % PANEL, PANEL);

@@ -15,16 +15,17 @@ struct nnc_panels {
     size_t run, padded, stride;
 };
 
-/* W transposed, for the product that computes dx. The rows of W (taps channels, filters) are (tap, channel); the backward pass
- * reads panels of 32 channels with rows (tap, filter), the taps in a different order: element (channel c, filter f) of a tap is
- * at at[place + c / PANEL panel + f PANEL + c % PANEL]. In bfloat16 pairs of rows are interleaved, and `place` is relative to
- * the start of the panel, with PANEL for each row. Only the update and nnc_param_write refresh it. */
+/* W transposed, for the product that computes dx. The rows of W (positions channels, filters) are (kernel position, channel);
+ * the backward pass reads panels of 32 channels with rows (position, filter), the positions in a different order: element
+ * (channel c, filter f) of a position is at at[place + c / PANEL panel + f PANEL + c % PANEL]. In bfloat16 pairs of rows are
+ * interleaved, and `place` is relative to the start of the panel, with PANEL for each row. Only the update and nnc_param_write
+ * refresh it. */
 struct nnc_transposed {
     void *at; /* NULL: not kept */
     size_t channels;
-    struct nnc_tap {
+    struct nnc_position {
         size_t place, panel;
-    } *taps;
+    } *positions;
 };
 
 /* A constraint applied to a parameter after each update. Norms are those of the vectors w[first + r norm_stride],

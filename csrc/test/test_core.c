@@ -453,8 +453,8 @@ static void test_threads_here(void) {
     nnc_set_threads(0);
 }
 
-/* Convolutions of random geometries on small integers: equal to a plain loop over the taps, with the same outputs and weights
- * after a step for any number of threads. */
+/* Convolutions of random geometries on small integers: equal to a plain loop over the kernel positions, with the same outputs
+ * and weights after a step for any number of threads. */
 static size_t some(size_t low, size_t high) {
     state = state * 1664525u + 1013904223u;
     return low + (state >> 16) % (high - low + 1);
