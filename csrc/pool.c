@@ -43,7 +43,7 @@ static void wait_while(atomic_uint *number, unsigned seen) {
     while (atomic_load_explicit(number, memory_order_acquire) == seen) nnc_sleep_while(number, seen);
 }
 
-static void lay_aside(struct thread *thread) {
+static void make_idle(struct thread *thread) {
     pthread_mutex_lock(&mutex);
     thread->next = idle;
     idle = thread;
@@ -115,7 +115,7 @@ void nnc_pool_run(int n, void (*work)(void *arg, int id, int n), void *arg) {
     while (threads) {
         struct thread *thread = threads;
         threads = thread->next;
-        lay_aside(thread);
+        make_idle(thread);
     }
 }
 

@@ -118,7 +118,7 @@ struct batch {
 };
 
 /* The first worker that finds such a row records it; the pass ends after the gather. */
-static void tell_of(struct nnc_plan *plan, const struct batch *batch, nnc_bad_row bad_row) {
+static void report_bad_row(struct nnc_plan *plan, const struct batch *batch, nnc_bad_row bad_row) {
     if (!atomic_exchange_explicit(batch->bad, true, memory_order_relaxed)) plan->bad_row = bad_row;
 }
 
@@ -128,7 +128,7 @@ static size_t row_at(struct nnc_plan *plan, const struct batch *batch, size_t pl
     if (!batch->order) return place;
     const int64_t row = *(const volatile int64_t *)&batch->order[place];
     if (row >= 0 && (size_t)row < batch->data->n) return (size_t)row;
-    tell_of(plan, batch, (nnc_bad_row){true, place, row});
+    report_bad_row(plan, batch, (nnc_bad_row){true, place, row});
     return 0;
 }
 
@@ -136,7 +136,7 @@ static size_t row_at(struct nnc_plan *plan, const struct batch *batch, size_t pl
 static int32_t label_of(struct nnc_plan *plan, const struct batch *batch, size_t row) {
     const int32_t id = *(const volatile int32_t *)&batch->data->ids[row];
     if (id >= 0 && (size_t)id < plan->n_outputs) return id;
-    tell_of(plan, batch, (nnc_bad_row){false, row, id});
+    report_bad_row(plan, batch, (nnc_bad_row){false, row, id});
     return 0;
 }
 

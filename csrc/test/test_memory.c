@@ -17,7 +17,7 @@ void __wrap_free(void *memory);
 
 static long allocations, fails_at, held; /* made in this call; number of the one that fails, 0: none; not yet freed */
 
-static void *give(void *memory) {
+static void *count_held(void *memory) {
     if (memory) held++;
     return memory;
 }
@@ -27,15 +27,15 @@ static bool fails(void) {
 }
 
 void *__wrap_malloc(size_t bytes) {
-    return fails() ? NULL : give(__real_malloc(bytes));
+    return fails() ? NULL : count_held(__real_malloc(bytes));
 }
 
 void *__wrap_calloc(size_t n, size_t bytes) {
-    return fails() ? NULL : give(__real_calloc(n, bytes));
+    return fails() ? NULL : count_held(__real_calloc(n, bytes));
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes) {
-    return fails() ? NULL : give(__real_aligned_alloc(alignment, bytes));
+    return fails() ? NULL : count_held(__real_aligned_alloc(alignment, bytes));
 }
 
 void __wrap_free(void *memory) {
@@ -93,7 +93,7 @@ static nnc_status differentiate_softmax(void) {
     return nnc_activation_backward(nnc_activation_id("softmax"), ROWS, OUTPUTS, y, NULL, da, da, 0);
 }
 
-static nnc_status lose(void) {
+static nnc_status compute_a_loss(void) {
     const nnc_spec loss = {.name = "euclidean"};
     const nnc_data targets = {.ids = ids, .n = ROWS};
     char message[NNC_MESSAGE];
@@ -114,9 +114,12 @@ static const struct {
     const char *name;
     nnc_status (*call)(void);
 } calls[] = {
-    {"a plan", use_float32},    {"a plan in bfloat16", use_bfloat16},
-    {"gemm", multiply},         {"softmax backward", differentiate_softmax},
-    {"a loss of labels", lose}, {"an optimizer", make_an_optimizer},
+    {"a plan", use_float32},
+    {"a plan in bfloat16", use_bfloat16},
+    {"gemm", multiply},
+    {"softmax backward", differentiate_softmax},
+    {"a loss of labels", compute_a_loss},
+    {"an optimizer", make_an_optimizer},
 };
 
 int main(void) {
