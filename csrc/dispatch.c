@@ -123,7 +123,7 @@ static const struct nnc_products *exact_products(void) {
 /* AMX's products; NULL: `*why` explains why not. */
 static const struct nnc_products *amx_products(const char **why) {
 #if defined(__x86_64__)
-    *why = !nnc_products_amx.gemm                      ? "this build has no AMX: the compiler did not know it"
+    *why = !nnc_products_amx.gemm                      ? "this build has no AMX: the compiler did not support it"
            : !nnc_cpu_has_amx()                        ? "this CPU has no AMX"
            : !nnc_cpu_allows_amx()                     ? "the operating system does not allow AMX"
            : !bf16_product_is_exact(&nnc_products_amx) ? "a product by AMX was wrong"
@@ -198,7 +198,8 @@ nnc_status nnc_choose_isa(const char *name, char message[NNC_MESSAGE]) {
         snprintf(there + used, sizeof there - used, "%s%s", used ? ", " : "", sets[i].kernels->isa);
     }
     if (!chosen) {
-        snprintf(message, NNC_MESSAGE, "NNC_ISA is '%.32s', which this build or CPU does not have; there are: %s", name, there);
+        snprintf(message, NNC_MESSAGE, "NNC_ISA is '%.32s', which this build or CPU does not support; available: %s", name,
+                 there);
         return NNC_INVALID;
     }
     nnc_kernels = chosen;

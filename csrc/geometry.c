@@ -62,8 +62,8 @@ static bool meets(size_t size, size_t kernel, size_t stride, ptrdiff_t pad, size
 
 struct nnc_fault nnc_check_inside(const nnc_geometry *g) {
     if (!meets(g->height, g->kernel_height, g->stride_height, g->pad_top, g->out_height))
-        return (struct nnc_fault){"a window lies wholly above or below the map, of height", g->height};
+        return (struct nnc_fault){"a window is completely above or below the map, of height", g->height};
     if (!meets(g->width, g->kernel_width, g->stride_width, g->pad_left, g->out_width))
-        return (struct nnc_fault){"a window lies wholly left or right of the map, of width", g->width};
+        return (struct nnc_fault){"a window is completely left or right of the map, of width", g->width};
     return (struct nnc_fault){0};
 }

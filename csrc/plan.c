@@ -105,7 +105,7 @@ static struct nnc_fault settle(struct nnc_layer *layer, bool has_params) {
     }
     const struct nnc_activation_of *f = &layer->activation;
     if (f->id == ACTIVATION_softmax && nnc_has(layer, LAYER_ELEMENTWISE))
-        return (struct nnc_fault){"softmax needs a layer of its own here, features", layer->O};
+        return (struct nnc_fault){"softmax needs a separate activation layer here, features", layer->O};
     if (f->id == ACTIVATION_softmax && (f->group < 1 || layer->columns % f->group))
         return (struct nnc_fault){"softmax's group must divide the features", f->group};
     return (struct nnc_fault){0};
@@ -148,7 +148,7 @@ static nnc_status refuse(char message[NNC_MESSAGE], const char *what, size_t val
 }
 
 static nnc_status unknown_kind(const char *name, char message[NNC_MESSAGE]) {
-    int used = snprintf(message, NNC_MESSAGE, "unknown layer kind '%.32s'; there are:", name);
+    int used = snprintf(message, NNC_MESSAGE, "unknown layer kind '%.32s'; available:", name);
     for (int i = 0; i < N_KINDS && used < NNC_MESSAGE; i++)
         used += snprintf(message + used, (size_t)(NNC_MESSAGE - used), "%s %s", i ? "," : "", kinds[i]->name);
     return NNC_INVALID;

@@ -48,7 +48,7 @@ static const char *store(const struct nnc_field *field, const nnc_setting *setti
     case FIELD_PAIR: memcpy(to, setting->values, sizeof setting->values); break;
     case FIELD_WORD:
         *(int *)to = field->look_up(setting->word);
-        if (*(int *)to < 0) return "a name that is known";
+        if (*(int *)to < 0) return "a known name";
         break;
     }
     return NULL;

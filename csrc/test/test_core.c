@@ -784,9 +784,9 @@ static void test_refusals(void) {
         {"dense units=2.5 use_bias=1", "units"},
         {"dense use_bias=1", "needs the setting 'units'"},
         {"dense units=3 use_bias=1 rate=1", "no setting 'rate'"},
-        {"dense units=3 use_bias=1 activation=cubic", "activation of dense must be a name that is known, got 'cubic'"},
+        {"dense units=3 use_bias=1 activation=cubic", "activation of dense must be a known name, got 'cubic'"},
         {"dense units=3 use_bias=1 activation=softmax group=2", "group"},
-        {"transformer", "there are: dense, conv2d"},
+        {"transformer", "available: dense, conv2d"},
         {"prelu kernel_l2=1", "no setting 'kernel_l2'"},
     };
     char message[NNC_MESSAGE] = "";

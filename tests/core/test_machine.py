@@ -54,7 +54,7 @@ def test_isa_of_the_environment():
     failed = run(code, NNC_ISA="avx9000")
     assert failed.returncode != 0
     assert "NNC_ISA is 'avx9000'" in failed.stderr
-    assert "there are: generic" in failed.stderr
+    assert "available: generic" in failed.stderr
 
 
 def test_threads_of_the_environment():
