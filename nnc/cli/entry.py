@@ -69,9 +69,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
         set_num_threads(options.threads)
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: note(
-            _line(message)
-        )  # without file name and line number
+        # Without file name and line number.
+        warnings.showwarning = lambda message, *_, **__: note(_line(message))
         return function(options)
 
 

@@ -47,9 +47,8 @@ class Layer:
         self.n_inputs = self.n_outputs = n_inputs
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.precision: str = row.get("precision", "float32")  # of its products
-        self.is_trainable = bool(
-            row.get("trainable", True)
-        )  # the parameters of a frozen layer have no updates and no penalties
+        # The parameters of a frozen layer have no updates and no penalties.
+        self.is_trainable = bool(row.get("trainable", True))
 
     @property
     def trainable(self) -> list[bool]:

@@ -216,9 +216,7 @@ def conv2d_backward_bfloat16(
         ]
         return positions[::-1]
 
-    def outputs(
-        at: int, positions: list[int], axis: int
-    ) -> list[int]:  # pixels of dy that use pixel `at` of x
+    def outputs(at: int, positions: list[int], axis: int) -> list[int]:  # pixels of dy that use x[at]
         return [(at + pads[axis] - t * dilation[axis]) // strides[axis] for t in positions]
 
     dx = np.zeros(x.shape)

@@ -33,7 +33,7 @@ class Dropout(Layer):
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)
         if not 0.0 <= row["rate"] < 1.0:
-            raise ValueError(f"layer {index}: dropout rate {row['rate']} must lie in [0, 1)")
+            raise ValueError(f"layer {index}: dropout rate {row['rate']} must be in [0, 1)")
         self.scale = float(np.float32(1.0 / (1.0 - row["rate"])))  # rounded as in the compiled plan
 
     def mask(self, shape, noise):

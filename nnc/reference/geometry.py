@@ -54,7 +54,7 @@ def window_positions(
 
 
 def output_shape(shape: Pair, window: Pair, strides: Pair, dilation: Pair, pads: Pair) -> Pair:
-    """Return how many windows start in the padding and end inside the map, along rows and columns."""
+    """Return how many windows there are along rows and columns: from the padding to the end of the map."""
     axes = zip(shape, window, strides, dilation, pads, strict=True)
     height, width = ((n + pad - d * (k - 1) - 1) // s + 1 for n, k, s, d, pad in axes)
     return height, width

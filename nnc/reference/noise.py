@@ -36,10 +36,7 @@ def philox4x32(counter: tuple, key: tuple[int, int]) -> tuple[NDArray[np.uint64]
     c0, c1, c2, c3 = (np.asarray(word, np.uint64) for word in counter)
     k0, k1 = key
     for _ in range(10):
-        p0, p1 = (
-            np.uint64(0xD2511F53) * c0,
-            np.uint64(0xCD9E8D57) * c2,
-        )  # the product of two 32-bit words fits in 64 bits
+        p0, p1 = np.uint64(0xD2511F53) * c0, np.uint64(0xCD9E8D57) * c2  # 32-bit words: 64 bits suffice
         c0, c2 = (p1 >> bits) ^ c1 ^ np.uint64(k0), (p0 >> bits) ^ c3 ^ np.uint64(k1)
         c1, c3 = p1 & low, p0 & low
         k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF

@@ -63,9 +63,7 @@ def test_a_classifier(nnc, folder):
     predicted = rows_of(nnc("predict", "out/model.safetensors", "iris.csv").out)
     assert predicted[0] == ["species", "p(setosa)", "p(versicolor)", "p(virginica)"] and len(predicted) == 151
     x, y = nnc_package.datasets.load_iris()
-    model = nnc_package.load_model(
-        "out/model.safetensors"
-    )  # an ordinary model: it takes the unscaled numbers
+    model = nnc_package.load_model("out/model.safetensors")  # an ordinary model of unscaled numbers
     np.testing.assert_allclose(
         model.predict(x, verbose=0), np.float64([row[1:] for row in predicted[1:]]), atol=1e-6
     )

@@ -50,9 +50,8 @@ def test_no_spills_in_the_hot_loops():
             for body in hot_loops(instructions):
                 loops += 1
                 spills = [line for line in body if "(%rsp" in line or "(%rbp" in line]
-                if name.startswith(
-                    "gemv"
-                ):  # 32 multiply-adds per iteration: the loop's end may be on the stack
+                # With 32 multiply-adds per iteration, the loop's end may be on the stack.
+                if name.startswith("gemv"):
                     spills = [line for line in spills if line.startswith("v")]
                 assert not spills, f"{name}: {spills}"
     assert loops >= 56 + 24 + 2 * 18  # AVX-512's and AVX2's

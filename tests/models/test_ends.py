@@ -51,9 +51,8 @@ def test_interrupt_in_a_callback(backend):
             signal.raise_signal(signal.SIGINT)
 
     model = classifier(backend)
-    best = callbacks.EarlyStopping(
-        "loss", mode="max", patience=9, restore_best_weights=True
-    )  # the best is the first
+    # With mode="max" the first epoch is the best.
+    best = callbacks.EarlyStopping("loss", mode="max", patience=9, restore_best_weights=True)
     watch = callbacks.LambdaCallback(on_epoch_end=interrupt, on_train_end=lambda logs: events.append("end"))
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, IDS, epochs=9, verbose=0, callbacks=[best, watch])

@@ -66,9 +66,7 @@ RULES = {
 @pytest.mark.parametrize("arguments", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_the_same(rule, arguments, calls, monkeypatch):
-    monkeypatch.setattr(
-        loops, "BUDGET", 1e6
-    )  # seconds: the number of epochs of a call then does not depend on time
+    monkeypatch.setattr(loops, "BUDGET", 1e6)  # seconds: time then never limits the epochs of a call
     ahead, slow = make(rule()), make(rule())
     first = ahead.fit(X, IDS, epochs=40, verbose=0, **arguments)
     assert sum(calls) == 39

@@ -97,9 +97,7 @@ def test_changed_after_compile_warns_and_counts_at_the_next(tmp_path):
     with pytest.warns(UserWarning, match="trainable of dense was changed after compile"):
         model.fit(X, Y, verbose=0)
     assert not np.array_equal(model.get_weights()[0], before[0])
-    model.save(
-        tmp_path / "model"
-    )  # its slots are those of the previously trainable layers, so they are left out
+    model.save(tmp_path / "model")  # without slots: they are those of the layers trained before
     assert not load_model(tmp_path / "model").layers[0].trainable
     model.compile(model.optimizer, "mse")
     before = model.get_weights()

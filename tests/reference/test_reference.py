@@ -188,9 +188,8 @@ def test_plan_gradient(hidden, head):
     plan = whole_plan(hidden, head, rng, smoothing=0.1)
     x, weights = rng.normal(size=(4, 3)), rng.uniform(0.5, 2.0, 4)
     y = rng.integers(0, 3, 4) if hidden in list(ACTIVATIONS)[::2] else rng.uniform(0.0, 1.0, (4, 3))
-    if (
-        head[0] == "mean_absolute_percentage_error"
-    ):  # derivatives of 1e9 at targets of 0 leave central differences no precision
+    # Derivatives of 1e9 at targets of 0 leave central differences no precision.
+    if head[0] == "mean_absolute_percentage_error":
         y = rng.uniform(0.5, 1.0, (4, 3))
     batch = (x, y, weights, True, 2, 9)
     gradients = plan.gradients(*batch)[1]

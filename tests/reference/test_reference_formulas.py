@@ -244,9 +244,8 @@ def test_loss_gradient(name, from_logits, targets, smoothing):
     y = rng.integers(0, 4, 5) if targets == "ids" else rng.uniform(0.0, 1.0, (5, 4))
     if name == "poisson":
         a = np.abs(a) + 0.1
-    if (
-        name == "mean_absolute_percentage_error"
-    ):  # derivatives of 1e9 at targets of 0 leave central differences no precision
+    # Derivatives of 1e9 at targets of 0 leave central differences no precision.
+    if name == "mean_absolute_percentage_error":
         y = rng.uniform(0.5, 1.0, (5, 4))
     weights = rng.uniform(0.0, 2.0, 5) if targets == "weighted" else None
     spec = loss_spec(name, from_logits, smoothing, param=0.4)
