@@ -248,7 +248,7 @@ def test_missing_number_ends_the_run():
 
 
 def test_a_model_without_metrics_is_enough():
-    """As for Keras's EarlyStopping in a training loop of one's own: the name alone says what is good."""
+    """As with Keras's EarlyStopping in a custom training loop: only the name determines what is better."""
     for monitor, logs in (("val_accuracy", [0.5, 0.7, 0.6]), ("loss", [0.5, 0.3, 0.4])):
         stop, model = callbacks.EarlyStopping(monitor), types.SimpleNamespace(stop_training=False)
         stop.set_model(model)
@@ -446,7 +446,7 @@ def test_resumed_callbacks_go_on_counting(at, tmp_path, backend):
         assert values == history[key][at:]
 
 
-def test_a_new_run_begins_anew(backend):
+def test_a_new_run_resets_the_callbacks(backend):
     """Counters are kept only for a run that continues where the last one ended."""
     stop = callbacks.EarlyStopping("loss", patience=9)
     model = model_for(backend)

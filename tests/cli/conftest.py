@@ -1,4 +1,4 @@
-"""Runs the command line, in this process or in one of its own."""
+"""Fixtures that run the command line, in this process or in a separate one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IRIS = Path(__file__).parents[2] / "nnc" / "datasets" / "iris.csv"
 
 
 class Ended(NamedTuple):
-    """How a command ended."""
+    """The result of a command."""
 
     status: int
     out: str
@@ -25,13 +25,13 @@ class Ended(NamedTuple):
 
 
 def iris_text() -> str:
-    """The table without the comments at its head."""
+    """The table without its leading comments."""
     return "".join(line for line in IRIS.read_text().splitlines(keepends=True) if line[0] != "#")
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty folder to work in, with iris.csv."""
+    """A temporary working folder that contains iris.csv."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "iris.csv").write_text(iris_text())
     return tmp_path
@@ -70,7 +70,7 @@ def refused(nnc):
 
 @pytest.fixture
 def process(folder):
-    """`process(*words, **options)` starts a command in a process of its own."""
+    """`process(*words, **options)` starts a command in a separate process."""
     started = []
 
     def start(*words: object, **options: object) -> subprocess.Popen:
@@ -92,7 +92,7 @@ def process(folder):
 
 @pytest.fixture
 def model(nnc):
-    """The path of a model of iris.csv, quickly trained."""
+    """The path of a model briefly trained on iris.csv."""
     ended = nnc("train", "iris.csv", "--target", "species", "--epochs", 5, "--no-pictures", "--output", "m")
     assert ended.status == 0
     return "m/model.safetensors"

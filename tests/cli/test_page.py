@@ -80,7 +80,7 @@ def prepare(folder):
 @pytest.mark.skipif(
     os.environ.get("NNC_ISA") == "generic", reason="the page has the bits of fused multiply-adds"
 )
-def test_the_page_says_what_the_commands_print(tmp_path, monkeypatch):
+def test_the_page_shows_the_output_of_the_commands(tmp_path, monkeypatch):
     if not PAGE.exists():
         pytest.skip("the documentation is not next to the tests")
     monkeypatch.chdir(tmp_path)

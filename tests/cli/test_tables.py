@@ -1,4 +1,4 @@
-"""Tables as they come: delimiters, quotes, marks, ends of lines, gaps, kinds of files; chunks of any size."""
+"""Tables: delimiters, quotes, byte order marks, line endings, gaps, file formats; chunks of any size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nnc.errors import FormatError
 
 
 def cells_of(table):
-    """All rows of a table, each cell a number, a text or None."""
+    """All rows of a table, each cell a number, a string or None."""
     rows, places = [], []
     for chunk in table.chunks():
         columns = []
@@ -34,7 +34,7 @@ def cells_of(table):
 
 @pytest.fixture(params=[1, 7, 2**18], ids="{} cells".format)
 def sized(request, monkeypatch):
-    """Chunks of few and of many cells."""
+    """Chunks of few and many cells."""
     monkeypatch.setattr(chunks, "CELLS", request.param)
 
 
@@ -72,7 +72,7 @@ def test_quoted_cells_hold_anything(sized, folder):
 
 
 def test_a_table_like_that_of_the_csv_module(sized, folder):
-    """Random cells with all that needs quotes, read as Python's csv reads them."""
+    """Random cells with everything that needs quotes are read as by Python's csv."""
     rng = np.random.default_rng(0)
     parts = np.array(["a", "é", "\n", '"', ",", ";", "\t", " x", "1"])
     rows = [["".join(rng.choice(parts, rng.integers(1, 6))) for _ in range(5)] for _ in range(200)]
@@ -200,7 +200,7 @@ def loaded(text, folder, *words):
 
 
 def table_of(n=200, seed=0):
-    """Numbers with and without gaps, strings with gaps, far numbers, names, a constant; some targets lack."""
+    """Numbers with and without gaps, strings with gaps, large numbers, names, a constant; missing targets."""
     rng = np.random.default_rng(seed)
     lines = ["a,b,kind,year,id,one,y"]
     for i in range(n):

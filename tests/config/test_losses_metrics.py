@@ -151,7 +151,7 @@ def test_targets():
 
 
 def test_whole_rows_and_ranges():
-    """A loss that compares one distribution with one class says so; that depends on its formula."""
+    """Losses that compare a distribution with one class declare it, according to their formula."""
     whole = {"categorical_crossentropy", "margin_hinge", "categorical_accuracy", "top_k_categorical_accuracy"}
     whole |= {"categorical_hinge", "cosine_similarity", "categorical_focal_crossentropy"}
     for cls in (*losses.registry.values(), *(cls for cls in metrics.registry.values() if cls.rule)):

@@ -31,7 +31,7 @@ def test_divergence(rate, backend):
         model.train_on_batch(np.full((1, 4), np.nan), ROWS[:1])
 
 
-def test_divergence_keeps_the_last_whole_step(backend):
+def test_divergence_keeps_the_last_complete_step(backend):
     x = X.copy()
     x[30:] = np.inf
     model, twin = classifier(backend, optimizer="adam"), classifier(backend, optimizer="adam")
@@ -109,7 +109,7 @@ def test_fit_in_a_thread(backend):
     assert same(model, other)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
+@pytest.mark.skipif(os.name != "posix", reason="requires POSIX signals")
 def test_interrupt_from_outside(backend):
     """A real SIGINT in the middle of an epoch: fit ends immediately, after a complete step."""
     script = textwrap.dedent(f"""

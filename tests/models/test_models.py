@@ -193,7 +193,7 @@ def test_not_compiled():
         model.fit(X, IDS)
 
 
-def test_layers_behind_compile(backend):
+def test_layers_added_after_compile(backend):
     """Loss and metrics need to match only the finished model."""
     model = Sequential(seed=0)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], backend=backend)

@@ -43,7 +43,7 @@ def same(one, other):
     np.testing.assert_array_equal(one.predict(X), other.predict(X))
 
 
-def test_it_trains_beside_float32():
+def test_it_trains_about_like_float32():
     models = {precision: make(precision) for precision in ("float32", "bfloat16")}
     losses = {}
     for precision, model in models.items():
@@ -123,7 +123,7 @@ def test_files_of_float32_say_nothing(tmp_path):
         load_model(tmp_path / "model")
 
 
-def test_compiling_anew_changes_the_precision_only():
+def test_compiling_again_changes_the_precision_only():
     model = make()
     weights, rounded = model.get_weights(), model.predict(X)
     model.compile("adam", "sparse_categorical_crossentropy")

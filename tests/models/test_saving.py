@@ -300,7 +300,7 @@ def test_overwrite(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="permissions and links as on POSIX")
+@pytest.mark.skipif(os.name != "posix", reason="requires POSIX permissions and links")
 def test_permissions_and_links(tmp_path):
     old = os.umask(0o027)
     try:
@@ -348,7 +348,7 @@ def test_failing_write_leaves_the_old_file(where, tmp_path, monkeypatch):
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="limits as on POSIX")
+@pytest.mark.skipif(os.name != "posix", reason="requires POSIX resource limits")
 def test_no_room_on_the_disk(tmp_path):
     """A real write error in the middle of the file (a file-size limit simulates a full disk)."""
     path = tmp_path / "model"

@@ -142,9 +142,9 @@ def test_compare():
     assert axes[0].lines[0].get_color() != axes[0].lines[1].get_color()
     np.testing.assert_array_equal(axes[0].lines[0].get_xdata(), [2, 3, 4])
     np.testing.assert_array_equal(axes[0].lines[1].get_ydata(), [2.0])
-    (axis,) = plot.compare(runs, {"extra": "what is beside"}, ax=plt.subplots()[1])
+    (axis,) = plot.compare(runs, {"extra": "a shared label"}, ax=plt.subplots()[1])
     assert [line.get_label() for line in axis.lines] == ["b"]
-    assert axis.get_ylabel() == axis.get_title() == "what is beside"
+    assert axis.get_ylabel() == axis.get_title() == "a shared label"
 
 
 def test_compare_refuses():

@@ -42,6 +42,6 @@ def test_no_compiler(compiles):
 @pytest.mark.parametrize(
     ("path", "pattern"), [("CITATION.cff", r"^version: (.+)$"), ("conda/meta.yaml", r'version = "(.+?)"')]
 )
-def test_version_stands_the_same_everywhere(path, pattern):
+def test_version_is_the_same_everywhere(path, pattern):
     found = re.search(pattern, (ROOT / path).read_text(), re.MULTILINE)
     assert found and found[1] == nnc.__version__

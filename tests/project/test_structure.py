@@ -150,7 +150,7 @@ def test_no_cycle_of_imports():
 
 
 def test_nobody_in_nnc_imports_from_the_top():
-    """nnc/__init__.py imports everything for users, and nobody else's names from there."""
+    """nnc/__init__.py imports everything for users; no module of nnc imports from it."""
     graph = python_imports(ROOT / "nnc")
     assert [name for name in graph if "nnc" in graph[name]] == []
 
@@ -158,7 +158,7 @@ def test_nobody_in_nnc_imports_from_the_top():
 @pytest.fixture(scope="module")
 def sources():
     if not (ROOT / "csrc").is_dir():
-        pytest.skip("csrc is not beside the tests: they are not run from a checkout")
+        pytest.skip("csrc is not next to the tests: they are not run from a checkout")
     return c_sources(ROOT / "csrc")
 
 

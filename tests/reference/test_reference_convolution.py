@@ -550,7 +550,7 @@ def test_nothing_whole_pixels_and_quarter_turns(fill, interpolation):
     mode = {"constant": "constant", "nearest": "edge", "reflect": "symmetric", "wrap": "wrap"}[fill]
     extra = {"constant_values": -9.0} if fill == "constant" else {}
     padded = np.pad(IMAGES, [(0, 0), (2, 0), (0, 1), (0, 0)], mode, **extra)
-    # 2 / 6 and 1 / 5 are not exact, nor is what comes of them: the whole pixel is missed by a few ulps
+    # 2 / 6 and 1 / 5 are not exact, nor are shifts by them: the integer pixel is missed by a few ulps
     shifted = reference.affine_images(IMAGES, shift=(2 / 6, -1 / 5), **options)
     np.testing.assert_allclose(shifted, padded[:, :6, 1:], atol=1e-13)
     for images in [IMAGES[:, :5], IMAGES[:, 1:5, :4]]:  # 5 x 5 and 4 x 4

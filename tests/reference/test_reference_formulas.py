@@ -142,7 +142,7 @@ WORKED_LOSSES = [
     (loss_spec("poisson"), [[2.0, 0.0]], [[1.0, 3.0]], 2.0 - 1e-7 + 5e-15, [[-0.5 + 1e-7 - 1e-14, 0.5]]),
     # ln cosh 0 = 0 and ln cosh(ln 3) = ln 5/3; tanh(ln 3) = 4/5
     (loss_spec("log_cosh"), [[1.0, 0.0]], [[1.0, LN3]], (math.log(5.0) - LN3) / 2, [[0.0, 0.4]]),
-    # 1 - 1/4, and 0 stands for -1: 1 + 1/2; 2 is beyond the margin
+    # 1 - 1/4, and 0 means -1: 1 + 1/2; 2 is beyond the margin
     (loss_spec("hinge"), [[1.0, 0.0, 1.0]], [[0.25, 0.5, 2.0]], 0.75, [[-1 / 3, 1 / 3, 0.0]]),
     (loss_spec("squared_hinge"), [[1.0, -1.0, 1.0]], [[0.5, 0.5, 2.0]], 2.5 / 3, [[-1 / 3, 1.0, 0.0]]),
     # ln(1/2 / 1/4) / 2 + ln(1/2 / 3/4) / 2; gradient -y / p
@@ -360,7 +360,7 @@ WORKED_UPDATES = [
     (optimizer_spec("nadam", **ADAM), 1.0, [2.0], [1 - (0.2696 / 0.929904 + 2) / 3]),
     # 0.5 2 > 0; m = 0.5; 0.25 - 0.125 > 0; m = 0.3125; 0.15625 - 1 < 0
     (optimizer_spec("lion", **ADAM), 1.0, [2.0, -0.25, -2.0], [0.0, -1.0, 0.0]),
-    # g limited to 1, then -0.5 as it is
+    # g clipped to 1, then -0.5 unchanged
     (optimizer_spec("sgd", clipvalue=1.0), 0.5, [4.0, -0.5], [0.5, 0.75]),
     (optimizer_spec("sgd", clipnorm=1.0), 0.5, [-4.0, 0.5], [1.5, 1.25]),
 ]

@@ -176,7 +176,7 @@ def test_nothing_depends_on_the_slices(cls, shuffle, lengths, monkeypatch):
 @pytest.mark.parametrize("budget", [0.0, 1e-9, 1e-5, 1e6])
 @pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
 def test_nothing_depends_on_the_budget(cls, budget, monkeypatch):
-    """Without any time a call makes one step; with much of it all epochs behind the first are run ahead."""
+    """With no time a call makes one step; with much time all epochs after the first are run ahead."""
     settings = {"random_state": 0, "max_iter": 20, "batch_size": 7, "shuffle": False, "tol": 1e-3}
     whole = cls(**settings).fit(SCALED, SPECIES)
     monkeypatch.setattr(stochastic, "BUDGET", budget)
