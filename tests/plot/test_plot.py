@@ -319,7 +319,7 @@ def test_feature_maps_refuses():
         plot.feature_maps(MAPS, [SAMPLE, SAMPLE], "reshape")
     with pytest.raises(ValueError, match="no layer 'conv2d'; it has flatten, hidden, reshape"):
         plot.feature_maps(MAPS, SAMPLE, "conv2d")
-    with pytest.raises(ValueError, match=r"layer must be one of the model, .*got Dense\(2\)"):
+    with pytest.raises(ValueError, match=r"layer must be a layer of the model, .*got Dense\(2\)"):
         plot.feature_maps(MAPS, SAMPLE, layers.Dense(2))
 
 
@@ -352,7 +352,7 @@ def test_confusion_matrix_of_many_classes(classes):
     "y_true, y_pred, names, message",
     [
         ([], [], None, "y_true is empty"),
-        ([0, 1], [0], None, "one length, got 2 and 1"),
+        ([0, 1], [0], None, "equal lengths, got 2 and 1"),
         ([0, -1], [0, 0], None, "y_true must be class ids"),
         ([0, 1], [0, 0.5], None, "y_pred must be class ids"),
         ([0, 1], ["a", "b"], None, "y_pred must be class ids"),

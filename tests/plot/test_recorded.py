@@ -206,7 +206,7 @@ def test_calibration_of_classes():
         ([0, 1], [0.5, np.nan], "y_prob must be probabilities"),
         ([0, 2], [0.5, 0.5], "y_true must be 0 or 1 .* got 2"),
         ([], [], "y_prob must have shape"),
-        ([0], [0.5, 0.5], "one length, got 1 and 2"),
+        ([0], [0.5, 0.5], "equal lengths, got 1 and 2"),
     ],
 )
 def test_calibration_refuses(y, p, message):
