@@ -47,7 +47,7 @@ struct nnc_layer {
     size_t ld;        /* of a, d and da */
     bool trainable;   /* a setting: its parameters are updated; if frozen, they are constant, batch statistics are not used */
     double seed;      /* a setting: of its random numbers, instead of the plan's; below 0: none */
-    bool learns;      /* it or a layer before it has parameters that are updated */
+    bool needs_backward; /* it or a layer before it has parameters that are updated */
     bool needs_dx;    /* a layer before this one has such parameters */
     bool gets_dz;     /* the code that writes da converts it to dz at once, while the block is in the cache */
     bool finishes_next; /* a product: in inference it also applies the next layer to its results */

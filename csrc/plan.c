@@ -235,13 +235,13 @@ static void link_loss(struct nnc_plan *plan, struct nnc_layer *last) {
 /* Determines which gradients are needed, where dz is computed, and which products also apply the next layer. */
 static void link_layers(struct nnc_plan *plan, struct net *net) {
     link_loss(plan, &net->layers[net->n - 1]);
-    bool learns = false;
+    bool needs_backward = false;
     for (size_t l = 0; l < net->n; l++) {
         struct nnc_layer *layer = &net->layers[l];
         const struct nnc_layer *next = l + 1 < net->n ? layer + 1 : NULL;
         const int f = layer->activation.id;
-        layer->needs_dx = learns;
-        layer->learns = learns = learns || (layer->trainable && has_parameters(layer));
+        layer->needs_dx = needs_backward;
+        layer->needs_backward = needs_backward = needs_backward || (layer->trainable && has_parameters(layer));
         /* The loss processes complete rows and supports any activation; a product, on blocks of columns, elementwise ones. */
         layer->gets_dz = !next || (nnc_has(next, LAYER_PRODUCT) && nnc_has(layer, LAYER_ACTIVATED) && f != ACTIVATION_softmax);
         layer->finishes_next = next && nnc_has(layer, LAYER_PRODUCT) && f == ACTIVATION_linear && next->kind->finish &&

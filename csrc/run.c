@@ -210,7 +210,7 @@ static bool forward_pass(struct nnc_plan *plan, const struct batch *batch, const
 static bool backward_pass(struct nnc_plan *plan, const struct nnc_pass *pass, struct nnc_worker *worker) {
     for (size_t l = plan->n_layers; l-- > 0 && !nnc_team_has_stopped(worker);) {
         const struct nnc_layer *layer = &plan->layers[l];
-        if (layer->learns && layer->kind->backward) layer->kind->backward(plan, l, pass, worker);
+        if (layer->needs_backward && layer->kind->backward) layer->kind->backward(plan, l, pass, worker);
         end_phase(pass, layer->index, true, worker);
     }
     return !nnc_team_has_stopped(worker);
