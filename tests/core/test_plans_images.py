@@ -440,8 +440,8 @@ def test_a_row_is_predicted_alike_anywhere(isa, threads, name):
     ("row", "message"),
     [
         (window("max_pooling", (3, 3, 1), (2, 2)), "height, width and channels"),
-        (window("max_pooling", (4, 3, 1), (2, 2), pads=(2, 0)), "wholly above"),
-        (window("average_pooling", (4, 3, 1), (2, 2), out=(3, 4)), "wholly left or right"),
+        (window("max_pooling", (4, 3, 1), (2, 2), pads=(2, 0)), "completely above"),
+        (window("average_pooling", (4, 3, 1), (2, 2), out=(3, 4)), "completely left or right"),
         (window("max_pooling", (4, 3, 1), (2, 2)) | {"dilation_width": 2}, "dilation"),
         (window("max_pooling", (4, 3, 1), (2, 2)) | {"stride_width": 0}, "strides"),
         (conv(window, (4, 3, 1), 0, (2, 2)), "filters"),
