@@ -145,7 +145,7 @@ def make_task(workload: Workload, data: str, mnist: Path = MNIST) -> Task:
     elif data == "iris":
         from nnc.datasets import load_iris
 
-        # Standardized: on centimetres the first losses are so large that scikit-learn clips their probabilities.
+        # Standardized: in centimetres the first losses are so large that scikit-learn clips probabilities.
         x, y = load_iris()
         x = ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32)
     else:
