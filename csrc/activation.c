@@ -85,6 +85,15 @@ static void apply_after_input_gradient(const void *of, size_t m, size_t j, size_
     nnc_activate_backward(&before->activation, m, n, a, d, (struct nnc_write){c, ld});
 }
 
+void nnc_multiply_by_d(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
+    size_t i0, i1;
+    if (!layer->needs_dx) return;
+    nnc_share(worker, pass->m, &i0, &i1);
+    for (size_t i = i0; i < i1 && !nnc_stopped(worker, layer->O); i++)
+        nnc_kernels->multiply(layer->O, layer->da + i * layer->ld, layer->d + i * layer->ld, before->da + i * before->ld);
+}
+
 struct nnc_epilogue nnc_after_input_gradient(const struct nnc_layer *before) {
     const bool nothing = !before->gets_dz || before->activation.id == ACTIVATION_linear;
     return (struct nnc_epilogue){nothing ? NULL : apply_after_input_gradient, before};

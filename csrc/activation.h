@@ -22,6 +22,9 @@ void nnc_take_derivative_shared(const struct nnc_layer *layer, size_t m, struct 
 /* Softmax after a product, on this worker's share of m rows: the product's epilogue sees blocks of columns only. */
 void nnc_activate_whole_rows(const struct nnc_layer *layer, size_t m, struct nnc_worker *worker);
 
+/* The backward pass of a layer whose d is the derivative of each output by its input: da of the layer before is da d. */
+void nnc_multiply_by_d(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker);
+
 /* The epilogue of the forward product of layer l: where its rows are stored, and what is done with a block while it is in the
  * cache: in inference the next layer, if that supports it, and the elementwise activation. */
 struct nnc_after_product {

@@ -53,15 +53,6 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
     }
 }
 
-static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
-    const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
-    size_t i0, i1;
-    if (!layer->needs_dx) return;
-    nnc_share(worker, pass->m, &i0, &i1);
-    for (size_t i = i0; i < i1 && !nnc_stopped(worker, layer->O); i++)
-        nnc_kernels->multiply(layer->O, layer->da + i * layer->ld, layer->d + i * layer->ld, before->da + i * before->ld);
-}
-
 const struct nnc_layer_kind nnc_layer_dropout = {
     .name = "dropout",
     .flags = LAYER_KEEPS_D | LAYER_TRAINING_ONLY,
@@ -70,7 +61,7 @@ const struct nnc_layer_kind nnc_layer_dropout = {
     .own_size = sizeof(struct dropout),
     .settle = settle,
     .forward = forward,
-    .backward = backward,
+    .backward = nnc_multiply_by_d,
 };
 
 /* ---- spatial dropout ---------------------------------------------------------------------------------------------------- */

@@ -77,15 +77,6 @@ static void noise_backward(struct nnc_plan *plan, size_t l, const struct nnc_pas
     nnc_copy_rows(i1 - i0, layer->O, da, nnc_rows_of(before, before->da, i0));
 }
 
-static void dropout_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
-    const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
-    size_t i0, i1;
-    if (!layer->needs_dx) return;
-    nnc_share(worker, pass->m, &i0, &i1);
-    for (size_t i = i0; i < i1 && !nnc_stopped(worker, layer->O); i++)
-        nnc_kernels->multiply(layer->O, layer->da + i * layer->ld, layer->d + i * layer->ld, before->da + i * before->ld);
-}
-
 const struct nnc_layer_kind nnc_layer_gaussian_noise = {
     .name = "gaussian_noise",
     .flags = LAYER_TRAINING_ONLY,
@@ -105,5 +96,5 @@ const struct nnc_layer_kind nnc_layer_gaussian_dropout = {
     .own_size = sizeof(struct noise),
     .settle = settle,
     .forward = dropout_forward,
-    .backward = dropout_backward,
+    .backward = nnc_multiply_by_d,
 };
