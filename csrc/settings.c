@@ -35,11 +35,11 @@ static const char *store(const struct nnc_field *field, const nnc_setting *setti
     if ((field->type == FIELD_WORD) != (setting->word != NULL)) return setting->word ? "a number" : "a name";
     switch (field->type) {
     case FIELD_SIZE:
-        if (!is_whole(x, 0)) return "a whole number from 0 to 2^62";
+        if (!is_whole(x, 0)) return "an integer from 0 to 2^62";
         *(size_t *)to = (size_t)x;
         break;
     case FIELD_OFFSET:
-        if (!is_whole(x, -WHOLE)) return "a whole number from -2^62 to 2^62";
+        if (!is_whole(x, -WHOLE)) return "an integer from -2^62 to 2^62";
         *(ptrdiff_t *)to = (ptrdiff_t)x;
         break;
     case FIELD_FLAG: *(bool *)to = x != 0; break;

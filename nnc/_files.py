@@ -22,7 +22,7 @@ _TEMPORARY = re.compile(r"\.nnc-[0-9a-f]{16}\.tmp")
 
 
 def path_of(name: str, value: Any) -> str:
-    """`value` as a path in a str: a str, bytes or os.PathLike, as `open` takes them, but no descriptor."""
+    """`value` as a path in a str: a str, bytes or os.PathLike, as `open` takes them, but not a descriptor."""
     try:
         path = os.fsdecode(value)
     except TypeError:
@@ -131,7 +131,7 @@ def _regular(path: str) -> os.stat_result | None:
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "only a regular file can be replaced, and this is not one", path)
+        raise OSError(errno.EINVAL, "not a regular file, and only regular files can be replaced", path)
     return found
 
 

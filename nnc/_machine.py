@@ -33,7 +33,7 @@ def config() -> dict[str, str]:
         "nnc": __version__,
         "python": f"Python {platform.python_version()}, NumPy {np.__version__}",
         "machine": f"{platform.system()} {platform.machine()}",
-        "instruction set": f"{info['isa']} (there are: {', '.join(info['isa_available'])})",
+        "instruction set": f"{info['isa']} (available: {', '.join(info['isa_available'])})",
         "bfloat16": info["bfloat16"],
         "threads": f"{info['threads']} ({info['threads_source']})",
         "OpenMP": "yes" if info["openmp"] else "no: POSIX threads",

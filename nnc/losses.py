@@ -667,7 +667,7 @@ class FunctionLoss(Loss):
         result = self.function(np.asarray(y_true), a)
         if not isinstance(result, tuple) or len(result) != 2:
             refused = _config.refusal(
-                f"what {called} returns", "a tuple (value, gradient)", result, TypeError
+                f"the result of {called}", "a tuple (value, gradient)", result, TypeError
             )
             raise TypeError(f"{refused}; nnc does not differentiate Python code, so return both")
         value, gradient = np.asarray(result[0], dtype=np.float64), np.asarray(result[1], dtype=np.float64)

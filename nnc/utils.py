@@ -121,7 +121,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
     Raises
     ------
     TypeError
-        If x does not hold whole numbers.
+        If x does not hold integers.
     ValueError
         If an id is out of range, or x is empty and num_classes is not given.
 
@@ -142,7 +142,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
     if ids.dtype.kind == "f" and np.all(ids == np.floor(ids)) and np.all(np.isfinite(ids)):
         ids = ids.astype(np.int64)
     if ids.dtype.kind not in "biu":
-        raise TypeError(f"x must hold whole numbers, got an array of {ids.dtype}")
+        raise TypeError(f"x must hold integers, got an array of {ids.dtype}")
     if ids.ndim > 1 and ids.shape[-1] == 1:
         ids = ids[..., 0]
     if num_classes is None:

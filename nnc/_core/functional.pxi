@@ -77,7 +77,7 @@ def activation_backward(name, z, da, float alpha=0.0, out=None, *, a=None):
     if a is None and z is None:
         raise ValueError("z is None: give z, or a=, the output of the activation")
     if a is not None and nnc_activation_keeps_d(id_):
-        raise ValueError(f"the derivative of {name} is no function of its output: give z, and leave out a=")
+        raise ValueError(f"the derivative of {name} is not a function of its output: give z instead of a=")
     kept, da = _as_float(z if a is None else a), _as_float(da)
     if kept.shape != da.shape:
         raise ValueError(f"{'z' if a is None else 'a'} has shape {kept.shape}, da {da.shape}: they must be the same")

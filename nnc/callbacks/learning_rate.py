@@ -74,7 +74,7 @@ class ReduceLROnPlateau(Monitor):
     Parameters
     ----------
     monitor : str
-        The key of the logs to watch.
+        The key of the logs to monitor.
     factor : float
         At least 0 and below 1.
     patience : int

@@ -1,4 +1,4 @@
-"""The base class of callbacks that watch one value in the logs."""
+"""The base class of callbacks that monitor one value in the logs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnc.metrics import Metric
 
 
 class Monitor(Callback):
-    """A callback that watches one value in the logs and remembers the best."""
+    """A callback that monitors one value in the logs and remembers the best."""
 
     state: tuple[str, ...] = ("best",)
 
@@ -32,7 +32,7 @@ class Monitor(Callback):
             self.sign = -1.0 if is_to_be_large(self.monitor, metrics) else 1.0
 
     def value(self, logs: Logs | None) -> float | None:
-        """Return the watched value, or None after an epoch without validation.
+        """Return the monitored value, or None after an epoch without validation.
 
         Raises
         ------
@@ -47,7 +47,7 @@ class Monitor(Callback):
             known = ", ".join(logs) or "nothing"
             meant = did_you_mean(self.monitor, logs)
             raise ValueError(
-                f"{type(self).__name__} watches {self.monitor!r}, but the logs have {known}{meant}"
+                f"{type(self).__name__} monitors {self.monitor!r}, but the logs have {known}{meant}"
             )
         return value
 

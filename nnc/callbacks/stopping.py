@@ -46,7 +46,7 @@ class EarlyStopping(Monitor):
     Parameters
     ----------
     monitor : str
-        The key of the logs to watch.
+        The key of the logs to monitor.
     min_delta : float
         Minimum change that counts as an improvement; it must be more than this.
     patience : int

@@ -22,7 +22,7 @@ from nnc.cli.problems import Problem
 from nnc.cli.profiles import MOST_VALUES, Profile
 from nnc.errors import FormatError
 
-_FEW_CLASSES = 20  # at most this many different whole numbers are classes
+_FEW_CLASSES = 20  # at most this many different integers are classes
 _FAR = 1e4  # mean in standard deviations beyond which float32 would lose digits
 _BLOCK = 2**16  # rows
 
@@ -104,7 +104,7 @@ def column_at(table: Table, name: str) -> int:
         return number - 1 if number > 0 else n + number
     meant = did_you_mean(name, table.names)
     there = shortened(table.names, 200)
-    raise Problem(f"{table.path}: there is no column {name!r}{meant or '.'} There are: {there}")
+    raise Problem(f"{table.path}: there is no column {name!r}{meant or '.'} The columns are: {there}")
 
 
 def refuse_cell(table: Table, places: Sequence[int], error: CellError, name: str) -> FormatError:

@@ -176,7 +176,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         help="column to predict: its name or number (-1: the last)",
     )
     tasks = ("auto", "classification", "regression")
-    add("--task", choices=tasks, default="auto", help="auto: strings and up to 20 whole numbers are classes")
+    add("--task", choices=tasks, default="auto", help="auto: strings and up to 20 integers are classes")
     add("--drop", action="append", default=[], metavar="COLUMN", help="leave this column out; repeatable")
     add(
         "--text",

@@ -115,7 +115,7 @@ def _numbers(table: Table, chunk: Chunk, at: int) -> np.ndarray:
             index, what = (
                 (int(np.argmax(gap)), "a gap") if index is None else (index, repr(cells.texts()[index]))
             )
-            raise CellError(index, f"{what} is no number")
+            raise CellError(index, f"{what} is not a number")
     except CellError as error:
         raise dataset.refuse_cell(table, chunk.places, error, table.names[at]) from None
     return values.astype(np.float32)

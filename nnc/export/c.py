@@ -151,7 +151,7 @@ class _Place:
         if prefix is None:
             prefix = ctext.identifier(stem)
             if not ctext.is_identifier(prefix):
-                must = f"given, since the file's name {stem!r} begins with no letter, as names in C must"
+                must = f"given, since the file's name {stem!r} does not begin with a letter, as C requires"
                 raise _config.refusal("prefix", must, None)
         elif not isinstance(prefix, str) or not ctext.is_identifier(prefix):
             raise _config.refusal("prefix", "a letter, then letters, digits and underscores", prefix)

@@ -119,7 +119,7 @@ def _chosen(kind: Outputs, chain: list[ops.Operation], outputs: str) -> tuple[Ou
     if outputs in ("predict", kind.kind):
         return kind, chain
     if not kind.classes:
-        raise _config.refusal("outputs", "'predict', since the model is no classifier", outputs)
+        raise _config.refusal("outputs", "'predict', since the model is not a classifier", outputs)
     shape = chain[-1].output_shape if chain else ()
     if outputs == "probabilities":
         link = ops.Activation("outputs", shape, shape, kind.link, 0.0, math.prod(shape))

@@ -258,7 +258,7 @@ class Program:
             "",
             *table,
             "",
-            f"flash          {self.flash:,} bytes of weights and tables, besides the code",
+            f"flash          {self.flash:,} bytes of weights and tables, excluding the code",
             f"RAM            {self.ram:,} bytes of scratch; the caller's x and y have {outside:,}",
             f"multiply-adds  {self.multiply_adds:,}",
             f"model          sha256 {self.digest}",

@@ -132,7 +132,7 @@ def class_and_config(data: Any) -> tuple[str, dict[str, Any]]:
     if not isinstance(module, str) or module.partition(".")[0] != "keras":
         named = name if isinstance(config, dict) else f"{name} {shown(config)}"
         raise ValueError(
-            f"{shown(named)} of the module {shown(module)} is none of Keras's own: a file cannot name it"
+            f"{shown(named)} of the module {shown(module)} is not one of Keras's own: a file cannot name it"
         )
     if not isinstance(config, dict):
         raise _config.refusal(f"the configuration of {name}", "a JSON object", config)

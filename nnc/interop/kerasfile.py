@@ -112,7 +112,7 @@ class KerasFile:
             raise FormatError(f"{name!r} in {WEIGHTS} is a {type(link).__name__}, which is not followed")
         child = group[name]
         if not isinstance(child, kind):
-            raise FormatError(f"{name!r} in {WEIGHTS} is no {kind.__name__}")
+            raise FormatError(f"{name!r} in {WEIGHTS} is not a {kind.__name__}")
         return child
 
 
@@ -133,7 +133,7 @@ def _members(file: IO[bytes]) -> list[bytes]:
     """The three parts of the archive, in the order metadata, configuration, weights."""
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
-        raise FormatError("this is no regular file")
+        raise FormatError("this is not a regular file")
     _check_end(file, status.st_size)
     with zipfile.ZipFile(file) as archive:
         found = {entry.filename: entry for entry in archive.infolist()}
@@ -158,7 +158,7 @@ def _check_end(file: IO[bytes], size: int) -> None:
     if first.startswith(b"\x89HDF"):
         raise FormatError("this is an HDF5 file: load it in Keras 3 and save it as model.keras")
     if not first.startswith(b"PK"):
-        raise FormatError("this is no .keras file: it does not begin like a zip archive")
+        raise FormatError("this is not a .keras file: it does not begin like a zip archive")
     file.seek(max(0, size - _END - 20))
     last = file.read(_END + 20)
     end = last[-_END:]
@@ -178,5 +178,5 @@ def _json(raw: bytes, name: str) -> dict[str, Any]:
     except ValueError as error:
         raise FormatError(f"{name} cannot be parsed: {error}") from error
     if not isinstance(parsed, dict):
-        raise FormatError(f"{name} is no JSON object")
+        raise FormatError(f"{name} is not a JSON object")
     return parsed

@@ -50,7 +50,7 @@ def _stack(data: Mapping[str, Any]) -> Stack:
     """The layers of a Sequential, with their shapes if the file contains them."""
     name, config = kerasconfig.class_and_config(data)
     if name != "Sequential":
-        raise FormatError(f"the model is no Sequential: {no_attribute('nnc', name, ('Sequential',))}")
+        raise FormatError(f"the model is not a Sequential: {no_attribute('nnc', name, ('Sequential',))}")
     described = config.get("layers")
     if not isinstance(described, list):
         raise _config.refusal("'layers'", "a list", described)
@@ -121,5 +121,5 @@ def _compiled(config: Any, stack: Stack) -> Compiled:
             compiled.metrics_for(stack.shapes()[1])
         return compiled
     except (ValueError, TypeError) as error:
-        warn(f"the model is loaded as one that is not compiled: {error}")
+        warn(f"the model is loaded, but not compiled: {error}")
         return Compiled()

@@ -450,7 +450,7 @@ class FunctionMetric(Metric):
         values = np.asarray(self.function(y_true, y_pred, **self.options))
         if values.dtype.kind not in "buif" or (values.ndim and len(values) != len(y_pred)):
             must = f"numbers, one or {len(y_pred)}"
-            raise _config.refusal(f"what the metric {self.name} returns", must, values, TypeError)
+            raise _config.refusal(f"the result of the metric {self.name}", must, values, TypeError)
         values = values.astype(np.float64)
         values = values.reshape(len(values), -1).mean(axis=1) if values.ndim else values
         weights = _arrays.sample_weights(sample_weight)

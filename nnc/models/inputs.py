@@ -123,5 +123,5 @@ def split(fraction: float, arrays: Sequence[np.ndarray | None]) -> tuple[list[An
     n = len(np.asarray(arrays[0]))
     at = math.floor(n * (1.0 - fraction))
     if at == 0 or at == n:
-        raise ValueError(f"validation_split={fraction} of {n} rows leaves one side empty")
+        raise ValueError(f"validation_split={fraction} of {n} rows leaves one of the two parts empty")
     return [a if a is None else a[:at] for a in arrays], [a if a is None else a[at:] for a in arrays]

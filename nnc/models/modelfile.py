@@ -207,7 +207,7 @@ def _compiled_config(compiled: Compiled) -> dict[str, Any] | None:
         config: dict[str, Any] = {"loss": serialize(compiled.loss)}
         config["optimizer"] = serialize(compiled.optimizer)
     except ValueError as error:
-        warn(f"the model is saved as not compiled: {error}")
+        warn(f"the model is saved without its compile arguments: {error}")
         return None
     config |= {"metrics": _metrics_config(compiled.metrics)}
     if compiled.weighted:

@@ -234,7 +234,7 @@ class Stack:
         if self.input_shape not in (None, shape):
             raise ValueError(
                 f"the model {self.name!r} takes samples of shape {self.input_shape}, but the layers before "
-                f"it give {shape}"
+                f"it produce {shape}"
             )
         output, done = shape, [*before]
         for part in self.parts:

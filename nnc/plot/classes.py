@@ -48,7 +48,7 @@ def confusion_matrix(
     >>> from nnc import plot
     >>> ax = plot.confusion_matrix([0, 0, 1, 1, 2], [0, 1, 1, 1, 2], class_names=["cat", "dog", "owl"])
     >>> ax.get_title()
-    '4 of 5 right (80.00 %)'
+    '4 of 5 correct (80.00 %)'
     """
     y_true, y_pred, classes = ids_of(y_true, y_pred, class_names)
     if not len(y_true):
@@ -82,7 +82,7 @@ def confusion_matrix(
     axis.tick_params(which="both", length=0)
     axis.spines[:].set_color(FRAME)
     right, total = counts.trace(), counts.sum()
-    axis.set_title(f"{right:,} of {total:,} right ({100 * right / total:.2f} %)")
+    axis.set_title(f"{right:,} of {total:,} correct ({100 * right / total:.2f} %)")
     axis.set(xlabel="predicted class", ylabel="true class")
     return axis
 
@@ -160,7 +160,7 @@ def digits(
             )  # fmt: skip
         if len(given) == 2:
             wrong = true != pred
-            title += f", {np.count_nonzero(wrong[:n])} of them taken for another class (red)"
+            title += f", {np.count_nonzero(wrong[:n])} of them misclassified (red)"
             if wrong.all():
                 title = f"{_of(n, len(x), 'mistake')}: the predicted class, not the true one"
     axis.set_title(title, fontsize=10)

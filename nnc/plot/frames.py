@@ -38,7 +38,7 @@ def axes_of(ax: AxesLike, n: int, size: tuple[float, float]) -> np.ndarray:
 
 
 def whole_numbers(axis: XAxis | YAxis) -> None:
-    """Ticks at whole numbers only."""
+    """Ticks at integers only."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1))

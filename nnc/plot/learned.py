@@ -152,7 +152,7 @@ def filters_by_class(
 ) -> Axes:
     """The first layer's units as images, grouped by class: a row for each class.
 
-    A unit speaks for the class to whose output it contributes most: the largest element of its row of
+    A unit supports the class to whose output it contributes most: the largest element of its row of
     W2 W3 ..., the product of the matrices of the later layers, ignoring their activations. Within a row of
     the plot, units are sorted by that value, largest first.
 
@@ -173,7 +173,7 @@ def filters_by_class(
     Returns
     -------
     Axes
-        A class that no unit speaks for has an empty row.
+        A class that no unit supports most has an empty row.
 
     Examples
     --------
@@ -181,7 +181,7 @@ def filters_by_class(
     >>> from nnc import plot
     >>> ax = plot.filters_by_class([np.zeros((9, 4)), np.array([[1, 0], [0, 1], [2, 0], [0, 3]])])
     >>> [label.get_text() for label in ax.get_yticklabels()], ax.get_title()
-    (['0', '1'], 'W1: 4 of 4 units by the class they speak for')
+    (['0', '1'], 'W1: 4 of 4 units by the class that they support most')
     """
     matrices = matrices_of(source)
     (name, first), *later = matrices.items()
@@ -209,7 +209,7 @@ def filters_by_class(
     for k, row in enumerate(rows):
         picture[k, : len(row)] = images[row]
     shown = sum(map(len, rows))
-    title = f"{name}: {shown} of {len(says)} units by the class they speak for"
+    title = f"{name}: {shown} of {len(says)} units by the class that they support most"
     axis = tiles(picture.reshape(-1, *images.shape[1:]), title, "weight", ax, columns)
     height = (axis.images[0].get_size()[0] - 1) / classes
     axis.set_yticks(height * (np.arange(classes) + 0.5), names)

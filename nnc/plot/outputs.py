@@ -147,13 +147,13 @@ def calibration(y_true: ArrayLike, y_prob: ArrayLike, bins: int = 10, ax: Axes |
     if y_prob.ndim == 2 and y_prob.shape[1] > 1:
         true, predicted, _ = ids_of(y_true, y_prob, None)
         hits, sure = true == predicted, y_prob.max(axis=1)
-        label, share = "probability of the predicted class", "share that is right"
+        label, share = "probability of the predicted class", "fraction that is correct"
     else:
         sure = y_prob.reshape(-1)
         true, _, classes = ids_of(y_true, np.zeros(len(sure)), None)
         if classes > 2:
             raise ValueError(f"y_true must be 0 or 1 if y_prob is for one class, got {true.max()}")
-        hits, label, share = true == 1, "probability of class 1", "share that is of class 1"
+        hits, label, share = true == 1, "probability of class 1", "fraction that is of class 1"
     of = np.clip((sure * bins).astype(int), 0, bins - 1)
     n = np.bincount(of, minlength=bins)
     there = n > 0

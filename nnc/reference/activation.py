@@ -85,7 +85,7 @@ def activation_backward(
     if a is None and z is None:
         raise ValueError("z is None: give z, or a=, the output of the activation")
     if a is not None and kept != "a":
-        raise ValueError(f"the derivative of {name} is no function of its output: give z, and leave out a=")
+        raise ValueError(f"the derivative of {name} is not a function of its output: give z instead of a=")
     given, da = np.asarray(z if a is None else a, np.float64), np.asarray(da, np.float64)
     if given.shape != da.shape:
         what = "z" if a is None else "a"

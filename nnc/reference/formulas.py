@@ -382,7 +382,7 @@ def check_targets(y: NDArray, shape: tuple[int, int]) -> None:
         wrong = np.flatnonzero((y < 0) | (y >= shape[1]))
         if len(wrong):
             label = f"y[{wrong[0]}] = {y[wrong[0]]}"
-            raise ValueError(f"{label} is no class id of {shape[1]} outputs: use 0 to {shape[1] - 1}")
+            raise ValueError(f"{label} is not a class id of {shape[1]} outputs: use 0 to {shape[1] - 1}")
     elif y.shape != shape:
         raise ValueError(f"y is {y.dtype} {y.shape}: use {shape[0]} integer class ids, or rows {shape}")
 

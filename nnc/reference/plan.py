@@ -152,7 +152,7 @@ class Plan:
         arrays = [np.array(array, np.float64) for array in arrays]
         given = [array.shape for array in arrays]
         if given != shapes:
-            raise ValueError(f"{what} of shapes {given}: this plan wants {shapes}")
+            raise ValueError(f"{what} of shapes {given}: this plan has {shapes}")
         return arrays
 
     # -------------------------------------------------------------------------------------- forward, backward

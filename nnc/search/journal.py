@@ -64,7 +64,7 @@ class Journal:
         self._file = file = os.open(self._name, flags, 0o666)
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise FormatError(f"{self._name} is no regular file, as a search's journal must be")
+                raise FormatError(f"{self._name} is not a regular file, as a search's journal must be")
             self._lock(file)
             head = {"nnc_search": FORMAT, **json.loads(json.dumps(fingerprint))}
             records, end = self._read(file)

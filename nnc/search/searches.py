@@ -122,9 +122,7 @@ class GridSearch(Search):
         for params in self.space.values():
             found.append(params)
             if len(found) > _MOST_TRIALS:
-                raise ValueError(
-                    f"the grid has more than {_MOST_TRIALS} trials; RandomSearch takes some of them"
-                )
+                raise ValueError(f"the grid has more than {_MOST_TRIALS} trials; RandomSearch samples them")
         return found
 
 

@@ -243,7 +243,7 @@ def test_best_weights_whatever_ends_the_run(end, backend):
 
 
 def test_missing_number_ends_the_run():
-    with pytest.raises(ValueError, match="EarlyStopping watches 'val_loss', but the logs have loss, mae"):
+    with pytest.raises(ValueError, match="EarlyStopping monitors 'val_loss', but the logs have loss, mae"):
         model_for().fit(X, Y, verbose=0, callbacks=callbacks.EarlyStopping())
 
 

@@ -108,7 +108,7 @@ def test_a_wide_line_and_many_columns(refused, folder):
 def test_columns_that_are_not_there(refused):
     said = refused("train", "iris.csv", "--target", "specie")
     assert said.startswith(
-        "nnc: iris.csv: there is no column 'specie'; did you mean 'species'? There are: sepal_length"
+        "nnc: iris.csv: there is no column 'specie'; did you mean 'species'? The columns are: sepal_length"
     )
     for option in ("--drop", "--text"):
         said = refused("train", "iris.csv", "--target", "species", option, "petals")

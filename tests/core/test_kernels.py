@@ -128,7 +128,7 @@ def test_activation_backward_refuses(functions):
         if row[1] != "a":
             for a in (one, one[:0]):
                 with pytest.raises(
-                    ValueError, match=f"derivative of {name} is no function of its output: give z"
+                    ValueError, match=f"derivative of {name} is not a function of its output: give z"
                 ):
                     backward(name, one, a, a=a)
     with pytest.raises(ValueError, match=r"z is None: give z, or a="):

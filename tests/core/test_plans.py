@@ -374,7 +374,7 @@ def test_a_step_has_one_forward_and_one_backward_half(backend):
     [
         ({"kind": "dense", "units": 3}, "use_bias"),
         (dense(3) | {"rate": 0.5}, "no setting 'rate'"),
-        (dense(3) | {"units": 2.5}, "units of dense must be a whole number.*, got 2.5"),
+        (dense(3) | {"units": 2.5}, "units of dense must be an integer.*, got 2.5"),
         (dense(3) | {"units": "many"}, "units of dense must be a number, got 'many'"),
         (dense(3) | {"activation": 1}, "activation of dense must be a name, got 1"),
     ],

@@ -93,7 +93,7 @@ def test_no_file(tmp_path):
     with pytest.raises(IsADirectoryError):
         nnc.load_keras(tmp_path)
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(FormatError, match="no regular file"):
+    with pytest.raises(FormatError, match="this is not a regular file"):
         nnc.load_keras(tmp_path / "fifo")
 
 
@@ -110,8 +110,8 @@ DENSE = ("config", "layers", 1)
 EXECUTED = [
     ((*DENSE, "class_name"), "Lambda", "Lambda"),
     ((*DENSE, "module"), "os", "module 'os'"),
-    ((*DENSE, "module"), "keras_hub.layers", "none of Keras's own"),
-    ((*DENSE, "config", "activation"), described("function", "builtins", code="1"), "none of Keras's own"),
+    ((*DENSE, "module"), "keras_hub.layers", "not one of Keras's own"),
+    ((*DENSE, "config", "activation"), described("function", "builtins", code="1"), "not one of Keras's own"),
     (
         (*DENSE, "config", "activation"),
         {"class_name": "__lambda__", "config": {"value": "4wAA"}},

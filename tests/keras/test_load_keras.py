@@ -247,7 +247,7 @@ def test_class_of_the_caller(keras, tmp_path):
         pass
 
     keras.Sequential([keras.Input((4,)), Dense(2)]).save(tmp_path / "model.keras")
-    with pytest.raises(FormatError, match="none of Keras's own"):
+    with pytest.raises(FormatError, match="not one of Keras's own"):
         nnc.load_keras(tmp_path / "model.keras")
 
 

@@ -342,7 +342,7 @@ def test_split():
     for fraction in (0.0, 1.0, -0.1, np.nan, True, "half"):
         with pytest.raises(ValueError, match="validation_split must be between 0 and 1"):
             inputs.split(fraction, (x,))
-    with pytest.raises(ValueError, match="leaves one side empty"):
+    with pytest.raises(ValueError, match="leaves one of the two parts empty"):
         inputs.split(0.999, (x,))
 
 

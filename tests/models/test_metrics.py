@@ -194,7 +194,7 @@ def test_results_that_are_no_numbers_are_refused():
         model.compile("sgd", "categorical_crossentropy", metrics=[metrics.F1Score()])
     with pytest.raises(ValueError, match="different names"):
         build(metrics.Precision(), metrics.Precision())
-    with pytest.raises(TypeError, match="what the metric bad returns must be numbers, one or 75"):
+    with pytest.raises(TypeError, match="the result of the metric bad must be numbers, one or 75"):
         build(metrics.FunctionMetric(lambda y, p: np.ones(3), name="bad")).test_on_batch(X, Y)
     with pytest.raises(NotImplementedError, match="needs a method update_state"):
         build(metrics.Metric("empty")).evaluate(X, Y, verbose=0)

@@ -224,7 +224,7 @@ def test_refusals():
     with pytest.raises(ValueError, match="has no layers"):
         Sequential([Sequential()])
     with pytest.raises(
-        ValueError, match=r"takes samples of shape \(6,\), but the layers before it give \(5,\)"
+        ValueError, match=r"takes samples of shape \(6,\), but the layers before it produce \(5,\)"
     ):
         Sequential([nnc.Input((3,)), layers.Dense(5), encoder_of()])
     with pytest.raises(ValueError, match="must come before every layer with weights"):

@@ -331,7 +331,7 @@ def test_confusion_matrix(rows):
     y_true, y_pred = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 1, 0])
     ax = draw(plot.confusion_matrix(y_true, np.eye(3)[y_pred] * 2 - 5 if rows else y_pred.tolist(), "abc"))
     assert labels(ax) == [("predicted class", "true class")]
-    assert ax.get_title() == "4 of 6 right (66.67 %)"
+    assert ax.get_title() == "4 of 6 correct (66.67 %)"
     cells = {tuple(t.get_position()): t.get_text() for t in ax.texts}  # (x, y): predicted, true
     assert cells == {(0, 0): "2", (1, 0): "1", (1, 1): "2", (0, 2): "1"}
     assert [t.get_text() for t in ax.get_xticklabels()] == ["a", "b", "c"]
@@ -384,7 +384,7 @@ def test_digits_with_predictions():
     true = np.arange(13) % 3
     pred = np.where(np.arange(13) == 4, 2, true)
     ax = draw(plot.digits(IMAGES, true, np.eye(3)[pred], n=6))
-    assert ax.get_title() == "the first 6 of 13 images, 1 of them taken for another class (red)"
+    assert ax.get_title() == "the first 6 of 13 images, 1 of them misclassified (red)"
     assert texts(ax) == [
         ("0", plot.RIGHT), ("1", plot.RIGHT), ("2", plot.RIGHT),
         ("0", plot.RIGHT), ("2, not 1", plot.WRONG), ("2", plot.RIGHT),

@@ -38,7 +38,7 @@ def test_filters_by_class():
     w2[range(12), np.arange(12) % 3] = np.arange(1.0, 13)
     w2[:, 2] *= -1  # no unit is largest for class 2: zeros are larger
     ax = draw(plot.filters_by_class([W1, w2], n=3, class_names=["cat", "dog", "owl"]))
-    assert ax.get_title() == "W1: 6 of 12 units by the class they speak for"
+    assert ax.get_title() == "W1: 6 of 12 units by the class that they support most"
     assert [t.get_text() for t in ax.get_yticklabels()] == ["cat", "dog", "owl"]
     mosaic = np.asarray(ax.images[0].get_array().filled(np.nan))
     for row, units in enumerate([[9, 6, 3], [10, 7, 4], []]):

@@ -565,7 +565,7 @@ def test_bad_arguments_are_named(task):
         return plan.train(x, y, sample_weight, order, start, rates, batch_size, 0, 0, math.inf)
 
     calls = {
-        r"y\[6\] = 3 is no class id of 3 outputs": lambda: train(y=late),
+        r"y\[6\] = 3 is not a class id of 3 outputs": lambda: train(y=late),
         r"y is float64 \(11, 2\)": lambda: plan.gradients(x, np.zeros((11, 2))),
         r"y is int32 \(10,\): use 11 integer class ids": lambda: train(y=y[:10]),
         r"sample_weight has shape \(3,\)": lambda: train(sample_weight=np.ones(3)),

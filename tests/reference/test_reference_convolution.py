@@ -391,7 +391,7 @@ def test_trainable_and_slots(task):
     assert [len(arrays) for arrays in slots] == [2 * trainable for trainable in expected]
     plan.set_slots(slots)
     slots[4] = [np.zeros(3), np.zeros(3)]
-    with pytest.raises(ValueError, match=r"slots of shapes \[\(3,\), \(3,\)\]: this plan wants \[\]"):
+    with pytest.raises(ValueError, match=r"slots of shapes \[\(3,\), \(3,\)\]: this plan has \[\]"):
         plan.set_slots(slots)
 
 

@@ -122,7 +122,7 @@ def test_a_journal_of_another_search_is_not_even_cut(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 def test_what_is_no_regular_file(tmp_path):
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(FormatError, match="no regular file"), Journal(tmp_path / "fifo", PRINT):
+    with pytest.raises(FormatError, match="is not a regular file"), Journal(tmp_path / "fifo", PRINT):
         pass
     with pytest.raises(TypeError, match="journal must be a path"), Journal(3, PRINT):
         pass
