@@ -263,7 +263,14 @@ class Config(metaclass=_Made):
         }
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON-compatible values, nested objects as from `serialize`."""
+        """The constructor's arguments as JSON-compatible values, nested objects as from `serialize`.
+
+        Examples
+        --------
+        >>> from nnc import regularizers
+        >>> regularizers.L1L2(l1=0.1).get_config()
+        {'l1': 0.1, 'l2': 0.0}
+        """
         return {name: _plain(self._argument(name)) for name in self.arguments()} | self._given_added()
 
     def _argument(self, name: str) -> Any:
@@ -285,6 +292,12 @@ class Config(metaclass=_Made):
         ------
         ValueError
             If a key is missing or unknown, or the constructor refuses a value.
+
+        Examples
+        --------
+        >>> from nnc import regularizers
+        >>> regularizers.L1L2.from_config({"l1": 0.1, "l2": 0.0})
+        L1L2(l1=0.1)
         """
         if not isinstance(config, Mapping):
             raise refusal(f"the configuration of {cls.__name__}", "a dict", config)

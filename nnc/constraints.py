@@ -44,6 +44,12 @@ class Constraint(_config.Config):
         ------
         ValueError
             If the weight does not have the axes of the constraint.
+
+        Examples
+        --------
+        >>> from nnc import constraints
+        >>> constraints.NonNeg().fields((3, 2))
+        {'nonnegative': True}
         """
         raise NotImplementedError(f"{type(self).__name__} has no fields(shape)")
 

@@ -73,7 +73,15 @@ class Initializer(_config.Config):
         return np.ascontiguousarray(self.draw(shape, rng), dtype=np.float32).reshape(shape)
 
     def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
-        """The values, before they are rounded to float32."""
+        """The values, before they are rounded to float32.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nnc import initializers
+        >>> initializers.Constant(0.5).draw((2,), np.random.default_rng(0)).tolist()
+        [0.5, 0.5]
+        """
         raise NotImplementedError(f"{type(self).__name__} has no draw(shape, rng)")
 
 

@@ -106,7 +106,14 @@ class Loss(_config.Config):
         _config.choice("axis", axis, (-1,))
 
     def spec(self) -> dict[str, Any] | Any:  # Any: FunctionLoss returns None, no other loss does
-        """The description of the loss that is passed to a plan."""
+        """The description of the loss that is passed to a plan.
+
+        Examples
+        --------
+        >>> from nnc import losses
+        >>> losses.Huber(delta=2.0).spec()
+        {'name': 'huber', 'from_logits': False, 'label_smoothing': 0.0, 'param': 2.0}
+        """
         return {
             "name": self.rule,
             "from_logits": self.from_logits,
@@ -152,7 +159,17 @@ class Loss(_config.Config):
         return values
 
     def check_trainable(self) -> None:
-        """Raise a ValueError if a model cannot be trained with this reduction."""
+        """Raise a ValueError if a model cannot be trained with this reduction.
+
+        Examples
+        --------
+        >>> from nnc import losses
+        >>> losses.MeanSquaredError().check_trainable()
+        >>> losses.MeanSquaredError(reduction="sum").check_trainable()  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        ValueError: a model is trained with a mean over the batch, ... got 'sum' of MeanSquaredError
+        """
         if self.reduction not in _OF_MODELS:
             raise ValueError(
                 f"a model is trained with a mean over the batch, reduction='sum_over_batch_size', got "

@@ -93,7 +93,15 @@ class Optimizer(_config.Config):
             self._learning_rate = _config.number("learning_rate", value, "[0, inf)")
 
     def learning_rates(self, step: int, count: int, epoch: int) -> NDArray[np.float32]:
-        """Return the rates of `count` steps starting at `step`, all in `epoch`; both count from 0."""
+        """Return the rates of `count` steps starting at `step`, all in `epoch`; both count from 0.
+
+        Examples
+        --------
+        >>> from nnc import optimizers, schedules
+        >>> optimizer = optimizers.SGD(schedules.ExponentialDecay(1.0, decay_steps=1, decay_rate=0.5))
+        >>> optimizer.learning_rates(step=1, count=3, epoch=0).tolist()
+        [0.5, 0.25, 0.125]
+        """
         given = self.learning_rate
         if not isinstance(given, schedules.Schedule):
             return np.full(count, given, dtype=np.float32)

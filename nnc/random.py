@@ -214,7 +214,16 @@ class Streams:
         self._generator = np.random.Generator(self._bits)
 
     def at(self, number: int) -> Generator:
-        """Return the generator, moved to the beginning of stream `number`, 0 to 2**64 - 1."""
+        """Return the generator, moved to the beginning of stream `number`, 0 to 2**64 - 1.
+
+        Examples
+        --------
+        >>> from nnc import random
+        >>> streams = random.Streams(0, random.Purpose.SHUFFLE)
+        >>> first = streams.at(2).integers(1000, size=3)
+        >>> bool((streams.at(2).integers(1000, size=3) == first).all())
+        True
+        """
         # No stream is 2^192 blocks long: streams do not overlap.
         self._state["state"]["counter"][3] = number
         self._bits.state = self._state

@@ -51,7 +51,15 @@ class Schedule(_config.Config):
         return float(rates) if rates.ndim == 0 else rates
 
     def rate(self, t: NDArray[np.float64]) -> ArrayLike:
-        """The formula, for an array of times at least 0."""
+        """The formula, for an array of times at least 0.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nnc import schedules
+        >>> schedules.ExponentialDecay(1.0, decay_steps=10, decay_rate=0.5).rate(np.array([0, 10])).tolist()
+        [1.0, 0.5]
+        """
         raise NotImplementedError(f"{type(self).__name__} has no rate(t)")
 
 

@@ -65,7 +65,24 @@ class PyDataset:
         raise NotImplementedError(f"{type(self).__name__} has no __getitem__, which returns batch i")
 
     def on_epoch_end(self) -> None:
-        """Called after each pass over the batches."""
+        """Called after each pass over the batches.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> class Rows(nnc.utils.PyDataset):
+        ...     def __len__(self):
+        ...         return 1
+        ...     def __getitem__(self, index):
+        ...         return [[1.0]], [1.0]
+        ...     def on_epoch_end(self):
+        ...         print("a pass is done")
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile(loss="mse")
+        >>> _ = model.fit(Rows(), epochs=2, verbose=0)
+        a pass is done
+        a pass is done
+        """
 
     def __iter__(self) -> Iterator[Any]:
         """The batches in order."""

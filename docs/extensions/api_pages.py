@@ -11,7 +11,7 @@ import inspect
 import re
 from pathlib import Path
 
-from public_names import Name, names_of, public_modules, public_names
+from public_names import Name, inherited_methods, names_of, public_modules, public_names
 
 FOLDER = "api"
 
@@ -23,12 +23,14 @@ def write(app) -> None:
     pages = {"index.rst": _index()}
     by_module: dict[str, list[Name]] = {}
     where = {}
-    for name in public_names():
+    names = public_names()
+    classes = {name.object for name in names if name.kind == "class"}
+    for name in names:
         by_module.setdefault(name.module, []).append(name)
         for path in (name.path, *name.aliases):
             where[path] = name
         if name.kind != "data":
-            pages[f"{name.path}.rst"] = _page(name)
+            pages[f"{name.path}.rst"] = _page(name, classes)
     for module in public_modules():
         pages[f"{module.__name__}.rst"] = _module_page(module, by_module.get(module.__name__, []), where)
     for file in folder.glob("*.rst"):
@@ -63,10 +65,13 @@ def _first_line(module: str) -> str:
     return _escaped(doc.split("\n\n")[0].replace("\n", " "))
 
 
-def _page(name: Name) -> str:
+def _page(name: Name, classes: set[type]) -> str:
     directive = {"class": "autoclass", "function": "autofunction"}[name.kind]
-    members = "   :members:\n" if name.kind == "class" else ""
-    text = _title(name.path) + f".. {directive}:: {name.path}\n{members}\n"
+    text = _title(name.path) + f".. {directive}:: {name.path}\n"
+    if name.kind == "class":
+        inherited = inherited_methods(name.object, classes)
+        text += "   :members:\n\n" + "".join(f"   .. automethod:: {name.path}.{each}\n" for each in inherited)
+    text += "\n"
     role = "class" if name.kind == "class" else "function"
     for alias in name.aliases:
         text += f".. py:{role}:: {alias}\n\n   Another name of :py:obj:`{name.path}`.\n\n"

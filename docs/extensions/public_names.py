@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -81,6 +82,42 @@ def public_names() -> list[Name]:
             else:
                 _rename(found[id(value)], entry)
     return [*found.values(), *data]
+
+
+def methods(cls: type) -> dict[str, Any]:
+    """The documented methods that a public class defines, except those that override another class's."""
+    return {
+        name: member
+        for name, member in _documented(cls).items()
+        if not any(hasattr(base, name) for base in cls.__mro__[1:])
+    }
+
+
+def inherited_methods(cls: type, public: Collection[type]) -> list[str]:
+    """The methods for users that a class inherits from classes of nnc that have no page themselves.
+
+    Those are the methods with an example; others of such a class are called by nnc only.
+    """
+    bases = [base for base in cls.__mro__[1:] if base.__module__.partition(".")[0] == "nnc"]
+    found = [
+        name
+        for base in bases
+        if base not in public
+        for name, member in _documented(base).items()
+        if ">>>" in inspect.getdoc(member)
+    ]
+    documented = {name for base in bases if base in public for name in dir(base)} | vars(cls).keys()
+    return [name for name in dict.fromkeys(found) if name not in documented]
+
+
+def _documented(cls: type) -> dict[str, Any]:
+    """The methods in the body of a class whose source, with a docstring, is in nnc."""
+    found = {name: getattr(cls, name) for name in vars(cls) if name[0] != "_"}
+    return {
+        name: member
+        for name, member in found.items()
+        if inspect.isroutine(member) and member.__module__.partition(".")[0] == "nnc" and member.__doc__
+    }
 
 
 def _rename(known: Name, other: Name) -> None:

@@ -77,66 +77,277 @@ class Callback:
     saves = False
 
     def set_model(self, model: Model) -> None:
-        """Set the model of the callback."""
+        """Set the model of the callback.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> callback = nnc.callbacks.Callback()
+        >>> callback.set_model(nnc.Sequential([nnc.layers.Dense(1)]))
+        >>> callback.model.layers
+        [Dense(1)]
+        """
         self.model = model
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Set the parameters of the run."""
+        """Set the parameters of the run.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> callback = nnc.callbacks.Callback()
+        >>> callback.set_params({"epochs": 3})
+        >>> callback.params
+        {'epochs': 3}
+        """
         self.params = params
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Called before the first epoch."""
+        """Called before the first epoch.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_train_begin=lambda logs: print("begin"))
+        >>> _ = model.fit([[1.0], [2.0]], [1.0, 2.0], verbose=0, callbacks=[hook])
+        begin
+        """
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Called after the last epoch, or after the error or Ctrl-C that ended the run."""
+        """Called after the last epoch, or after the error or Ctrl-C that ended the run.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_train_end=lambda logs: print("end"))
+        >>> _ = model.fit([[1.0], [2.0]], [1.0, 2.0], verbose=0, callbacks=[hook])
+        end
+        """
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Called before an epoch; `epoch` counts from 0."""
+        """Called before an epoch; `epoch` counts from 0.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: print(epoch))
+        >>> _ = model.fit([[1.0], [2.0]], [1.0, 2.0], epochs=2, verbose=0, callbacks=[hook])
+        0
+        1
+        """
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Called after an epoch and its validation."""
+        """Called after an epoch and its validation.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, *logs))
+        >>> _ = model.fit([[1.0], [2.0]], [1.0, 2.0], epochs=2, verbose=0, callbacks=[hook])
+        0 loss
+        1 loss
+        """
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Called before a step; `batch` counts from 0 in each epoch."""
+        """Called before a step; `batch` counts from 0 in each epoch.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: print(batch))
+        >>> _ = model.fit([[1.0], [2.0]], [1.0, 2.0], batch_size=1, verbose=0, callbacks=[hook])
+        0
+        1
+        """
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Called after a step."""
+        """Called after a step.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: print(batch, *logs))
+        >>> _ = model.fit([[1.0], [2.0]], [1.0, 2.0], batch_size=1, verbose=0, callbacks=[hook])
+        0 loss
+        1 loss
+        """
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Older name of `on_train_batch_begin`."""
+        """Older name of `on_train_batch_begin`.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_batch_begin=lambda batch, logs: print(batch))
+        >>> _ = model.fit([[1.0], [2.0]], [1.0, 2.0], batch_size=1, verbose=0, callbacks=[hook])
+        0
+        1
+        """
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Older name of `on_train_batch_end`."""
+        """Older name of `on_train_batch_end`.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_batch_end=lambda batch, logs: print(batch, *logs))
+        >>> _ = model.fit([[1.0], [2.0]], [1.0, 2.0], batch_size=1, verbose=0, callbacks=[hook])
+        0 loss
+        1 loss
+        """
 
     def on_steps(self, steps: int, logs: Logs | None = None) -> None:
-        """Called a few times a second during an epoch; `steps` is the number of its steps done so far."""
+        """Called a few times a second during an epoch; `steps` is the number of its steps done so far.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_steps=lambda steps, logs: print(steps, *logs))
+        >>> _ = model.fit([[1.0], [2.0]], [1.0, 2.0], batch_size=1, verbose=0, callbacks=[hook])
+        2 loss
+        """
 
     def on_divergence(self, epoch: int, batch: int) -> None:
-        """Called if the loss of a batch is NaN or infinite; by default `DivergenceError` is raised."""
+        """Called if the loss of a batch is NaN or infinite; by default `DivergenceError` is raised.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> class Report(nnc.callbacks.Callback):
+        ...     def on_divergence(self, epoch, batch):
+        ...         print(f"epoch {epoch}, batch {batch}")
+        ...         self.model.stop_training = True
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> _ = model.fit([[float("nan")]], [0.0], verbose=0, callbacks=[Report()])
+        epoch 0, batch 0
+        """
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Called before an evaluation or validation."""
+        """Called before an evaluation or validation.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_test_begin=lambda logs: print("begin"))
+        >>> _ = model.evaluate([[1.0], [2.0]], [1.0, 2.0], callbacks=[hook])
+        begin
+        """
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """Called after an evaluation or validation."""
+        """Called after an evaluation or validation.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_test_end=lambda logs: print(*logs))
+        >>> _ = model.evaluate([[1.0], [2.0]], [1.0, 2.0], callbacks=[hook])
+        loss
+        """
 
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Called before a batch of an evaluation or validation, which then runs batch by batch."""
+        """Called before a batch of an evaluation or validation, which then runs batch by batch.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_test_batch_begin=lambda batch, logs: print(batch))
+        >>> _ = model.evaluate([[1.0], [2.0]], [1.0, 2.0], batch_size=1, callbacks=[hook])
+        0
+        1
+        """
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Called after a batch of an evaluation or validation; `logs` are the means so far."""
+        """Called after a batch of an evaluation or validation; `logs` are the means so far.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_test_batch_end=lambda batch, logs: print(batch, *logs))
+        >>> _ = model.evaluate([[1.0], [2.0]], [1.0, 2.0], batch_size=1, callbacks=[hook])
+        0 loss
+        1 loss
+        """
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
-        """Called before `predict`."""
+        """Called before `predict`.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_predict_begin=lambda logs: print("begin"))
+        >>> _ = model.predict([[1.0], [2.0]], callbacks=[hook])
+        begin
+        """
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
-        """Called after `predict`."""
+        """Called after `predict`.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_predict_end=lambda logs: print("end"))
+        >>> _ = model.predict([[1.0], [2.0]], callbacks=[hook])
+        end
+        """
 
     def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Called before a batch of `predict`, which then runs batch by batch."""
+        """Called before a batch of `predict`, which then runs batch by batch.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_predict_batch_begin=lambda batch, logs: print(batch))
+        >>> _ = model.predict([[1.0], [2.0]], batch_size=1, callbacks=[hook])
+        0
+        1
+        """
 
     def on_predict_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Called after a batch of `predict`; `logs` has its "outputs"."""
+        """Called after a batch of `predict`; `logs` has its "outputs".
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> hook = nnc.callbacks.LambdaCallback(on_predict_batch_end=lambda batch, logs: print(batch, *logs))
+        >>> _ = model.predict([[1.0], [2.0]], batch_size=1, callbacks=[hook])
+        0 outputs
+        1 outputs
+        """
 
 
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))

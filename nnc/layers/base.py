@@ -210,7 +210,14 @@ class Layer(_config.Config):
         return output_shape
 
     def sample_output_shape(self, input_shape: Shape) -> Shape:
-        """The output shape for an input shape, both without the batch axis; by default the same."""
+        """The output shape for an input shape, both without the batch axis; by default the same.
+
+        Examples
+        --------
+        >>> from nnc import layers
+        >>> layers.Flatten().sample_output_shape((28, 28))
+        (784,)
+        """
         return input_shape
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
@@ -280,7 +287,19 @@ class Layer(_config.Config):
             self._own = [np.array(to_float(a, "weights")) for a in arrays]
 
     def set_own(self, weights: Sequence[NDArray[Any]]) -> None:
-        """Keep these as the initial weights in the next model."""
+        """Keep these as the initial weights in the next model.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> import numpy as np
+        >>> layer = nnc.layers.Dense(2)
+        >>> layer.build((1,))
+        (2,)
+        >>> layer.set_own([np.ones((1, 2)), np.zeros(2)])
+        >>> nnc.Sequential([nnc.Input((1,)), layer]).get_weights()[0].tolist()
+        [[1.0, 1.0]]
+        """
         self._own = [np.array(w, np.float32) for w in weights]
 
     def _model(self) -> WeightStore | None:
@@ -372,12 +391,31 @@ class Layer(_config.Config):
     # ----------------------------------------------------------------------------------------------- shapes
 
     def weights_spec(self) -> list[Weight]:
-        """(name, shape, initializer) of each weight, in the order of a plan's parameters; by default none."""
+        """(name, shape, initializer) of each weight, in the order of a plan's parameters; by default none.
+
+        Examples
+        --------
+        >>> from nnc import layers
+        >>> layer = layers.Dense(2)
+        >>> layer.build((3,))
+        (2,)
+        >>> [(name, shape) for name, shape, initializer in layer.weights_spec()]
+        [('kernel', (3, 2)), ('bias', (2,))]
+        """
         return []
 
     def rows(self) -> list[dict[str, Any]]:
         """The layer's rows in a plan; none by default, as for layers that only reshape: a plan's samples are
         flat.
+
+        Examples
+        --------
+        >>> from nnc import layers
+        >>> layer = layers.Dropout(0.5)
+        >>> layer.build((3,))
+        (3,)
+        >>> layer.rows()
+        [{'kind': 'dropout', 'rate': 0.5}]
         """
         return []
 
@@ -409,7 +447,18 @@ class Layer(_config.Config):
         return [self.trainable and name not in self.non_trainable for name in self.weight_names]
 
     def initialize(self, rng: Generator) -> list[NDArray[np.float32]]:
-        """Initial values of the weights: those that were set, or else drawn from `rng` in order."""
+        """Initial values of the weights: those that were set, or else drawn from `rng` in order.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nnc import layers
+        >>> layer = layers.Dense(2, kernel_initializer="ones")
+        >>> layer.build((1,))
+        (2,)
+        >>> [w.tolist() for w in layer.initialize(np.random.default_rng(0))]
+        [[[1.0, 1.0]], [0.0, 0.0]]
+        """
         if self._own is not None:
             return [w.copy() for w in self._own]
         return [initializer(shape, rng) for _, shape, initializer in self._weights()]

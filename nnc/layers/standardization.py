@@ -119,6 +119,14 @@ class Normalization(Layer):
         ------
         ValueError
             If mean and variance were given, or if data has no rows, the wrong shape or non-finite values.
+
+        Examples
+        --------
+        >>> from nnc import layers
+        >>> layer = layers.Normalization()
+        >>> layer.adapt([[1.0, 0.0], [3.0, 10.0]])
+        >>> layer([[2.0, 10.0]]).tolist()
+        [[0.0, 1.0]]
         """
         for argument, value in (("batch_size", batch_size), ("steps", steps)):
             if value is not None:

@@ -34,7 +34,15 @@ class MetricVariable(np.lib.mixins.NDArrayOperatorsMixin):
         self._value, self.name = value, name
 
     def numpy(self) -> NDArray[Any]:
-        """Return a copy of the values."""
+        """Return a copy of the values.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> variable = nnc.metrics.Metric("errors").add_variable(shape=(2,))
+        >>> variable.numpy()
+        array([0., 0.])
+        """
         return self._value.copy()
 
     value = property(numpy)
@@ -52,15 +60,43 @@ class MetricVariable(np.lib.mixins.NDArrayOperatorsMixin):
         return self._value.ndim
 
     def assign(self, value: ArrayLike) -> None:
-        """Set the values; `value` has the same shape or broadcasts to it."""
+        """Set the values; `value` has the same shape or broadcasts to it.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> variable = nnc.metrics.Metric("errors").add_variable(shape=(2,))
+        >>> variable.assign([1, 2])
+        >>> variable.numpy()
+        array([1., 2.])
+        """
         self._value[...] = value
 
     def assign_add(self, value: ArrayLike) -> None:
-        """Add to the values."""
+        """Add to the values.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> variable = nnc.metrics.Metric("errors").add_variable(shape=(2,))
+        >>> variable.assign_add([1, 2])
+        >>> variable.assign_add(1)
+        >>> variable.numpy()
+        array([2., 3.])
+        """
         self.assign(self._value + np.asarray(value))
 
     def assign_sub(self, value: ArrayLike) -> None:
-        """Subtract from the values."""
+        """Subtract from the values.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> variable = nnc.metrics.Metric("errors").add_variable(shape=(2,))
+        >>> variable.assign_sub([1, 2])
+        >>> variable.numpy()
+        array([-1., -2.])
+        """
         self.assign(self._value - np.asarray(value))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -160,15 +196,44 @@ class Metric(_config.Config):
     # ----------------------------------------------------------------------------- user-defined metrics
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Update the metric with a batch."""
+        """Update the metric with a batch.
+
+        Examples
+        --------
+        >>> from nnc import metrics
+        >>> metric = metrics.MeanAbsoluteError()
+        >>> metric.update_state([[1.0], [2.0]], [[1.5], [3.0]])
+        >>> metric.update_state([[0.0]], [[3.0]])
+        >>> metric.result()
+        1.5
+        """
         raise NotImplementedError(f"{type(self).__name__} needs a method update_state(y_true, y_pred, ...)")
 
     def result(self) -> Any:
-        """Return the metric over all batches since the last `reset_state`."""
+        """Return the metric over all batches since the last `reset_state`.
+
+        Examples
+        --------
+        >>> from nnc import metrics
+        >>> metric = metrics.MeanAbsoluteError()
+        >>> metric.update_state([[1.0], [2.0]], [[1.5], [3.0]])
+        >>> metric.result()
+        0.75
+        """
         raise NotImplementedError(f"{type(self).__name__} needs a method result()")
 
     def reset_state(self) -> None:
-        """Reset the metric: set all variables to 0."""
+        """Reset the metric: set all variables to 0.
+
+        Examples
+        --------
+        >>> from nnc import metrics
+        >>> metric = metrics.MeanAbsoluteError()
+        >>> metric.update_state([[1.0], [2.0]], [[1.5], [3.0]])
+        >>> metric.reset_state()
+        >>> metric.result()
+        0.0
+        """
         for variable in self.variables:
             variable.assign(0)
 
@@ -191,6 +256,13 @@ class Metric(_config.Config):
             Defaults to float64.
         aggregation
             Accepted for compatibility with scripts written for Keras.
+
+        Examples
+        --------
+        >>> from nnc import metrics
+        >>> metric = metrics.Metric("errors")
+        >>> metric.add_variable(shape=(2,), initializer="ones").numpy()
+        array([1., 1.])
         """
         if "_variables" not in self.__dict__:
             raise RuntimeError(f"{type(self).__name__} must call super().__init__() before add_variable")
@@ -206,7 +278,14 @@ class Metric(_config.Config):
     def add_weight(
         self, shape: Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> MetricVariable:
-        """Older name of `add_variable`."""
+        """Older name of `add_variable`.
+
+        Examples
+        --------
+        >>> from nnc import metrics
+        >>> metrics.Metric("errors").add_weight(shape=(2,)).numpy()
+        array([0., 0.])
+        """
         return self.add_variable(shape, initializer, dtype, name=name)
 
     @property
@@ -232,7 +311,14 @@ class Metric(_config.Config):
     # ------------------------------------------------------------------------------- interface for models
 
     def spec(self) -> dict[str, Any]:
-        """The description of the metric that is passed to a plan."""
+        """The description of the metric that is passed to a plan.
+
+        Examples
+        --------
+        >>> from nnc import metrics
+        >>> metrics.BinaryAccuracy(threshold=0.25).spec()
+        {'name': 'binary_accuracy', 'param': 0.25}
+        """
         return {"name": self.rule, "param": self.param}
 
     @property
@@ -248,7 +334,17 @@ class Metric(_config.Config):
     def feed(
         self, y: NDArray[Any], a: NDArray[Any], weights: NDArray[Any] | None, shape: tuple[int, ...]
     ) -> None:
-        """Update with a batch of a model: ids (n,) or rows (n, O), outputs (n, O) of the given shape."""
+        """Update with a batch of a model: ids (n,) or rows (n, O), outputs (n, O) of the given shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nnc import metrics
+        >>> metric = metrics.MeanAbsoluteError()
+        >>> metric.feed(np.array([[1.0], [2.0]]), np.array([[1.5], [3.0]]), None, (1,))
+        >>> metric.result()
+        0.75
+        """
         y = y if y.ndim == 1 else y.reshape(len(y), *shape)
         y, a = y.view(), a.reshape(len(a), *shape).view()
         y.flags.writeable = a.flags.writeable = False
@@ -267,6 +363,14 @@ class Metric(_config.Config):
         ------
         ValueError
             If it is not a single number.
+
+        Examples
+        --------
+        >>> from nnc import metrics
+        >>> metric = metrics.MeanAbsoluteError()
+        >>> metric.update_state([[1.0], [2.0]], [[1.5], [3.0]])
+        >>> metric.value()
+        0.75
         """
         result = np.asarray(self.result())
         if result.size != 1 or result.dtype.kind not in "buif":
@@ -277,14 +381,45 @@ class Metric(_config.Config):
         return float(result.reshape(()))
 
     def check(self, shape: tuple[int, ...]) -> None:
-        """Raise a ValueError if outputs of `shape` do not fit the metric."""
+        """Raise a ValueError if outputs of `shape` do not fit the metric.
+
+        Examples
+        --------
+        >>> from nnc import metrics
+        >>> metrics.Precision(class_id=1).check((2,))
+        >>> metrics.Precision(class_id=2).check((2,))
+        Traceback (most recent call last):
+        ...
+        ValueError: class_id of metric 'precision' is 2, but there are 2 outputs
+        """
 
     def get_state(self) -> list[float]:
-        """Return the sums so far, for a run that is interrupted within an epoch."""
+        """Return the sums so far, for a run that is interrupted within an epoch.
+
+        Examples
+        --------
+        >>> from nnc import metrics
+        >>> metric = metrics.MeanAbsoluteError()
+        >>> metric.update_state([[1.0], [2.0]], [[1.5], [3.0]])
+        >>> metric.get_state()
+        [1.5, 2.0]
+        """
         return [number for v in self.variables for number in v.numpy().astype(np.float64).ravel().tolist()]
 
     def set_state(self, numbers: Sequence[float]) -> bool:
-        """Restore what `get_state` returned; return False if it does not fit this metric."""
+        """Restore what `get_state` returned; return False if it does not fit this metric.
+
+        Examples
+        --------
+        >>> from nnc import metrics
+        >>> metric = metrics.MeanAbsoluteError()
+        >>> metric.update_state([[1.0], [2.0]], [[1.5], [3.0]])
+        >>> other = metrics.MeanAbsoluteError()
+        >>> other.set_state(metric.get_state())
+        True
+        >>> other.result()
+        0.75
+        """
         values, at = self.variables, 0
         if len(numbers) != sum(v.numpy().size for v in values) or not values:
             return False

@@ -123,21 +123,59 @@ class Plan:
     # -------------------------------------------------------------------------------------------------- state
 
     def get_parameters(self) -> list[Array]:
-        """Return copies of the parameters in the order of `parameter_names`, layer by layer."""
+        """Return copies of the parameters in the order of `parameter_names`, layer by layer.
+
+        Examples
+        --------
+        >>> row = {"kind": "dense", "units": 1, "use_bias": False}
+        >>> Plan(2, [row]).get_parameters()[0].tolist()
+        [[0.0], [0.0]]
+        """
         return [w.copy() for w in self._parameters]
 
     def set_parameters(self, parameters: Sequence[ArrayLike]) -> None:
-        """Copy in arrays of `parameter_shapes`; a ValueError if their number or a shape differs."""
+        """Copy in arrays of `parameter_shapes`; a ValueError if their number or a shape differs.
+
+        Examples
+        --------
+        >>> row = {"kind": "dense", "units": 1, "use_bias": False}
+        >>> plan = Plan(2, [row])
+        >>> plan.set_parameters([[[1.0], [10.0]]])
+        >>> plan.forward(np.array([[1.0, 2.0]])).tolist()
+        [[21.0]]
+        """
         self._parameters = self._checked("parameters", parameters, self.parameter_shapes)
 
     def get_slots(self) -> list[list[Array]]:
         """Return copies of the optimizer's slots: a list of n_slots arrays for each trainable parameter, an
         empty list for the others.
+
+        Examples
+        --------
+        >>> from nnc import optimizers
+        >>> row = {"kind": "dense", "units": 1, "use_bias": False}
+        >>> plan = Plan(2, [row], optimizer=optimizers.Adam().spec())
+        >>> [len(slots) for slots in plan.get_slots()]
+        [2]
         """
         return [[slot.copy() for slot in slots] for slots in self._slots]
 
     def set_slots(self, slots: Sequence[Sequence[ArrayLike]]) -> None:
-        """Copy in slots as returned by `get_slots`; a ValueError if their number or a shape differs."""
+        """Copy in slots as returned by `get_slots`; a ValueError if their number or a shape differs.
+
+        Examples
+        --------
+        >>> from nnc import optimizers
+        >>> row = {"kind": "dense", "units": 1, "use_bias": False}
+        >>> plan = Plan(1, [row], optimizer=optimizers.SGD(momentum=0.9).spec())
+        >>> plan.set_slots([[[[0.5]]]])
+        >>> plan.step_forward(np.array([[0.0]]), epoch=0, step=0).tolist()
+        [[0.0]]
+        >>> plan.step_backward([[1.0]], learning_rate=0.1, step=0)
+        True
+        >>> plan.get_parameters()[0].tolist()  # v = 0.9 * 0.5 - 0.1 * 0
+        [[0.45]]
+        """
         if len(slots) != len(self._slots):
             raise ValueError(f"slots of {len(slots)} parameters: this plan has {len(self._slots)} parameters")
         pairs = zip(slots, self._slot_shapes(), strict=True)
@@ -184,7 +222,16 @@ class Plan:
         return [g + penalty_factor * (l1 * np.sign(w) + 2.0 * l2 * w) for g, w, (l1, l2) in penalties]
 
     def penalty(self) -> float:
-        """Return the sum over the parameters of l1 |w| + l2 w^2."""
+        """Return the sum over the parameters of l1 |w| + l2 w^2.
+
+        Examples
+        --------
+        >>> row = {"kind": "dense", "units": 1, "use_bias": False, "kernel_l1": 1.0, "kernel_l2": 0.5}
+        >>> plan = Plan(2, [row])
+        >>> plan.set_parameters([[[3.0], [-2.0]]])
+        >>> plan.penalty()  # 3 + 2 + (9 + 4) / 2
+        11.5
+        """
         pairs = zip(self._parameters, self._penalties, strict=True)
         return float(sum(l1 * np.sum(np.abs(w)) + l2 * np.sum(w * w) for w, (l1, l2) in pairs))
 
@@ -220,7 +267,16 @@ class Plan:
 
     @np.errstate(all="ignore")
     def forward(self, x: NDArray) -> Array:
-        """Return the outputs (n, n_outputs) of x (n, n_inputs) in inference mode."""
+        """Return the outputs (n, n_outputs) of x (n, n_inputs) in inference mode.
+
+        Examples
+        --------
+        >>> row = {"kind": "dense", "units": 1, "use_bias": False}
+        >>> plan = Plan(2, [row])
+        >>> plan.set_parameters([[[1.0], [10.0]]])
+        >>> plan.forward(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
+        [[21.0], [43.0]]
+        """
         self._check_rows(x)
         outputs = np.empty((len(x), self.n_outputs))
         for rows in self._chunks(0, len(x)):
@@ -240,6 +296,15 @@ class Plan:
         """Return the loss of one batch of any size, and its gradient for every parameter; with penalties.
 
         The plan does not change, nor do moving statistics.
+
+        Examples
+        --------
+        >>> from nnc import losses
+        >>> row = {"kind": "dense", "units": 1, "use_bias": False}
+        >>> plan = Plan(1, [row], loss=losses.MeanSquaredError().spec())
+        >>> loss, gradients = plan.gradients(np.array([[1.0], [2.0]]), np.array([[1.0], [2.0]]))
+        >>> loss, gradients[0].tolist()  # (1 + 4) / 2, and (2 (-1) 1 + 2 (-2) 2) / 2
+        (2.5, [[-5.0]])
         """
         self._check_rows(x, y, sample_weight)
         noise = (self.seed, epoch, step) if training else None
@@ -307,6 +372,17 @@ class Plan:
         ------
         ValueError
             If the plan has no loss or optimizer, or an argument is invalid.
+
+        Examples
+        --------
+        >>> from nnc import losses, optimizers
+        >>> row = {"kind": "dense", "units": 1, "use_bias": False}
+        >>> spec = losses.MeanSquaredError().spec()
+        >>> plan = Plan(1, [row], loss=spec, optimizer=optimizers.SGD().spec())
+        >>> x = np.array([[1.0], [2.0]])
+        >>> steps, rows, loss_sum, _ = plan.train(x, 3 * x, None, None, 0, [0.1] * 2, 1, 0, 0, 1.0)
+        >>> steps, rows, plan.get_parameters()[0].round(3).tolist()
+        (2, 2, [[2.52]])
         """
         began = time.perf_counter()
         self._check_rows(x, y, sample_weight, needs_optimizer=True)
@@ -337,7 +413,13 @@ class Plan:
         return n_steps, n_rows, loss_sum, metric_sums
 
     def release(self) -> None:
-        """Release the arrays of the last `train`: the compiled plan keeps references, this one has none."""
+        """Release the arrays of the last `train`: the compiled plan keeps references, this one has none.
+
+        Examples
+        --------
+        >>> row = {"kind": "dense", "units": 1, "use_bias": False}
+        >>> Plan(1, [row]).release()
+        """
 
     @np.errstate(all="ignore")
     def evaluate(
@@ -352,6 +434,16 @@ class Plan:
         """Return the number of rows in start:stop and the sums of their losses (no penalties) and metrics.
 
         outputs (stop - start, n_outputs) is filled with the model's outputs.
+
+        Examples
+        --------
+        >>> from nnc import losses
+        >>> row = {"kind": "dense", "units": 1, "use_bias": False}
+        >>> plan = Plan(1, [row], loss=losses.MeanSquaredError().spec())
+        >>> x = np.array([[1.0], [2.0], [3.0]])
+        >>> rows, loss_sum, _ = plan.evaluate(x, x, None, start=1, stop=3)
+        >>> rows, loss_sum  # the outputs are 0: 4 + 9
+        (2, 13.0)
         """
         self._check_rows(x, y, sample_weight)
         if not 0 <= start <= stop <= len(x):
@@ -388,6 +480,14 @@ class Plan:
         ------
         ValueError
             If x has the wrong number of features, or more rows than the plan's batch_size.
+
+        Examples
+        --------
+        >>> row = {"kind": "dense", "units": 1, "use_bias": False}
+        >>> plan = Plan(2, [row])
+        >>> plan.set_parameters([[[1.0], [10.0]]])
+        >>> plan.step_forward(np.array([[1.0, 2.0]]), epoch=0, step=0).tolist()
+        [[21.0]]
         """
         self._check_rows(x)
         if len(x) > self.batch_size:
@@ -415,6 +515,17 @@ class Plan:
         ValueError
             If the plan has no optimizer, there was no `step_forward` with training=True before, or the shape
             of d_outputs is not that of the outputs.
+
+        Examples
+        --------
+        >>> from nnc import optimizers
+        >>> row = {"kind": "dense", "units": 1, "use_bias": False}
+        >>> plan = Plan(2, [row], optimizer=optimizers.SGD().spec())
+        >>> outputs = plan.step_forward(np.array([[1.0, 2.0]]), epoch=0, step=0)
+        >>> plan.step_backward([[1.0]], learning_rate=0.1, step=0)
+        True
+        >>> plan.get_parameters()[0].tolist()  # the gradient is x
+        [[-0.1], [-0.2]]
         """
         if not self._optimizer:
             raise ValueError("this plan has no optimizer")

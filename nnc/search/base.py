@@ -144,6 +144,19 @@ class Search:
         -----
         UserWarning
             If trials failed; the table contains the reason for each.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> from nnc import layers, search
+        >>> def build(params):
+        ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
+        ...     model.compile("adam", "sparse_categorical_crossentropy")
+        ...     return model
+        >>> grid = search.GridSearch(build, {"units": [4, 8]}, epochs=2, folds=3, verbose=0)
+        >>> result = grid.run(*nnc.datasets.load_iris())
+        >>> [trial.status for trial in result.trials]
+        ['done', 'done']
         """
         data = Data(
             (x, y, sample_weight),

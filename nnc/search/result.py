@@ -74,7 +74,15 @@ class Trial:
 
     @classmethod
     def of(cls, params: Params, seed: int, outcome: Outcome, status: str) -> Trial:
-        """The trial with these parameters and this outcome."""
+        """The trial with these parameters and this outcome.
+
+        Examples
+        --------
+        >>> from nnc.search import trials
+        >>> outcome = trials.Outcome(number=3, rung=0, status="done", score=0.9, scores=[0.9], epochs=5)
+        >>> Trial.of({"units": 8}, 1, outcome, outcome.status).score
+        0.9
+        """
         return cls(**{**_fields(outcome), "params": params, "seed": seed, "status": status})
 
     def _repr_html_(self) -> str:
@@ -247,7 +255,22 @@ class SearchResult:
         return found
 
     def to_csv(self, path: str | os.PathLike) -> None:
-        """Write the table to a CSV file, numbers with all their digits; the write is atomic."""
+        """Write the table to a CSV file, numbers with all their digits; the write is atomic.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> from nnc import layers, search
+        >>> def build(params):
+        ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
+        ...     model.compile("adam", "sparse_categorical_crossentropy")
+        ...     return model
+        >>> grid = search.GridSearch(build, {"units": [4, 8]}, epochs=2, folds=3, verbose=0)
+        >>> grid.run(*nnc.datasets.load_iris()).to_csv("trials.csv")
+        >>> with open("trials.csv", encoding="utf-8") as file:
+        ...     print(file.readline().strip())
+        trial,val_loss,status,epochs,std,units,reason
+        """
         write_bytes(path, self._csv().encode())
 
     def _csv(self) -> str:
@@ -260,7 +283,20 @@ class SearchResult:
         return text.getvalue()
 
     def to_dataframe(self) -> Any:
-        """The table as a pandas DataFrame; pandas must be installed."""
+        """The table as a pandas DataFrame; pandas must be installed.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> from nnc import layers, search
+        >>> def build(params):
+        ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
+        ...     model.compile("adam", "sparse_categorical_crossentropy")
+        ...     return model
+        >>> grid = search.GridSearch(build, {"units": [4, 8]}, epochs=2, folds=3, verbose=0)
+        >>> list(grid.run(*nnc.datasets.load_iris()).to_dataframe().columns)
+        ['trial', 'val_loss', 'status', 'epochs', 'std', 'units', 'reason']
+        """
         import pandas
 
         return pandas.DataFrame(self.table)

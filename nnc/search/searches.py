@@ -183,7 +183,21 @@ class HalvingSearch(RandomSearch):
         self.factor = _config.integer("factor", factor, 2, 1000)
 
     def rungs(self) -> list[tuple[int, int]]:
-        """(trials, epochs) of every rung."""
+        """(trials, epochs) of every rung.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> from nnc import layers, search
+        >>> def build(params):
+        ...     model = nnc.Sequential([layers.Dense(params["units"], "relu"), layers.Dense(3, "softmax")])
+        ...     model.compile("adam", "sparse_categorical_crossentropy")
+        ...     return model
+        >>> space = {"units": search.integers(4, 32)}
+        >>> halving = search.HalvingSearch(build, space, 9, min_epochs=1, max_epochs=9, factor=3, verbose=0)
+        >>> halving.rungs()
+        [(9, 1), (3, 3), (1, 9)]
+        """
         n, found = self.n_trials, []
         for rung, epochs in enumerate(self._milestones()):
             found.append((n, epochs))

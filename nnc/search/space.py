@@ -205,7 +205,15 @@ class Space(Distribution):
             taken += inner
 
     def names(self) -> list[str]:
-        """The names that parameters drawn from this space may have."""
+        """The names that parameters drawn from this space may have.
+
+        Examples
+        --------
+        >>> from nnc import search
+        >>> optimizer = search.branch({"adam": {}, "sgd": {"momentum": search.uniform(0.5, 0.9)}})
+        >>> search.Space({"units": [8, 16], "optimizer": optimizer}).names()
+        ['units', 'optimizer', 'momentum']
+        """
         found = []
         for name, value in self.parameters.items():
             found.append(name)

@@ -227,6 +227,14 @@ class MLPClassifier(Classifier, MLP):
         Returns
         -------
         self
+
+        Examples
+        --------
+        >>> from nnc.sklearn import MLPClassifier
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+        >>> model = MLPClassifier(random_state=0).partial_fit(X, y, classes=[0, 1])
+        >>> len(model.partial_fit(X, y).loss_curve_)
+        2
         """
         if isinstance(self.class_weight, str):
             raise ValueError(
@@ -242,6 +250,14 @@ class MLPClassifier(Classifier, MLP):
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
+
+        Examples
+        --------
+        >>> from nnc.sklearn import MLPClassifier
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+        >>> model = MLPClassifier(solver="lbfgs", random_state=0).fit(X, y)
+        >>> model.predict([[0.5], [2.5]]).tolist()
+        [0, 1]
         """
         outputs = self._outputs(X)
         kind = self._label_binarizer.y_type_
@@ -259,6 +275,14 @@ class MLPClassifier(Classifier, MLP):
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
+
+        Examples
+        --------
+        >>> from nnc.sklearn import MLPClassifier
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+        >>> model = MLPClassifier(solver="lbfgs", random_state=0).fit(X, y)
+        >>> model.predict_proba([[0.5], [2.5]]).round(1).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
         """
         outputs = self._outputs(X)
         return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
@@ -269,6 +293,14 @@ class MLPClassifier(Classifier, MLP):
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
+
+        Examples
+        --------
+        >>> from nnc.sklearn import MLPClassifier
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+        >>> model = MLPClassifier(solver="lbfgs", random_state=0).fit(X, y)
+        >>> model.predict_log_proba([[0.5], [2.5]]).argmax(axis=1).tolist()
+        [0, 1]
         """
         probabilities = self.predict_proba(X)
         return np.log(probabilities, out=probabilities)
@@ -413,6 +445,14 @@ class MLPRegressor(RegressorMixin, MLP):
         Returns
         -------
         self
+
+        Examples
+        --------
+        >>> from nnc.sklearn import MLPRegressor
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 2.0, 3.0]
+        >>> model = MLPRegressor(random_state=0).partial_fit(X, y)
+        >>> len(model.partial_fit(X, y).loss_curve_)
+        2
         """
         return self._partial_fit(X, y, sample_weight)
 
@@ -422,6 +462,14 @@ class MLPRegressor(RegressorMixin, MLP):
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
+
+        Examples
+        --------
+        >>> from nnc.sklearn import MLPRegressor
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 2.0, 3.0]
+        >>> model = MLPRegressor(solver="lbfgs", random_state=0).fit(X, y)
+        >>> model.predict([[1.5]]).round(1).tolist()
+        [1.5]
         """
         outputs = self._outputs(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs

@@ -110,6 +110,14 @@ class MLP(CallbackSupportMixin, Stochastic):
         -----
         ConvergenceWarning
             If `max_iter` ended the training.
+
+        Examples
+        --------
+        >>> from nnc.sklearn import MLPClassifier
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+        >>> model = MLPClassifier(solver="lbfgs", random_state=0).fit(X, y)
+        >>> model.score(X, y)
+        1.0
         """
         validation = (X_val, y_val, sample_weight_val)
         with self._threads():
@@ -332,6 +340,14 @@ class MLP(CallbackSupportMixin, Stochastic):
         ------
         ValueError
             If loss="poisson", whose output activation exp is not available in nnc's layers.
+
+        Examples
+        --------
+        >>> from nnc.sklearn import MLPClassifier
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+        >>> model = MLPClassifier((4,), solver="lbfgs", random_state=0).fit(X, y)
+        >>> model.to_sequential().output_shape
+        (None, 1)
         """
         check_is_fitted(self)
         outputs = {"logistic": "sigmoid", "softmax": "softmax", "identity": None}

@@ -81,6 +81,14 @@ class _SequentialEstimator(Estimator):
         Returns
         -------
         self
+
+        Examples
+        --------
+        >>> from nnc.sklearn import SequentialClassifier
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+        >>> model = SequentialClassifier(epochs=50, random_state=0).fit(X, y)
+        >>> len(model.history_["loss"])
+        50
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=False)
 
@@ -366,6 +374,14 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
+
+        Examples
+        --------
+        >>> from nnc.sklearn import SequentialClassifier
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+        >>> model = SequentialClassifier(epochs=50, random_state=0).fit(X, y)
+        >>> model.predict([[-1.0], [4.0]]).tolist()
+        [0, 1]
         """
         outputs = self._raw(X)
         if outputs.shape[1] > 1 and not self._multilabel:
@@ -391,6 +407,14 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
+
+        Examples
+        --------
+        >>> from nnc.sklearn import SequentialClassifier
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+        >>> model = SequentialClassifier(epochs=50, random_state=0).fit(X, y)
+        >>> model.predict_proba([[-1.0], [4.0]]).argmax(axis=1).tolist()
+        [0, 1]
         """
         outputs = self._raw(X)
         loss = self.model_.loss
@@ -412,6 +436,14 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
+
+        Examples
+        --------
+        >>> from nnc.sklearn import SequentialClassifier
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+        >>> model = SequentialClassifier(epochs=50, random_state=0).fit(X, y)
+        >>> model.predict_log_proba([[-1.0], [4.0]]).argmax(axis=1).tolist()
+        [0, 1]
         """
         return np.log(self.predict_proba(X))
 
@@ -432,6 +464,14 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
         Returns
         -------
         self
+
+        Examples
+        --------
+        >>> from nnc.sklearn import SequentialClassifier
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+        >>> model = SequentialClassifier(random_state=0).partial_fit(X, y, classes=[0, 1])
+        >>> model.partial_fit(X, y).n_iter_
+        2
         """
         self._learn_given_classes(y, classes)
         return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
@@ -498,6 +538,14 @@ class SequentialRegressor(RegressorMixin, _SequentialEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
+
+        Examples
+        --------
+        >>> from nnc.sklearn import SequentialRegressor
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 2.0, 3.0]
+        >>> model = SequentialRegressor(epochs=50, random_state=0).fit(X, y)
+        >>> model.predict([[1.0], [2.0]]).shape
+        (2,)
         """
         outputs = self._raw(X)
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
@@ -515,5 +563,13 @@ class SequentialRegressor(RegressorMixin, _SequentialEstimator):
         Returns
         -------
         self
+
+        Examples
+        --------
+        >>> from nnc.sklearn import SequentialRegressor
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 2.0, 3.0]
+        >>> model = SequentialRegressor(random_state=0).partial_fit(X, y)
+        >>> model.partial_fit(X, y).n_iter_
+        2
         """
         return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
