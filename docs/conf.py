@@ -24,6 +24,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "numpydoc",
     "api_pages",
+    "gallery",
     "mathml",
 ]
 exclude_patterns = ["_build", "experiments/template.md", "extensions", "gallery/*.ipynb", "gallery/*.py"]
@@ -31,6 +32,11 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 default_role = "py:obj"
 nitpick_ignore_regex = [("py:.*", ".*")]
 html_math_renderer = "mathml"
+
+# External links: sphinx-build -b linkcheck -D plot_gallery=0 docs docs/_build/linkcheck, with a network.
+linkcheck_anchors = False  # many sites create their anchors by JavaScript
+linkcheck_timeout = 20
+linkcheck_retries = 2
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
