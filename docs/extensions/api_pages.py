@@ -11,7 +11,7 @@ import inspect
 import re
 from pathlib import Path
 
-from public_names import Name, inherited_methods, names_of, public_modules, public_names
+from public_names import Name, inherited_members, names_of, public_modules, public_names
 
 FOLDER = "api"
 
@@ -69,8 +69,10 @@ def _page(name: Name, classes: set[type]) -> str:
     directive = {"class": "autoclass", "function": "autofunction"}[name.kind]
     text = _title(name.path) + f".. {directive}:: {name.path}\n"
     if name.kind == "class":
-        inherited = inherited_methods(name.object, classes)
-        text += "   :members:\n\n" + "".join(f"   .. automethod:: {name.path}.{each}\n" for each in inherited)
+        text += "   :members:\n\n"
+        for member, value in inherited_members(name.object, classes).items():
+            kind = "autoproperty" if isinstance(value, property) else "automethod"
+            text += f"   .. {kind}:: {name.path}.{member}\n"
     text += "\n"
     role = "class" if name.kind == "class" else "function"
     for alias in name.aliases:

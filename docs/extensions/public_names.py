@@ -89,35 +89,43 @@ def methods(cls: type) -> dict[str, Any]:
     return {
         name: member
         for name, member in _documented(cls).items()
-        if not any(hasattr(base, name) for base in cls.__mro__[1:])
+        if inspect.isroutine(member) and not any(hasattr(base, name) for base in cls.__mro__[1:])
     }
 
 
-def inherited_methods(cls: type, public: Collection[type]) -> list[str]:
-    """The methods for users that a class inherits from classes of nnc that have no page themselves.
+def inherited_members(cls: type, public: Collection[type]) -> dict[str, Any]:
+    """The members for users that a class inherits from classes of nnc that have no page themselves.
 
-    Those are the methods with an example; others of such a class are called by nnc only.
+    Those are the methods with an example, and the properties of a class with such methods; other methods
+    are called by nnc only.
     """
     bases = [base for base in cls.__mro__[1:] if base.__module__.partition(".")[0] == "nnc"]
-    found = [
-        name
-        for base in bases
-        if base not in public
-        for name, member in _documented(base).items()
-        if ">>>" in inspect.getdoc(member)
-    ]
-    documented = {name for base in bases if base in public for name in dir(base)} | vars(cls).keys()
-    return [name for name in dict.fromkeys(found) if name not in documented]
+    known = {name for base in bases if base in public for name in dir(base)} | vars(cls).keys()
+    found: dict[str, Any] = {}
+    for base in reversed(bases):
+        if base not in public:
+            members = _documented(base)
+            shown = {name for name, member in members.items() if ">>>" in member.__doc__}
+            for name, member in members.items():
+                if name not in known and (name in shown or (shown and isinstance(member, property))):
+                    found.setdefault(name, member)
+    return found
 
 
 def _documented(cls: type) -> dict[str, Any]:
-    """The methods in the body of a class whose source, with a docstring, is in nnc."""
+    """The methods and properties in the body of a class whose source, with a docstring, is in nnc."""
     found = {name: getattr(cls, name) for name in vars(cls) if name[0] != "_"}
     return {
         name: member
         for name, member in found.items()
-        if inspect.isroutine(member) and member.__module__.partition(".")[0] == "nnc" and member.__doc__
+        if (isinstance(member, property) or (inspect.isroutine(member) and _is_nncs(member)))
+        and member.__doc__
     }
+
+
+def _is_nncs(member: Any) -> bool:
+    """Whether a method is in nnc's source; scikit-learn generates some for every estimator."""
+    return member.__module__.partition(".")[0] == "nnc"
 
 
 def _rename(known: Name, other: Name) -> None:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 NEEDS = {  # examples of these modules and functions are skipped if the package is not installed
     "nnc.interop": "torch",
     "nnc.sklearn": "sklearn",
-    "nnc.models.sequential.Sequential.export_onnx": "onnx",
+    "nnc.models.stored.StoredModel.export_onnx": "onnx",
     "nnc.search.result.SearchResult.to_dataframe": "pandas",
 }
 
@@ -93,6 +93,16 @@ def test_every_public_method_has_an_example():
         if name.kind == "class"
         for method, member in methods(name.object).items()
         if ">>>" not in inspect.getdoc(member)
+    ]
+    assert not missing
+
+
+def test_every_method_of_a_model_has_an_example():
+    """Also those of its bases, which have no pages themselves."""
+    missing = [
+        name
+        for name, method in inspect.getmembers(nnc.Sequential, inspect.isroutine)
+        if name[0] != "_" and ">>>" not in (inspect.getdoc(method) or "")
     ]
     assert not missing
 
