@@ -3,11 +3,11 @@
  * A row has `positions` (pixels, say) of `group` adjacent features. Batch normalization takes the mean and variance of each of
  * the `group` features over all positions of the batch, layer normalization those of each position.
  *
- * Sums over the batch are made in parts that the shape alone decides, each by one worker and small enough for the L1 cache,
- * and the parts are added in their order in float64. A variance is that of the part about the part's own mean, while it is
- * in the cache, put together by
+ * Sums over the batch are computed in parts that depend on the shape only. Each part is computed by one worker and fits in the
+ * L1 cache; the parts are added in order, in float64. The variance of a part is computed about the part's own mean while the
+ * part is in the cache, and the parts are combined by
  *     sum (x - mean)^2 = sum over the parts of [sum (x - mean_p)^2 + n_p (mean_p - mean)^2]       (Chan et al. 1979)
- * so that nothing cancels and the batch is read once for both. */
+ * This avoids cancellation, and the batch is read once for both moments. */
 
 #include <math.h>
 #include <string.h>
