@@ -39,8 +39,8 @@ def save_model(
     Warns
     -----
     UserWarning
-        If the loss is a Python function, which a file cannot contain: the model is then saved as not
-        compiled. Also if a weight contains NaN or an infinity.
+        If the loss is a Python function, which a file cannot contain: the model is then saved without its
+        compile arguments. Also if a weight contains NaN or an infinity.
 
     Examples
     --------

@@ -170,7 +170,7 @@ def test_python_loss_is_left_out(tmp_path):
     model = Sequential([layers.Dense(1)], seed=0)
     model.compile("adam", lambda y, a: (float(np.mean((a - y) ** 2)), 2 * (a - y) / a.size))
     model.fit(X, X[:, :1], verbose=0)
-    with pytest.warns(UserWarning, match=r"saved as not compiled.*FunctionLoss") as warned:
+    with pytest.warns(UserWarning, match=r"saved without its compile arguments.*FunctionLoss") as warned:
         model.save(tmp_path / "model")
     assert warned[0].filename == __file__
     loaded = load_model(tmp_path / "model")
