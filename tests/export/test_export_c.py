@@ -246,7 +246,7 @@ def test_prefix_and_names(tmp_path):
     run("gcc", *WARNINGS, "-c", path, "-o", tmp_path / "out.o")
     report, path = exported(model, tmp_path, "2nd", prefix="second")
     assert "second_predict" in path.with_suffix(".h").read_text()
-    with pytest.raises(ValueError, match="prefix must be given, since the file's name '2nd' begins"):
+    with pytest.raises(ValueError, match="prefix must be given, since the file's name '2nd' does not begin"):
         exported(model, tmp_path, "2nd")
     for prefix in ("2nd", "a b", "", "_x", "é", 3):
         with pytest.raises(ValueError, match="prefix must be a letter, then letters, digits"):

@@ -63,7 +63,7 @@ def test_archives(model, read):
     for data in (good[:-1], good + b"x", good[: len(good) // 2], b"", b"PK", b"PK\5\6" + bytes(18)):
         with pytest.raises(FormatError):
             read(data)
-    with pytest.raises(FormatError, match=r"no .keras file"):
+    with pytest.raises(FormatError, match=r"not a .keras file"):
         read(b"<html><body>Not found</body></html>" * 9)
     place = good.rindex(whole["model.weights.h5"][-40:])
     with pytest.raises(FormatError, match="CRC"):
@@ -200,7 +200,7 @@ def test_weights(model, read, tmp_path):
         r"float32 \(4, 3\)": lambda f: f.__setitem__(first, kernel.T),
         "float64": lambda f: f.__setitem__(first, kernel.astype(float)),
         "int32": lambda f: f.__setitem__(first, kernel.view(np.int32)),
-        "no Dataset": lambda f: f.create_group(first),
+        "not a Dataset": lambda f: f.create_group(first),
         "3 weights": lambda f: (f.__setitem__(first, kernel), f.__setitem__("layers/dense/vars/2", kernel)),
         "weight 0 is missing from": lambda f: f.__setitem__("layers/dense/vars/x", kernel),
     }
