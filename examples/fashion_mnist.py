@@ -73,7 +73,7 @@ def train(model, name, train, held_out, test, batch, epochs, options):
 
 def main():
     parser = argparse.ArgumentParser(
-        usage="%(prog)s [options]",
+        usage=argparse.SUPPRESS,
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -98,7 +98,9 @@ def main():
     found.to_csv(options.output / "grid.csv")
     trials = sorted(found.trials, key=lambda trial: trial.number)
     histories = {f"rate {t.params['rate']}, decay {t.params['decay']}": t.history for t in trials}
-    nnc.plot.save(nnc.plot.compare(histories, ["loss", "val_loss", "val_accuracy"]), options.output / "grid")
+    names = {"loss": "training loss, penalty included", "val_loss": "validation loss, penalty included"}
+    axes = nnc.plot.compare(histories, names | {"val_accuracy": "validation accuracy"})
+    nnc.plot.save(axes, options.output / "grid")
     trials = [{k: v for k, v in row.items() if k not in ("status", "reason")} for row in found.table]
 
     mirrored = np.concatenate([part[0], part[0][:, :, ::-1]]), np.concatenate([part[1], part[1]])

@@ -80,7 +80,7 @@ def reached(curve, level):
 
 def main():
     parser = argparse.ArgumentParser(
-        usage="%(prog)s [options]",
+        usage=argparse.SUPPRESS,
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -115,7 +115,7 @@ def main():
         rows.append(row | {"seconds": seconds})
     bar.close()
     nnc.plot.save(nnc.plot.history(means.pop("by hand"), validation="test"), options.output / "by_hand")
-    names = {"loss": "loss", "accuracy": "training accuracy", "val_accuracy": "test accuracy"}
+    names = {"loss": "training loss", "accuracy": "training accuracy", "val_accuracy": "test accuracy"}
     axes = nnc.plot.compare(means, names)
     nnc.plot.save(axes, options.output / "activations")
     nnc.tables.save(rows, options.output / "activations")

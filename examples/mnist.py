@@ -41,7 +41,7 @@ SCHEDULES = {  # of the learning rate, for a run of the given number of steps
 
 def parse_arguments():
     parser = argparse.ArgumentParser(
-        usage="%(prog)s [options]",
+        usage=argparse.SUPPRESS,
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

@@ -27,7 +27,7 @@ DATA = Path(__file__).parent / "data" / "mnist"
 
 def parse_arguments():
     parser = argparse.ArgumentParser(
-        usage="%(prog)s [options]",
+        usage=argparse.SUPPRESS,
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

@@ -35,7 +35,7 @@ GRID_E = {"learning_rate": [0.00075, 0.001, 0.00125], "hidden": [512], "weight_d
 
 def parse_arguments():
     parser = argparse.ArgumentParser(
-        usage="%(prog)s [options] [GRID ...]",
+        usage=argparse.SUPPRESS,
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

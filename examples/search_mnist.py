@@ -99,7 +99,7 @@ def train(params, options, training, test):
 
 def main():
     parser = argparse.ArgumentParser(
-        usage="%(prog)s [options]",
+        usage=argparse.SUPPRESS,
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

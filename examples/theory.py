@@ -71,7 +71,7 @@ def deviation(x, report, backend):
 
 def main():
     parser = argparse.ArgumentParser(
-        usage="%(prog)s [options]",
+        usage=argparse.SUPPRESS,
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

@@ -88,7 +88,7 @@ def search(grid, options, part, held_out):
 
 def main():
     parser = argparse.ArgumentParser(
-        usage="%(prog)s [options]",
+        usage=argparse.SUPPRESS,
         description=__doc__.split("\n\n")[1],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

@@ -188,7 +188,11 @@ def page(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage=argparse.SUPPRESS,
+        description=__doc__.split("\n\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     add = parser.add_argument
     add("--out", type=Path, default="results", help="folder of the tables, figures and models")
     add("--only", nargs="*", choices=EXPERIMENTS, default=list(EXPERIMENTS), help="experiments to run again")

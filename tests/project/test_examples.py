@@ -57,12 +57,11 @@ NEEDS = {"search_optuna": "optuna", "search_cluster": "distributed", "sklearn_pi
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "examples").glob("*.py")), ids=lambda script: script.stem)
-def test_help_says_what_it_does_and_what_its_options_mean(script):
+def test_help_begins_with_what_it_does_and_explains_its_options(script):
     if script.stem in NEEDS:
         pytest.importorskip(NEEDS[script.stem])
     run = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, check=True)
-    usage, does, options = run.stdout.split("\n\n", 2)
-    assert usage.startswith(f"usage: {script.name} [options]") and usage.count("\n") == 0
+    does, options = run.stdout.split("\n\n", 1)
     summary = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))).split("\n\n")[1]
     assert does.split() == summary.split()
     options = re.split(r"\n  (?=-)", options.partition("options:")[2])[1:]
