@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nnc.plot.frames import FRAME, RIGHT, WRONG, axes_of, bare
+from nnc.plot.grounds import ground, ink, legible
 from nnc.plot.inputs import count, ids_of, image_shape
 from nnc.plot.mosaics import in_rows
 
@@ -63,18 +64,22 @@ def confusion_matrix(
     on, off = np.full((2, classes, classes), np.nan)
     np.fill_diagonal(on, 0.35 + 0.5 * np.clip(2 * recall - 1, 0, 1))
     off[mistakes > 0] = 0.1 + 0.5 * mistakes[mistakes > 0] / max(mistakes.max(), 1)
-    for cells, cmap in ((on, "Blues"), (off, "Reds")):
+    images = [
         axis.imshow(cells, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
+        for cells, cmap in ((on, "Blues"), (off, "Reds"))
+    ]
     if classes <= 30:
         size = 9 if counts.max() < 10_000 else 7
         for i, j in np.argwhere(counts):
-            color = "white" if on[i, j] > 0.55 else "black"
+            cell = images[int(i != j)]
+            color = ink(cell.cmap(cell.get_array()[i, j])[:3])
             axis.text(
                 j, i, str(counts[i, j]), ha="center", va="center_baseline", fontsize=size, color=color
             )  # fmt: skip
 
     long = max(map(len, names)) > 3
-    axis.set_xticks(range(classes), names, rotation=45 if long else 0, ha="right" if long else "center")
+    tilted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if long else {}
+    axis.set_xticks(range(classes), names, **tilted)
     axis.set_yticks(range(classes), names)
     axis.set_xticks(np.arange(0.5, classes - 1), minor=True)
     axis.set_yticks(np.arange(0.5, classes - 1), minor=True)
@@ -149,6 +154,7 @@ def digits(
         if len(true) != len(x):
             raise ValueError(f"y_true and y_pred must have {len(x)} rows, as x has, got {len(true)}")
         names = range(classes) if class_names is None else class_names
+        colours = [legible(colour, ground(axis)) for colour in (WRONG, RIGHT)]
         for k in range(n):
             row, column = divmod(k, columns)
             same = true[k] == pred[k]
@@ -156,7 +162,7 @@ def digits(
                 column * (width + gap[1]) + gap[1] + width / 2 - 0.5,
                 row * (height + gap[0]) + 0.78 * gap[0],
                 f"{names[pred[k]]}" if same else f"{names[pred[k]]}, not {names[true[k]]}",
-                ha="center", va="baseline", fontsize=8, color=RIGHT if same else WRONG,
+                ha="center", va="baseline", fontsize=8, color=colours[int(same)],
             )  # fmt: skip
         if len(given) == 2:
             wrong = true != pred

@@ -92,11 +92,11 @@ def singular_values(source: Weights, ax: Axes | None = None) -> Axes:
     [3.0, 2.0, 1.0]
     """
     (axis,) = axes_of(ax, 1, (5.2, 3.6))
+    axis.set(xscale="log", xlabel="k (logarithmic)", ylabel="k-th singular value")
     for i, (name, w) in enumerate(matrices_of(source).items()):
         w = w.reshape(-1, w.shape[-1])
         values = np.linalg.svd(w.astype(np.float64), compute_uv=False)
         draw_line(axis, np.arange(1, len(values) + 1), values, i, f"{name} {w.shape}")
-    axis.set(xscale="log", xlabel="k (logarithmic)", ylabel="k-th singular value")
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set_title("singular values of the weights", fontsize=10)
     axis.set_ylim(bottom=0)

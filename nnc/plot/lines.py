@@ -1,8 +1,8 @@
 """Several curves in one plot: their colours, dashes and markers, and their labels.
 
 The colours are those of Okabe and Ito ("Color Universal Design", 2008) without yellow, which is too light for
-lines on white. Any two of the first 14 curves either differ by 20 or more in CIEDE2000, for normal colour
-vision, protanopia and deuteranopia, or have different dashes.
+lines on white; on a dark ground, white replaces black. Any two of the first 14 curves either differ by 20 or
+more in CIEDE2000, for normal colour vision, protanopia and deuteranopia, or have different dashes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnc.plot.frames import grid, whole_numbers
+from nnc.plot.grounds import ground, ink, legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "black")
 MARKERS = "osD^vPX"
 DASHES: tuple[Any, ...] = (
     *("-", "--", "-.", ":"),
@@ -26,17 +27,24 @@ DASHES: tuple[Any, ...] = (
 _NAME_SIZE, _LONGEST_NAME, _MOST_IN_PANEL = 8, 18, 6
 
 
-def style(i: int) -> dict[str, Any]:
+def style(i: int, axis: Axes) -> dict[str, Any]:
     """Colour, dashes and marker of the i-th curve of a plot."""
     turn, colour = divmod(i, len(COLOURS))
     dashes = DASHES[(colour % 4 + 4 * turn) % len(DASHES)]
-    return {"color": COLOURS[colour], "linestyle": dashes, "marker": MARKERS[(i + turn) % len(MARKERS)]}
+    colours = *COLOURS[:-1], ink(ground(axis))
+    return {"color": colours[colour], "linestyle": dashes, "marker": MARKERS[(i + turn) % len(MARKERS)]}
 
 
 def draw_line(axis: Axes, x: np.ndarray, y: np.ndarray, i: int, name: str) -> None:
-    """Draw the i-th curve, with a marker at each point, or at every few points if there are many."""
+    """Draw the i-th curve, with a marker at each point, or at about 12 of them if there are many.
+
+    Of several curves, the markers are then at different points, so that none hides those of another.
+    """
     often = max(1, len(x) // 12)
-    axis.plot(x, y, **style(i), markersize=3.5, markevery=often, linewidth=1.5, label=name)
+    marked: Any = i % 4 * often // 4, often
+    if axis.get_xscale() == "log" and often > 1:
+        marked = np.unique(np.geomspace(1, len(x), 12).round().astype(int)) - 1
+    axis.plot(x, y, **style(i, axis), markersize=3.5, markevery=marked, linewidth=1.5, label=name)
 
 
 def draw_curves(axis: Axes, curves: Mapping[str, tuple[int, np.ndarray, np.ndarray]], what: str) -> None:
@@ -47,7 +55,7 @@ def draw_curves(axis: Axes, curves: Mapping[str, tuple[int, np.ndarray, np.ndarr
     if all(len(x) < 2 for _, x, _ in curves.values()):
         names = list(curves)
         for row, (i, _, y) in enumerate(curves.values()):
-            look: dict[str, Any] = style(i) | {"linestyle": "none"}
+            look: dict[str, Any] = style(i, axis) | {"linestyle": "none"}
             axis.plot(y, np.full(len(y), row), **look, markersize=6, label=f"_{names[row]}")
         axis.set_yticks(range(len(names)), names, fontsize=_NAME_SIZE if len(names) > 6 else None)
         axis.set_ylim(len(names) - 0.5, -0.5)
@@ -78,14 +86,18 @@ def name_lines(axes: Sequence[Axes] | np.ndarray, own: bool) -> None:
     places = [_places(axis) for axis in axes]
     if all(place is not None for place in places):
         for axis, place in zip(axes, places, strict=True):
+            behind = ground(axis, outside=True)
             for line, shift in place or ():
+                color = legible(line.get_color(), behind)
                 # Outside the frame, where its extent does not depend on the width: one layout pass is enough.
                 axis.annotate(
                     line.get_label(), (1, line.get_ydata()[-1]), (3, shift), axis.get_yaxis_transform(),
-                    "offset points", va="center", fontsize=_NAME_SIZE, color=_text_colour(line.get_color()),
+                    "offset points", va="center", fontsize=_NAME_SIZE, color=color,
                 )  # fmt: skip
             if place:
-                axis.set_xlim(right=place[0][0].get_xdata()[-1])
+                # Not further than the last markers, which would else be cut in half.
+                low, last = axis.get_xlim()[0], place[0][0].get_xdata()[-1]
+                axis.set_xlim(right=last + 0.01 * (last - low))
         return
     lines, names = list(named.values()), list(named)
     if own and (len(axes) > 1 or len(names) > _MOST_IN_PANEL):
@@ -95,18 +107,6 @@ def name_lines(axes: Sequence[Axes] | np.ndarray, own: bool) -> None:
         axes[0].figure.legend(lines, names, frameon=False, fontsize=_NAME_SIZE, handlelength=3.5, **where)
     else:
         axes[0].legend(lines, names, frameon=False, fontsize=_NAME_SIZE, handlelength=3.5)
-
-
-def _text_colour(colour: Any) -> Any:
-    """The line's colour, darkened to a contrast of 4.5 with white."""
-    from matplotlib.colors import to_rgb
-
-    rgb = np.array(to_rgb(colour))
-    while True:
-        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-        if 1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05) >= 4.5:
-            return tuple(rgb)
-        rgb = 0.95 * rgb
 
 
 def _named(axis: Axes) -> list[Any]:

@@ -49,7 +49,7 @@ def heat_map(axis: Axes, w: np.ndarray, **options: Any) -> AxesImage:
     from matplotlib import colormaps
 
     limit = _limit(w)
-    cmap = colormaps[DIVERGING].with_extremes(bad="white")
+    cmap = colormaps[DIVERGING].with_extremes(bad=axis.get_facecolor())
     return axis.imshow(w, cmap=cmap, vmin=-limit, vmax=limit, **options)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from nnc.layers import Layer
 from nnc.models import Sequential
 from nnc.plot.frames import FRAME, axes_of, grid
+from nnc.plot.grounds import ground
 from nnc.plot.inputs import ids_of
 from nnc.plot.lines import style
 
@@ -86,7 +87,7 @@ def embedding(
     names = [str(k) for k in range(classes)] if class_names is None else [str(name) for name in class_names]
     for k in range(classes):
         rows = points[ids == k]
-        look = style(k)
+        look = style(k, axis)
         axis.scatter(
             *rows.T,
             s=size,
@@ -98,7 +99,7 @@ def embedding(
         )
     for k in range(classes if y is not None else 0):
         if np.any(ids == k):
-            box = {"facecolor": "white", "edgecolor": style(k)["color"], "alpha": 0.9, "pad": 1.5}
+            box = {"facecolor": ground(axis), "edgecolor": style(k, axis)["color"], "alpha": 0.9, "pad": 1.5}
             middle = np.median(points[ids == k], axis=0)
             axis.text(*middle, names[k], ha="center", va="center", fontsize=8, bbox=box)
     axis.set(xlabel="first principal component", ylabel="second principal component")
@@ -162,7 +163,7 @@ def calibration(y_true: ArrayLike, y_prob: ArrayLike, bins: int = 10, ax: Axes |
     error = float(n[there] / len(sure) @ np.abs(right - confidence))
     (axis,) = axes_of(ax, 1, (4.6, 4.4))
     axis.plot([0, 1], [0, 1], color=FRAME, linestyle="--", linewidth=1.0)
-    look = style(0)
+    look = style(0, axis)
     axis.plot(confidence, right, color=look["color"], linewidth=1.2)
     axis.scatter(confidence, right, s=12 + 150 * n[there] / len(sure), color=look["color"], zorder=3)
     axis.set(xlabel=label, ylabel=share, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")

@@ -1,7 +1,8 @@
 """Plots of a search: score against parameters, parallel coordinates, a grid as a heat map, all curves.
 
 As in `nnc.plot`, every function draws into the given Axes or a new figure and returns the Axes; none calls
-``show``. `nnc.plot.save` writes files. Dark lines are good trials, the best is black.
+``show``. `nnc.plot.save` writes files. Dark lines are good trials, the best is black; on a dark ground, light
+lines are good, and the best is white.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from nnc._config import refusal
 from nnc.plot.frames import FRAME, axes_of, grid, whole_numbers
+from nnc.plot.grounds import ground, ink
 from nnc.plot.lines import COLOURS, name_lines
 from nnc.search.result import SearchResult, Trial
 from nnc.search.scales import Scale, distinct, text_of
@@ -95,7 +97,7 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.collections import LineCollection
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import Normalize, to_rgba
 
     trials = _scored(result)
     names = _names(result, names, trials)
@@ -104,10 +106,10 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
     # (trials, parameters + 1), in [0, 1]
     columns = np.stack([scale.unit() for scale in scales], axis=1)
     scores = np.array([trial.score for trial in trials])
-    norm, cmap = Normalize(scores.min(), scores.max()), _towards_best(result)
+    norm, cmap = Normalize(scores.min(), scores.max()), _towards_best(result, axis)
     lines = LineCollection(
         [np.column_stack([np.arange(len(row)), row]) for row in columns[::-1]],
-        colors=[*colormaps[cmap](norm(scores[:0:-1])), (0, 0, 0, 1)],
+        colors=[*colormaps[cmap](norm(scores[:0:-1])), to_rgba(ink(ground(axis)))],
         linewidths=[1.1] * (len(trials) - 1) + [2.0],
         alpha=0.8,
     )
@@ -122,7 +124,7 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
                 fontsize=7, va=beyond[0] if beyond else "center", ha="center" if beyond else "left", zorder=5,
             )  # fmt: skip
             if not beyond:
-                label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.8})
+                label.set_bbox({"facecolor": ground(axis), "edgecolor": "none", "pad": 0.8})
     axis.set(xlim=(-0.15, len(names) + 0.35), ylim=(-0.09, 1.09), yticks=[])
     titles = [_with_scale(*pair, "\n") for pair in zip([*names, result.metric], scales, strict=True)]
     axis.set_xticks(range(len(names) + 1), titles)
@@ -178,7 +180,7 @@ def heat_map(result: SearchResult, x: str, y: str, ax: Any = None) -> Any:
     if cells.size <= 150:
         for (i, j), value in np.ndenumerate(cells):
             if not np.isnan(value):
-                color = "white" if image.norm(value) < 0.6 else "black"
+                color = ink(image.cmap(image.norm(value))[:3])
                 axis.text(j, i, f"{value:.4g}", ha="center", va="center", fontsize=8, color=color)
     axis.figure.colorbar(image, ax=axis, fraction=0.05, pad=0.03).set_label(result.metric)
     rest = len({*_names(result, None, trials)} - {x, y})
@@ -223,16 +225,17 @@ def curves(result: SearchResult, metric: str | None = None, ax: Any = None) -> A
         )
     (axis,) = axes_of(ax, 1, (6.0, 4.0))
     single = all(len(trial.history[metric]) == 1 for trial in trials)
-    cmap = colormaps[_MAP + "_r"]
+    best = ink(ground(axis))
+    cmap = colormaps[_MAP + "_r" * (best == "black")]
     for place, trial in reversed(list(enumerate(trials))):
         curve, first = trial.history[metric], place == 0
-        colour = "black" if first else cmap(0.9 - 0.8 * place / len(trials))
+        colour = best if first else cmap(0.9 - 0.8 * place / len(trials))
         style = {"linewidth": 1.8 if first else 0.9, "alpha": 1.0 if first else 0.7, "color": colour}
         epochs = [trial.number] if single else np.arange(1, len(curve) + 1)
         label = f"trial {trial.number}" if first else None
         axis.plot(epochs, curve, label=label, marker="o" if len(curve) == 1 else None, markersize=4, **style)
     axis.set(xlabel="trial, each of one epoch" if single else "epoch", ylabel=metric)
-    axis.set_title(f"{_summary(result, trials)} (black)", fontsize=10)
+    axis.set_title(f"{_summary(result, trials)} ({best})", fontsize=10)
     whole_numbers(axis.xaxis)
     grid(axis)
     name_lines([axis], ax is None)
@@ -245,9 +248,10 @@ def _summary(result: SearchResult, trials: list[Trial]) -> str:
     return f"{len(trials)} trial{'s' * (len(trials) != 1)}, {best}"
 
 
-def _towards_best(result: SearchResult) -> str:
-    """The colour map that is dark where scores are good."""
-    return _MAP + "_r" if result.direction == "max" else _MAP
+def _towards_best(result: SearchResult, axis: Any) -> str:
+    """The colour map that has the most contrast with the ground where scores are good."""
+    dark = ink(ground(axis)) == "white"
+    return _MAP + "_r" * ((result.direction == "max") != dark)
 
 
 def _scale(trials: list[Trial], name: str) -> Scale:

@@ -12,9 +12,10 @@ from colour_helpers import SIGHT, ciede2000, seen
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.colors import to_hex, to_rgb
 
 from nnc import plot
-from nnc.plot import lines
+from nnc.plot import grounds, lines
 
 # ---- colours
 
@@ -39,12 +40,19 @@ def test_ciede2000(one, other, difference):
 
 
 def distance(a, b, sight):
-    return ciede2000(seen(a["color"], sight), seen(b["color"], sight))
+    return ciede2000(*(seen(to_hex(each["color"]), sight) for each in (a, b)))
 
 
+def styles_of(n, look="default"):
+    with plt.style.context(look):
+        axis = plt.figure().subplots()
+    return [lines.style(i, axis) for i in range(n)]
+
+
+@pytest.mark.parametrize("look", ["default", "dark_background"])
 @pytest.mark.parametrize("sight", SIGHT)
-def test_any_two_curves_differ_in_colour_or_dashes(sight):
-    styles = [lines.style(i) for i in range(14)]
+def test_any_two_curves_differ_in_colour_or_dashes(sight, look):
+    styles = styles_of(14, look)
     pairs = list(itertools.combinations(styles, 2))
     alike = [(a, b) for a, b in pairs if distance(a, b, sight) < 20]
     assert [(a, b) for a, b in alike if a["linestyle"] == b["linestyle"]] == []
@@ -55,15 +63,35 @@ def test_any_two_curves_differ_in_colour_or_dashes(sight):
 
 
 def test_styles_are_many():
-    looks = {(s["color"], str(s["linestyle"]), s["marker"]) for s in map(lines.style, range(49))}
+    looks = {(s["color"], str(s["linestyle"]), s["marker"]) for s in styles_of(49)}
     assert len(looks) == 49
 
 
+@pytest.mark.parametrize("behind", ["white", "black"])
 @pytest.mark.parametrize("colour", lines.COLOURS)
-def test_names_have_contrast(colour):
-    rgb = np.array(lines._text_colour(colour))
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    assert 1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05) >= 4.5  # WCAG 2.1, 1.4.3
+def test_names_have_contrast(colour, behind):
+    name = grounds.legible(colour, to_rgb(behind))
+    assert grounds.contrast(to_rgb(name), to_rgb(behind)) >= 4.5  # WCAG 2.1, 1.4.3
+
+
+@pytest.mark.parametrize("epochs", [13, 50, 300])
+def test_markers_of_several_curves_are_at_different_epochs_and_not_cut_off(epochs):
+    runs = {f"run {i}": {"loss": np.linspace(1, 0.1 * i, epochs).tolist()} for i in range(4)}
+    (axis,) = plot.compare(runs, ["loss"])
+    drawn(axis)
+    marked = [
+        set(line.get_xdata()[first::often]) for line in axis.lines for first, often in [line.get_markevery()]
+    ]
+    assert all(len(each) >= 12 for each in marked)
+    if epochs >= 48:
+        assert not any(a & b for a, b in itertools.combinations(marked, 2))
+    at = axis.transData.transform((epochs, 0))[0]
+    assert axis.bbox.x1 - at >= axis.lines[0].get_markersize() / 2 * axis.figure.dpi / 72
+
+
+def test_markers_on_a_logarithmic_axis_are_at_about_equal_distances():
+    axis = plot.singular_values(np.diag(np.arange(1.0, 301)))
+    assert np.diff(np.log(axis.lines[0].get_markevery() + 1)).max() < 0.75
 
 
 # ---- names

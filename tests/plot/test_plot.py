@@ -7,26 +7,15 @@ import types
 import matplotlib
 import numpy as np
 import pytest
-from plot_helpers import IMAGES_NET, recorder
+from plot_helpers import CURVES, IMAGES, MAPS, SAMPLE, W1, W2
 
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 import nnc
 from nnc import layers, plot
-
-CURVES = {
-    "loss": [2.0, 0.9, 0.4, 0.3],
-    "accuracy": [0.1, 0.7, 0.9, 0.95],
-    "val_loss": [1.5, 0.8, 0.5, 0.45],
-    "val_accuracy": [0.3, 0.6, 0.8, 0.85],
-    "learning_rate": [0.1, 0.1, 0.05, 0.05],
-}
-W1 = np.random.default_rng(0).standard_normal((784, 12)).astype(np.float32)
-W2 = np.random.default_rng(1).standard_normal((12, 3)).astype(np.float32)
 
 
 class Layer:
@@ -282,13 +271,6 @@ def test_filters_of_a_convolution(inputs):
 # ---- feature maps
 
 
-MAPS = nnc.Sequential(
-    [nnc.Input((6, 4)), layers.Flatten(), layers.Dense(60, "tanh", name="hidden"), layers.Reshape((5, 4, 3))],
-    seed=0,
-)
-SAMPLE = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
-
-
 @pytest.mark.parametrize("layer", ["reshape", 2, -1, MAPS.layers[2]])
 @pytest.mark.parametrize("x", [SAMPLE, SAMPLE[None], SAMPLE.tolist()], ids=["sample", "batch", "list"])
 def test_feature_maps(layer, x):
@@ -366,8 +348,6 @@ def test_confusion_matrix_refuses(y_true, y_pred, names, message):
 
 # ---- digits
 
-IMAGES = np.random.default_rng(0).integers(1, 256, (13, 5, 4), dtype=np.uint8)
-
 
 @pytest.mark.parametrize("shape", [(13, 5, 4), (13, 5, 4, 1), (13, 20)])
 def test_digits(shape):
@@ -412,49 +392,7 @@ def test_digits_refuses():
         plot.digits(IMAGES, [1, 2])
 
 
-# ---- all plots
-
-
-PICTURES = {
-    "history": (2, lambda ax: plot.history(CURVES, ax=ax)),
-    "weights": (2, lambda ax: plot.weights([W1, W2], ax=ax)),
-    "singular_values": (1, lambda ax: plot.singular_values([W1, W2], ax=ax)),
-    "filters": (1, lambda ax: plot.filters(W1, ax=ax)),
-    "kernels": (1, lambda ax: plot.filters(W1.reshape(7, 7, 16, 12), n=3, ax=ax)),
-    "feature_maps": (1, lambda ax: plot.feature_maps(MAPS, SAMPLE, "reshape", ax=ax)),
-    "confusion_matrix": (1, lambda ax: plot.confusion_matrix([0, 1, 1], [0, 1, 0], ax=ax)),
-    "digits": (1, lambda ax: plot.digits(IMAGES, ax=ax)),
-    "filters_by_class": (1, lambda ax: plot.filters_by_class([W1, W2], ax=ax)),
-    "filters_over_epochs": (1, lambda ax: plot.filters_over_epochs(recorder(), ax=ax)),
-    "histograms": (2, lambda ax: plot.histograms(recorder(), ax=ax)),
-    "gradients": (2, lambda ax: plot.histograms(recorder(), "gradients", ax=ax)),
-    "embedding": (1, lambda ax: plot.embedding(IMAGES_NET, IMAGES, np.arange(13) % 3, ax=ax)),
-    "calibration": (1, lambda ax: plot.calibration([0, 1, 1], [0.1, 0.8, 0.6], ax=ax)),
-}
-
-
-@pytest.mark.parametrize("panels, picture", PICTURES.values(), ids=PICTURES)
-def test_draws_into_the_axes_of_a_figure_made_without_pyplot(panels, picture, tmp_path):
-    figure = Figure(layout="constrained")
-    axes = figure.subplots(1, panels)
-    assert np.array_equal(np.ravel(picture(axes)), np.ravel(axes))
-    assert plt.get_fignums() == []
-    draw(axes)
-    with pytest.raises(ValueError, match=f"ax must have {panels} Axes.*got 3"):
-        picture(figure.subplots(1, 3))
-
-
-@pytest.mark.parametrize("panels, picture", PICTURES.values(), ids=PICTURES)
-def test_titles_and_labels_stay_within_the_figure(panels, picture):
-    axes = np.ravel(draw(picture(None)))
-    figure = axes[0].figure
-    for ax in axes:
-        for text in (ax.title, ax.xaxis.label, ax.yaxis.label):
-            if not text.get_text():
-                continue
-            box = text.get_window_extent()
-            assert min(box.x0, box.y0) >= 0
-            assert box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+# ---- files
 
 
 def test_save(tmp_path):
