@@ -60,7 +60,7 @@ def train(model, name, train, held_out, test, batch, epochs, options):
     model.fit(*train, batch, epochs, validation_data=held_out, callbacks=[best])
     seconds = time.perf_counter() - start
     saved = nnc.load_model(file)
-    nnc.plot.save(nnc.plot.history(model), options.output / f"{name}_curves")
+    nnc.plot.save(nnc.plot.history(model, int(epochs > 2)), options.output / f"{name}_curves")
     nnc.plot.save(nnc.plot.weights(saved), options.output / f"{name}_weights")
     names = nnc.datasets.fashion_mnist.CLASS_NAMES
     matrix = nnc.plot.confusion_matrix(test[1], saved.predict(test[0]), names)

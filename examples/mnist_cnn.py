@@ -91,7 +91,8 @@ def result(model, name, images):
 def draw(model, x, y, folder):
     predicted = model.predict(x)
     wrong = predicted.argmax(axis=1) != y
-    nnc.plot.save(nnc.plot.history(model, validation="test"), folder / "curves")
+    first = int(len(model.history.epoch) > 2)
+    nnc.plot.save(nnc.plot.history(model, first, validation="test"), folder / "curves")
     nnc.plot.save(nnc.plot.confusion_matrix(y, predicted), folder / "confusion_matrix")
     nnc.plot.save(nnc.plot.digits(x[wrong], y[wrong], predicted[wrong]), folder / "mistakes")
     nnc.plot.save(nnc.plot.filters(model), folder / "filters")
