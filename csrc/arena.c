@@ -1,17 +1,12 @@
 /* arena.c -- see arena.h. */
 
-#define _GNU_SOURCE
 #include "arena.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernels.h"
+#include "os.h"
 #include "sizes.h"
-
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
 
 enum {
     LINE = 64, /* bytes of a cache line: every array begins on one */
@@ -43,12 +38,14 @@ float *nnc_take_floats(struct nnc_arena *arena, size_t count) {
 void *nnc_allocate(size_t bytes) {
     const size_t alignment = bytes >= HUGE_PAGE ? HUGE_PAGE : LINE;
     const size_t rounded = nnc_round_up(bytes ? bytes : 1, alignment);
-    void *memory = aligned_alloc(alignment, rounded);
+    void *memory = nnc_aligned_alloc(alignment, rounded);
     if (!memory) return NULL;
-#ifdef __linux__
-    if (alignment == HUGE_PAGE) madvise(memory, rounded, MADV_HUGEPAGE);
-#endif
+    if (alignment == HUGE_PAGE) nnc_use_huge_pages(memory, rounded);
     return memset(memory, 0, bytes);
+}
+
+void nnc_release(void *memory) {
+    nnc_aligned_free(memory);
 }
 
 size_t nnc_leading_dimension(size_t n) {

@@ -15,8 +15,9 @@ struct nnc_arena {
 void *nnc_take(struct nnc_arena *arena, size_t count, size_t size);
 float *nnc_take_floats(struct nnc_arena *arena, size_t count);
 
-/* Zeroed memory, on huge pages if it is large; NULL: out of memory. Free it with free(). */
+/* Zeroed memory, on huge pages if it is large; NULL: out of memory. Freed by nnc_release. */
 void *nnc_allocate(size_t bytes);
+void nnc_release(void *memory);
 
 /* Floats from one row of n to the next: enough to load complete panels, and an odd number of cache lines, so that rows do
  * not compete for the same cache sets. */

@@ -50,7 +50,8 @@ static const struct nnc_field fields[] = {
      .look_up = interpolation_id},
 };
 
-static const struct affine defaults = {.zoom_width = {NAN, NAN}};
+/* __builtin_nanf, since NAN is not a constant in some versions of Windows's headers. */
+static const struct affine defaults = {.zoom_width = {__builtin_nanf(""), __builtin_nanf("")}};
 
 static bool is_range(const double range[2], double low) {
     const double high = 1000; /* coordinates on a map, times zoom, are exact integers in float64 */

@@ -48,7 +48,7 @@ static struct nnc_fault settle(struct nnc_layer *layer) {
     const nnc_geometry *g = &layer->geometry;
     const struct nnc_fault fault = nnc_check_windows(g, layer->I, own->filters);
     const double positions = (double)g->kernel_height * (double)g->kernel_width * (double)g->channels;
-    if (!fault.what && (own->filters < 1 || positions * ((double)own->filters + PANEL) >= MOST_WEIGHTS))
+    if (!fault.what && (own->filters < 1 || positions * ((double)own->filters + (double)PANEL) >= MOST_WEIGHTS))
         return (struct nnc_fault){"filters must be at least 1, and the kernel's size below 2^38", own->filters};
     layer->O = g->out_height * g->out_width * own->filters;
     layer->columns = own->filters;

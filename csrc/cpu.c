@@ -1,17 +1,13 @@
 /* cpu.c -- what the CPU supports: CPUID for the instructions, XGETBV for the registers that the operating system saves.
  * A virtual machine may offer the first without the second, so both are checked, in this order. */
 
-#define _GNU_SOURCE
 #include "cpu.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <stdint.h>
 
-#ifdef __linux__
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
+#include "os.h"
 
 enum { XCR0_SSE_AVX = 0x6, XCR0_AVX512 = 0xe6, XCR0_AMX = 0x60000, LEAF7_AMX_BF16 = 1 << 22, LEAF7_AMX_TILE = 1 << 24 };
 
@@ -62,12 +58,7 @@ bool nnc_cpu_has_amx(void) {
 }
 
 bool nnc_cpu_allows_amx(void) {
-#if defined(__linux__) && defined(SYS_arch_prctl)
-    enum { ARCH_REQ_XCOMP_PERM = 0x1023, TILE_DATA = 18 };
-    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILE_DATA) == 0;
-#else
-    return false;
-#endif
+    return nnc_request_amx();
 }
 
 #endif

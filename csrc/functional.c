@@ -26,7 +26,7 @@ nnc_status nnc_gemm(const nnc_matrix *a, const nnc_matrix *b, const float *init,
     struct gemm_call t = {a, b, init, {c, ldc}, scratch ? nnc_allocate(scratch * sizeof(float)) : NULL};
     if (scratch && !t.scratch) return NNC_NO_MEMORY;
     if (a->rows) nnc_team_run(1, gemm_body, &t);
-    free(t.scratch);
+    nnc_release(t.scratch);
     return NNC_OK;
 }
 

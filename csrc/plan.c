@@ -384,7 +384,7 @@ nnc_status nnc_plan_create(nnc_plan **result, const nnc_plan_spec *spec, char me
     if (plan && net.layers && net.own) {
         status = read_spec(plan, spec, message);
         if (!status) status = build(plan, spec, &net, message);
-        if (status) free(plan->memory);
+        if (status) nnc_release(plan->memory);
     }
     free(net.layers);
     free(net.own);
@@ -395,9 +395,9 @@ nnc_status nnc_plan_create(nnc_plan **result, const nnc_plan_spec *spec, char me
 
 void nnc_plan_free(nnc_plan *plan) {
     if (!plan) return;
-    free(plan->gradients);
-    free(plan->kept);
-    free(plan->memory);
+    nnc_release(plan->gradients);
+    nnc_release(plan->kept);
+    nnc_release(plan->memory);
     free(plan);
 }
 

@@ -1,14 +1,8 @@
 /* pool.c -- see pool.h. Idle threads are kept in a list; a call takes threads from it and starts more if needed. */
 
-#define _GNU_SOURCE
 #include "pool.h"
 
-#include <pthread.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
-
-#include "wait.h"
+#include "os.h"
 
 enum {
     STACK = 2 << 20, /* bytes; the kernels take less than 256 KB, sanitizers more */
@@ -31,7 +25,7 @@ struct thread {
     struct thread *next; /* in the list */
 };
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static nnc_mutex mutex = NNC_MUTEX;
 static struct thread *idle;
 
 /* Until *number is no longer `seen`. */
@@ -44,10 +38,10 @@ static void wait_while(atomic_uint *number, unsigned seen) {
 }
 
 static void make_idle(struct thread *thread) {
-    pthread_mutex_lock(&mutex);
+    nnc_lock(&mutex);
     thread->next = idle;
     idle = thread;
-    pthread_mutex_unlock(&mutex);
+    nnc_unlock(&mutex);
 }
 
 static void *serve(void *arg) {
@@ -63,35 +57,21 @@ static void *serve(void *arg) {
     return NULL;
 }
 
-/* stack: bytes, or 0 for the default. */
-static bool start(void *(*body)(void *), void *arg, size_t stack, pthread_t *handle) {
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    if (pthread_attr_init(&attributes)) return false;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited by the thread: signals are for the program's own threads */
-    const bool started =
-        !(stack && pthread_attr_setstacksize(&attributes, stack)) && !pthread_create(handle, &attributes, body, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return started;
-}
-
 static struct thread *take_thread(void) {
-    pthread_mutex_lock(&mutex);
+    nnc_lock(&mutex);
     struct thread *thread = idle;
     if (thread) idle = thread->next;
-    pthread_mutex_unlock(&mutex);
+    nnc_unlock(&mutex);
     if (thread) return thread;
-    pthread_t handle;
-    thread = aligned_alloc(CACHE_LINE, sizeof *thread);
+    nnc_thread handle;
+    thread = nnc_aligned_alloc(CACHE_LINE, sizeof *thread);
     if (!thread) return NULL;
     *thread = (struct thread){0};
-    if (!start(serve, thread, STACK, &handle)) {
-        free(thread);
+    if (!nnc_thread_start(&handle, serve, thread, STACK)) {
+        nnc_aligned_free(thread);
         return NULL;
     }
-    pthread_detach(handle);
+    nnc_thread_detach(handle);
     return thread;
 }
 
@@ -120,7 +100,7 @@ void nnc_pool_run(int n, void (*work)(void *arg, int id, int n), void *arg) {
 }
 
 void nnc_pool_after_fork(void) {
-    mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    mutex = (nnc_mutex)NNC_MUTEX;
     idle = NULL; /* leaks the old list, a hundred bytes per thread */
 }
 
@@ -133,12 +113,12 @@ static void *wait_for_end(void *arg) {
 
 int nnc_startable_threads(int n) {
     enum { MOST = 1024 };
-    pthread_t threads[MOST];
+    nnc_thread threads[MOST];
     atomic_uint end = 0;
     int started = 0;
-    while (started < n && started < MOST && start(wait_for_end, &end, 0, &threads[started])) started++;
+    while (started < n && started < MOST && nnc_thread_start(&threads[started], wait_for_end, &end, 0)) started++;
     atomic_store(&end, 1);
     nnc_wake(&end);
-    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < started; i++) nnc_thread_join(threads[i]);
     return started;
 }

@@ -1,4 +1,4 @@
-/* pool.h -- a team of POSIX threads, for builds without OpenMP and where OpenMP's threads cannot be used. */
+/* pool.h -- a team of threads, for builds without OpenMP and where OpenMP's threads cannot be used. */
 #ifndef NNC_POOL_H
 #define NNC_POOL_H
 

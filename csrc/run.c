@@ -4,20 +4,17 @@
  * doing its share of every phase; there is a barrier wherever the next phase reads what another worker wrote. Worker 0
  * computes sums over the batch in row order. */
 
-#define _GNU_SOURCE
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "activation.h"
-#include "clock.h"
+#include "os.h"
 
-enum {
-    FLOPS_PER_THREAD = 1000000, /* of a pass: below this a second thread costs more in barriers than it saves */
-    FLOPS_PER_TEAM = 4000000,   /* of a call: below this starting the team costs more than it saves */
-    ROWS_AHEAD = 8,            /* rows that the gather prefetches */
-};
+enum { ROWS_AHEAD = 8 }; /* rows that the gather prefetches */
 
+static const double FLOPS_PER_THREAD = 1e6; /* of a pass: below this a second thread costs more in barriers than it saves */
+static const double FLOPS_PER_TEAM = 4e6; /* of a call: below this starting the team costs more than it saves */
 static const double LONG = 0.04; /* seconds of a forward pass from which a step is long: a stop request undoes it */
 static const double LONG_FLOPS = 1e7; /* operations from which a step may be long, on any machine */
 

@@ -3,27 +3,19 @@
  * OpenMP provides the threads, or, if it cannot, the pool of pool.c. The barrier is custom, since a phase of a small step is
  * shorter than libgomp's barrier: it spins while the missing workers are running, and sleeps when one of them is not. */
 
-#define _GNU_SOURCE
 #include "team.h"
 
 #include <limits.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
-#include "clock.h"
 #include "nnc.h"
+#include "os.h"
 #include "pool.h"
-#include "threads.h"
-#include "wait.h"
 
 enum {
     CACHE_LINE = 64,
@@ -39,7 +31,7 @@ static const double POLL_EVERY = 0.05; /* seconds between two calls of the funct
 struct place {
     _Alignas(CACHE_LINE) atomic_uint arrived; /* rounds */
     atomic_bool known;                        /* is `clock` set? */
-    clockid_t clock;                          /* the thread's CPU-time clock */
+    nnc_clock clock;                          /* the thread's CPU-time clock */
 };
 
 struct nnc_team {
@@ -59,7 +51,8 @@ struct nnc_team {
 /* ---- other programs on the same CPUs ------------------------------------------------------------------------------------
  *
  * A worker that waits at a barrier reads the CPU clock of the worker that it waits for. If that clock does not advance, another
- * program occupies the CPU, and the time is lost. If much time is lost, teams are smaller for a while, then try again. */
+ * program occupies the CPU, and the time is lost. If much time is lost, teams are smaller for a while, then try again. Where
+ * threads have no such clock, no loss can be seen, and teams keep their size. */
 
 static const double LOST = 1e-3, LOST_PART = 0.2; /* seconds lost, and part of the teams' time, on a busy machine: at least */
 static const double START = 3e-4;                 /* seconds that a thread may take to start */
@@ -67,11 +60,11 @@ static const double MEMORY = 0.025;               /* seconds over which lost tim
 static const double PAUSE = 0.05, MOST_PAUSE = 0.8; /* seconds before the next try; doubled each time it fails */
 
 static struct {
-    pthread_mutex_t mutex;
+    nnc_mutex mutex;
     double lost, elapsed;        /* in recent calls */
     double until, pause;
     atomic_int n;                /* maximum number of threads until then; 0: no limit */
-} crowd = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+} crowd = {.mutex = NNC_MUTEX};
 
 static bool ignores_others;
 
@@ -82,16 +75,16 @@ void nnc_team_ignore_others(bool ignore) {
 static int uncrowded(int n) {
     const int most = atomic_load_explicit(&crowd.n, memory_order_relaxed);
     if (most == 0 || most >= n || ignores_others) return n;
-    pthread_mutex_lock(&crowd.mutex);
+    nnc_lock(&crowd.mutex);
     if (nnc_seconds() >= crowd.until) atomic_store_explicit(&crowd.n, 0, memory_order_relaxed), crowd.lost = crowd.elapsed = 0;
     else n = most;
-    pthread_mutex_unlock(&crowd.mutex);
+    nnc_unlock(&crowd.mutex);
     return n;
 }
 
 static void note_lost(struct nnc_team *team, int n, double lost) {
     const double now = nnc_seconds();
-    pthread_mutex_lock(&crowd.mutex);
+    nnc_lock(&crowd.mutex);
     crowd.lost += lost;
     const double elapsed = crowd.elapsed + (now - team->began);
     if (crowd.lost >= LOST && crowd.lost >= LOST_PART * elapsed &&
@@ -103,18 +96,18 @@ static void note_lost(struct nnc_team *team, int n, double lost) {
         atomic_store_explicit(&crowd.n, n > 2 ? n - 1 : 1, memory_order_relaxed);
         atomic_store_explicit(&team->crowded, true, memory_order_relaxed);
     }
-    pthread_mutex_unlock(&crowd.mutex);
+    nnc_unlock(&crowd.mutex);
 }
 
 static void end_account(const struct nnc_team *team) {
     const double elapsed = nnc_seconds() - team->began;
-    pthread_mutex_lock(&crowd.mutex);
+    nnc_lock(&crowd.mutex);
     crowd.elapsed += elapsed;
     if (crowd.elapsed > MEMORY) {
         const double kept = MEMORY / 2 / crowd.elapsed;
         crowd.elapsed *= kept, crowd.lost *= kept;
     }
-    pthread_mutex_unlock(&crowd.mutex);
+    nnc_unlock(&crowd.mutex);
 }
 
 bool nnc_team_is_crowded(const struct nnc_worker *worker) {
@@ -169,7 +162,7 @@ static void wait_longer(const struct nnc_worker *w, unsigned target) {
     }
     sleep_until(team, target);
     double lost = nnc_seconds() - began - (ran_before > 0 ? time_of(other) - ran_before : START);
-    if (other && lost > 0) note_lost(team, w->n, lost);
+    if (other && lost > 0 && nnc_has_thread_clocks()) note_lost(team, w->n, lost);
 }
 
 void nnc_team_barrier(struct nnc_worker *w) {
@@ -263,28 +256,13 @@ static bool in_child;
 
 static void after_fork_in_child(void) {
     in_child = true;
-    crowd.mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    nnc_wait_after_fork();
+    crowd.mutex = (nnc_mutex)NNC_MUTEX;
     nnc_pool_after_fork();
 }
 
-/* Is this process already a forked child? The flag PF_FORKNOEXEC of its first thread is in the ninth field of its stat, the
- * seventh after the name's ')'. Other code may have used OpenMP in the parent before nnc was loaded. */
-static bool was_forked(void) {
-    enum { PF_FORKNOEXEC = 0x40 };
-    char line[512];
-    FILE *f = fopen("/proc/self/stat", "r");
-    if (!f) return false;
-    const bool ok = fgets(line, sizeof line, f);
-    fclose(f);
-    const char *behind = ok ? strrchr(line, ')') : NULL;
-    unsigned flags = 0;
-    return behind && sscanf(behind, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & PF_FORKNOEXEC;
-}
-
 __attribute__((constructor)) static void watch_forks(void) {
-    in_child = was_forked();
-    pthread_atfork(NULL, NULL, after_fork_in_child);
+    in_child = nnc_is_forked(); /* other code may have used OpenMP in the parent before nnc was loaded */
+    nnc_at_fork(after_fork_in_child);
 }
 
 /* ---- teams -------------------------------------------------------------------------------------------------------------- */
@@ -297,12 +275,8 @@ struct run {
 };
 
 static void introduce(struct nnc_team *team, int id) {
-#if defined(_POSIX_THREAD_CPUTIME) && _POSIX_THREAD_CPUTIME >= 0
-    if (id >= WATCHED || pthread_getcpuclockid(pthread_self(), &team->places[id].clock)) return;
+    if (id >= WATCHED || !nnc_clock_here(&team->places[id].clock)) return;
     atomic_store_explicit(&team->places[id].known, true, memory_order_release);
-#else
-    (void)team, (void)id;
-#endif
 }
 
 static void work(void *arg, int id, int n) {
@@ -323,16 +297,8 @@ static atomic_int stacks_are; /* of OpenMP's threads */
 enum { UNKNOWN, LARGE, SMALL };
 
 static void look_at_stack(void) {
-#ifdef __linux__
-    pthread_attr_t attributes;
-    size_t size = 0;
-    if (pthread_getattr_np(pthread_self(), &attributes)) return;
-    pthread_attr_getstacksize(&attributes, &size);
-    pthread_attr_destroy(&attributes);
-    atomic_store(&stacks_are, size < NEEDED_STACK ? SMALL : LARGE);
-#else
-    atomic_store(&stacks_are, LARGE);
-#endif
+    const size_t size = nnc_stack_size();
+    atomic_store(&stacks_are, size && size < NEEDED_STACK ? SMALL : LARGE);
 }
 
 /* Can OpenMP create a team of *n? libgomp terminates the process if it cannot start a thread, so test threads are started

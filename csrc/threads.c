@@ -1,51 +1,13 @@
 /* threads.c -- the allowed number of threads: the minimum of affinity, the container's quota and the environment. */
 
-#define _GNU_SOURCE
-#include "threads.h"
-
-#include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "nnc.h"
-
-/* ---- affinity --------------------------------------------------------------------------------------------------------- */
-
-int nnc_cpus_here(nnc_cpus *cpus) {
-#ifdef __linux__
-    if (sched_getaffinity(0, sizeof *cpus, cpus) == 0) return CPU_COUNT(cpus);
-    CPU_ZERO(cpus);
-#else
-    *cpus = 0;
-#endif
-    const long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 ? (int)n : 1;
-}
-
-#ifdef __linux__
-static nnc_cpus cpus_at_first; /* initial affinity of the process, which its threads inherit until it is changed */
-
-__attribute__((constructor)) static void look_at_cpus(void) {
-    nnc_cpus_here(&cpus_at_first);
-}
-
-void nnc_follow_cpus(const nnc_cpus *cpus) {
-    static _Thread_local struct {
-        bool known;
-        nnc_cpus cpus;
-    } mine;
-    if (!mine.known) mine.cpus = cpus_at_first, mine.known = true;
-    if (CPU_EQUAL(cpus, &mine.cpus) || CPU_COUNT(cpus) == 0) return;
-    if (sched_setaffinity(0, sizeof *cpus, cpus) == 0) mine.cpus = *cpus;
-}
-#else
-void nnc_follow_cpus(const nnc_cpus *cpus) {
-    (void)cpus;
-}
-#endif
+#include "os.h"
 
 /* ---- the container's quota -------------------------------------------------------------------------------------------- */
 
@@ -121,11 +83,11 @@ static void find_fixed(void) {
 }
 
 static struct count count_threads(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static nnc_once_flag once = NNC_ONCE;
     nnc_cpus cpus;
     if (threads_here) return (struct count){threads_here, "nnc.threads"};
     if (threads_set) return (struct count){threads_set, "set_num_threads"};
-    pthread_once(&once, find_fixed);
+    nnc_once(&once, find_fixed);
     const int allowed = nnc_cpus_here(&cpus); /* the affinity may have changed since the last call */
     return fixed.n && fixed.n < allowed ? fixed : (struct count){allowed, "CPU affinity"};
 }

@@ -36,7 +36,7 @@ def config() -> dict[str, str]:
         "instruction set": f"{info['isa']} (available: {', '.join(info['isa_available'])})",
         "bfloat16": info["bfloat16"],
         "threads": f"{info['threads']} ({info['threads_source']})",
-        "OpenMP": "yes" if info["openmp"] else "no: POSIX threads",
+        "OpenMP": "yes" if info["openmp"] else "no: nnc's own threads",
         "compiler": info["compiler"],
     }
 

@@ -6,11 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "kernels.h"
 #include "team_size.h"
+#include "test/pages.h"
 
 static int failures, checks;
 
@@ -41,19 +40,17 @@ struct guarded {
 };
 
 static struct guarded guard(size_t n, bool at_end) {
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE), body = (n * sizeof(float) + page - 1) / page * page;
+    const size_t page = page_size(), body = (n * sizeof(float) + page - 1) / page * page;
     struct guarded g = {.bytes = body + 2 * page};
-    g.pages = mmap(NULL, g.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (g.pages == MAP_FAILED) abort();
-    mprotect(g.pages, page, PROT_NONE);
-    mprotect(g.pages + page + body, page, PROT_NONE);
+    g.pages = map_pages(g.bytes);
+    if (!g.pages || !forbid_pages(g.pages, page) || !forbid_pages(g.pages + page + body, page)) abort();
     g.floats = (float *)(void *)(g.pages + page + (at_end ? body - n * sizeof(float) : 0));
     for (size_t i = 0; i < n; i++) g.floats[i] = small_integer();
     return g;
 }
 
 static void unguard(struct guarded *g) {
-    munmap(g->pages, g->bytes);
+    unmap_pages(g->pages, g->bytes);
 }
 
 /* gemm's contract: nothing beyond a (m, k) and c (m, n) is accessed; b's rows have PANEL floats. The arrays of several segments
@@ -320,10 +317,10 @@ static double train(int threads, float *weights) {
         sums.loss = right = 0;
         CHECK(nnc_plan_train(plan, &data, &schedule, &sums) == NNC_OK, "epoch %d", (int)epoch);
         CHECK(sums.steps == 4 && sums.rows == N, "%zu steps, %zu rows", sums.steps, sums.rows);
-        last = sums.loss / N;
+        last = sums.loss / (double)N;
     }
     CHECK(nnc_plan_evaluate(plan, &data, 0, N, &sums) == NNC_OK, "evaluate");
-    CHECK(right > 0.95 * N, "%g of %d right", right, N);
+    CHECK(right > 0.95 * (double)N, "%g of %d right", right, N);
     nnc_plan_read(plan, 0, NNC_WEIGHT, weights);
     nnc_plan_free(plan);
     nnc_set_threads(0);
@@ -689,7 +686,7 @@ static void check_patience(struct small_run *run) {
     nnc_epochs e = epochs_of(run, INFINITY, NULL);
     CHECK(nnc_plan_train_epochs(run->plan, &run->data, &e) == NNC_OK && e.done == EPOCHS, "%zu epochs", e.done);
     const double loss = run->sums[1] / run->sums[0];
-    CHECK(run->sums[0] == ROWS && loss > 0, "%g rows, loss %g", run->sums[0], loss);
+    CHECK(run->sums[0] == (double)ROWS && loss > 0, "%g rows, loss %g", run->sums[0], loss);
     const struct {
         nnc_patience rule;
         size_t done;

@@ -1,19 +1,23 @@
 /* test_memory.c -- out of memory: every allocation of a call fails in turn; the call must report it and must not leak memory.
- * Linked with replacements of malloc, calloc, aligned_alloc and free (see the Makefile). Exits with 1 if a check fails. */
+ * Linked with replacements of malloc, calloc, free, nnc_aligned_alloc and nnc_aligned_free (see the Makefile). Exits with 1 if a
+ * check fails. */
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "nnc.h"
+#include "os.h"
 
 void *__real_malloc(size_t bytes);
 void *__real_calloc(size_t n, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
 void __real_free(void *memory);
+void *__real_nnc_aligned_alloc(size_t alignment, size_t bytes);
+void __real_nnc_aligned_free(void *memory);
 void *__wrap_malloc(size_t bytes);
 void *__wrap_calloc(size_t n, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
 void __wrap_free(void *memory);
+void *__wrap_nnc_aligned_alloc(size_t alignment, size_t bytes);
+void __wrap_nnc_aligned_free(void *memory);
 
 static long allocations, fails_at, held; /* made in this call; number of the one that fails, 0: none; not yet freed */
 
@@ -34,13 +38,19 @@ void *__wrap_calloc(size_t n, size_t bytes) {
     return fails() ? NULL : count_held(__real_calloc(n, bytes));
 }
 
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes) {
-    return fails() ? NULL : count_held(__real_aligned_alloc(alignment, bytes));
-}
-
 void __wrap_free(void *memory) {
     if (memory) held--;
     __real_free(memory);
+}
+
+void *__wrap_nnc_aligned_alloc(size_t alignment, size_t bytes) {
+    return fails() ? NULL : count_held(__real_nnc_aligned_alloc(alignment, bytes));
+}
+
+void __wrap_nnc_aligned_free(void *memory) {
+    const long others = held - (memory != NULL);
+    __real_nnc_aligned_free(memory); /* which may call free, and be counted there */
+    held = others;
 }
 
 enum { ROWS = 40, INPUTS = 600, OUTPUTS = 200 };
