@@ -51,7 +51,7 @@ class Journal:
     FormatError
         If the file is something else, or damaged before its last line.
     BlockingIOError
-        If another process is writing to it.
+        If another process is writing to it (not noticed on Windows).
     """
 
     def __init__(self, path: str | bytes | os.PathLike[Any] | None, fingerprint: Mapping[str, Any]) -> None:
@@ -60,7 +60,9 @@ class Journal:
         if path is None:
             return
         self._name = path_of("journal", path)
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+        flags = os.O_RDWR | os.O_CREAT
+        for name in ("O_CLOEXEC", "O_NONBLOCK", "O_BINARY"):  # those that the system has
+            flags |= getattr(os, name, 0)
         self._file = file = os.open(self._name, flags, 0o666)
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
@@ -99,7 +101,7 @@ class Journal:
         self.close()
 
     def _lock(self, file: int) -> None:
-        if sys.platform != "win32":  # which has no such locks
+        if sys.platform != "win32":  # which has no such locks: two searches must not share a journal there
             import fcntl
 
             try:

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -57,6 +56,7 @@ def test_isa_of_the_environment():
     assert "available: generic" in failed.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs CPU affinity")
 def test_threads_of_the_environment():
     code = "import nnc; nnc.show_config()"
     shown = run(code, NNC_NUM_THREADS="1").stdout
@@ -108,6 +108,7 @@ def _train_in_child(queue):
     queue.put(trained())
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_fork_after_training(threads):
     """The child has none of the parent's threads: it starts its own, and computes the same bits."""
     threads(2)
@@ -140,6 +141,8 @@ def test_one_model_in_several_python_threads():
 
 
 def test_memory_stays_flat():
+    resource = pytest.importorskip("resource")
+
     def peak():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 

@@ -132,7 +132,7 @@ def test_divergence():
 def test_interrupt_and_stop():
     model = make()
     model.fit(X, IDS, epochs=3, verbose=0)
-    timer = threading.Timer(0.3, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+    timer = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, IDS, epochs=10**7, verbose=0)

@@ -5,7 +5,6 @@ import json
 import math
 import os
 import random as stdlib_random
-import resource
 import signal
 import subprocess
 import sys
@@ -348,9 +347,9 @@ def test_failing_write_leaves_the_old_file(where, tmp_path, monkeypatch):
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="requires POSIX resource limits")
 def test_no_room_on_the_disk(tmp_path):
     """A real write error in the middle of the file (a file-size limit simulates a full disk)."""
+    resource = pytest.importorskip("resource")
     path = tmp_path / "model"
     model = trained()
     model.save(path)
