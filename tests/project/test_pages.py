@@ -55,3 +55,28 @@ def test_the_guide_has_code():
     assert {path.stem for path in PAGES if path.parent.name == "guide"} >= {
         path.stem for path in (DOCS / "guide").glob("*.md") if path.stem != "index"
     }
+
+
+INCLUDE = re.compile(r"```\{literalinclude\} (\S+)\n((?:\s*:[\w-]+: .*\n)*)")
+OPTION = re.compile(r":([\w-]+): (?:\"(.*)\"|'(.*)'|(.*))$", re.MULTILINE)
+INCLUDES = [
+    (path, *found)
+    for path in sorted(DOCS.rglob("*.md"))
+    if path.relative_to(DOCS).parts[0] != "_build"
+    for found in INCLUDE.findall(path.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize(
+    "page, source, options", INCLUDES, ids=lambda part: part.stem if isinstance(part, Path) else None
+)
+def test_included_source_exists(page, source, options):
+    """Sphinx reports it as well, when CI builds the site."""
+    text = (page.parent / source).read_text(encoding="utf-8")
+    found = {name: a or b or c for name, a, b, c in OPTION.findall(options)}
+    start = text.find(found.get("start-at", ""))
+    assert start >= 0, found["start-at"]
+    for end in found.keys() & {"end-at", "end-before"}:
+        assert text.find(found[end], start) >= 0, found[end]
+    for name in found.get("pyobject", "").split("."):
+        assert re.search(rf"^\s*(class|def) {name}\b", text, re.MULTILINE) or not name, name
