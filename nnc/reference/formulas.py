@@ -188,8 +188,10 @@ def look_up(table: dict[str, Any], name: str, what: str) -> Any:
 
 # ----------------------------------------------------------------------------------------------- losses
 
-# Probabilities nearer to 0 or 1 than this are clipped before the logarithm, as in Keras.
+# Probabilities nearer to 0 than this are clipped before the logarithm, and those above HIGH, the float32
+# number nearest to 1 - 1e-7: as in Keras, which clips in float32.
 CLIP = 1e-7
+HIGH = 1.0 - 2.0**-23
 
 
 def mean_squared_error(spec, y, a):
@@ -215,7 +217,7 @@ def binary_crossentropy(spec, y, a):
     y = y * (1.0 - spec["label_smoothing"]) + 0.5 * spec["label_smoothing"]
     if spec["from_logits"]:  # -y log s(a) - (1-y) log(1 - s(a)) with the sigmoid s
         return np.mean(np.logaddexp(0.0, a) - y * a, axis=1), (sigmoid(a) - y) / n
-    p = np.clip(a, CLIP, 1.0 - CLIP)
+    p = np.clip(a, CLIP, HIGH)
     values = -(y * np.log(p) + (1.0 - y) * np.log(1.0 - p))
     return np.mean(values, axis=1), np.where(p == a, (p - y) / (p * (1.0 - p)), 0.0) / n
 
@@ -227,7 +229,7 @@ def categorical_crossentropy(spec, y, a):
         return -np.sum(y * log_softmax(a), axis=1), y.sum(axis=1, keepdims=True) * softmax(a) - y
     total = a.sum(axis=1, keepdims=True) if spec["param"] else np.ones((len(a), 1))
     q = a / total
-    p = np.clip(q, CLIP, 1.0 - CLIP)
+    p = np.clip(q, CLIP, HIGH)
     dq = np.where(p == q, -y / p, 0.0)
     da = (dq - np.sum(dq * q, axis=1, keepdims=True)) / total if spec["param"] else dq
     return -np.sum(y * np.log(p), axis=1), da
@@ -323,7 +325,7 @@ def binary_focal_crossentropy(spec, y, a):
         p, rest = sigmoid(a), sigmoid(-a)
         c, dc, dp = np.logaddexp(0.0, a) - y * a, p - y, p * rest
     else:
-        p, rest, clipped = a, 1.0 - a, np.clip(a, CLIP, 1.0 - CLIP)
+        p, rest, clipped = a, 1.0 - a, np.clip(a, CLIP, HIGH)
         c = -(y * np.log(clipped) + (1.0 - y) * np.log(1.0 - clipped))
         dc = np.where(clipped == a, (clipped - y) / (clipped * (1.0 - clipped)), 0.0)
         dp = np.ones_like(a)
@@ -342,7 +344,7 @@ def categorical_focal_crossentropy(spec, y, a):
     else:
         total = a.sum(axis=1, keepdims=True)
         q = a / total
-        p = np.clip(q, CLIP, 1.0 - CLIP)
+        p = np.clip(q, CLIP, HIGH)
         log_p, inside = np.log(p), p == q
     value = -w * np.sum(y * power(1.0 - p, gamma) * np.where(y == 0, 0.0, log_p), axis=1)
     # p dp, which avoids a division by p = 0

@@ -95,6 +95,7 @@ def test_sigmoid_and_softplus_keep_their_tails():
 
 Y, A = [[0.0, 1.0], [2.0, 0.0]], [[1.0, 3.0], [2.0, -2.0]]  # a - y = [[1, 2], [0, -2]]
 CLIPPED = 16.11809565095832  # -ln 1e-7
+NEAR_1 = 2.0**-23 + 2.0**-47  # -ln(1 - 2^-23)
 
 # spec, y, a, L, dL/da
 WORKED_LOSSES = [
@@ -120,8 +121,22 @@ WORKED_LOSSES = [
         1.5 * LN2 - LN3 / 8,
         [[-0.125, 0.25]],
     ),
-    # clipped on both sides: -ln 1e-7 and -ln(1 - 1e-7) = 1.00000005e-7, and the gradient vanishes
-    (loss_spec("binary_crossentropy"), [[1.0, 1.0]], [[0.0, 1.0]], CLIPPED / 2 + 5.00000025e-8, [[0.0, 0.0]]),
+    # clipped on both sides, and the gradient vanishes
+    (
+        loss_spec("binary_crossentropy"),
+        [[1.0, 1.0]],
+        [[0.0, 1.0]],
+        CLIPPED / 2 + NEAR_1 / 2,
+        [[0.0, 0.0]],
+    ),
+    # 1 - 1e-7 is 1 - 2^-23 in float32: -ln 2^-23
+    (
+        loss_spec("binary_crossentropy"),
+        [[0.0, 1.0]],
+        [[1.0, 1.0]],
+        11.5 * LN2 + NEAR_1 / 2,
+        [[0.0, 0.0]],
+    ),
     # id 1: -ln 3/4; gradient -1 / p
     (loss_spec("categorical_crossentropy"), [1], [[0.25, 0.75]], 2 * LN2 - LN3, [[0.0, -4 / 3]]),
     # probabilities are taken as given, rows need not sum to 1: -2 ln 1/4 - ln 1/4
