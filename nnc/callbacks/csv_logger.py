@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
+import numpy as np
+
 from nnc._config import boolean, refusal
 from nnc._files import path_of
 from nnc.callbacks.base import Callback, Logs
@@ -14,7 +16,8 @@ from nnc.callbacks.base import Callback, Logs
 class CSVLogger(Callback):
     """Writes the logs of every epoch as a line of a CSV file, flushed immediately.
 
-    As in Keras, there are always columns for validation; a value missing in an epoch is written as NA.
+    As in Keras, there are always columns for validation; a value missing in an epoch is written as NA, an
+    array in quotation marks, which are doubled: three at each end.
 
     Parameters
     ----------
@@ -60,7 +63,7 @@ class CSVLogger(Callback):
             if not any(key.startswith("val_") for key in self._keys):  # validation_freq: they may follow
                 self._keys = [*self._keys, *(f"val_{key}" for key in self._keys)]
             self._write(["epoch", *self._keys])
-        self._write([str(epoch), *(repr(logs[key]) if key in logs else "NA" for key in self._keys)])
+        self._write([str(epoch), *(_cell(logs[key]) if key in logs else "NA" for key in self._keys)])
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._file is not None:
@@ -71,3 +74,7 @@ class CSVLogger(Callback):
         if self._file is not None:  # None outside a run
             self._file.write(self.separator.join(cells) + "\n")
             self._file.flush()
+
+
+def _cell(value: Any) -> str:
+    return f'"""{value.tolist()}"""' if isinstance(value, np.ndarray) else repr(value)

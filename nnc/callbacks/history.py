@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
 from nnc.callbacks.base import Callback, Logs, Model
 
 
@@ -10,8 +15,9 @@ class History(Callback):
 
     Attributes
     ----------
-    history : dict of str to list of float
-        "loss", the metrics, "val_loss", ...: one number per epoch.
+    history : dict of str to list
+        "loss", the metrics, "val_loss", ...: one number per epoch, or one array for a metric whose result is
+        an array.
     epoch : list of int
         The epochs, from 0.
 
@@ -26,7 +32,7 @@ class History(Callback):
     """
 
     def __init__(self) -> None:
-        self.history: dict[str, list[float]] = {}
+        self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
         self.params = {}
 
@@ -53,12 +59,25 @@ class History(Callback):
         """The curves for notebooks: one chart for each name, with training and validation."""
         from nnc import _html
 
-        epochs = [epoch + 1 for epoch in self.epoch]
-        names = [name for name in self.history if not name.startswith("val_")]
+        epochs, known = [epoch + 1 for epoch in self.epoch], curves(self.history)
         charts = []
-        for name in names:
-            curves = {name: self.history[name], "validation": self.history.get("val_" + name, [])}
-            given = {label: curve for label, curve in curves.items() if len(curve)}
+        for name in known:
+            if name.startswith("val_"):
+                continue
+            both = {name: known[name], "validation": known.get("val_" + name, ())}
+            given = {label: curve for label, curve in both.items() if len(curve)}
             if epochs and given:
                 charts.append(_html.chart(name, epochs, given))
         return _html.block(_html.line(repr(self)), *charts)
+
+
+def curves(history: Mapping[str, Any]) -> dict[str, Any]:
+    """The curves of a history; arrays are divided into curves of their elements, such as "f1_score[0]"."""
+    found: dict[str, Any] = {}
+    for name, values in history.items():
+        if len(values) and isinstance(values[0], np.ndarray):
+            for at in np.ndindex(values[0].shape):
+                found[f"{name}[{','.join(map(str, at))}]"] = [float(value[at]) for value in values]
+        else:
+            found[name] = values
+    return found

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
 
 from nnc._config import did_you_mean, integer, number, refusal
 from nnc.callbacks.base import Callback, Logs, Model
@@ -21,15 +24,16 @@ class Monitor(Callback):
         if not isinstance(mode, str) or mode not in ("auto", "min", "max"):
             raise refusal("mode", "'auto', 'min' or 'max'", mode)
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(number("min_delta", min_delta))
-        self.sign = -1.0 if mode == "max" or (mode == "auto" and is_to_be_large(monitor, ())) else 1.0
+        self.sign = -1.0 if mode == "max" or (mode == "auto" and is_to_be_large(monitor)) else 1.0
         self.best: float | None = None
 
     def set_model(self, model: Model) -> None:
         """Set the model, whose metrics determine whether larger or smaller is better."""
         super().set_model(model)
         if self.mode == "auto":
-            metrics = getattr(model, "metrics", ())  # another training loop's model may have none
-            self.sign = -1.0 if is_to_be_large(self.monitor, metrics) else 1.0
+            names, metrics = getattr(model, "metrics_names", ()), getattr(model, "metrics", ())
+            watched = dict(zip(names[1:], metrics, strict=False))  # another loop's model may have none
+            self.sign = -1.0 if is_to_be_large(self.monitor, watched) else 1.0
 
     def value(self, logs: Logs | None) -> float | None:
         """Return the monitored value, or None after an epoch without validation.
@@ -37,7 +41,7 @@ class Monitor(Callback):
         Raises
         ------
         ValueError
-            If the run never logs that value.
+            If the run never logs that value, or it is an array.
         """
         logs = logs or {}
         value = logs.get(self.monitor)
@@ -49,6 +53,11 @@ class Monitor(Callback):
             raise ValueError(
                 f"{type(self).__name__} monitors {self.monitor!r}, but the logs have {known}{meant}"
             )
+        if isinstance(value, np.ndarray):
+            raise ValueError(
+                f"{type(self).__name__} watches {self.monitor!r}, which is an array of shape {value.shape}: "
+                "watch a number, such as the metric's mean over the classes"
+            )
         return value
 
     def improves(self, value: float, best: float | None, min_delta: float = 0.0) -> bool:
@@ -58,12 +67,12 @@ class Monitor(Callback):
         return self.sign * value < self.sign * best - min_delta
 
 
-def is_to_be_large(name: str, watched: Iterable[Metric]) -> bool:
-    """Whether larger is better for the value `name` in the logs: as specified by its metric, one of `watched`
-    or nnc's of that name; a metric without a direction is to be large if its name contains "acc".
+def is_to_be_large(name: str, watched: Mapping[str, Metric] = MappingProxyType({})) -> bool:
+    """Whether larger is better for the value `name` in the logs: as specified by its metric in `watched`, by
+    keys of the logs, or nnc's of that name; one without a direction is to be large if its name has "acc".
     """
     name = name.removeprefix("val_")
-    own = next((metric for metric in watched if metric.name == name), None) or Metric.in_lower_case(name)
+    own = watched.get(name) or Metric.in_lower_case(name)
     direction = getattr(own, "direction", None)
     return direction == "up" or (direction is None and "acc" in name)
 

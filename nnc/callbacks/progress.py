@@ -30,11 +30,12 @@ def resolve(verbose: Any, elsewhere: int = 2) -> int:
     return int(verbose)
 
 
-def text(logs: Mapping[str, float]) -> str:
-    """The logs in one line."""
+def text(logs: Mapping[str, Any]) -> str:
+    """The logs in one line, with the means of arrays, as in Keras."""
+    numbers = {name: v.mean() if isinstance(v, np.ndarray) else v for name, v in logs.items()}
     return " - ".join(
         f"{name}: {value:.4g}" if abs(value) < 1e-3 else f"{name}: {value:.4f}"
-        for name, value in logs.items()
+        for name, value in numbers.items()
     )
 
 

@@ -7,6 +7,7 @@ from argparse import Namespace
 from typing import Any
 
 from nnc import _machine
+from nnc.callbacks.history import curves
 from nnc.cli import schema
 from nnc.cli.encoding import Schema
 from nnc.cli.output import aligned, say, say_json
@@ -55,7 +56,7 @@ def summary(options: Namespace) -> int:
         say(f"\ncompiled: {model.optimizer!r}, {model.loss!r}")
     if model.history is not None and model.history.history:
         last = "  ".join(
-            f"{name} {values[-1]:.4g}" for name, values in model.history.history.items() if values
+            f"{name} {values[-1]:.4g}" for name, values in curves(model.history.history).items() if values
         )
         say(f"trained: {len(model.history.epoch)} epochs; last epoch: {last}")
     if columns is not None:

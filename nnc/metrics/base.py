@@ -356,13 +356,13 @@ class Metric(_config.Config):
         else:
             self.update_state(y, a, sample_weight=weights)
 
-    def value(self) -> float:
-        """Return `result` as a number for the logs.
+    def value(self) -> float | NDArray[np.float64]:
+        """Return `result` for the logs: a number, or an array of several.
 
         Raises
         ------
         ValueError
-            If it is not a single number.
+            If it is neither.
 
         Examples
         --------
@@ -373,12 +373,10 @@ class Metric(_config.Config):
         0.75
         """
         result = np.asarray(self.result())
-        if result.size != 1 or result.dtype.kind not in "buif":
-            raise ValueError(
-                f"metric {self.name!r} must return one number for the logs, "
-                f"got {_config.shown(self.result())}"
-            )
-        return float(result.reshape(()))
+        if result.dtype.kind not in "buif" or result.size == 0:
+            must = "a number or an array of numbers"
+            raise _config.refusal(f"the result of metric {self.name!r}", must, self.result())
+        return float(result.reshape(())) if result.size == 1 else result.astype(np.float64)
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise a ValueError if outputs of `shape` do not fit the metric.

@@ -61,11 +61,6 @@ class _Confusion(Summed):
                 raise ValueError(
                     f"{name} of metric {self.name!r} is {value}, but there are {shape[-1]} outputs"
                 )
-        if len(self._at) > 1 and type(self).of_sums in (_Rate.of_sums, _Count.of_sums):
-            raise ValueError(
-                f"metric {self.name!r} has {len(self._at)} thresholds and as many results, but logs hold "
-                "single numbers: give one threshold, or call the metric directly"
-            )
 
     def increment(
         self, y: NDArray[np.float64], a: NDArray[np.float64], weights: NDArray[np.float64] | None

@@ -59,13 +59,6 @@ class FBetaScore(Summed):
         self.beta = _config.number("beta", beta, "(0, inf)")
         self.threshold = None if threshold is None else _config.number("threshold", threshold, "(0, 1]")
 
-    def check(self, shape: tuple[int, ...]) -> None:
-        if self.average is None and shape[-1] > 1:
-            raise ValueError(
-                f"metric {self.name!r} has a value for each of {shape[-1]} classes, but logs hold single "
-                'numbers: give average="macro", "micro" or "weighted", or call the metric directly'
-            )
-
     def increment(
         self, y: NDArray[np.float64], a: NDArray[np.float64], weights: NDArray[np.float64] | None
     ) -> NDArray[np.float64]:
@@ -154,13 +147,6 @@ class R2Score(Summed):
         ways = (None, "uniform_average", "variance_weighted_average")
         self.class_aggregation = _config.choice("class_aggregation", class_aggregation, ways)
         self.num_regressors = _config.integer("num_regressors", num_regressors, 0)
-
-    def check(self, shape: tuple[int, ...]) -> None:
-        if self.class_aggregation is None and shape[-1] > 1:
-            raise ValueError(
-                f"metric {self.name!r} has a value for each of {shape[-1]} outputs, but logs hold single "
-                'numbers: give class_aggregation="uniform_average", or call the metric directly'
-            )
 
     def increment(
         self, y: NDArray[np.float64], a: NDArray[np.float64], weights: NDArray[np.float64] | None

@@ -87,9 +87,8 @@ class Compiled:
             for names in (self.metrics, self.weighted)
         )
         found = Watched(plain, weighted, shape, raw=self.loss_spec is None)
-        names = found.names
-        if len(set(names)) < len(names):
-            raise ValueError(f"metrics must have different names, got {names[1:]}: give name=...")
+        if "loss" in found.names[1:]:
+            raise ValueError('a metric must not have the name "loss": give name=...')
         compared: list[Loss | Metric] = [self.loss, *found.all]
         for each in compared:
             if each.whole_rows and len(shape) > 1:

@@ -469,7 +469,7 @@ class Engine:
         tick: Callable[[int], Any],
         watch: Callable[..., Any] | None = None,
         batch_size: int | None = None,
-    ) -> dict[str, float]:
+    ) -> dict[str, Any]:
         """The loss (with penalties, as Keras reports it) and the metrics over parts (x, y, sample_weight).
 
         `watch` is called for each batch hook; batches then have `batch_size` rows, or a complete part.

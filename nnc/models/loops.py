@@ -203,7 +203,7 @@ class Fit:
             self.batch = position.batch
             self.means.set_numbers(position.rows, position.sums)
 
-    def _end(self, epoch: int, logs: dict[str, float]) -> None:
+    def _end(self, epoch: int, logs: dict[str, Any]) -> None:
         self.state.epoch, self.within = epoch + 1, False
         self.callbacks("on_epoch_end", epoch, logs)
 

@@ -47,6 +47,7 @@ _KEYS = frozenset(
 )  # fmt: skip
 _RUN = "fit"  # the key of the run's own counters, stored with those of its callbacks
 _SUM = "sum of "
+_LOGS = "history/logs/"
 _ONCE_FLAT = "/alpha"
 _NAMED = 5  # names listed in a message
 _OPTIONAL: dict[str, Any] = {"precision": PRECISIONS[0]}  # optional keys of a file, with their defaults
@@ -116,7 +117,7 @@ def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
     tensors = _weight_tensors(engine, weights, slots) | of_callbacks
     if state.history is not None:
         tensors["history/epoch"] = np.array(state.history.epoch, np.int64)
-        tensors |= {f"history/logs/{key}": values for key, values in logs.items()}
+        tensors |= {_LOGS + key: values for key, values in logs.items()}
     metadata = checked_metadata(state.metadata)
     tensorfile.write(path, tensors, metadata | {_CONFIG: json.dumps(config, allow_nan=False)})
 
@@ -230,11 +231,11 @@ def _metrics_config(given: Sequence[Any]) -> list[Any]:
 
 
 def _numeric_logs(history: History | None) -> dict[str, np.ndarray]:
-    """The logs as float64, without entries of callbacks that are not numbers."""
+    """The logs as float64 (epochs, ...), without entries of callbacks that are not numbers."""
     found = {}
     for key, values in {} if history is None else history.history.items():
         with contextlib.suppress(TypeError, ValueError):
-            found[key] = np.array(values, np.float64).reshape(len(values))
+            found[key] = np.array(values, np.float64)
     return found
 
 
@@ -291,7 +292,8 @@ class _File:
         self._compare(_expected(self.config, self.backend, self.weights))
 
     def _compare(self, expected: Iterable[tuple[str, str, tuple[int, ...] | None]]) -> None:
-        """Check that the tensors are exactly those that the configuration implies; shape None is any vector.
+        """Check that the tensors are exactly those that the configuration implies; shape None is any vector,
+        and in the logs any array with an axis for the epochs.
 
         nnc 0.1.0 wrote PReLU's alpha as a vector of its elements, which is accepted too.
         Stops at the fifth missing one: a configuration can imply the product of two long lists.
@@ -305,6 +307,8 @@ class _File:
                 continue
             has = found.pop(name)
             fits = len(has[1]) == 1 if shape is None else has[1] == shape
+            if shape is None and name.startswith(_LOGS):
+                fits = len(has[1]) > 0
             if shape is not None and name.endswith(_ONCE_FLAT):
                 fits = fits or has[1] == (math.prod(shape),)
             if has[0] != dtype or not fits:
@@ -352,7 +356,8 @@ class _File:
             return None
         history = History()
         history.epoch = tensors["history/epoch"].tolist()
-        history.history = {name: tensors[f"history/logs/{name}"].tolist() for name in names}
+        logs = {name: tensors[_LOGS + name] for name in names}
+        history.history = {name: log.tolist() if log.ndim == 1 else [*log] for name, log in logs.items()}
         return history
 
     def _callbacks(self, tensors: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
@@ -470,4 +475,4 @@ def _expected(
         yield from ((f"slots/{slot}/{w.path}", dtype, w.shape) for w in weights if w.trainable)
     if config["history"] is not None:
         yield "history/epoch", "I64", None
-        yield from ((f"history/logs/{key}", "F64", None) for key in config["history"])
+        yield from ((_LOGS + key, "F64", None) for key in config["history"])

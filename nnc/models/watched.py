@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 _MOST_KEPT = 2**20  # output values that are kept for the metrics of one slice
 
 
+class Fed(NamedTuple):
+    """A metric that is passed the outputs, its key in the logs, and whether it is also passed the weights."""
+
+    metric: Metric
+    name: str
+    weighted: bool
+
+
 class Watched:
     """The metrics of a model whose outputs have `shape`, in the order of its logs.
 
@@ -27,10 +36,10 @@ class Watched:
         First the `plain` ones, then the weighted ones.
     in_core : list of Metric
         The metrics that the core computes.
-    fed : list of (Metric, bool)
-        The metrics that are passed the outputs, and whether they are also passed the weights.
+    fed : list of Fed
+        The metrics that are passed the outputs.
     names : list of str
-        "loss", then the names of the metrics.
+        The keys of the logs: "loss", then those of the metrics.
     raw : bool
         Whether the targets are the caller's unconverted ones, as for a loss that is a Python function.
     """
@@ -43,28 +52,47 @@ class Watched:
         raw: bool = False,
     ) -> None:
         self.all, self.shape, self.raw = [*plain, *weighted], shape, raw
-        self.in_core = [metric for metric in plain if metric.in_core]
-        self.fed = [(metric, False) for metric in plain if not metric.in_core]
-        self.fed += [(metric, True) for metric in weighted]
-        self.names = ["loss", *(metric.name for metric in self.all)]
-        self.core_names = ["loss", *(metric.name for metric in self.in_core)]
-        self.by_batch = any(metric.by_batch for metric, _ in self.fed)
+        keys = _keys(plain, weighted)
+        self.names, self.core_names = ["loss", *keys], ["loss"]
+        self.in_core: list[Metric] = []
+        self.fed: list[Fed] = []
+        for i, (metric, key) in enumerate(zip(self.all, keys, strict=True)):
+            if i < len(plain) and metric.in_core:
+                self.in_core.append(metric)
+                self.core_names.append(key)
+            else:
+                self.fed.append(Fed(metric, key, i >= len(plain)))
+        self.by_batch = any(each.metric.by_batch for each in self.fed)
         self._taken = False
 
-    def take(self) -> list[tuple[Metric, bool]]:
+    def take(self) -> list[Fed]:
         """The `fed` metrics, reset: those passed to `compile`, or copies while these are in use."""
         if not self.fed:
             return []
         found = copy.deepcopy(self.fed) if self._taken else self.fed
         self._taken = True
-        for metric, _ in found:
-            metric.reset_state()
+        for each in found:
+            each.metric.reset_state()
         return found
 
-    def give_back(self, fed: list[tuple[Metric, bool]]) -> None:
+    def give_back(self, fed: list[Fed]) -> None:
         """Release the metrics that `take` returned."""
         if fed is self.fed:
             self._taken = False
+
+
+def _keys(plain: Sequence[Metric], weighted: Sequence[Metric]) -> list[str]:
+    """The metrics' keys in the logs, as in Keras: their names, with a number if a name is given again.
+
+    A weighted metric with the name of a plain one first gets the prefix "weighted_".
+    """
+    keys: list[str] = []
+    for prefix, group in (("", plain), ("weighted_", weighted)):
+        for metric in group:
+            name = metric.name if metric.name not in keys else prefix + metric.name
+            numbered = (f"{name}_{number}" for number in count(1))
+            keys.append(name if name not in keys else next(key for key in numbered if key not in keys))
+    return keys
 
 
 class Means:
@@ -109,15 +137,15 @@ class Means:
         size = batch_size or max(len(y), 1)
         for start in range(0, len(y), size):
             part = slice(start, start + size)
-            for metric, weighted in self.fed:
+            for metric, _, weighted in self.fed:
                 w = weights[part] if weighted and weights is not None else None
                 metric.feed(y[part], outputs[: len(y)][part], w, self.watched.shape)
 
-    def logs(self) -> dict[str, float]:
+    def logs(self) -> dict[str, Any]:
         means = dict(zip(self.watched.core_names, (self.sums / max(self.rows, 1)).tolist(), strict=True))
         if not self.fed:
             return means
-        means |= {metric.name: metric.value() for metric, _ in self.fed}
+        means |= {each.name: each.metric.value() for each in self.fed}
         return {name: means[name] for name in self.watched.names}
 
     def close(self) -> None:
@@ -129,20 +157,20 @@ class Means:
     def numbers(self) -> dict[str, float]:
         """The sums so far by name; those of a fed metric by name and index."""
         found = dict(zip(self.watched.core_names, self.sums.tolist(), strict=True))
-        for metric, _ in self.fed:
-            found |= {f"{metric.name}[{i}]": number for i, number in enumerate(metric.get_state())}
+        for metric, name, _ in self.fed:
+            found |= {f"{name}[{i}]": number for i, number in enumerate(metric.get_state())}
         return found
 
     def set_numbers(self, rows: int, numbers: Mapping[str, float]) -> None:
         """Continue from what `numbers` returned."""
         sums = [numbers.get(name, np.nan) for name in self.watched.core_names]
         self.set_totals(rows, sums[0], np.array(sums[1:]))
-        for metric, _ in self.fed:
+        for metric, name, _ in self.fed:
             own: list[Any] = []
-            while f"{metric.name}[{len(own)}]" in numbers:
-                own.append(numbers[f"{metric.name}[{len(own)}]"])
+            while f"{name}[{len(own)}]" in numbers:
+                own.append(numbers[f"{name}[{len(own)}]"])
             if not metric.set_state(own) and rows:
                 warn(
-                    f"the file has no sums of metric {metric.name!r}, which keeps none in variables: in this "
+                    f"the file has no sums of metric {name!r}, which keeps none in variables: in this "
                     "epoch its value only includes the batches from here on"
                 )

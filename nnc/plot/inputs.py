@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nnc.callbacks.history import curves
 from nnc.layers import Layer
 from nnc.models import Sequential
 
@@ -47,9 +48,10 @@ def curves_of(history: Run) -> tuple[Mapping[str, Curve], np.ndarray]:
     recorded = history.history if isinstance(history, Model) else history
     if recorded is None:
         raise ValueError("history is from a model that has not been trained")
-    curves, epochs = (recorded.history, recorded.epoch) if isinstance(recorded, Recorded) else (recorded, ())
-    longest = max(map(len, curves.values()), default=0)
-    return curves, np.asarray(epochs or range(longest)) + 1
+    logs, epochs = (recorded.history, recorded.epoch) if isinstance(recorded, Recorded) else (recorded, ())
+    found = curves(logs)
+    longest = max(map(len, found.values()), default=0)
+    return found, np.asarray(epochs or range(longest)) + 1
 
 
 def matrices_of(source: Weights) -> dict[str, np.ndarray]:

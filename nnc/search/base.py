@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from nnc._config import refusal
 from nnc._machine import threads
 from nnc.callbacks.monitor import is_to_be_large
 from nnc.callbacks.progress import resolve
+from nnc.errors import warn
 from nnc.models.interrupts import Interrupts
 from nnc.models.modelfile import NUMERICS
 from nnc.search import workers
@@ -72,7 +72,7 @@ class Search:
             raise refusal("metric", "a key of the logs such as 'val_loss'", metric, TypeError)
         self.metric = metric or ("score" if self.estimates else "val_loss")
         _config.choice("direction", direction, ("auto", "min", "max"))
-        large = self.estimates or is_to_be_large(self.metric, ())
+        large = self.estimates or is_to_be_large(self.metric)
         self.direction = direction if direction != "auto" else "max" if large else "min"
         self.score = _config.choice("score", score, ("last", "best"))
         self.validation_split, self.folds = validation_split, folds
@@ -189,7 +189,7 @@ class Search:
             message = (
                 f"{len(failed)} of {len(trials)} trials failed; trial {first.number} with {first.reason}"
             )
-            warnings.warn(message, UserWarning, stacklevel=2)
+            warn(message)
         if self.refit and not interrupted:
             result.best_model = self._refitted(job, data, result.best_trial)
         return result

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nnc import random
+from nnc.callbacks.history import curves
 from nnc.models import Sequential
 from nnc.search.data import Data, Part
 from nnc.search.space import Params
@@ -137,7 +138,7 @@ class Models:
     def _log(self, i: int) -> None:
         history = self.models[i].history
         if history is not None:
-            for name, values in history.history.items():
+            for name, values in curves(history.history).items():
                 self.histories[i].setdefault(name, []).extend(values)
             self.epochs[i] += len(history.epoch)
 

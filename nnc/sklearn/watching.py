@@ -38,6 +38,10 @@ class ModelView:
     def metrics(self) -> list[Metric]:
         return []
 
+    @property
+    def metrics_names(self) -> list[str]:
+        return ["loss"]
+
     def get_weights(self) -> list[np.ndarray]:
         return self.trainer.plan.get_parameters()
 

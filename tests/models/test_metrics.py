@@ -179,25 +179,87 @@ def test_arrays_of_a_metric_are_not_to_be_written_to():
 
 
 def test_results_that_are_no_numbers_are_refused():
-    class Two(Seen):
-        def result(self):
-            return np.ones(2)
+    for odd in ("one", [], {"a": 1.0}):
 
-    with pytest.raises(ValueError, match="metric 'seen' must return one number for the logs"):
-        build(Two()).evaluate(X, Y, verbose=0)
-    with pytest.raises(ValueError, match="metric 'p' has 2 thresholds"):
-        build(metrics.Precision([0.2, 0.5], name="p"))
+        class Odd(Seen):
+            def result(self, odd=odd):
+                return odd
+
+        with pytest.raises(ValueError, match="the result of metric 'seen' must be a number or an array"):
+            build(Odd()).evaluate(X, Y, verbose=0)
     with pytest.raises(ValueError, match="class_id of metric 'recall' is 1, but there are 1 outputs"):
         build(metrics.Recall(class_id=1))
-    model = nnc.Sequential([nnc.Input((4,)), layers.Dense(3, "softmax")])
-    with pytest.raises(ValueError, match=r"3 classes.*give average="):
-        model.compile("sgd", "categorical_crossentropy", metrics=[metrics.F1Score()])
-    with pytest.raises(ValueError, match="different names"):
-        build(metrics.Precision(), metrics.Precision())
+    with pytest.raises(ValueError, match='not have the name "loss"'):
+        build(metrics.Precision(name="loss"))
     with pytest.raises(TypeError, match="the result of the metric bad must be numbers, one or 75"):
         build(metrics.FunctionMetric(lambda y, p: np.ones(3), name="bad")).test_on_batch(X, Y)
     with pytest.raises(NotImplementedError, match="needs a method update_state"):
         build(metrics.Metric("empty")).evaluate(X, Y, verbose=0)
+
+
+THREE = np.eye(3, dtype=np.float32)[(3 * RNG.random(75)).astype(int)]
+
+
+def classifier(*watched, **options):
+    model = nnc.Sequential([nnc.Input((4,)), layers.Dense(3, "softmax")], seed=5)
+    model.compile("adam", "categorical_crossentropy", metrics=list(watched), **options)
+    return model
+
+
+def test_a_name_given_again_is_numbered():
+    same = [metrics.Recall(0.3), metrics.Recall(0.4), "mae", "mae", metrics.Recall(0.35)]
+    model = classifier(*same, weighted_metrics=["mae", "mae", "mse", metrics.Recall(), metrics.Recall(0.3)])
+    assert model.metrics_names[1:6] == ["recall", "recall_1", "mae", "mae_1", "recall_2"]
+    assert model.metrics_names[6:9] == ["weighted_mae", "weighted_mae_1", "mse"]
+    assert model.metrics_names[9:] == ["weighted_recall", "weighted_recall_1"]
+    found = model.evaluate(X, THREE, return_dict=True)
+    again = classifier(metrics.Recall(0.35)).evaluate(X, THREE, return_dict=True)
+    assert found["recall_2"] == again["recall"] and found["mae"] == found["mae_1"] == found["weighted_mae"]
+    assert found["weighted_recall_1"] == found["recall"] > found["recall_2"] > found["recall_1"]
+    odd = [metrics.Recall(name=name) for name in ("a_1", "a", "a", "a")]
+    assert classifier(*odd).metrics_names[1:] == ["a_1", "a", "a_2", "a_3"]
+    stop = callbacks.EarlyStopping("val_recall_1")
+    model.fit(X, THREE, epochs=2, verbose=0, validation_split=0.2, callbacks=stop)
+    assert stop.sign == -1
+
+
+@pytest.mark.filterwarnings("ignore:the model is saved without the metric")
+def test_results_that_are_arrays(tmp_path, capsys):
+    class Errors(metrics.Metric):
+        def __init__(self):
+            super().__init__("errors")
+            self.sums = self.add_variable((2, 3))
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.sums.assign_add([abs(y_true - y_pred).sum(axis=0), np.full(3, len(y_true))])
+
+        def result(self):
+            return self.sums
+
+    watched = ["accuracy", metrics.F1Score(), metrics.Precision([0.2, 0.3, 0.9], name="p"), Errors()]
+    model = classifier(*watched)
+    csv, path = tmp_path / "log.csv", tmp_path / "model.safetensors"
+    logger = callbacks.CSVLogger(csv)
+    history = model.fit(X, THREE, epochs=2, verbose=2, validation_split=0.2, callbacks=logger).history
+    assert [value.shape for value in history["val_f1_score"]] == [(3,), (3,)]
+    assert history["errors"][1].shape == (2, 3) and (history["errors"][1][1] == 60).all()
+    assert f"val_f1_score: {history['val_f1_score'][1].mean():.4f}" in capsys.readouterr().out
+    found = model.evaluate(X, THREE)
+    expected = metrics.F1Score()(THREE, model.predict(X))
+    assert isinstance(found[1], float) and found[2].tolist() == expected.tolist()
+    line = csv.read_text().splitlines()[2]
+    assert f'"""{history["f1_score"][1].tolist()}"""' in line
+    model.save(path)
+    again = nnc.load_model(path)
+    np.testing.assert_array_equal(again.history.history["val_p"], history["val_p"])
+    assert again.evaluate(X, THREE)[3].tolist() == found[3].tolist()
+    assert "f1_score[2]" in again.history._repr_html_() and "errors[1,2]" in again.history._repr_html_()
+    axes = nnc.plot.history(again.history)
+    assert [axis.get_ylabel() for axis in axes][:3] == ["loss", "accuracy", "f1_score[0]"]
+    for callback in (callbacks.EarlyStopping, callbacks.ReduceLROnPlateau):
+        watch = callback(monitor="f1_score", mode="max")
+        with pytest.raises(ValueError, match=r"watches 'f1_score', which is an array of shape \(3,\)"):
+            model.fit(X, THREE, verbose=0, callbacks=watch)
 
 
 def test_files_hold_nncs_metrics_and_leave_out_those_of_users(tmp_path):

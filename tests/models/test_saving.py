@@ -225,9 +225,11 @@ def test_odd_logs(tmp_path):
         "words": ["a", "b"],
         "short": [1],
         "epoch": [2.0, 3.0],
+        "each class": [np.array([0.5, 0.25, 1.0]), np.array([1.0, 0.5, 0.0])],
     }
     model.save(tmp_path / "model")
     history = load_model(tmp_path / "model").history.history
+    assert [array.tolist() for array in history["each class"]] == [[0.5, 0.25, 1.0], [1.0, 0.5, 0.0]]
     assert math.isnan(history["odd/name"][0]) and history["odd/name"][1] == math.inf
     assert history["short"] == [1.0] and history["epoch"] == [2.0, 3.0] and "words" not in history
 
@@ -570,7 +572,9 @@ BAD_CONFIGS = {
     "loss of other keys":
         (_set("compile", "loss", "class_name", "MeanSquaredError"), "keys of MeanSquaredError"),
     "metric unknown": (_set("compile", "metrics", ["acuracy"]), "must be one of"),
-    "metrics the same": (_set("compile", "metrics", ["mse", "mse"]), "different names"),
+    "metric named loss": (
+        _set("compile", "metrics", [{"class_name": "MeanSquaredError", "config": {"name": "loss"}}]),
+        'not have the name "loss"'),
     "metric a number": (_set("compile", "metrics", [1]), "must be a dict"),
     "slots other": (_set("slots", ["v"]), "'slots' must be"),
     "slots twice": (_set("slots", ["m", "m", "v"]), "'slots' has duplicate names"),
@@ -588,7 +592,7 @@ BAD_CONFIGS = {
     "tensor transposed":
         (_tensor("first/kernel", np.zeros((6, 5), "f4")), r"is F32 \(6, 5\), not F32 \(5, 6\)"),
     "tensor flat": (_tensor("first/kernel", np.zeros(30, np.float32)), r"is F32 \(30,\), not F32 \(5, 6\)"),
-    "history of bytes": (_tensor("history/logs/loss", np.zeros((2, 1))), r"is F64 \(2, 1\), not F64 vector"),
+    "history of bytes": (_tensor("history/logs/loss", np.zeros(())), r"is F64 \(\), not F64 vector"),
 }  # fmt: skip
 
 
