@@ -37,6 +37,7 @@ from nnc import (
     utils,
 )
 from nnc._absent import no_attribute
+from nnc._arguments import suggest_arguments
 from nnc._machine import set_num_threads, show_config, threads
 from nnc._version import __version__
 from nnc.errors import DivergenceError, FormatError
@@ -96,3 +97,7 @@ if not TYPE_CHECKING:  # with __getattr__ visible, a type checker would accept a
 
 def __dir__() -> list[str]:
     return sorted(_LATER | globals().keys())
+
+
+# The exceptions are called once per row or per epoch of about a microsecond.
+suggest_arguments(globals(), but=(Sequential.predict_on_batch, Sequential.__call__, random.Streams.at))

@@ -12,14 +12,12 @@ the module: a model file can name the classes defined there and no others.
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 # Kernels compute in float32: a larger number would be infinite there.
 LARGEST = 3.4028234663852886e38
@@ -75,27 +73,21 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     return f"; did you mean {keys[close[0]]!r}?" if close else ""
 
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-
-
-def suggests_argument(method: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Wrap `method`: the error for an unknown keyword argument suggests the closest known one."""
-
-    @functools.wraps(method)
-    def call(*args: _P.args, **keywords: _P.kwargs) -> _R:
-        try:
-            return method(*args, **keywords)
-        except TypeError as error:
-            found = re.search(r"got an unexpected keyword argument '(\w+)'$", str(error))
-            if found is None or found[1] not in keywords:
-                raise
-            code = cast(FunctionType, method).__code__
-            known = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
-            meant = did_you_mean(found[1], known) or f"; it takes {', '.join(known)}"
-            raise TypeError(f"{method.__name__} has no argument {found[1]!r}{meant}") from None
-
-    return call
+def unknown_argument(
+    error: TypeError, caller: str, given: Iterable[str], known: Iterable[str]
+) -> TypeError | None:
+    """The error for a keyword argument that `caller` does not have, which suggests the closest one it has;
+    None if `error` is another one. `given` are the keyword arguments of the call.
+    """
+    odd = [name for name in given if name not in known]
+    if re.search(r"missing \d+ required", str(error)):  # Dense(unit=3): unit is passed on to Layer
+        odd = [name for name in odd if did_you_mean(name, known)]
+    elif not re.search(rf"got an unexpected keyword argument '({'|'.join(odd)})'", str(error)):
+        return None
+    if not odd:
+        return None
+    meant = did_you_mean(odd[0], known) or f"; it takes {', '.join(known)}"
+    return TypeError(f"{caller} has no argument {odd[0]!r}{meant}")
 
 
 def number(name: str, value: object, interval: str = "(-inf, inf)") -> float:
@@ -210,11 +202,11 @@ class _Made(type):
             try:
                 made = super().__call__(*args, **keywords)
             except TypeError as error:
-                found = re.search(r"got an unexpected keyword argument '(\w+)'$", str(error))
-                if found is None or found[1] not in keywords:
+                known = sorted(cls.keywords() - {"self"})
+                meant = unknown_argument(error, cls.__name__, keywords, known)
+                if meant is None:
                     raise
-                meant = did_you_mean(found[1], cls.keywords() - {"self"})
-                raise TypeError(f"{cls.__name__} has no argument {found[1]!r}{meant}") from None
+                raise meant from None
             made.__dict__["_made"] = True
             return made
 

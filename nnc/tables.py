@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+from nnc._arguments import suggest_arguments
+
 
 def markdown(rows: Sequence[Mapping[str, Any]], digits: int = 4) -> str:
     """Return the table in Markdown, readable as plain text too.
@@ -140,3 +142,6 @@ def _texts(values: list[Any], digits: int) -> list[str]:
 
 def _escape(text: str) -> str:
     return str(text).replace("|", r"\|").replace("\n", " ")
+
+
+suggest_arguments(globals())

@@ -6,6 +6,7 @@ and ``nnc.datasets.fashion_mnist.load_data()`` are the same functions under Kera
 
 from __future__ import annotations
 
+from nnc._arguments import suggest_arguments
 from nnc.datasets import fashion_mnist, iris, mnist
 from nnc.datasets.fashion_mnist import load_fashion_mnist
 from nnc.datasets.idx import read_idx
@@ -13,3 +14,5 @@ from nnc.datasets.iris import load_iris
 from nnc.datasets.mnist import load_mnist
 
 __all__ = ["fashion_mnist", "iris", "load_fashion_mnist", "load_iris", "load_mnist", "mnist", "read_idx"]
+
+suggest_arguments(globals())

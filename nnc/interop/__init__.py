@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from nnc._arguments import suggest_arguments
 from nnc.models import Sequential
 
 __all__ = ["from_torch", "to_torch"]
@@ -91,3 +92,6 @@ def to_torch(model: Sequential) -> Any:
     from nnc.interop import writing
 
     return writing.write(model)
+
+
+suggest_arguments(globals())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 import numpy as np
 
 from nnc import losses, optimizers
-from nnc._config import choice, did_you_mean, integer, suggests_argument
+from nnc._config import choice, did_you_mean, integer
 from nnc.callbacks import Callback, History
 from nnc.callbacks.progress import RowsBar, printer, resolve, text
 from nnc.callbacks.run import CallbackList
@@ -135,7 +135,6 @@ class Sequential(StoredModel):
 
     # ---------------------------------------------------------------------------------------------- compiling
 
-    @suggests_argument
     def compile(
         self,
         optimizer: str | optimizers.Optimizer | Mapping[str, Any] = "rmsprop",
@@ -164,9 +163,11 @@ class Sequential(StoredModel):
             A name, an object of `nnc.losses`, or a function f(y_true, y_pred) -> (value, gradient).
         metrics : list of str, Metric or callable, optional
             Names such as "accuracy", objects of `nnc.metrics`, functions f(y_true, y_pred), or objects of a
-            user-defined subclass of `nnc.metrics.Metric`. They ignore sample weights.
+            user-defined subclass of `nnc.metrics.Metric`. They ignore sample weights. A name given again is
+            numbered in the logs: precision, precision_1.
         weighted_metrics : list, optional
-            The same, but weighted by the sample weights and class weights.
+            The same, but weighted by the sample weights and class weights. The name of one of `metrics` gets
+            the prefix "weighted_".
         loss_weights : None
             Not supported: a model has one loss.
         run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
@@ -203,7 +204,6 @@ class Sequential(StoredModel):
 
     # ----------------------------------------------------------------------------------------------- training
 
-    @suggests_argument
     def fit(
         self,
         x: Any = None,
@@ -278,8 +278,8 @@ class Sequential(StoredModel):
         Returns
         -------
         History
-            ``.history`` holds "loss", the metrics, "val_loss", ... with one number per epoch; with
-            `resume_from`, including the earlier epochs.
+            ``.history`` holds "loss", the metrics, "val_loss", ... with one number per epoch (one array for a
+            metric whose result is an array); with `resume_from`, including the earlier epochs.
 
         Raises
         ------
@@ -405,7 +405,7 @@ class Sequential(StoredModel):
         class_weight: Mapping[int, float] | None = None,
         *,
         return_dict: Literal[True],
-    ) -> dict[str, float]: ...
+    ) -> dict[str, Any]: ...
     def train_on_batch(
         self,
         x: ArrayLike,
@@ -472,7 +472,7 @@ class Sequential(StoredModel):
         callbacks: Callback | Sequence[Callback] | None = None,
         *,
         return_dict: Literal[True],
-    ) -> dict[str, float]: ...
+    ) -> dict[str, Any]: ...
     def evaluate(
         self,
         x: Any = None,
@@ -552,7 +552,7 @@ class Sequential(StoredModel):
         sample_weight: ArrayLike | None = None,
         *,
         return_dict: Literal[True],
-    ) -> dict[str, float]: ...
+    ) -> dict[str, Any]: ...
     def test_on_batch(
         self,
         x: ArrayLike,
@@ -739,7 +739,7 @@ def _listed(callbacks: Callback | Sequence[Callback] | None) -> list[Callback]:
     return [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
 
 
-def _result(logs: dict[str, float], return_dict: bool) -> Result:
+def _result(logs: dict[str, Any], return_dict: bool) -> Result:
     if return_dict:
         return logs
     return list(logs.values()) if len(logs) > 1 else logs["loss"]

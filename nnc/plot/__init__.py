@@ -10,6 +10,7 @@ Axes, whose titles and limits can then be changed. Nothing is shown and no Matpl
 
 from __future__ import annotations
 
+from nnc._arguments import suggest_arguments
 from nnc.plot.classes import confusion_matrix, digits
 from nnc.plot.curves import compare, history
 from nnc.plot.frames import RIGHT, WRONG, save
@@ -37,3 +38,5 @@ __all__ = [
     "singular_values",
     "weights",
 ]
+
+suggest_arguments(globals())

@@ -19,6 +19,7 @@ Modules: `space` defines parameter spaces, `searches` the kinds of search, `base
 
 from __future__ import annotations
 
+from nnc._arguments import suggest_arguments
 from nnc.search import plots
 from nnc.search.optuna import OptunaCallback, suggest
 from nnc.search.result import SearchResult, Trial
@@ -44,3 +45,5 @@ __all__ = [
     "suggest",
     "uniform",
 ]
+
+suggest_arguments(globals())

@@ -9,7 +9,10 @@ MLPClassifier(alpha=0.01, dropout=0.2)
 
 from __future__ import annotations
 
+from nnc._arguments import suggest_arguments
 from nnc.sklearn.mlp import MLPClassifier, MLPRegressor
 from nnc.sklearn.sequential import SequentialClassifier, SequentialRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor", "SequentialClassifier", "SequentialRegressor"]
+
+suggest_arguments(globals())
