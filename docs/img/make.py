@@ -22,9 +22,9 @@ DATA = HERE.parents[1] / "examples" / "data" / "mnist"
 
 
 def save(axes, name, dpi=72):
-    """Save as a PNG with 64 colours, a third of the size."""
+    """Save as a PNG with 256 colours, half the size."""
     (file,) = plot.save(axes, HERE / name, "png", dpi)
-    Image.open(file).convert("RGB").quantize(64).save(file, optimize=True)
+    Image.open(file).convert("RGB").quantize(256).save(file, optimize=True)
     matplotlib.pyplot.close("all")
 
 

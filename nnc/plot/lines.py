@@ -130,13 +130,13 @@ def _places(axis: Axes) -> list[tuple[Any, float]] | None:
     height = 72 * figure.get_size_inches()[1] * axis.get_position().height
     at = axis.transAxes.inverted().transform(axis.transData.transform(ends))[:, 1] * height
     line_height = 1.4 * _NAME_SIZE
-    moved = _apart(at, line_height)
+    moved = apart(at, line_height)
     moved += max(0.0, -moved.min()) - max(0.0, moved.max() - height)
     fits = np.abs(moved - at).max() <= 2.5 * line_height and moved.min() > -line_height
     return list(zip(lines, moved - at, strict=True)) if fits else None
 
 
-def _apart(at: np.ndarray, distance: float) -> np.ndarray:
+def apart(at: np.ndarray, distance: float) -> np.ndarray:
     """The numbers moved as little as possible, in least squares, to be `distance` apart in the same order.
 
     After subtracting i times the distance this is an isotonic regression, solved by pooling adjacent

@@ -13,10 +13,12 @@ from nnc.models import Sequential
 from nnc.plot.frames import FRAME, axes_of, grid
 from nnc.plot.grounds import ground
 from nnc.plot.inputs import ids_of
-from nnc.plot.lines import style
+from nnc.plot.lines import apart, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_NAME_SIZE = 8  # points
 
 
 def embedding(
@@ -97,15 +99,33 @@ def embedding(
             linewidths=0,
             label=names[k],
         )
-    for k in range(classes if y is not None else 0):
-        if np.any(ids == k):
-            box = {"facecolor": ground(axis), "edgecolor": style(k, axis)["color"], "alpha": 0.9, "pad": 1.5}
-            middle = np.median(points[ids == k], axis=0)
-            axis.text(*middle, names[k], ha="center", va="center", fontsize=8, bbox=box)
+    present = [k for k in range(classes if y is not None else 0) if np.any(ids == k)]
+    middles = np.reshape([np.median(points[ids == k], axis=0) for k in present], (-1, 2))
+    for k, middle, shift in zip(present, middles, _shifts(axis, middles, names), strict=True):
+        box = {"facecolor": ground(axis), "edgecolor": style(k, axis)["color"], "alpha": 0.9, "pad": 1.5}
+        axis.annotate(
+            names[k], middle, (0, shift), textcoords="offset points",
+            ha="center", va="center", fontsize=_NAME_SIZE, bbox=box,
+        )  # fmt: skip
     axis.set(xlabel="first principal component", ylabel="second principal component")
     axis.set_title(f"{part.name} {outputs.shape}: {100 * shown:.0f} % of the variance", fontsize=10)
     grid(axis)
     return axis
+
+
+def _shifts(axis: Axes, middles: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """How many points labels at `middles` (n, 2) are moved upwards so that none covers another."""
+    if not len(middles):
+        return np.zeros(0)
+    width = _NAME_SIZE * (0.7 * max(map(len, names)) + 1)
+    axis.get_ylim()  # makes Matplotlib update the limits
+    at = axis.transData.transform(middles) * 72 / axis.figure.dpi
+    order = np.argsort(at[:, 0])
+    columns = np.split(order, np.flatnonzero(np.diff(at[order, 0]) > width) + 1)
+    moved = at[:, 1].copy()
+    for column in columns:  # of labels so close in x that they may overlap
+        moved[column] = apart(at[column, 1], 1.8 * _NAME_SIZE)
+    return moved - at[:, 1]
 
 
 def calibration(y_true: ArrayLike, y_prob: ArrayLike, bins: int = 10, ax: Axes | None = None) -> Axes:

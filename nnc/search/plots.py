@@ -115,7 +115,7 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
     )
     axis.add_collection(lines)
     for at, scale in enumerate(scales):
-        axis.axvline(at, color=FRAME, linewidth=0.8)
+        axis.plot((at, at), (0, 1), color=FRAME, linewidth=0.8)  # not through the labels above and below
         for height, text in scale.marks():
             # The outermost labels are beyond the lines; those between have a background that covers them.
             beyond = {0.0: ("top", -4), 1.0: ("bottom", 4)}.get(height)
@@ -184,7 +184,8 @@ def heat_map(result: SearchResult, x: str, y: str, ax: Any = None) -> Any:
                 axis.text(j, i, f"{value:.4g}", ha="center", va="center", fontsize=8, color=color)
     axis.figure.colorbar(image, ax=axis, fraction=0.05, pad=0.03).set_label(result.metric)
     rest = len({*_names(result, None, trials)} - {x, y})
-    axis.set_title(f"{'best ' * (rest > 0)}{result.metric} by {x}\nand {y}", fontsize=10)
+    title = f"{'best ' * (rest > 0)}{result.metric} by {x}", f"and {y}"
+    axis.set_title((" " if sum(map(len, title)) < 40 else "\n").join(title), fontsize=10)
     return axis
 
 

@@ -140,6 +140,21 @@ def test_good_trials_stand_out_from_the_ground(direction):
             assert contrasts == sorted(contrasts) and contrasts[-1] == pytest.approx(21)
 
 
+def test_no_line_strikes_through_the_labels_of_parallel_coordinates():
+    axis = draw(plots.parallel(searched()))
+    ends = [text for text in axis.texts if text.xy[1] in (0, 1)]
+    assert len(ends) >= 8
+    lines = [line.get_window_extent() for line in axis.lines]
+    assert not any(text.get_window_extent().overlaps(line) for text in ends for line in lines)
+
+
+def test_title_of_a_heat_map():
+    result = searched()
+    assert plots.heat_map(result, "rate", "units").get_title() == "best score by rate and units"
+    result.metric = "val_accuracy_of_digits"
+    assert "\nand units" in plots.heat_map(result, "rate", "units").get_title()
+
+
 def test_a_transparent_figure_takes_the_opposite_of_its_text_as_its_ground():
     transparent = {"figure.facecolor": "none", "axes.facecolor": "none"}
     for colour, best in (("black", "black"), ("white", "white")):

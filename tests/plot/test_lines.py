@@ -155,7 +155,7 @@ def test_given_axes_have_no_legend_of_their_figure():
 @pytest.mark.parametrize("n", [1, 2, 5, 20])
 def test_apart(n):
     at = np.random.default_rng(n).uniform(0, 30, n)
-    moved = lines._apart(at, 4.0)
+    moved = lines.apart(at, 4.0)
     order = np.argsort(at)
     assert (np.diff(moved[order]) >= 4.0 - 1e-9).all()
     np.testing.assert_array_equal(np.argsort(moved, kind="stable"), order)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import matplotlib
 import numpy as np
 import pytest
@@ -167,6 +169,15 @@ def test_embedding():
     assert len(draw(plot.embedding(IMAGES_NET, x, layer=-1)).texts) == 0
     one = nnc.Sequential([nnc.Input((3,)), layers.Dense(1), layers.Dense(2)], seed=0)
     draw(plot.embedding(one, np.zeros((4, 3))))
+
+
+@pytest.mark.parametrize("names", [None, [f"class {k}" for k in range(12)]])
+def test_names_in_an_embedding_do_not_cover_each_other(names):
+    x = np.random.default_rng(3).standard_normal((60, 5, 4)).astype(np.float32)
+    ax = draw(plot.embedding(IMAGES_NET, x, np.arange(60) % 12, class_names=names))
+    boxes = [text.get_bbox_patch().get_window_extent() for text in ax.texts]
+    assert len(boxes) == 12
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
 
 
 def test_embedding_refuses():
