@@ -8,7 +8,8 @@
  * Positions, ty and tx, are kernel positions. In float32 one outside the map is skipped, not multiplied by 0: maps are divided
  * into regions whose windows use the same positions. In bfloat16 products read padded copies (operands.h), in which every
  * window is complete: one region. There each row of a window starts a new step, and the inner sum of dW goes over samples.
- * product.c computes the products. */
+ * With groups, group g of the F filters sees group g of the C channels, and the rows of W are the channels of one group: each
+ * product is that of the columns of a panel that belong to the same group. product.c computes the products. */
 
 #include <string.h>
 
@@ -32,21 +33,51 @@ static const double MOST_WEIGHTS = 274877906944.0; /* 2^38, of a kernel */
 struct convolution {
     size_t filters;
     bool use_bias;
-    nnc_geometry seen;                /* the windows on the maps that the products read */
+    size_t groups;                    /* of the filters, and of the channels */
+    nnc_geometry seen;                /* the windows on the maps that the products read, with the channels of one group */
     float *kernel_parts, *bias_parts; /* gradients of shards of the batch, in the layout of the parameters */
 };
 
-static const struct nnc_field fields[] = {FIELD(struct convolution, filters, SIZE), FIELD(struct convolution, use_bias, FLAG)};
+static const struct nnc_field fields[] = {FIELD(struct convolution, filters, SIZE), FIELD(struct convolution, use_bias, FLAG),
+                                          OPTIONAL_FIELD(struct convolution, groups, SIZE)};
+
+static const struct convolution defaults = {.groups = 1};
+
+/* Channels and filters of a group. */
+static size_t channels_of_group(const struct nnc_layer *layer) {
+    const struct convolution *own = layer->own;
+    return layer->geometry.channels / own->groups;
+}
+
+static size_t filters_of_group(const struct nnc_layer *layer) {
+    const struct convolution *own = layer->own;
+    return own->filters / own->groups;
+}
 
 /* With one channel, a row of a window has only a few elements. */
 static const struct nnc_products *products_of(const struct nnc_layer *layer) {
-    return layer->geometry.channels == 1 ? nnc_products_of_short_sums(layer->precision) : nnc_products(layer->precision);
+    return channels_of_group(layer) == 1 ? nnc_products_of_short_sums(layer->precision) : nnc_products(layer->precision);
+}
+
+/* Are the columns of products channels? If each filter has a channel of its own, that of the same number, then all filters of a
+ * panel are computed together. */
+static bool takes_lanes(const struct nnc_layer *layer) {
+    const struct convolution *own = layer->own;
+    const bool depthwise = own->groups > 1 && channels_of_group(layer) == 1 && filters_of_group(layer) == 1;
+    return depthwise && layer->precision == PRECISION_float32;
+}
+
+/* Adjacent filters that products compute together. */
+static size_t filters_together(const struct nnc_layer *layer) {
+    return takes_lanes(layer) ? layer->columns : filters_of_group(layer);
 }
 
 static struct nnc_fault settle(struct nnc_layer *layer) {
     const struct convolution *own = layer->own;
     const nnc_geometry *g = &layer->geometry;
     const struct nnc_fault fault = nnc_check_windows(g, layer->I, own->filters);
+    if (!fault.what && (own->groups == 0 || g->channels % own->groups || own->filters % own->groups))
+        return (struct nnc_fault){"groups must divide channels and filters", own->groups};
     const double positions = (double)g->kernel_height * (double)g->kernel_width * (double)g->channels;
     if (!fault.what && (own->filters < 1 || positions * ((double)own->filters + (double)PANEL) >= MOST_WEIGHTS))
         return (struct nnc_fault){"filters must be at least 1, and the kernel's size below 2^38", own->filters};
@@ -61,7 +92,7 @@ static void parameters(const struct nnc_layer *layer, nnc_parameter list[NNC_LAY
     list[KERNEL] = (nnc_parameter){.name = "kernel",
                                    .n_axes = 4,
                                    .trainable = true,
-                                   .shape = {g->kernel_height, g->kernel_width, g->channels, own->filters}};
+                                   .shape = {g->kernel_height, g->kernel_width, channels_of_group(layer), own->filters}};
     list[BIAS] = (nnc_parameter){.name = "bias", .n_axes = own->use_bias, .shape = {own->filters}, .trainable = true};
 }
 
@@ -78,110 +109,14 @@ static bool merge(struct nnc_plan *plan, const struct nnc_layer *layer, struct n
     return true;
 }
 
-/* ---- one axis of the maps ---------------------------------------------------------------------------------------- */
-
-/* Position t of sum q reads input pixel q stride + t dilation - pad; the sum is written to output pixel first + q step. */
-struct axis {
-    size_t in, out; /* pixels of the maps */
-    size_t positions, stride, dilation;
-    ptrdiff_t pad;
-    size_t first, step;
-};
-
-/* Sums [q0, q1) that use exactly the positions [t0, t1). */
-struct section {
-    size_t q0, q1, t0, t1;
-};
-
-/* The smallest n with n step >= `distance`. */
-static size_t steps(ptrdiff_t distance, size_t step) {
-    return distance > 0 ? ((size_t)distance + step - 1) / step : 0;
-}
-
-/* The first sum whose position t reads pixel `at` or a later one; the first position with which sum q does. */
-static size_t first_sum(const struct axis *x, size_t t, size_t at) {
-    return steps((ptrdiff_t)at + x->pad - (ptrdiff_t)(t * x->dilation), x->stride);
-}
-
-static size_t first_position(const struct axis *x, size_t q, size_t at) {
-    return least(steps((ptrdiff_t)at + x->pad - (ptrdiff_t)(q * x->stride), x->dilation), x->positions);
-}
-
-static struct section section_from(const struct axis *x, size_t q, size_t stop) {
-    struct section s = {q, stop, first_position(x, q, 0), first_position(x, q, x->in)};
-    if (s.t0 > 0) s.q1 = least(s.q1, first_sum(x, s.t0 - 1, 0));
-    if (s.t1 > 0) s.q1 = least(s.q1, first_sum(x, s.t1 - 1, x->in));
-    if (s.t1 < s.t0) s.t1 = s.t0;
-    return s;
-}
-
-/* Input pixel of sum q and position t, which must be inside the map. */
-static size_t pixel_seen(const struct axis *x, size_t q, size_t t) {
-    return (size_t)((ptrdiff_t)(q * x->stride + t * x->dilation) - x->pad);
-}
-
-/* The number of sums that are written before `pixel`. */
-static size_t sums_before(const struct axis *x, size_t pixel) {
-    return steps((ptrdiff_t)least(pixel, x->out) - (ptrdiff_t)x->first, x->step);
-}
-
-static struct axis y_axis(const nnc_geometry *g) {
-    return (struct axis){.in = g->height,
-                         .out = g->out_height,
-                         .positions = g->kernel_height,
-                         .stride = g->stride_height,
-                         .dilation = g->dilation_height,
-                         .pad = g->pad_top,
-                         .step = 1};
-}
-
-static struct axis x_axis(const nnc_geometry *g) {
-    return (struct axis){.in = g->width,
-                         .out = g->out_width,
-                         .positions = g->kernel_width,
-                         .stride = g->stride_width,
-                         .dilation = g->dilation_width,
-                         .pad = g->pad_left,
-                         .step = 1};
-}
-
-/* ---- the backward pass along an axis ---------------------------------------------------------------------------- */
-
-/* Input pixels residue + q stride, q = 0, 1, ..., contribute to output pixels (residue + q stride + pad - t dilation) / stride
- * for the positions t for which that is an integer: t = t0, t0 + t_step, ... These, reversed, are the positions of `axis`. */
-struct residue {
-    struct axis axis;
-    size_t t0, t_step;
-};
-
-static size_t common_divisor(size_t a, size_t b) {
-    return b ? common_divisor(b, a % b) : a;
-}
-
-static struct residue residue_of(const struct axis *x, size_t residue) {
-    const size_t divisor = common_divisor(x->stride, x->dilation);
-    struct residue r = {.t_step = x->stride / divisor};
-    r.axis = (struct axis){.in = x->out, .out = x->in, .stride = 1, .dilation = x->dilation / divisor};
-    r.axis.first = residue, r.axis.step = x->stride;
-    const ptrdiff_t stride = (ptrdiff_t)x->stride, at = (ptrdiff_t)residue + x->pad;
-    while (r.t0 < r.t_step && (at - (ptrdiff_t)(r.t0 * x->dilation)) % stride) r.t0++;
-    if (r.t0 == r.t_step || r.t0 >= x->positions) return r;
-    r.axis.positions = (x->positions - r.t0 + r.t_step - 1) / r.t_step;
-    r.axis.pad = (ptrdiff_t)((r.axis.positions - 1) * r.axis.dilation) - (at - (ptrdiff_t)(r.t0 * x->dilation)) / stride;
-    return r;
-}
-
-/* The position of the forward pass that corresponds to position t of the backward pass. */
-static size_t forward_position(const struct residue *r, size_t t) {
-    return r->t0 + (r->axis.positions - 1 - t) * r->t_step;
-}
-
 /* ---- copies in bfloat16 ------------------------------------------------------------------------------------------- */
 
 /* The frame that the windows cover: from the first pixel of the first to the last pixel of the last. */
 static struct nnc_frame input_frame(const struct nnc_layer *layer) {
     const nnc_geometry *g = &layer->geometry;
-    struct nnc_frame f = {.height = g->height, .width = g->width, .channels = g->channels, .positions = 1};
+    const struct convolution *own = layer->own;
+    struct nnc_frame f = {.height = g->height, .width = g->width, .groups = own->groups, .positions = 1};
+    f.channels = channels_of_group(layer);
     f.top = g->pad_top, f.left = g->pad_left, f.dilation = g->dilation_width;
     f.rows = (g->out_height - 1) * g->stride_height + (g->kernel_height - 1) * g->dilation_height + 1;
     f.columns = (g->out_width - 1) * g->stride_width + 1;
@@ -190,10 +125,10 @@ static struct nnc_frame input_frame(const struct nnc_layer *layer) {
     return nnc_share_zeros(f);
 }
 
-/* The same windows on the copy. */
+/* The windows on the copy of a group. */
 static nnc_geometry seen_in(const nnc_geometry *g, const struct nnc_frame *copy) {
     nnc_geometry seen = *g;
-    seen.height = copy->rows, seen.width = copy->columns + copy->shared, seen.channels = copy->positions * g->channels;
+    seen.height = copy->rows, seen.width = copy->columns + copy->shared, seen.channels = copy->positions * copy->channels;
     seen.pad_top = seen.pad_left = 0;
     if (copy->positions > 1) seen.kernel_width = 1;
     seen.dilation_width = 1;
@@ -207,13 +142,13 @@ struct extent {
     size_t pixels, positions, dilation;
 };
 
-static struct extent extent_of(const struct axis *x) {
+static struct extent extent_of(const struct nnc_axis *x) {
     struct extent e = {.dilation = 1};
     ptrdiff_t first = 0, last = -1;
     for (size_t r = 0; r < x->stride; r++) {
-        const struct axis of = residue_of(x, r).axis;
+        const struct nnc_axis of = nnc_residue_of(x, r).axis;
         if (of.positions == 0) continue;
-        const ptrdiff_t end = (ptrdiff_t)(sums_before(&of, of.out) + (of.positions - 1) * of.dilation) - of.pad;
+        const ptrdiff_t end = (ptrdiff_t)(nnc_sums_before(&of, of.out) + (of.positions - 1) * of.dilation) - of.pad;
         if (e.positions == 0 || -of.pad < first) first = -of.pad;
         if (e.positions == 0 || end > last) last = end;
         if (of.positions > e.positions) e.positions = of.positions;
@@ -225,12 +160,26 @@ static struct extent extent_of(const struct axis *x) {
 
 static struct nnc_frame gradient_frame(const struct nnc_layer *layer) {
     const nnc_geometry *g = &layer->geometry;
-    const struct axis ys = y_axis(g), xs = x_axis(g);
+    const struct nnc_axis ys = nnc_y_axis(g), xs = nnc_x_axis(g);
     const struct extent y = extent_of(&ys), x = extent_of(&xs);
-    struct nnc_frame f = {.height = g->out_height, .width = g->out_width, .channels = layer->columns, .positions = 1};
+    const struct convolution *own = layer->own;
+    struct nnc_frame f = {.height = g->out_height, .width = g->out_width, .groups = own->groups, .positions = 1};
+    f.channels = filters_of_group(layer);
     f.top = y.before, f.left = x.before, f.rows = y.pixels, f.columns = x.pixels, f.dilation = x.dilation;
     if (f.dilation > 1 && x.positions > 1) f.positions = x.positions;
     return nnc_share_zeros(f);
+}
+
+/* Where the channels of a group are in the maps that products read: pixels from one row to the next, elements from one pixel
+ * to the next and from one group to the next. */
+struct placement {
+    size_t pitch, pixel, group;
+};
+
+/* In a map `width` pixels wide with `channels` in each of its groups; in a copy of each group, unless `copy` is NULL. */
+static struct placement placement_in(size_t width, size_t channels, size_t groups, const struct nnc_frame *copy) {
+    if (copy) return (struct placement){copy->columns, channels, nnc_frame_size(copy)};
+    return (struct placement){width, groups * channels, channels};
 }
 
 /* ---- sums over windows ------------------------------------------------------------------------------------------- */
@@ -238,67 +187,73 @@ static struct nnc_frame gradient_frame(const struct nnc_layer *layer) {
 /* out = bias + windows of `in` times w, whose panels have rows (ty, tx, channel) and the filters as columns. */
 struct correlation {
     const struct nnc_products *products;
-    struct axis y, x;
-    size_t channels, filters;
+    struct nnc_axis y, x;
+    size_t channels, filters, groups; /* channels of a group, filters of all */
+    bool lanes;           /* every filter has a channel of its own */
     size_t window_row;    /* rows of a panel for a row of the window */
-    size_t pitch;         /* pixels of `in` from one row to the next */
+    struct placement at;  /* in `in` */
     size_t first, last;   /* its rows outside [first, last) are 0 */
-    struct nnc_operand in; /* (samples, y.in, x.in, channels) */
+    struct nnc_operand in; /* (samples, y.in, x.in, groups channels) */
     const void *w;
     const float *bias;    /* in panels, or NULL: 0 */
     struct nnc_write out; /* (samples, y.out, x.out, filters) */
     struct nnc_worker *worker; /* which ends early after a stop request */
 };
 
-/* Computes the pixels whose windows use the same positions, for `n` filters starting at j. */
-static void correlate_region(const struct correlation *s, struct section y, struct section x, size_t samples, size_t j,
+/* Computes the pixels whose windows use the same positions, for `n` filters of a panel starting at j. */
+static void correlate_region(const struct correlation *s, struct nnc_section y, struct nnc_section x, size_t samples, size_t j,
                              size_t n) {
-    const size_t C = s->channels, F = s->filters, row = s->pitch * C, positions = y.t1 - y.t0;
-    const size_t first_row = y.t0 * s->window_row + x.t0 * C, top = positions ? pixel_seen(&s->y, y.q0, y.t0) : 0;
-    const void *in = s->in.at;
+    const size_t C = s->channels, F = s->filters, pixel = s->at.pixel, positions = y.t1 - y.t0;
+    const size_t first_row = y.t0 * s->window_row + x.t0 * C, top = positions ? nnc_pixel_seen(&s->y, y.q0, y.t0) : 0;
+    const size_t panel = j / PANEL * PANEL * s->y.positions * s->window_row, column = j % PANEL * s->products->interleaved;
+    size_t seen = j / (F / s->groups) * s->at.group;
     struct nnc_windows windows = {
         .samples = samples,
         .pixels = {y.q1 - y.q0, x.q1 - x.q0},
-        .in_maps = {s->in.ld, s->pitch, C, 1},
+        .in_maps = {s->in.ld, s->at.pitch, pixel, 1},
         .out = s->out.at + ((s->y.first + y.q0 * s->y.step) * s->x.out + s->x.first + x.q0 * s->x.step) * F + j,
         .out_maps = {s->out.ld, s->x.out, F, 1},
         .in_step = {s->y.stride, s->x.stride},
         .out_step = {s->y.step, s->x.step},
         .positions = {positions, positions ? x.t1 - x.t0 : 0},
         .dilation = {s->y.dilation, s->x.dilation},
-        .w = nnc_element(s->products, s->w, j * s->y.positions * s->window_row + first_row * PANEL),
+        .channels = C,
+        .lanes = s->lanes,
+        .w = nnc_element(s->products, s->w, panel + first_row * PANEL + column),
         .window_row = s->window_row,
         .first = s->first > top ? s->first - top : 0,
         .last = s->last > top ? s->last - top : 0,
         .init = s->bias ? s->bias + j : NULL,
         .n = n,
     };
-    if (windows.positions.across) in = nnc_element(s->products, in, top * row + pixel_seen(&s->x, x.q0, x.t0) * C);
-    windows.in = in;
+    if (windows.positions.across) seen += (top * s->at.pitch + nnc_pixel_seen(&s->x, x.q0, x.t0)) * pixel;
+    windows.in = nnc_element(s->products, s->in.at, seen);
     nnc_product_windows(s->products, &windows);
 }
 
 /* Sets `in` to a copy in bfloat16; NULL: the map itself. */
 static void read_from(struct correlation *s, const struct nnc_frame *copy) {
-    s->pitch = copy ? copy->columns : s->x.in;
+    s->at = placement_in(s->x.in, s->channels, s->groups, copy);
     s->first = copy && copy->top > 0 ? (size_t)copy->top : 0;
-    s->last = copy ? steps((ptrdiff_t)copy->height + copy->top, 1) : s->y.in;
+    s->last = copy ? nnc_steps((ptrdiff_t)copy->height + copy->top, 1) : s->y.in;
 }
 
 /* Computes rows [y0, y1) of the sums of `samples` samples. */
 static void correlate(const struct correlation *s, size_t samples, size_t y0, size_t y1) {
-    const size_t columns = sums_before(&s->x, s->x.out);
+    const size_t columns = nnc_sums_before(&s->x, s->x.out);
     const size_t work = samples * (y1 - y0) * columns * s->y.positions * s->x.positions * s->channels * PANEL;
-    for (size_t j = 0; j < s->filters && !nnc_stopped(s->worker, work); j += PANEL)
+    for (size_t j = 0, n; j < s->filters && !nnc_stopped(s->worker, work); j += n) {
+        n = nnc_columns_together(j, s->filters, s->lanes ? s->filters : s->filters / s->groups);
         for (size_t y = y0; y < y1;) {
-            const struct section rows = section_from(&s->y, y, y1);
+            const struct nnc_section rows = nnc_section_from(&s->y, y, y1);
             for (size_t x = 0; x < columns;) {
-                const struct section section = section_from(&s->x, x, columns);
-                correlate_region(s, rows, section, samples, j, least(PANEL, s->filters - j));
+                const struct nnc_section section = nnc_section_from(&s->x, x, columns);
+                correlate_region(s, rows, section, samples, j, n);
                 x = section.q1;
             }
             y = rows.q1;
         }
+    }
 }
 
 /* ---- division by samples, and by rows of the map if samples are few ---------------------------------------------- */
@@ -350,10 +305,12 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
     const size_t F = layer->columns, row = g->out_width * F;
     struct nnc_after_product after = nnc_after_product_of(plan, l, pass);
     struct correlation sums = {.products = products,
-                               .y = y_axis(g),
-                               .x = x_axis(g),
+                               .y = nnc_y_axis(g),
+                               .x = nnc_x_axis(g),
                                .channels = g->channels,
                                .filters = F,
+                               .groups = own->groups,
+                               .lanes = takes_lanes(layer),
                                .window_row = nnc_round_up(g->kernel_width * g->channels, products->k_step),
                                .w = W->at,
                                .bias = b ? b->w : NULL,
@@ -379,23 +336,23 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
 /* The flipped kernel for one pair of residues in the backward pass: panels of 32 channels with rows (ty, tx, f). The pairs
  * are stored one after the other. */
 struct flipped {
-    struct residue y, x;
+    struct nnc_residue y, x;
     size_t row;     /* rows of a panel for each ty */
     size_t at;      /* offset of its panels */
 };
 
 /* Rows of a panel for a row of the window of residue x. A copy that holds the positions of a dilated window next to each other
  * has space for the residue with the most positions: the panels of the others have rows of zeros for the missing ones. */
-static size_t row_of(const struct nnc_layer *layer, const struct residue *x) {
+static size_t row_of(const struct nnc_layer *layer, const struct nnc_residue *x) {
     const struct nnc_frame dz = gradient_frame(layer);
-    if (layer->precision == PRECISION_float32) return x->axis.positions * layer->columns;
-    return nnc_round_up((dz.positions > 1 ? dz.positions : x->axis.positions) * layer->columns, BF16_STEP);
+    if (layer->precision == PRECISION_float32) return x->axis.positions * dz.channels;
+    return nnc_round_up((dz.positions > 1 ? dz.positions : x->axis.positions) * dz.channels, BF16_STEP);
 }
 
 static struct flipped flipped_of(const struct nnc_layer *layer, size_t ry, size_t rx, size_t at) {
-    const struct axis y = y_axis(&layer->geometry), x = x_axis(&layer->geometry);
-    const struct residue of_x = residue_of(&x, rx);
-    return (struct flipped){residue_of(&y, ry), of_x, row_of(layer, &of_x), at};
+    const struct nnc_axis y = nnc_y_axis(&layer->geometry), x = nnc_x_axis(&layer->geometry);
+    const struct nnc_residue of_x = nnc_residue_of(&x, rx);
+    return (struct flipped){nnc_residue_of(&y, ry), of_x, row_of(layer, &of_x), at};
 }
 
 /* The first pair of residues, and the next; false: no more. */
@@ -416,14 +373,14 @@ static bool next_flipped(const struct nnc_layer *layer, struct flipped *t) {
  * returns their total size. */
 static size_t place_positions(const struct nnc_layer *layer, struct nnc_position *positions) {
     const nnc_geometry *g = &layer->geometry;
-    const size_t F = layer->columns;
+    const size_t F = filters_of_group(layer);
     struct flipped t = first_flipped(layer);
     size_t end;
     do {
         const size_t panel = t.y.axis.positions * t.row * PANEL;
         for (size_t ty = 0; ty < t.y.axis.positions && positions; ty++)
             for (size_t tx = 0; tx < t.x.axis.positions; tx++) {
-                const size_t position = forward_position(&t.y, ty) * g->kernel_width + forward_position(&t.x, tx);
+                const size_t position = nnc_forward_position(&t.y, ty) * g->kernel_width + nnc_forward_position(&t.x, tx);
                 positions[position] = (struct nnc_position){t.at + (ty * t.row + tx * F) * PANEL, panel};
             }
         end = t.at + t.y.axis.positions * t.row * nnc_round_up(g->channels, PANEL);
@@ -433,7 +390,7 @@ static size_t place_positions(const struct nnc_layer *layer, struct nnc_position
 
 /* Converts an axis over the map dz to one over dz's copy: `n` pixels, dz starting at `first`, with one position if each pixel
  * of the copy holds all of them. */
-static struct axis in_copy(struct axis x, size_t n, ptrdiff_t first, bool holds_positions) {
+static struct nnc_axis in_copy(struct nnc_axis x, size_t n, ptrdiff_t first, bool holds_positions) {
     x.in = n, x.pad -= first;
     if (holds_positions) x.positions = x.positions > 0, x.dilation = 1;
     return x;
@@ -442,18 +399,21 @@ static struct axis in_copy(struct axis x, size_t n, ptrdiff_t first, bool holds_
 /* Computes this worker's share of da of the layer before, converted to dz if that layer receives dz. */
 static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
+    const struct convolution *own = layer->own;
     const nnc_geometry *g = &layer->geometry;
     const struct nnc_epilogue epilogue = nnc_after_input_gradient(before);
     const struct nnc_products *products = products_of(layer);
     const struct nnc_operand dz = nnc_gradient_of_input(layer);
     const struct nnc_frame *frame = layer->rounded ? &layer->rounded->dz_frame : NULL;
-    const size_t row = g->width * g->channels, F = layer->columns;
+    const size_t row = g->width * g->channels, F = filters_of_group(layer);
     size_t at = 0;
     struct share share;
     while (next_share(worker, m, g->height, samples_together(layer), &at, &share)) {
         struct correlation dx = {.products = products,
                                  .channels = frame ? frame->positions * F : F,
                                  .filters = g->channels,
+                                 .groups = own->groups,
+                                 .lanes = takes_lanes(layer),
                                  .in = {nnc_element(products, dz.at, share.i * dz.ld), dz.ld, 1},
                                  .out = nnc_rows_of(before, before->da, share.i),
                                  .worker = worker};
@@ -464,7 +424,7 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, stru
             if (frame) dx.x = in_copy(dx.x, frame->columns + frame->shared, frame->left, frame->positions > 1);
             read_from(&dx, frame);
             dx.w = nnc_element(products, layer->params[KERNEL]->transposed.at, t.at);
-            correlate(&dx, share.n, sums_before(&dx.y, share.y0), sums_before(&dx.y, share.y1));
+            correlate(&dx, share.n, nnc_sums_before(&dx.y, share.y0), nnc_sums_before(&dx.y, share.y1));
         } while (next_flipped(layer, &t));
         for (size_t i = 0; i < share.n && epilogue.apply; i++)
             epilogue.apply(epilogue.of, 1, 0, (share.y1 - share.y0) * row, dx.out.at + i * dx.out.ld + share.y0 * row);
@@ -473,40 +433,47 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, stru
 
 /* ---- backward: dW, db -------------------------------------------------------------------------------------------- */
 
-/* A part of dW: tile rows [r0, r1) and columns [j, j + n) from rows [y0, y1) of dz of samples [i0, i1). */
+/* A part of dW: tile rows [r0, r1) and columns [j, j + n) of a panel from rows [y0, y1) of dz of samples [i0, i1). */
 struct gradient_block {
     size_t i0, i1, y0, y1, r0, r1, j, n;
 };
 
-/* Adds to the tile the contribution of the columns of dz in `q`, with the positions of `q` in each row of the window. */
+/* Adds to the tile, for filters computed together, the contribution of the columns of dz in `q`, with the positions of `q` in
+ * each row of the window. */
 static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
-                        struct section q, float *tile) {
+                        struct nnc_section q, float *tile) {
     const struct nnc_layer *layer = &plan->layers[l];
     const struct convolution *own = layer->own;
     const nnc_geometry *g = &own->seen;
     const struct nnc_products *products = products_of(layer);
     const struct nnc_operand dz = nnc_gradient_of_kernel(layer);
-    const struct axis ys = y_axis(g), xs = x_axis(g);
-    const size_t pitch = layer->rounded ? layer->rounded->x_frame.columns : g->width;
-    const size_t C = g->channels, F = layer->columns, row = pitch * C, window_row = g->kernel_width * C;
+    const struct nnc_axis ys = nnc_y_axis(g), xs = nnc_x_axis(g);
+    const struct nnc_frame *frame = layer->rounded ? &layer->rounded->x_frame : NULL;
+    const struct placement at = placement_in(g->width, g->channels, own->groups, frame);
+    const size_t C = g->channels, F = layer->columns, window_row = g->kernel_width * C;
+    const size_t of_group = of->j / filters_of_group(layer) * at.group;
+    const size_t x_row = takes_lanes(layer) ? xs.dilation * at.pixel : 1;
     for (size_t ky = of->r0 / window_row; ky * window_row < of->r1; ky++) {
         const size_t first = ky * window_row + q.t0 * C;
         const size_t f0 = of->r0 > first ? of->r0 : first, f1 = least(of->r1, ky * window_row + q.t1 * C);
-        const size_t top = first_sum(&ys, ky, 0), y0 = top > of->y0 ? top : of->y0;
-        const size_t y1 = least(first_sum(&ys, ky, ys.in), of->y1);
+        const size_t top = nnc_first_sum(&ys, ky, 0), y0 = top > of->y0 ? top : of->y0;
+        const size_t y1 = least(nnc_first_sum(&ys, ky, ys.in), of->y1);
         if (f0 >= f1 || y0 >= y1) continue;
-        const size_t seen = pixel_seen(&ys, y0, ky) * row + pixel_seen(&xs, q.q0, q.t0) * C + (f0 - first);
+        const size_t seen =
+            (nnc_pixel_seen(&ys, y0, ky) * at.pitch + nnc_pixel_seen(&xs, q.q0, q.t0)) * at.pixel + (f0 - first) * x_row;
         const struct nnc_pixel_sum sum = {
             .samples = of->i1 - of->i0,
             .pixels = {y1 - y0, q.q1 - q.q0},
-            .x = nnc_element(products, x.at, of->i0 * x.ld + seen * x.step),
-            .x_maps = {x.ld, pitch, C, x.step},
+            .x = nnc_element(products, x.at, of->i0 * x.ld + (of_group + seen) * x.step),
+            .x_row = x_row * x.step,
+            .lanes = takes_lanes(layer),
+            .x_maps = {x.ld, at.pitch, at.pixel, x.step},
             .x_step = {ys.stride, xs.stride},
             .dz = nnc_element(products, dz.at, of->i0 * dz.ld + ((y0 * xs.out + q.q0) * F + of->j) * dz.step),
             .dz_maps = {dz.ld, xs.out, F, dz.step},
             .m = f1 - f0,
             .n = of->n,
-            .c = tile + (f0 - of->r0) * PANEL,
+            .c = tile + (f0 - of->r0) * PANEL + of->j % PANEL,
         };
         nnc_product_pixels(products, &sum);
     }
@@ -516,9 +483,9 @@ static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_operan
 static void add_by_positions(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
                              float *tile) {
     const struct convolution *own = plan->layers[l].own;
-    const struct axis xs = x_axis(&own->seen);
+    const struct nnc_axis xs = nnc_x_axis(&own->seen);
     for (size_t t = 0; t < xs.positions; t++) {
-        const struct section q = {first_sum(&xs, t, 0), least(first_sum(&xs, t, xs.in), xs.out), t, t + 1};
+        const struct nnc_section q = {nnc_first_sum(&xs, t, 0), least(nnc_first_sum(&xs, t, xs.in), xs.out), t, t + 1};
         if (q.q0 < q.q1) add_columns(plan, l, x, of, q, tile);
     }
 }
@@ -527,19 +494,27 @@ static void add_by_positions(const struct nnc_plan *plan, size_t l, struct nnc_o
 static void add_by_columns(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
                            float *tile) {
     const struct convolution *own = plan->layers[l].own;
-    const struct axis xs = x_axis(&own->seen);
-    for (struct section q = {0}; q.q1 < xs.out;) {
-        q = section_from(&xs, q.q1, xs.out);
+    const struct nnc_axis xs = nnc_x_axis(&own->seen);
+    for (struct nnc_section q = {0}; q.q1 < xs.out;) {
+        q = nnc_section_from(&xs, q.q1, xs.out);
         add_columns(plan, l, x, of, q, tile);
     }
 }
 
+/* Processes the columns of the tile that are computed together, then the next ones. */
 static void add_kernel_gradient(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
                                 float *tile) {
-    const struct convolution *own = plan->layers[l].own;
+    const struct nnc_layer *layer = &plan->layers[l];
+    const struct convolution *own = layer->own;
     const nnc_geometry *g = &own->seen;
-    if (g->channels >= WIDE_RUN || g->dilation_width > 1) add_by_positions(plan, l, x, of, tile);
-    else add_by_columns(plan, l, x, of, tile);
+    const bool apart = g->channels >= WIDE_RUN || g->dilation_width > 1 || own->groups > 1, lanes = takes_lanes(layer);
+    struct gradient_block part = *of;
+    for (part.j = of->j; part.j < of->j + of->n; part.j += part.n) {
+        part.n = nnc_columns_together(part.j, of->j + of->n, filters_together(layer));
+        if (layer->rounded) add_columns(plan, l, x, &part, (struct nnc_section){0, g->out_width, 0, g->kernel_width}, tile);
+        else if (apart && !lanes) add_by_positions(plan, l, x, &part, tile);
+        else add_by_columns(plan, l, x, &part, tile);
+    }
 }
 
 /* Adds tiles [t0, t1) of a panel's part to the sums. */
@@ -563,7 +538,7 @@ struct division {
 
 static struct division divide(const struct nnc_layer *layer, size_t m) {
     const nnc_geometry *g = &layer->geometry;
-    const size_t rows = g->kernel_height * g->kernel_width * g->channels, cols = layer->columns;
+    const size_t rows = g->kernel_height * g->kernel_width * channels_of_group(layer), cols = layer->columns;
     struct division d;
     d.blocks_of_panel = nnc_parts(rows, MOST_TILES * PANEL);
     d.blocks = d.blocks_of_panel * nnc_parts(cols, PANEL);
@@ -590,7 +565,7 @@ static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_operand x,
     if (layer->rounded && !nnc_stopped(worker, m * pixels * (t1 - t0) * TILE)) {
         of.i1 = m, of.y0 = g->out_height * shard / division->shards, of.y1 = g->out_height * (shard + 1) / division->shards;
         of.r0 = t0 * PANEL, of.r1 = least(t1 * PANEL, W->rows);
-        add_columns(plan, l, x, &of, (struct section){0, g->out_width, 0, own->seen.kernel_width}, sums);
+        add_kernel_gradient(plan, l, x, &of, sums);
     }
     const size_t samples = layer->rounded ? first : last;
     for (size_t i = first; i < samples && !nnc_stopped(worker, together * pixels * (t1 - t0) * TILE); i += together) {
@@ -647,17 +622,20 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
 static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
     struct convolution *own = layer->own;
     const nnc_geometry *g = &layer->geometry;
-    const size_t positions = g->kernel_height * g->kernel_width, rows = positions * g->channels, F = own->filters;
+    const size_t positions = g->kernel_height * g->kernel_width, C = channels_of_group(layer), rows = positions * C;
+    const size_t F = own->filters;
     const struct nnc_frame x = input_frame(layer), dz = gradient_frame(layer);
     const bool rounds = layer->precision == PRECISION_bfloat16;
     struct nnc_param counted = {.rows = rows, .cols = F}, *W = layer->params[KERNEL] ? layer->params[KERNEL] : &counted;
     const size_t shards = divide(layer, B).shards;
-    own->seen = rounds ? seen_in(g, &x) : *g;
+    own->seen = *g, own->seen.channels = C;
+    if (rounds) own->seen = seen_in(g, &x);
     nnc_rounded_lay_out(layer, &x, &dz, B, arena);
     if (rounds) nnc_round_panels(W, own->seen.kernel_width * own->seen.channels, arena);
     if (layer->needs_dx) {
-        struct nnc_transposed t = {.channels = g->channels};
-        t.at = nnc_take(arena, place_positions(layer, NULL), rounds ? sizeof(uint16_t) : sizeof(float));
+        struct nnc_transposed t = {.channels = C, .groups = own->groups};
+        if (rounds) t.at = nnc_take(arena, place_positions(layer, NULL) + 2 * WIDEST, sizeof(uint16_t));
+        else t.at = nnc_take_floats(arena, place_positions(layer, NULL) + WIDEST);
         t.positions = nnc_take(arena, positions, sizeof *t.positions);
         if (t.positions) place_positions(layer, t.positions);
         W->transposed = t;
@@ -671,6 +649,7 @@ const struct nnc_layer_kind nnc_layer_conv2d = {
     .flags = LAYER_PRODUCT | LAYER_ACTIVATED,
     .fields = fields,
     .n_fields = sizeof fields / sizeof *fields,
+    .defaults = &defaults,
     .own_size = sizeof(struct convolution),
     .has_geometry = true,
     .settle = settle,

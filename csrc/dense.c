@@ -142,7 +142,7 @@ static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) 
     nnc_round_panels(W, layer->I, arena);
     if (!layer->needs_dx) return;
     const size_t panel = nnc_round_up(layer->O, BF16_STEP) * PANEL;
-    W->transposed = (struct nnc_transposed){.channels = layer->I};
+    W->transposed = (struct nnc_transposed){.channels = layer->I, .groups = 1};
     W->transposed.at = nnc_take(arena, nnc_parts(layer->I, PANEL) * panel, sizeof(uint16_t));
     W->transposed.positions = nnc_take(arena, 1, sizeof *W->transposed.positions);
     if (W->transposed.positions) W->transposed.positions[0] = (struct nnc_position){0, panel};

@@ -67,3 +67,59 @@ struct nnc_fault nnc_check_inside(const nnc_geometry *g) {
         return (struct nnc_fault){"a window is completely left or right of the map, of width", g->width};
     return (struct nnc_fault){0};
 }
+
+/* ---- one axis of the maps ---------------------------------------------------------------------------------------- */
+
+/* The first position with which sum q reads pixel `at` or a later one. */
+static size_t first_position(const struct nnc_axis *x, size_t q, size_t at) {
+    return least(nnc_steps((ptrdiff_t)at + x->pad - (ptrdiff_t)(q * x->stride), x->dilation), x->positions);
+}
+
+struct nnc_section nnc_section_from(const struct nnc_axis *x, size_t q, size_t stop) {
+    struct nnc_section s = {q, stop, first_position(x, q, 0), first_position(x, q, x->in)};
+    if (s.t0 > 0) s.q1 = least(s.q1, nnc_first_sum(x, s.t0 - 1, 0));
+    if (s.t1 > 0) s.q1 = least(s.q1, nnc_first_sum(x, s.t1 - 1, x->in));
+    if (s.t1 < s.t0) s.t1 = s.t0;
+    return s;
+}
+
+struct nnc_axis nnc_y_axis(const nnc_geometry *g) {
+    return (struct nnc_axis){.in = g->height,
+                             .out = g->out_height,
+                             .positions = g->kernel_height,
+                             .stride = g->stride_height,
+                             .dilation = g->dilation_height,
+                             .pad = g->pad_top,
+                             .step = 1};
+}
+
+struct nnc_axis nnc_x_axis(const nnc_geometry *g) {
+    return (struct nnc_axis){.in = g->width,
+                             .out = g->out_width,
+                             .positions = g->kernel_width,
+                             .stride = g->stride_width,
+                             .dilation = g->dilation_width,
+                             .pad = g->pad_left,
+                             .step = 1};
+}
+
+static size_t common_divisor(size_t a, size_t b) {
+    return b ? common_divisor(b, a % b) : a;
+}
+
+struct nnc_residue nnc_residue_of(const struct nnc_axis *x, size_t residue) {
+    const size_t divisor = common_divisor(x->stride, x->dilation);
+    struct nnc_residue r = {.t_step = x->stride / divisor};
+    r.axis = (struct nnc_axis){.in = x->out, .out = x->in, .stride = 1, .dilation = x->dilation / divisor};
+    r.axis.first = residue, r.axis.step = x->stride;
+    const ptrdiff_t stride = (ptrdiff_t)x->stride, at = (ptrdiff_t)residue + x->pad;
+    while (r.t0 < r.t_step && (at - (ptrdiff_t)(r.t0 * x->dilation)) % stride) r.t0++;
+    if (r.t0 == r.t_step || r.t0 >= x->positions) return r;
+    r.axis.positions = (x->positions - r.t0 + r.t_step - 1) / r.t_step;
+    r.axis.pad = (ptrdiff_t)((r.axis.positions - 1) * r.axis.dilation) - (at - (ptrdiff_t)(r.t0 * x->dilation)) / stride;
+    return r;
+}
+
+size_t nnc_forward_position(const struct nnc_residue *r, size_t t) {
+    return r->t0 + (r->axis.positions - 1 - t) * r->t_step;
+}

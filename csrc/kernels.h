@@ -17,6 +17,7 @@ enum {
     TILE = PANEL * PANEL,
     GROUP = 4,           /* adjacent columns of x that are skipped together if all are 0 */
     BF16_STEP = 32,      /* terms that a bfloat16 product adds at once */
+    WIDEST = 16,         /* columns of the widest vector, and of a bfloat16 tile */
     GROUP_BLOCK = 12,    /* groups whose rows of W, times 128 columns, stay in the L1 cache: 24 KB */
 };
 
@@ -99,10 +100,13 @@ struct nnc_loss_block {
  * `segments` of k terms. product.c fills it in.
  *
  * Distances are in elements. Element (i, p) of segment s of block q of a is at a[i rs + p cs + s a_segment + q a_block],
- * with rs = 1 or cs = 1; row p of b in that segment is at b[p ldb + s b_segment + q b_block] and has PANEL readable elements;
- * rows of init are ldinit apart (0: one row for all), those of c ldc. Each element of c is one chain of fused multiply-adds in
- * the order of (q, s, p). A product of matrices has one segment; a convolution sums over the rows of a window, each contiguous
- * in memory.
+ * with rs = 1 or cs = 1; row p of b in that segment is at b[p ldb + s b_segment + q b_block] and has n readable elements,
+ * rounded up to a multiple of WIDEST; rows of init are ldinit apart (0: one row for all), those of c ldc. Each element of c is
+ * one chain of fused multiply-adds in the order of (q, s, p). A product of matrices has one segment; a convolution sums over
+ * the rows of a window, each contiguous in memory.
+ *
+ * With `lanes`, only in float32, each column of c has an a of its own: (i, p) of column j is at the above address + j. Then rs
+ * and cs are any numbers.
  *
  * This is the float32 layout. In bfloat16, cs is 1, and rows p and p + 1 of b, p even, are interleaved: b's element (p, j) is
  * element 2 j + p % 2 of the pair. A segment is summed in steps of k_step terms from its start; the sum of each step is added
@@ -112,6 +116,7 @@ struct nnc_product {
     size_t rs, cs, a_segment, a_block;
     size_t ldb, b_segment, b_block;
     size_t ldinit, ldc;
+    bool lanes;
     const struct nnc_pixels *pixels; /* NULL, or the meaning of its rows (only with takes_pixels); ldinit is then 0 */
 };
 

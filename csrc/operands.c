@@ -6,8 +6,7 @@
 
 /* Elements from one sample's copy to the next: a step may be read after the last pixel; an odd number of cache lines. */
 static size_t leading_dimension(const struct nnc_frame *f) {
-    const size_t pixels = f->rows * f->columns + f->shared;
-    return nnc_round_up(pixels * f->positions * f->channels + BF16_STEP, 2 * BF16_STEP) + BF16_STEP;
+    return nnc_round_up(f->groups * nnc_frame_size(f) + BF16_STEP, 2 * BF16_STEP) + BF16_STEP;
 }
 
 struct nnc_frame nnc_share_zeros(struct nnc_frame f) {
@@ -31,13 +30,13 @@ void nnc_rounded_lay_out(struct nnc_layer *layer, const struct nnc_frame *x, con
     if (layer->rounded) *layer->rounded = r;
 }
 
-/* Copies a map into its frame; the padding is 0 from the allocation and is not written. */
-static void round_map(const struct nnc_frame *f, const float *map, uint16_t *copy) {
-    const size_t C = f->channels;
+/* Copies a group of channels of a map into its frame; the padding is 0 from the allocation and is not written. */
+static void round_group(const struct nnc_frame *f, const float *map, uint16_t *copy) {
+    const size_t C = f->channels, pixel = f->groups * C;
     for (size_t row = 0; row < f->rows; row++) {
         const ptrdiff_t y = (ptrdiff_t)row - f->top;
         if (y < 0 || y >= (ptrdiff_t)f->height) continue;
-        const float *from = map + (size_t)y * f->width * C;
+        const float *from = map + (size_t)y * f->width * pixel;
         uint16_t *to = copy + row * f->columns * f->positions * C;
         for (size_t t = 0; t < f->positions; t++) {
             /* pixel x of the map goes to column x + shift */
@@ -47,12 +46,16 @@ static void round_map(const struct nnc_frame *f, const float *map, uint16_t *cop
             const size_t x1 = end < 0 ? 0 : least(f->width, (size_t)end);
             if (x0 >= x1) continue;
             const size_t first = (size_t)((ptrdiff_t)x0 + shift);
-            if (f->positions == 1) nnc_kernels->round_bf16((x1 - x0) * C, from + x0 * C, to + first * C);
+            if (f->positions == 1 && f->groups == 1) nnc_kernels->round_bf16((x1 - x0) * C, from + x0 * C, to + first * C);
             else
                 for (size_t x = x0; x < x1; x++)
-                    nnc_kernels->round_bf16(C, from + x * C, to + ((first + x - x0) * f->positions + t) * C);
+                    nnc_kernels->round_bf16(C, from + x * pixel, to + ((first + x - x0) * f->positions + t) * C);
         }
     }
+}
+
+static void round_map(const struct nnc_frame *f, const float *map, uint16_t *copy) {
+    for (size_t g = 0; g < f->groups; g++) round_group(f, map + g * f->channels, copy + g * nnc_frame_size(f));
 }
 
 void nnc_round_input(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {

@@ -6,12 +6,13 @@
 #include "network.h"
 #include "product.h"
 
-/* The layout of a map (height, width, channels) in a padded copy of rows x columns pixels: pixel (y, x) holds the map's pixels
- * (y - top, x - left + t dilation) for the kernel positions t = 0, ..., positions - 1, one after the other, and zeros for those
- * outside the map. The padding makes every window complete; with positions > 1, a row of a dilated window is contiguous in
- * memory. A window may extend `shared` pixels beyond the end of a row, into the zeros at the beginning of the next one. */
+/* The layout of a map (height, width, groups channels) in padded copies of rows x columns pixels, one copy for each group of
+ * channels: pixel (y, x) holds the map's pixels (y - top, x - left + t dilation) for the kernel positions t = 0, ...,
+ * positions - 1, one after the other, and zeros for those outside the map. The padding makes every window complete; with
+ * positions > 1, a row of a dilated window is contiguous in memory. A window may extend `shared` pixels beyond the end of a
+ * row, into the zeros at the beginning of the next one. */
 struct nnc_frame {
-    size_t height, width, channels;
+    size_t height, width, channels, groups; /* channels of a group */
     size_t rows, columns, positions, dilation;
     ptrdiff_t top, left;
     size_t shared;
@@ -29,7 +30,12 @@ struct nnc_rounded {
 
 /* A row of n elements as a map of one pixel. */
 static inline struct nnc_frame nnc_flat(size_t n) {
-    return (struct nnc_frame){1, 1, n, 1, 1, 1, 1, 0, 0, 0};
+    return (struct nnc_frame){1, 1, n, 1, 1, 1, 1, 1, 0, 0, 0};
+}
+
+/* Elements from the copy of one group to the next. */
+static inline size_t nnc_frame_size(const struct nnc_frame *f) {
+    return (f->rows * f->columns + f->shared) * f->positions * f->channels;
 }
 
 /* The frame in which adjacent rows share their zeros, if it has one kernel position per pixel; else the same frame. */

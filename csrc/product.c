@@ -24,7 +24,6 @@ enum {
     NC = 512,  /* depth of a product whose right operand is packed first: 64 KB on the stack */
     FEW_READERS = 28,     /* rows of a for which a wide b is not packed */
     READERS_OF_A_ROW = 6, /* the same for each row of a narrow b */
-    LANES = 16,           /* of a wide vector */
     TRANSPOSING = 24,     /* multiply-adds of a lane in the time needed to transpose an element */
     FEW_ROWS = 64,        /* rows of a batch from which 32 of its columns are copied together, */
     TOGETHER = 256,       /* up to this number: 32 KB on the stack */
@@ -196,8 +195,8 @@ static size_t best_direction(const struct direction directions[3], size_t mr) {
  * cache lines; the same pixel of 16 samples is in 16 different pages, but then no result is discarded. */
 static bool takes_pixels(const struct nnc_products *products, const struct nnc_windows *of, size_t rows,
                          const struct direction *best) {
-    const size_t tiles = of->samples * nnc_parts(rows, LANES);
-    const size_t others = of->samples * of->pixels.down * of->pixels.across / best->n * nnc_parts(best->n, LANES);
+    const size_t tiles = of->samples * nnc_parts(rows, WIDEST);
+    const size_t others = of->samples * of->pixels.down * of->pixels.across / best->n * nnc_parts(best->n, WIDEST);
     const bool adjacent = of->in_step.down == 1 && of->in_step.across == 1 && of->pixels.across <= of->in_maps.width;
     return products->takes_pixels && adjacent && 2 * tiles <= 3 * others;
 }
@@ -211,13 +210,16 @@ void nnc_product_windows(const struct nnc_products *products, const struct nnc_w
     };
     const size_t best = best_direction(directions, products->mr);
     const struct direction rows = directions[best], inner = directions[best == 0], outer = directions[best == 2 ? 1 : 2];
-    const size_t C = in->channels;
+    const size_t C = of->channels;
     struct nnc_product product = plain(rows.n, of->n, of->positions.across * C);
     product.segments = of->positions.down;
     product.rs = rows.in, product.cs = 1, product.ldc = rows.out;
     product.a_segment = distance_down(in, of->dilation);
     product.ldb = PANEL, product.b_segment = of->window_row * PANEL;
-    if (of->dilation.across > 1 && of->positions.across > 1) { /* the positions of a row are not contiguous in memory */
+    const bool apart = of->dilation.across > 1 || C < in->channels; /* the positions of a row are not adjacent in memory */
+    if (of->lanes) {
+        product.lanes = true, product.cs = distance_across(in, of->dilation);
+    } else if (apart && of->positions.across > 1) {
         product.k = C, product.segments = of->positions.across, product.blocks = of->positions.down;
         product.a_block = product.a_segment, product.b_block = product.b_segment;
         product.a_segment = distance_across(in, of->dilation), product.b_segment = C * PANEL;
@@ -228,7 +230,7 @@ void nnc_product_windows(const struct nnc_products *products, const struct nnc_w
         const struct nnc_pixels pixels = {
             of->samples,       in->ld,    out->ld, in->width, of->pixels.across, directions[1].out,
             of->dilation.down, of->first, of->last};
-        product.m = all, product.rs = C, product.ldc = directions[0].out, product.pixels = &pixels;
+        product.m = all, product.rs = in->channels, product.ldc = directions[0].out, product.pixels = &pixels;
         products->gemm(&product, of->in, of->w, init, of->out);
         return;
     }
@@ -251,7 +253,7 @@ void nnc_product_pixels(const struct nnc_products *products, const struct nnc_pi
     const struct direction middle = transposed ? across : along ? down : across, outer = transposed ? down : samples;
     struct nnc_product product = plain(of->m, of->n, inner.n);
     product.segments = middle.n, product.blocks = outer.n;
-    product.rs = x->step, product.cs = inner.in, product.ldb = inner.out;
+    product.rs = of->x_row, product.cs = inner.in, product.ldb = inner.out, product.lanes = of->lanes;
     product.a_segment = middle.in, product.b_segment = middle.out;
     product.a_block = outer.in, product.b_block = outer.out;
     product.ldinit = product.ldc = PANEL;
@@ -270,7 +272,7 @@ static bool reads_in_place(size_t m, const nnc_matrix *b) {
  * there enough panels for a copy to pay off? */
 static bool competes(const nnc_matrix *a, const nnc_matrix *b) {
     const size_t distance = a->cs == 1 ? a->rs : a->cs;
-    return distance % CONFLICT == 0 && a->rows >= LANES && b->cols >= READERS_TO_COPY * PANEL;
+    return distance % CONFLICT == 0 && a->rows >= WIDEST && b->cols >= READERS_TO_COPY * PANEL;
 }
 
 /* Rows [p, p + k) of b, at most PANEL columns starting at j. */
@@ -334,7 +336,7 @@ static void narrow_product(const struct nnc_products *products, const nnc_matrix
 
 /* Does narrow_product pay off? The sums must be long enough for the otherwise idle lanes to pay for transposing c. */
 static bool is_narrow(const nnc_matrix *a, const nnc_matrix *b) {
-    const size_t idle = nnc_round_up(b->cols, LANES) - b->cols;
+    const size_t idle = nnc_round_up(b->cols, WIDEST) - b->cols;
     return a->rs == 1 && b->cols < a->rows && b->cols <= FEW_READERS && idle * a->cols > TRANSPOSING * b->cols;
 }
 

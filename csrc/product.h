@@ -81,7 +81,9 @@ struct nnc_windows {
     struct nnc_maps out_maps;
     struct nnc_span in_step, out_step;  /* pixels from one to the next, of in and of out */
     struct nnc_span positions, dilation; /* that they use; pixels of in from one position to the next */
-    const void *w;                      /* a panel, starting at their first position; its rows are (ky, kx, channel) */
+    size_t channels;                    /* of a position, the first ones of a pixel of in */
+    bool lanes;                         /* each filter has a channel of its own, the next one; `channels` is 1 */
+    const void *w;                      /* a panel, from their first position and filter on; rows (ky, kx, channel) */
     size_t window_row;                  /* rows of the panel for a row of the complete window */
     size_t first, last;                 /* rows of in, counted from that of the first position; all others are 0 */
     const float *init;                  /* (PANEL), or NULL: 0 */
@@ -89,11 +91,13 @@ struct nnc_windows {
 };
 void nnc_product_windows(const struct nnc_products *products, const struct nnc_windows *of);
 
-/* c (m, n), rows PANEL apart, += sum over pixels of x^T dz: m adjacent elements of x for each pixel of dz, n filters. */
+/* c (m, n), rows PANEL apart, += sum over pixels of x^T dz: m elements of x for each pixel of dz, n filters. */
 struct nnc_pixel_sum {
     size_t samples;
     struct nnc_span pixels;             /* of dz */
     const void *x;                      /* the elements for the first of them */
+    size_t x_row;                       /* elements of x from one row of c to the next */
+    bool lanes;                         /* each filter has its own x, the next element */
     struct nnc_maps x_maps;
     struct nnc_span x_step;             /* pixels of x for one of dz */
     const void *dz;                     /* the first of them, first filter */

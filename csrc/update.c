@@ -11,7 +11,7 @@ struct nnc_param nnc_param_lay_out(const nnc_parameter *info, size_t n_slots, st
     param.size = nnc_round_up(param.cols, PANEL) * param.rows;
     param.row_tiles = nnc_parts(param.rows, PANEL);
     param.n_tiles = nnc_parts(param.cols, PANEL) * param.row_tiles;
-    param.w = nnc_take_floats(arena, param.size);
+    param.w = nnc_take_floats(arena, param.size + WIDEST);
     param.panels = (struct nnc_panels){param.w, param.rows, param.rows, param.rows * PANEL};
     param.n_slots = info->trainable ? n_slots : 0;
     for (size_t s = 0; s < param.n_slots; s++) param.slots[s] = nnc_take_floats(arena, param.size);
@@ -21,7 +21,7 @@ struct nnc_param nnc_param_lay_out(const nnc_parameter *info, size_t n_slots, st
 
 void nnc_round_panels(struct nnc_param *param, size_t run, struct nnc_arena *arena) {
     const size_t padded = nnc_round_up(run, BF16_STEP), rows = param->rows / run * padded;
-    void *at = nnc_take(arena, nnc_parts(param->cols, PANEL) * rows * PANEL, sizeof(uint16_t));
+    void *at = nnc_take(arena, nnc_parts(param->cols, PANEL) * rows * PANEL + 2 * WIDEST, sizeof(uint16_t));
     param->precision = PRECISION_bfloat16;
     param->panels = (struct nnc_panels){at, run, padded, rows * PANEL};
 }
@@ -67,7 +67,10 @@ static void round_columns(uint16_t *panel, size_t R, size_t filters, size_t colu
                           bool alone) {
     uint16_t halves[PANEL * PANEL];
     float pairs[TILE / 2]; /* pairs of bfloat16, moved as floats */
-    for (size_t c = 0; c < columns; c++) nnc_kernels->round_bf16(PANEL, w.at + c * w.ld, halves + c * PANEL);
+    for (size_t c = 0; c < columns; c++) {
+        nnc_kernels->round_bf16(filters, w.at + c * w.ld, halves + c * PANEL);
+        if (filters % 2) halves[c * PANEL + filters] = 0;
+    }
     if (R % 2 == 0 && (filters % 2 == 0 || alone)) { /* no pair is shared with another position */
         memcpy(pairs, halves, columns * PANEL * sizeof *halves);
         void *to = pair_of(panel, R) + 2 * column;
@@ -79,21 +82,32 @@ static void round_columns(uint16_t *panel, size_t R, size_t filters, size_t colu
         for (size_t c = 0; c < columns; c++) pair_of(panel, R + f)[2 * (column + c) + (R + f) % 2] = halves[c * PANEL + f];
 }
 
-/* Updates the part of W^T that corresponds to the tile, in runs of rows that are channels of one position and one panel. */
-static void refresh_transposed(const struct nnc_param *param, size_t tile) {
+/* Updates the part of W^T that corresponds to rows [r0, r1) and columns [j, j + n) of W, which are filters of one group, in
+ * runs of rows that are channels of one position and one panel. */
+static void refresh_group(const struct nnc_param *param, size_t r0, size_t r1, size_t j, size_t n) {
     const struct nnc_transposed *t = &param->transposed;
-    size_t n;
-    const size_t first = nnc_tile(param, tile, &n), r0 = tile % param->row_tiles * PANEL, r1 = r0 + n / PANEL;
-    const size_t j = tile / param->row_tiles * PANEL, filters = least(PANEL, param->cols - j);
-    for (size_t r = r0; r < r1;) {
-        const size_t position = r / t->channels, c = r % t->channels, run = least(t->channels - c, PANEL - c % PANEL);
-        const size_t rows = least(run, r1 - r);
-        const struct nnc_read w = {param->w + first + (r - r0) * PANEL, PANEL};
-        const size_t panel = c / PANEL * t->positions[position].panel, place = t->positions[position].place + j * PANEL;
+    const size_t width = param->cols / t->groups, group = j / width, f = j % width;
+    const bool alone = t->channels == param->rows && f + n == width;
+    for (size_t r = r0, rows; r < r1; r += rows) {
+        const size_t position = r / t->channels, first = group * t->channels, c = first + r % t->channels;
+        rows = nnc_columns_together(c, c + r1 - r, t->channels);
+        const struct nnc_read w = {param->w + nnc_param_offset(param, r, j), PANEL};
+        const size_t panel = c / PANEL * t->positions[position].panel, place = t->positions[position].place + f * PANEL;
         if (param->precision == PRECISION_bfloat16)
-            round_columns((uint16_t *)t->at + panel, place / PANEL, filters, c % PANEL, rows, w, t->channels == param->rows);
-        else nnc_kernels->products[PRECISION_float32].pack(rows, filters, w, (float *)t->at + panel + place + c % PANEL, PANEL);
-        r += rows;
+            round_columns((uint16_t *)t->at + panel, place / PANEL, n, c % PANEL, rows, w, alone);
+        else nnc_kernels->products[PRECISION_float32].pack(rows, n, w, (float *)t->at + panel + place + c % PANEL, PANEL);
+    }
+}
+
+/* Updates the part of W^T that corresponds to the tile. */
+static void refresh_transposed(const struct nnc_param *param, size_t tile) {
+    size_t n;
+    nnc_tile(param, tile, &n);
+    const size_t r = tile % param->row_tiles * PANEL, first = tile / param->row_tiles * PANEL;
+    const size_t last = least(first + PANEL, param->cols), width = param->cols / param->transposed.groups;
+    for (size_t j = first, columns; j < last; j += columns) {
+        columns = nnc_columns_together(j, last, width);
+        refresh_group(param, r, r + n / PANEL, j, columns);
     }
 }
 

@@ -15,14 +15,14 @@ struct nnc_panels {
     size_t run, padded, stride;
 };
 
-/* W transposed, for the product that computes dx. The rows of W (positions channels, filters) are (kernel position, channel);
- * the backward pass reads panels of 32 channels with rows (position, filter), the positions in a different order: element
- * (channel c, filter f) of a position is at at[place + c / PANEL panel + f PANEL + c % PANEL]. In bfloat16 pairs of rows are
- * interleaved, and `place` is relative to the start of the panel, with PANEL for each row. Only the update and nnc_param_write
- * refresh it. */
+/* W transposed, for the product that computes dx. The rows of W (positions channels, groups filters) are (kernel position,
+ * channel), both channels and filters those of a group; the backward pass reads panels of 32 of the groups' channels with rows
+ * (position, filter), the positions in a different order: element (channel c, filter f) of a position and group g is at
+ * at[place + C / PANEL panel + f PANEL + C % PANEL] with C = g channels + c. In bfloat16 pairs of rows are interleaved, and
+ * `place` is relative to the start of the panel, with PANEL for each row. Only the update and nnc_param_write refresh it. */
 struct nnc_transposed {
     void *at; /* NULL: not kept */
-    size_t channels;
+    size_t channels, groups;
     struct nnc_position {
         size_t place, panel;
     } *positions;
@@ -38,7 +38,8 @@ struct nnc_constraint {
 };
 
 /* A matrix (rows, cols) of parameters in panels (see kernels.h): cols is the last axis of its shape, rows the product of the
- * others. All arrays have `size` floats. It is updated in tiles of up to 32 rows of a panel: the gradient of a tile is
+ * others. All arrays have `size` floats; w, and the copies of it that products read, have WIDEST columns more, since a product
+ * may begin at any column of the last panel. It is updated in tiles of up to 32 rows of a panel: the gradient of a tile is
  * computed, used and discarded. */
 struct nnc_param {
     nnc_parameter info;
@@ -77,6 +78,11 @@ void nnc_round_panels(struct nnc_param *param, size_t run, struct nnc_arena *are
 /* Allocates the gradients, which only clipping by norm and gradients without an update store, unless *memory is already set;
  * release them with free(*memory). */
 nnc_status nnc_keep_gradients(struct nnc_param *params, size_t n_params, float **memory);
+
+/* The number of columns from `column` to `last` that are in the same panel and the same group of `width` columns. */
+static inline size_t nnc_columns_together(size_t column, size_t last, size_t width) {
+    return least(last - column, least(PANEL - column % PANEL, width - column % width));
+}
 
 /* Element (k, j) of a parameter's arrays. */
 static inline size_t nnc_param_offset(const struct nnc_param *p, size_t k, size_t j) {

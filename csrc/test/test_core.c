@@ -254,15 +254,20 @@ static const nnc_spec *add_spec(struct specs *s, const char *text) {
     return spec;
 }
 
-static const nnc_spec *add_layer(struct specs *s, const char *kind, size_t filters, const nnc_geometry *g) {
+static const nnc_spec *add_layer(struct specs *s, const char *kind, const nnc_geometry *g) {
     char text[512];
     snprintf(text, sizeof text,
              "%s height=%zu width=%zu channels=%zu kernel_height=%zu kernel_width=%zu stride_height=%zu stride_width=%zu "
              "dilation_height=%zu dilation_width=%zu pad_top=%td pad_left=%td out_height=%zu out_width=%zu",
              kind, g->height, g->width, g->channels, g->kernel_height, g->kernel_width, g->stride_height, g->stride_width,
              g->dilation_height, g->dilation_width, g->pad_top, g->pad_left, g->out_height, g->out_width);
-    if (filters) snprintf(text + strlen(text), sizeof text - strlen(text), " use_bias=0 filters=%zu", filters);
     return add_spec(s, text);
+}
+
+static const nnc_spec *add_convolution(struct specs *s, size_t filters, size_t groups, const nnc_geometry *g) {
+    char kind[64];
+    snprintf(kind, sizeof kind, "conv2d use_bias=0 filters=%zu groups=%zu", filters, groups);
+    return add_layer(s, kind, g);
 }
 
 enum { N = 97, INPUTS = 20, CLASSES = 3 };
@@ -384,15 +389,15 @@ static double train_maps(int threads, float statistics[6]) {
     struct specs layers = {0}, others = {0};
     add_spec(&layers, "random_affine height=7 width=7 channels=1 rotation=-0.1:0.1 zoom_height=-0.2:0.2 shift_height=-0.2:0.2 "
                       "shift_width=-0.1:0.1 fill=constant fill_value=0 interpolation=bilinear");
-    add_layer(&layers, "zero_padding", 0, &(nnc_geometry){SIDE, SIDE, 1, 1, 1, 1, 1, 1, 1, 1, 1, 9, 9});
-    add_layer(&layers, "conv2d", 3, &(nnc_geometry){9, 9, 1, 3, 3, 1, 1, 1, 1, 0, 0, 7, 7});
+    add_layer(&layers, "zero_padding", &(nnc_geometry){SIDE, SIDE, 1, 1, 1, 1, 1, 1, 1, 1, 1, 9, 9});
+    add_convolution(&layers, 3, 1, &(nnc_geometry){9, 9, 1, 3, 3, 1, 1, 1, 1, 0, 0, 7, 7});
     add_spec(&layers, "batch_normalization group=3 center=1 scale=1 momentum=0.9 epsilon=1e-3");
     add_spec(&layers, "activation activation=relu");
-    add_layer(&layers, "max_pooling", 0, &(nnc_geometry){7, 7, 3, 2, 2, 2, 2, 1, 1, 0, 0, 4, 4});
-    add_layer(&layers, "zero_padding", 0, &(nnc_geometry){4, 4, 3, 1, 1, 1, 1, 1, 1, -1, 1, 3, 6});
+    add_layer(&layers, "max_pooling", &(nnc_geometry){7, 7, 3, 2, 2, 2, 2, 1, 1, 0, 0, 4, 4});
+    add_layer(&layers, "zero_padding", &(nnc_geometry){4, 4, 3, 1, 1, 1, 1, 1, 1, -1, 1, 3, 6});
     add_spec(&layers, "spatial_dropout rate=0.2 channels=3");
     add_spec(&layers, "layer_normalization group=3 center=1 scale=0 epsilon=1e-3");
-    add_layer(&layers, "average_pooling", 0, &(nnc_geometry){3, 6, 3, 2, 2, 1, 1, 1, 1, 0, 0, 3, 6});
+    add_layer(&layers, "average_pooling", &(nnc_geometry){3, 6, 3, 2, 2, 1, 1, 1, 1, 0, 0, 3, 6});
     add_spec(&layers, "dense units=3 use_bias=1 activation=softmax group=3");
     const nnc_spec *loss = add_spec(&others, "categorical_crossentropy"), *sgd = add_spec(&others, "sgd momentum=0.9");
     const nnc_plan_spec spec = {.n_inputs = SAMPLE,
@@ -457,29 +462,34 @@ static size_t some(size_t low, size_t high) {
     return low + (state >> 16) % (high - low + 1);
 }
 
-static float convolved(const nnc_geometry *g, const float *x, const float *w, size_t F, size_t oy, size_t ox, size_t f) {
+static float convolved(const nnc_geometry *g, size_t groups, const float *x, const float *w, size_t F, size_t oy, size_t ox,
+                       size_t f) {
+    const size_t C = g->channels / groups, first = f / (F / groups) * C;
     float sum = 0;
     for (size_t ky = 0; ky < g->kernel_height; ky++)
         for (size_t kx = 0; kx < g->kernel_width; kx++) {
             const ptrdiff_t iy = (ptrdiff_t)(oy * g->stride_height + ky * g->dilation_height) - g->pad_top;
             const ptrdiff_t ix = (ptrdiff_t)(ox * g->stride_width + kx * g->dilation_width) - g->pad_left;
             if (iy < 0 || iy >= (ptrdiff_t)g->height || ix < 0 || ix >= (ptrdiff_t)g->width) continue;
-            for (size_t c = 0; c < g->channels; c++)
-                sum += x[((size_t)iy * g->width + (size_t)ix) * g->channels + c] *
-                       w[((ky * g->kernel_width + kx) * g->channels + c) * F + f];
+            for (size_t c = 0; c < C; c++)
+                sum += x[((size_t)iy * g->width + (size_t)ix) * g->channels + first + c] *
+                       w[((ky * g->kernel_width + kx) * C + c) * F + f];
         }
     return sum;
 }
 
 static void test_convolution(void) {
-    enum { MOST_IN = 9 * 9 * 20, MOST_OUT = 10 * 10 * 40, MOST_W = 4 * 4 * 20 * 40 + 1, MOST_ROWS = 5 };
+    enum { MOST_C = 40, MOST_F = 80, MOST_IN = 9 * 9 * MOST_C, MOST_OUT = 10 * 10 * MOST_F, MOST_ROWS = 5 };
+    enum { MOST_W = 4 * 4 * MOST_C * MOST_F + 1 };
     static float x[MOST_ROWS * MOST_IN], a[MOST_ROWS * MOST_OUT], da[MOST_ROWS * MOST_OUT], w[MOST_W], one[MOST_W],
         many[MOST_W];
     state = 11;
-    for (int trial = 0; trial < 60; trial++) {
+    for (int trial = 0; trial < 120; trial++) {
+        /* One group; a few; as many as channels. */
+        const size_t groups = trial % 3 == 0 ? 1 : trial % 3 == 1 ? some(2, 5) : some(1, MOST_C);
         const nnc_geometry g = {some(1, 9),
                                 some(1, 9),
-                                some(1, 20),
+                                groups * (trial % 3 == 2 ? 1 : some(1, 20 / groups)),
                                 some(1, 4),
                                 some(1, 4),
                                 some(1, 3),
@@ -490,12 +500,12 @@ static void test_convolution(void) {
                                 (ptrdiff_t)some(0, 3),
                                 some(1, 10),
                                 some(1, 10)};
-        const size_t F = some(1, 40), m = some(1, MOST_ROWS), I = g.height * g.width * g.channels;
-        const size_t n = g.kernel_height * g.kernel_width * g.channels * F, O = g.out_height * g.out_width * F;
+        const size_t F = groups * some(1, MOST_F / groups), m = some(1, MOST_ROWS), I = g.height * g.width * g.channels;
+        const size_t n = g.kernel_height * g.kernel_width * (g.channels / groups) * F, O = g.out_height * g.out_width * F;
         struct specs layers = {0}, others = {0};
-        add_layer(&layers, "conv2d", g.channels,
-                  &(nnc_geometry){g.height, g.width, g.channels, 1, 1, 1, 1, 1, 1, 0, 0, g.height, g.width});
-        add_layer(&layers, "conv2d", F, &g);
+        add_convolution(&layers, g.channels, 1,
+                        &(nnc_geometry){g.height, g.width, g.channels, 1, 1, 1, 1, 1, 1, 0, 0, g.height, g.width});
+        add_convolution(&layers, F, groups, &g);
         const nnc_plan_spec spec = {.n_inputs = I,
                                     .n_layers = 2,
                                     .layers = layers.specs,
@@ -505,7 +515,7 @@ static void test_convolution(void) {
         for (size_t i = 0; i < m * O; i++) da[i] = small_integer();
         for (size_t i = 0; i < n; i++) w[i] = small_integer();
         for (int threads = 1; threads < 4; threads += 2) {
-            float identity[20 * 20] = {0};
+            float identity[MOST_C * MOST_C] = {0};
             for (size_t c = 0; c < g.channels; c++) identity[c * g.channels + c] = 1;
             char message[NNC_MESSAGE] = "";
             nnc_plan *plan = NULL;
@@ -517,9 +527,9 @@ static void test_convolution(void) {
             CHECK(nnc_plan_step_forward(plan, &data, true, 0, 0, a) == NNC_OK, "trial %d", trial);
             bool right = true;
             for (size_t i = 0; i < m * O; i++)
-                right =
-                    right && a[i] == convolved(&g, x + i / O * I, w, F, i % O / F / g.out_width, i / F % g.out_width, i % F);
-            CHECK(right, "%s trial %d, %d threads", nnc_isa_name(), trial, threads);
+                right = right &&
+                        a[i] == convolved(&g, groups, x + i / O * I, w, F, i % O / F / g.out_width, i / F % g.out_width, i % F);
+            CHECK(right, "%s trial %d, %zu groups, %d threads", nnc_isa_name(), trial, groups, threads);
             CHECK(nnc_plan_step_backward(plan, m, da, 1, 0) == NNC_OK, "trial %d", trial);
             nnc_plan_read(plan, 0, NNC_WEIGHT, identity);
             float *weights = threads == 1 ? one : many, sum = 0;

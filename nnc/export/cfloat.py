@@ -135,16 +135,24 @@ def _prelu(prefix: str, number: int, operation: ops.PReLU) -> Step:
 # --------------------------------------------------------------------------------------------------- products
 
 
-def panels(kernel: np.ndarray, width: int = PANEL) -> np.ndarray:
-    """A kernel (K, O) as consecutive panels (K, width); the last one may be narrower."""
-    columns = range(0, kernel.shape[1], width)
-    return np.concatenate([kernel[:, at : at + width].reshape(-1) for at in columns])
+def panels(kernel: np.ndarray, groups: int = 1, width: int = PANEL) -> np.ndarray:
+    """A kernel (K, O) as consecutive panels (K, width); the last one of each group may be narrower."""
+    parts = [
+        part[:, at : at + width]
+        for part in np.split(kernel, groups, axis=1)
+        for at in range(0, part.shape[1], width)
+    ]
+    return np.concatenate([part.reshape(-1) for part in parts])
 
 
-def cuts(n_outputs: int, width: int = PANEL) -> list[tuple[int, int, int]]:
-    """(first output, stop, width) of the panels: a range of those with full width, then the narrow one."""
-    whole = n_outputs // width * width
-    return [run for run in ((0, whole, width), (whole, n_outputs, n_outputs - whole)) if run[0] < run[1]]
+def cuts(operation: ops.Dense | ops.Convolution, width: int = PANEL) -> list[tuple[str, str, int]]:
+    """(first output, stop, width) of the panels of a group g: a range of those with full width, then the
+    narrow one.
+    """
+    n = operation.kernel.shape[-1] // operation.groups
+    group = f"g * {n} + " if operation.groups > 1 else ""
+    runs = (0, n // width * width, width), (n // width * width, n, n % width)
+    return [(f"{group}{start}", f"{group}{stop}", columns) for start, stop, columns in runs if start < stop]
 
 
 def _add(prefix: str, width: int) -> str:
@@ -199,7 +207,7 @@ for (int o = $start; o < $stop; o += $width) {
 def _product_tables(prefix: str, number: int, operation: Any) -> tuple[tuple[Table, ...], str]:
     """The tables of a product, and the expression for the bias of output o + j."""
     kernel = operation.kernel.reshape(-1, operation.kernel.shape[-1])
-    tables = [Table(f"{prefix}_kernel_{number}", "float", panels(kernel))]
+    tables = [Table(f"{prefix}_kernel_{number}", "float", panels(kernel, operation.groups))]
     if operation.bias is None:
         return tuple(tables), "0.0f"
     tables.append(Table(f"{prefix}_bias_{number}", "float", operation.bias))
@@ -208,7 +216,7 @@ def _product_tables(prefix: str, number: int, operation: Any) -> tuple[tuple[Tab
 
 def _dense(prefix: str, number: int, operation: ops.Dense, activation: ops.Activation | None = None) -> Step:
     tables, bias = _product_tables(prefix, number, operation)
-    f, runs = Elementwise(prefix, activation), cuts(operation.n_outputs)
+    f, runs = Elementwise(prefix, activation), cuts(operation)
     body = "".join(
         fill(
             _DENSE,
@@ -264,14 +272,31 @@ def pixels(operation: ops.Convolution | ops.Pooling, inner: str) -> str:
     return text.replace("@", "".join(f"        {line}\n" for line in inner.splitlines()))
 
 
+def group_loop(operation: ops.Convolution, body: str) -> str:
+    """`body` for each group g."""
+    if operation.groups == 1:
+        return body
+    inner = "".join(f"    {line}\n" for line in body.splitlines())
+    return f"for (int g = 0; g < {operation.groups}; g++) {{\n{inner}}}\n"
+
+
+def window_words(operation: ops.Convolution) -> str:
+    """What a convolution is, for the header comment of the file."""
+    (kh, kw), groups = operation.window.size, operation.groups
+    what = f"convolution {kh} x {kw}, {operation.input_shape[-1]} -> {operation.kernel.shape[-1]}"
+    return f"{what} in {groups} groups" if groups > 1 else what
+
+
 def window_loop(operation: ops.Convolution, call: Callable[[str, str, str], str]) -> tuple[str, str]:
     """The statements before the loops over outputs, and the loop over the window's positions inside the map.
 
     call(x, n, k) is the statement for n consecutive values from x on, where the first is multiplied by row k
-    of the kernel (KH KW C, O). Adjacent positions are a single call, unless the kernel is dilated.
+    of the kernel (KH KW C / G, O). Adjacent positions are a single call, unless the kernel is dilated or has
+    groups.
     """
     (kh, kw), (dh, dw) = operation.window.size, operation.window.dilation
     height, width, channels = operation.input_shape
+    apart = dw > 1 or operation.groups > 1
     inside = not operation.window.leaves(operation.input_shape, operation.output_shape)
     before = "" if inside else fill(_FIRST_LAST, dw=dw, kw=kw, width=width)
     first, last = ("0", str(kw)) if inside else ("first", "last")
@@ -279,16 +304,18 @@ def window_loop(operation: ops.Convolution, call: Callable[[str, str, str], str]
     lines = [f"for (int ky = 0; ky < {kh}; ky++) {{", f"    const int row = {row};"]
     if not inside:
         lines += [f"    if (row < 0 || row >= {height} || first >= last)", "        continue;"]
-    if dw == 1 and inside:
+    if not apart and inside:
         x, n, k = f"x + (row * {width} + ix) * {channels}", str(kw * channels), f"ky * {kw * channels}"
         lines.append(f"    {call(x, n, k)}")
-    elif dw == 1:
+    elif not apart:
         x, n = f"x + (row * {width} + ix + first) * {channels}", f"(last - first) * {channels}"
         lines.append(f"    {call(x, n, f'(ky * {kw} + first) * {channels}')}")
     else:
+        of_group = operation.kernel.shape[2]
         lines.append(f"    for (int kx = {first}; kx < {last}; kx++)")
-        x = f"x + (row * {width} + ix + kx * {dw}) * {channels}"
-        lines.append(f"        {call(x, str(channels), f'(ky * {kw} + kx) * {channels}')}")
+        x = f"x + (row * {width} + ix + {'kx' if dw == 1 else f'kx * {dw}'}) * {channels}"
+        x += f" + g * {of_group}" if operation.groups > 1 else ""
+        lines.append(f"        {call(x, str(of_group), f'(ky * {kw} + kx) * {of_group}')}")
     return before, "".join(f"{line}\n" for line in [*lines, "}"])
 
 
@@ -302,9 +329,9 @@ def _convolution(
     prefix: str, number: int, operation: ops.Convolution, activation: ops.Activation | None = None
 ) -> Step:
     tables, bias = _product_tables(prefix, number, operation)
-    f, runs = Elementwise(prefix, activation), cuts(operation.kernel.shape[-1])
+    f, runs = Elementwise(prefix, activation), cuts(operation)
     n_positions, filters = math.prod(operation.kernel.shape[:3]), operation.kernel.shape[-1]
-    inner = ""
+    inner = before = ""
     for start, stop, width in runs:
 
         def call(x: str, n: str, k: str, width: int = width) -> str:
@@ -323,14 +350,12 @@ def _convolution(
             store=f("sums[j]"),
             window="@",
         )
-        inner = inner or before
         inner += text.replace("@", "".join(f"    {line}\n" for line in loop.splitlines()))
-    kh, kw = operation.window.size
     return Step(
         f"convolution_{number}",
         operation.layer,
-        f"convolution {kh} x {kw}, {operation.input_shape[-1]} -> {filters}{f.suffix}",
-        pixels(operation, inner),
+        f"{window_words(operation)}{f.suffix}",
+        pixels(operation, before + group_loop(operation, inner)),
         operation.output_shape,
         multiply_adds=operation.multiply_adds,
         tables=tables,

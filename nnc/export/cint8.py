@@ -114,13 +114,13 @@ def _product(prefix: str, number: int, stage: quantization.Product) -> Step:
     outputs = len(stage.bias)
     kernel = stage.weights.reshape(-1, outputs)
     tables = (
-        Table(f"{prefix}_kernel_{number}", "int8_t", cfloat.panels(kernel)),
+        Table(f"{prefix}_kernel_{number}", "int8_t", cfloat.panels(kernel, operation.groups)),
         Table(f"{prefix}_bias_{number}", "int32_t", stage.bias),
         *_rescale_tables(prefix, number, stage.rescale),
     )
     relu = f", {stage.activation}" if stage.activation else ""
     convolution = operation.kernel.ndim == 4
-    inner, before, runs = "", "", cfloat.cuts(outputs)
+    inner, before, runs = "", "", cfloat.cuts(operation)
     for start, stop, width in runs:
 
         def call(x: str, n: str, k: str, width: int = width) -> str:
@@ -153,8 +153,7 @@ def _product(prefix: str, number: int, stage: quantization.Product) -> Step:
     if not convolution:
         what = f"dense {operation.n_inputs} -> {outputs}{relu}"
         return _step(stage, f"dense_{number}", what, inner, **more)
-    kh, kw = operation.window.size
-    what = f"convolution {kh} x {kw}, {operation.input_shape[-1]} -> {outputs}{relu}"
+    what, inner = f"{cfloat.window_words(operation)}{relu}", cfloat.group_loop(operation, inner)
     return _step(stage, f"convolution_{number}", what, cfloat.pixels(operation, before + inner), **more)
 
 

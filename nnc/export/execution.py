@@ -31,7 +31,7 @@ def _geometry(operation: Any) -> dict[str, Any]:
 
 
 def _convolution(operation: ops.Convolution, x: np.ndarray) -> np.ndarray:
-    more = _geometry(operation) | {"dilation": operation.window.dilation}
+    more = _geometry(operation) | {"dilation": operation.window.dilation, "groups": operation.groups}
     return reference.conv2d(x, operation.kernel, operation.bias, **more)
 
 

@@ -136,13 +136,19 @@ def _fold_forward(first: ops.Operation, then: ops.Operation) -> list[ops.Operati
         return None
     if isinstance(then, ops.Convolution):
         outside = then.window.leaves(then.input_shape, then.output_shape) and first.constant.any()
-        if outside or then.kernel.shape[2] % len(first.scale):
+        if outside or then.input_shape[2] % len(first.scale):
             return None
-    inputs = then.kernel.shape[-2]  # Dense: (I, O), Convolution: (KH, KW, C, O)
-    scale, offset = (np.resize(v, inputs)[:, None] for v in (first.scale, first.constant))
+    scale, offset = (_along_inputs(then, v) for v in (first.scale, first.constant))
     added = (then.kernel * offset).reshape(-1, then.kernel.shape[-1]).sum(axis=0)
     bias = added if then.bias is None else then.bias + added
     if then.bias is None and not first.constant.any():
         bias = None
     kernel = then.kernel * scale
     return [replace(then, input_shape=first.input_shape, kernel=kernel, bias=bias)]
+
+
+def _along_inputs(product: ops.Dense | ops.Convolution, values: np.ndarray) -> np.ndarray:
+    """`values`, repeated along a product's inputs, as an array that multiplies its kernel."""
+    *_, inputs, outputs = product.kernel.shape  # Dense: (I, O), Convolution: (KH, KW, C / G, O)
+    of_groups = np.resize(values, product.groups * inputs).reshape(product.groups, inputs)
+    return np.repeat(of_groups.T, outputs // product.groups, axis=1)

@@ -40,7 +40,7 @@ def _dense(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Opera
 
 
 def _convolution(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
-    yield ops.Convolution(*at, _window(row), arrays["kernel"], arrays.get("bias"))
+    yield ops.Convolution(*at, _window(row), arrays["kernel"], arrays.get("bias"), row.get("groups", 1))
     yield from _activation((at[0], at[2], at[2]), row, arrays)
 
 
@@ -174,7 +174,7 @@ def _of_layer(layer: Layer, arrays: Arrays) -> Sequence[ops.Operation]:
     first = row["height"], row["width"], row["channels"]
     last = row["out_height"], row["out_width"], row.get("filters", row["channels"])
     if "kernel" in arrays:
-        window = row["kernel_height"], row["kernel_width"], row["channels"], row["filters"]
+        window = row["kernel_height"], row["kernel_width"], -1, row["filters"]
         arrays = arrays | {"kernel": arrays["kernel"].reshape(window)}
     inner = KINDS[row["kind"]]((at[0], first, last), row, arrays)
     return [ops.Reshape(at[0], before, first), *inner, ops.Reshape(at[0], last, after)]

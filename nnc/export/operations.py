@@ -49,6 +49,8 @@ class Dense(Operation):
     kernel: Array  # (I, O)
     bias: Array | None  # (O,)
 
+    groups: ClassVar[int] = 1
+
     @property
     def multiply_adds(self) -> int:
         return self.kernel.size
@@ -82,11 +84,14 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Convolution(Operation):
-    """y[o] = bias + sum of x[k] kernel[k] over the kernel positions k inside the map."""
+    """y[o] = bias + sum of x[k] kernel[k] over the kernel positions k inside the map; each of G groups of
+    outputs sees its own group of the C channels.
+    """
 
     window: Window
-    kernel: Array  # (KH, KW, C, O)
+    kernel: Array  # (KH, KW, C / G, O)
     bias: Array | None  # (O,)
+    groups: int  # G
 
     @property
     def multiply_adds(self) -> int:

@@ -155,7 +155,7 @@ def _linear(reader: _Reader, module: Any) -> Found:
 
 
 def _conv2d(reader: _Reader, module: Any) -> Found:
-    _refuse(module, groups=1, padding_mode="zeros", transposed=False)
+    _refuse(module, padding_mode="zeros", transposed=False)
     height, width, _ = reader.image()
     sizes = _pair(module.kernel_size), _pair(module.stride), _pair(module.dilation)
     mode = module.padding
@@ -166,9 +166,15 @@ def _conv2d(reader: _Reader, module: Any) -> Found:
             yield layers.ZeroPadding2D(padding), []
     size, stride, dilation = sizes
     layer = layers.Conv2D(
-        module.out_channels, size, stride, mode, dilation_rate=dilation, use_bias=module.bias is not None
+        module.out_channels,
+        size,
+        stride,
+        mode,
+        dilation_rate=dilation,
+        groups=module.groups,
+        use_bias=module.bias is not None,
     )
-    kernel = _array(module.weight).transpose(2, 3, 1, 0)  # (KH, KW, C, O)
+    kernel = _array(module.weight).transpose(2, 3, 1, 0)  # (KH, KW, C / G, O)
     yield layer, [kernel] if module.bias is None else [kernel, _array(module.bias)]
 
 

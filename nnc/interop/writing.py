@@ -77,15 +77,16 @@ def _convolution(torch: _Torch, operation: ops.Convolution, first: bool) -> list
         before = [torch.nn.ZeroPad2d((pads[1], max(right, 0), pads[0], max(below, 0)))]
         pads = (0, 0)
     module = torch.nn.Conv2d(
-        kernel.shape[2],
+        operation.groups * kernel.shape[2],
         kernel.shape[3],
         window.size,
         window.strides,
         pads,
         window.dilation,
+        operation.groups,
         bias=operation.bias is not None,
     )
-    weight = kernel.transpose(3, 2, 0, 1)  # (O, C, KH, KW)
+    weight = kernel.transpose(3, 2, 0, 1)  # (O, C / G, KH, KW)
     return [*before, torch.filled(module, weight=weight, bias=operation.bias)]
 
 

@@ -15,11 +15,13 @@ class Conv2D(Layer):
 
     Every filter o is a window of weights that slides over the image; stride s, dilation d and padding p are
     those of the respective axis. Pixels outside the image count as 0. (As in other libraries, the kernel is
-    not flipped: mathematically, this is a cross-correlation.)
+    not flipped: mathematically, this is a cross-correlation.) With G groups, each of the G groups of O / G
+    filters does this to its own group of C / G channels; with groups=C each filter sees one channel, which is
+    called a depthwise convolution.
 
     Input (n, height, width, C), output (n, out_height, out_width, O); weights kernel W (kernel_height,
-    kernel_width, C, O) and bias b (O,). With padding="valid" out = floor((in - d (k - 1) - 1) / s) + 1 along
-    each axis, with "same" out = ceil(in / s).
+    kernel_width, C / G, O) and bias b (O,). With padding="valid" out = floor((in - d (k - 1) - 1) / s) + 1
+    along each axis, with "same" out = ceil(in / s).
 
     Parameters
     ----------
@@ -37,13 +39,13 @@ class Conv2D(Layer):
     dilation_rate : int or (int, int)
         Pixels from one element of the kernel to the next; must be 1 if a stride is above 1.
     groups : int
-        Must be 1: every filter uses every channel.
+        G, which divides both C and O.
     activation : str, Activation or None
         f, a name of `nnc.activations`; None is linear. Softmax is over the O outputs of each pixel.
     use_bias : bool
         Whether the layer has a bias b.
     kernel_initializer, bias_initializer : str or Initializer
-        Initial values of W and b. The kernel's fan-in is kernel_height kernel_width C, its fan-out
+        Initial values of W and b. The kernel's fan-in is kernel_height kernel_width C / G, its fan-out
         kernel_height kernel_width O.
     kernel_regularizer, bias_regularizer : str, Regularizer or None
         Penalties on W and b.
@@ -56,14 +58,16 @@ class Conv2D(Layer):
     Raises
     ------
     TypeError, ValueError
-        If an argument is invalid; by `build`, if the samples are not images or the window does not fit.
+        If an argument is invalid; by `build`, if the samples are not images, the window does not fit or
+        groups does not divide their channels.
 
     References
     ----------
     LeCun, Boser, Denker, Henderson, Howard, Hubbard and Jackel, "Backpropagation applied to handwritten zip
     code recognition", Neural Computation 1, 1989. Sizes: Dumoulin and Visin, "A guide to convolution
     arithmetic for deep learning", arXiv:1603.07285, 2016. Dilation: Yu and Koltun, "Multi-scale context
-    aggregation by dilated convolutions", ICLR 2016.
+    aggregation by dilated convolutions", ICLR 2016. Groups: Krizhevsky, Sutskever and Hinton, "ImageNet
+    classification with deep convolutional neural networks", NIPS 2012; PyTorch's Conv2d(groups=).
 
     Examples
     --------
@@ -73,6 +77,9 @@ class Conv2D(Layer):
     ((26, 26, 32), 320)
     >>> layers.Conv2D(32, 3, strides=2, padding="same").build((28, 28, 1))
     (14, 14, 32)
+    >>> depthwise = layers.Conv2D(8, 3, groups=8, use_bias=False)
+    >>> depthwise.build((28, 28, 8)), depthwise.count_params()
+    ((26, 26, 8), 72)
     >>> layers.Conv2D(32, 3).build((28, 28))
     Traceback (most recent call last):
     ...
@@ -119,8 +126,8 @@ class Conv2D(Layer):
             must = f"1, since strides={self.strides} are above 1 (only one of the two may be)"
             raise _config.refusal("dilation_rate", must, dilation_rate)
         self.groups = _config.integer("groups", groups, 1, _config.MAX_FEATURES)
-        if self.groups != 1:
-            raise _config.refusal("groups", "1: in nnc every filter uses every channel", groups)
+        if self.filters % self.groups:
+            raise _config.refusal("groups", f"a divisor of filters={self.filters}", groups)
         self.activation = activations.Activation.get(activation, "activation")
         self.use_bias = _config.boolean("use_bias", use_bias)
         self.kernel_initializer = initializers.Initializer.get(kernel_initializer, "kernel_initializer")
@@ -143,17 +150,19 @@ class Conv2D(Layer):
 
     def sample_output_shape(self, input_shape: Shape) -> Shape:
         found = self._window(input_shape)
+        geometry.check_groups(self, input_shape, self.groups)
         return (found["out_height"], found["out_width"], self.filters)
 
     def weights_spec(self) -> list[Weight]:
-        shape = (*self.kernel_size, self._shapes()[0][-1], self.filters)
+        shape = (*self.kernel_size, self._shapes()[0][-1] // self.groups, self.filters)
         kernel = ("kernel", shape, self.kernel_initializer)
         bias = ("bias", (self.filters,), self.bias_initializer)
         return [kernel, bias] if self.use_bias else [kernel]
 
     def rows(self) -> list[dict[str, Any]]:
         row = {"kind": "conv2d"} | self._window(self._shapes()[0])
-        row |= {"filters": self.filters, "use_bias": self.use_bias, "group": self.filters}
+        row |= {"filters": self.filters, "groups": self.groups}
+        row |= {"use_bias": self.use_bias, "group": self.filters}
         return [row | activation_fields(self.activation) | self._rules()]
 
 

@@ -68,6 +68,15 @@ def image(layer: Layer, shape: Shape) -> tuple[int, int, int]:
     return height, width, channels
 
 
+def check_groups(layer: Layer, input_shape: Shape, groups: int) -> None:
+    """Raise a ValueError unless `groups` divides the channels, the last axis of `input_shape`."""
+    if input_shape[-1] % groups:
+        raise ValueError(
+            f"{layer} cannot take input_shape {input_shape}: groups={groups} does not divide its "
+            f"{input_shape[-1]} channels"
+        )
+
+
 def window(
     layer: Layer,
     input_shape: Shape,

@@ -44,8 +44,8 @@ class _OverSteps(Layer):
 class Conv1D(_OverSteps):
     """a[t, f] = g(b[f] + sum_ic in[t s + i d - p, c] W[i, c, f]): a window that slides over the steps.
 
-    Input (n, steps, C), output (n, out, filters). Weights: kernel W (kernel_size, C, filters), bias b
-    (filters,).
+    Input (n, steps, C), output (n, out, filters). Weights: kernel W (kernel_size, C / groups, filters), bias
+    b (filters,).
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Conv1D(_OverSteps):
         later step.
     data_format : {None, "channels_last"}
     groups : int
-        Must be 1.
+        Divides C and filters: each group of filters sees its own group of channels, as in `Conv2D`.
     activation : str, Activation or None
         g; None is linear.
     use_bias : bool
@@ -74,8 +74,8 @@ class Conv1D(_OverSteps):
     Raises
     ------
     TypeError, ValueError
-        If an argument is invalid; by `build`, if the samples are not sequences or the window does not
-        fit.
+        If an argument is invalid; by `build`, if the samples are not sequences, the window does not fit or
+        groups does not divide their channels.
 
     Examples
     --------
@@ -83,6 +83,9 @@ class Conv1D(_OverSteps):
     >>> conv = layers.Conv1D(8, 3, activation="relu")
     >>> conv.build((12, 4)), conv.count_params()
     ((10, 8), 104)
+    >>> grouped = layers.Conv1D(8, 3, groups=2)
+    >>> grouped.build((12, 4)), grouped.kernel.shape
+    ((10, 8), (3, 2, 8))
     """
 
     aliases = ("Convolution1D",)
@@ -153,8 +156,14 @@ class Conv1D(_OverSteps):
             self.bias_regularizer,
         ).padded((self.kernel_size - 1) * self.dilation_rate if self.padding == "causal" else 0)
 
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
+        self._image_shape(input_shape)
+        geometry.check_groups(self, input_shape, self.groups)
+        return super().sample_output_shape(input_shape)
+
     def weights_spec(self) -> list[Weight]:
-        kernel = ("kernel", (self.kernel_size, self._shapes()[0][-1], self.filters), self.kernel_initializer)
+        shape = (self.kernel_size, self._shapes()[0][-1] // self.groups, self.filters)
+        kernel = ("kernel", shape, self.kernel_initializer)
         bias = ("bias", (self.filters,), self.bias_initializer)
         return [kernel, bias] if self.use_bias else [kernel]
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .bfloat16 import add_product, add_products
 from .formulas import Array, look_up
@@ -19,16 +22,18 @@ def conv2d(
     dilation: Pair = (1, 1),
     pads: Pair = (0, 0),
     out_shape: Pair | None = None,
+    groups: int = 1,
 ) -> Array:
     """y[b, oy, ox, f] = bias[f] + sum over ky, kx, c of kernel[ky, kx, c, f] x[b, iy, ix, c].
 
     iy = oy strides[0] + ky dilation[0] - pads[0] and ix = ox strides[1] + kx dilation[1] - pads[1]; pixels
-    outside x count as 0. (The kernel is not flipped: mathematically, this is a cross-correlation.)
+    outside x count as 0. (The kernel is not flipped: mathematically, this is a cross-correlation.) With G
+    groups, each of the G groups of F / G filters does this to its own group of C / G channels.
 
     Parameters
     ----------
     x : array_like, shape (B, H, W, C)
-    kernel : array_like, shape (KH, KW, C, F)
+    kernel : array_like, shape (KH, KW, C / G, F)
     bias : array_like, shape (F,), optional
     strides : (int, int)
         Rows and columns of x from one window to the next.
@@ -38,6 +43,8 @@ def conv2d(
         Rows of zeros above x, columns of zeros left of it.
     out_shape : (int, int), optional
         OH, OW: height and width of y; None means as many windows as end inside x.
+    groups : int
+        G, which divides C and F.
 
     Returns
     -------
@@ -65,23 +72,36 @@ def conv2d(
     >>> conv2d(x, edge, strides=(2, 2), pads=(0, 1))[0, :, :, 0]  # the column before the first is 0
     array([[0., 1.],
            [8., 1.]])
+    >>> conv2d(np.ones((1, 1, 1, 4)), np.array([[[[1.0, 2.0], [10.0, 20.0]]]]), groups=2).ravel()
+    array([11., 22.])
     """
     x, kernel = maps("x", x), np.asarray(kernel, np.float64)
-    if kernel.ndim != 4 or kernel.shape[2] != x.shape[3]:
-        raise ValueError(f"x {x.shape} and kernel {kernel.shape}: use (B, H, W, C) and (KH, KW, C, F)")
+    if kernel.ndim != 4 or kernel.shape[2] * groups != x.shape[3] or kernel.shape[3] % groups:
+        raise ValueError(
+            f"x {x.shape} and kernel {kernel.shape}: use (B, H, W, C) and (KH, KW, C, F)"
+            + (f" with C / {groups} and F a multiple of {groups}" if groups != 1 else "")
+        )
     check_sizes(kernel=kernel.shape, strides=strides, dilation=dilation)
     window, n_filters = kernel.shape[:2], kernel.shape[3]
     out_shape = out_shape or output_shape(x.shape[1:3], window, strides, dilation, pads)
     check_sizes(out_shape=out_shape)
     y = np.zeros((len(x), *out_shape, n_filters))
-    for position, out, inside in window_positions(x.shape[1:3], out_shape, window, strides, dilation, pads):
-        y[out] += np.tensordot(x[inside], kernel[position], axes=1)  # (..., C) times (C, F)
+    for y_g, x_g, kernel_g in _groups(groups, y, x, kernel):
+        for position, out, inside in window_positions(
+            x.shape[1:3], out_shape, window, strides, dilation, pads
+        ):
+            y_g[out] += np.tensordot(x_g[inside], kernel_g[position], axes=1)  # (..., C) times (C, F)
     if bias is not None:
         bias = np.asarray(bias, np.float64)
         if bias.shape != (n_filters,):
             raise ValueError(f"bias has shape {bias.shape}: use {(n_filters,)}, one for each filter")
         y += bias
     return y
+
+
+def _groups(groups: int, *arrays: NDArray[Any]) -> Iterator[tuple[NDArray[Any], ...]]:
+    """Views of each group of the last axis of the arrays: of channels, or of filters."""
+    return zip(*(np.split(array, groups, axis=-1) for array in arrays), strict=True)
 
 
 def conv2d_backward(
@@ -92,6 +112,7 @@ def conv2d_backward(
     strides: Pair = (1, 1),
     dilation: Pair = (1, 1),
     pads: Pair = (0, 0),
+    groups: int = 1,
 ) -> tuple[Array, Array, Array]:
     """Gradients of `conv2d`: each product kernel[ky, kx, c, f] x[b, iy, ix, c] in y[b, oy, ox, f] contributes
 
@@ -103,15 +124,17 @@ def conv2d_backward(
     Parameters
     ----------
     x : array_like, shape (B, H, W, C)
-    kernel : array_like, shape (KH, KW, C, F)
+    kernel : array_like, shape (KH, KW, C / groups, F)
     dy : array_like, shape (B, OH, OW, F)
     strides, dilation, pads : (int, int)
         As in `conv2d`; its out_shape is (OH, OW).
+    groups : int
+        As in `conv2d`.
 
     Returns
     -------
     dx : ndarray of float64, shape (B, H, W, C)
-    dkernel : ndarray of float64, shape (KH, KW, C, F)
+    dkernel : ndarray of float64, shape (KH, KW, C / groups, F)
     dbias : ndarray of float64, shape (F,)
 
     Raises
@@ -127,14 +150,16 @@ def conv2d_backward(
     (array([10., 30., 20.]), array([3., 5.]), array([2.]))
     """
     x, kernel, dy = maps("x", x), np.asarray(kernel, np.float64), maps("dy", dy)
-    if kernel.ndim != 4 or kernel.shape[2:] != (x.shape[3], dy.shape[3]) or len(x) != len(dy):
+    fits = kernel.ndim == 4 and (kernel.shape[2] * groups, kernel.shape[3]) == (x.shape[3], dy.shape[3])
+    if not fits or len(x) != len(dy) or dy.shape[3] % groups:
         shapes = f"x {x.shape}, kernel {kernel.shape}, dy {dy.shape}"
         raise ValueError(f"{shapes}: use (B, H, W, C), (KH, KW, C, F), (B, OH, OW, F)")
     dx, dkernel = np.zeros(x.shape), np.zeros(kernel.shape)
     geometry = x.shape[1:3], dy.shape[1:3], kernel.shape[:2], strides, dilation, pads
-    for position, out, inside in window_positions(*geometry):
-        dx[inside] += np.tensordot(dy[out], kernel[position].T, axes=1)
-        dkernel[position] = np.tensordot(x[inside], dy[out], axes=([0, 1, 2], [0, 1, 2]))
+    for x_g, kernel_g, dy_g, dx_g, dkernel_g in _groups(groups, x, kernel, dy, dx, dkernel):
+        for position, out, inside in window_positions(*geometry):
+            dx_g[inside] += np.tensordot(dy_g[out], kernel_g[position].T, axes=1)
+            dkernel_g[position] = np.tensordot(x_g[inside], dy_g[out], axes=([0, 1, 2], [0, 1, 2]))
     return dx, dkernel, dy.sum(axis=(0, 1, 2))
 
 
@@ -165,18 +190,21 @@ def conv2d_bfloat16(
     dilation: Pair = (1, 1),
     pads: Pair = (0, 0),
     out_shape: Pair,
+    groups: int = 1,
 ) -> Array:
-    """`conv2d` with operands rounded to bfloat16: for each ky in turn the sum over (kx, c) in blocks, with
-    zeros outside x; the bias last.
+    """`conv2d` with operands rounded to bfloat16: for each ky in turn the sum over (kx, c) of a group in
+    blocks, with zeros outside x; the bias last.
     """
     x, kernel = maps("x", x), np.asarray(kernel, np.float64)
     (height, width, channels, filters), (oh, ow) = kernel.shape, out_shape
     windows = [[o * strides[1] + t * dilation[1] - pads[1] for t in range(width)] for o in range(ow)]
-    c = np.zeros((len(x) * oh * ow, filters), np.float32)
-    for ky in range(height):
-        rows = [o * strides[0] + ky * dilation[0] - pads[0] for o in range(oh)]
-        c = add_product(c, _window_rows(x, rows, windows), kernel[ky].reshape(width * channels, filters))
-    y = c.reshape(len(x), oh, ow, filters)
+    y = np.zeros((len(x), oh, ow, filters), np.float32)
+    for y_g, x_g, kernel_g in _groups(groups, y, x, kernel):
+        c = np.zeros((len(x) * oh * ow, filters // groups), np.float32)
+        for ky in range(height):
+            rows = [o * strides[0] + ky * dilation[0] - pads[0] for o in range(oh)]
+            c = add_product(c, _window_rows(x_g, rows, windows), kernel_g[ky].reshape(width * channels, -1))
+        y_g[:] = c.reshape(y_g.shape)
     return np.asarray(y if bias is None else y + np.asarray(bias, np.float32), np.float64)
 
 
@@ -196,19 +224,31 @@ def conv2d_backward_bfloat16(
     strides: Pair = (1, 1),
     dilation: Pair = (1, 1),
     pads: Pair = (0, 0),
+    groups: int = 1,
 ) -> tuple[Array, Array, Array]:
     """`conv2d_backward` with operands rounded to bfloat16.
 
     Pixels iy = ry, ry + strides[0], ... of dx use the same kernel positions, which form a window of dy; they
     are summed as in `conv2d_bfloat16`: row by row of the window, the sum over (positions from left to right,
-    f).
+    f of a group).
 
     dkernel is the sum over the pixels of dy, row by row, of a sum over the samples in blocks. It is computed
     in `parts_of_gradient` parts, which are added in order.
     """
     x, kernel, dy = maps("x", x), np.asarray(kernel, np.float64), maps("dy", dy)
-    (batch, h, w, channels), (_, oh, ow, filters) = x.shape, dy.shape
-    height, width = kernel.shape[:2]
+    dx, dkernel = np.zeros(x.shape), np.zeros(kernel.shape)
+    parts = parts_of_gradient(int(np.prod(kernel.shape[:3])), kernel.shape[3], dy.shape[1])
+    for x_g, kernel_g, dy_g, dx_g, dkernel_g in _groups(groups, x, kernel, dy, dx, dkernel):
+        dx_g[:] = _dx_bfloat16(dx_g.shape, kernel_g, dy_g, strides, dilation, pads)
+        dkernel_g[:] = _dkernel_bfloat16(x_g, kernel_g.shape, dy_g, strides, dilation, pads, parts)
+    return dx, dkernel, dy.sum(axis=(0, 1, 2))
+
+
+def _dx_bfloat16(
+    shape: tuple[int, ...], kernel: Array, dy: Array, strides: Pair, dilation: Pair, pads: Pair
+) -> Array:
+    batch, h, w, channels = shape
+    filters = dy.shape[3]
 
     def seen(r: int, axis: int) -> list[int]:  # kernel positions of dx's residue r, leftmost in dy first
         positions = [
@@ -219,7 +259,7 @@ def conv2d_backward_bfloat16(
     def outputs(at: int, positions: list[int], axis: int) -> list[int]:  # pixels of dy that use x[at]
         return [(at + pads[axis] - t * dilation[axis]) // strides[axis] for t in positions]
 
-    dx = np.zeros(x.shape)
+    dx = np.zeros(shape)
     for ry, rx in np.ndindex(strides):
         positions_y, positions_x = seen(ry, 0), seen(rx, 1)
         ys, xs = range(ry, h, strides[0]), range(rx, w, strides[1])
@@ -230,9 +270,14 @@ def conv2d_backward_bfloat16(
             weights = kernel[ky, positions_x].transpose(0, 2, 1).reshape(len(positions_x) * filters, channels)
             c = add_product(c, _window_rows(dy, rows, windows), weights)
         dx[:, ry :: strides[0], rx :: strides[1]] = c.reshape(batch, len(ys), len(xs), channels)
+    return dx
 
+
+def _dkernel_bfloat16(
+    x: Array, shape: tuple[int, ...], dy: Array, strides: Pair, dilation: Pair, pads: Pair, parts: int
+) -> Array:
+    (height, width, channels, filters), (batch, oh, ow, _) = shape, dy.shape
     seen_by = [o * strides[1] + t * dilation[1] - pads[1] for o in range(ow) for t in range(width)]
-    parts = parts_of_gradient(height * width * channels, filters, oh)
     dkernel = np.zeros((height, width * channels, filters), np.float32)
     for ky in range(height):
         for part in range(parts):
@@ -242,7 +287,7 @@ def conv2d_backward_bfloat16(
             b = dy[:, y0:y1].reshape(batch, -1, filters).swapaxes(0, 1)
             of_part = add_products(np.zeros((width * channels, filters), np.float32), a, b)
             dkernel[ky] = of_part if part == 0 else dkernel[ky] + of_part
-    return dx, dkernel.reshape(kernel.shape).astype(np.float64), dy.sum(axis=(0, 1, 2))
+    return dkernel.reshape(shape).astype(np.float64)
 
 
 FORWARD = {"float32": conv2d, "bfloat16": conv2d_bfloat16}
@@ -258,15 +303,20 @@ class Conv2D(WindowLayer):
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)
         self.window = {"strides": self.pair("stride"), "dilation": self.pair("dilation"), "pads": self.pads}
-        self.shapes = {"kernel": (*self.pair("kernel"), row["channels"], row["filters"])}
+        groups = row.get("groups", 1)
+        if groups < 1 or row["channels"] % groups or row["filters"] % groups:
+            at = f"layer {index} (conv2d): groups must divide channels and filters"
+            raise ValueError(f"{at}, {row['channels']} and {row['filters']}, got {groups}")
+        self.groups = groups
+        self.shapes = {"kernel": (*self.pair("kernel"), row["channels"] // groups, row["filters"])}
         if row["use_bias"]:
             self.shapes["bias"] = (row["filters"],)
 
     def maps_forward(self, x, parameters):
         forward = look_up(FORWARD, self.precision, "precision")
-        return forward(x, *parameters, **self.window, out_shape=self.out_map[:2])
+        return forward(x, *parameters, **self.window, out_shape=self.out_map[:2], groups=self.groups)
 
     def maps_backward(self, x, dy, parameters):
         backward = look_up(BACKWARD, self.precision, "precision")
-        dx, dkernel, dbias = backward(x, parameters[0], dy, **self.window)
+        dx, dkernel, dbias = backward(x, parameters[0], dy, **self.window, groups=self.groups)
         return [dx, dkernel, dbias][: 1 + len(parameters)]

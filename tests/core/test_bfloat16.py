@@ -110,7 +110,7 @@ def test_convolutions(isa, products, threads, name):
         check_bits(CASES[name], size_in(CASES[name]), batch)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(90))
 def test_random_convolutions(products, threads, seed):
     threads(2)
     row = random_case(seed)
@@ -138,6 +138,15 @@ NETS = {
             activation("relu", 17),
             conv((10, 10, 17), 20, (3, 3), strides=(2, 2), activation="gelu"),
             DROPOUT,
+            dense(7, "softmax"),
+        ],
+    ),
+    "groups": (
+        432,
+        [
+            conv((9, 8, 6), 12, (3, 3), pads=(1, 1), activation="relu", groups=3),
+            conv((9, 8, 12), 12, (3, 3), strides=(2, 2), activation="gelu", groups=12),
+            conv((4, 3, 12), 36, (2, 2), pads=(1, 1), groups=2),
             dense(7, "softmax"),
         ],
     ),

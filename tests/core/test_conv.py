@@ -48,7 +48,7 @@ def test_integers_are_exact(isa, threads, name, n_threads):
         check_exactly(CASES[name], batch)
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(120))
 def test_integers_of_random_shapes_are_exact(isa, threads, seed):
     threads(3)
     for batch in (1, 7):
@@ -74,6 +74,14 @@ NETS = {
         | {"out_height": 15, "out_width": 14},
         conv((15, 14, 1), 20, (5, 5), strides=(2, 1), activation="relu", bias_l1=0.1),
         conv((6, 10, 20), 3, (1, 1), activation="relu"),
+    ],
+    "groups": [
+        conv((9, 8, 6), 12, (3, 3), pads=(1, 1), activation="relu", groups=3, kernel_l2=0.01),
+        conv((9, 8, 12), 12, (3, 3), strides=(2, 2), activation="gelu", groups=12, use_bias=False),
+        conv((4, 3, 12), 36, (2, 2), pads=(1, 1), groups=2),
+        {"kind": "activation", "activation": "tanh", "alpha": 0.0, "group": 36},
+        conv((5, 4, 36), 72, (3, 1), activation="elu", groups=36),
+        dense(10),
     ],
 }
 

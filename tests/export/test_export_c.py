@@ -91,6 +91,14 @@ def test_folding_changes_no_output(name):
     assert not any(each.training_only or isinstance(each, ops.BatchNormalization) for each in folded)
 
 
+def test_sequences_in_groups(tmp_path):
+    stack = layers.Conv1D(6, 3, padding="causal", groups=2), layers.Conv1D(6, 2, 2, groups=6)
+    model = net(*stack, shape=(9, 4))
+    x = rows(model, 40)
+    _, path = exported(model, tmp_path)
+    assert difference(Library(path).predict(x), model.predict(x)) <= 1e-6
+
+
 def folded_kinds(*stack, shape):
     operations = folding.inference(lowering.operations(net(*stack, shape=shape)))
     return [type(each).__name__ for each in operations]

@@ -94,6 +94,13 @@ SEQUENTIALS = {
             nn.ZeroPad2d((1, 0, 2, 3)), nn.ConstantPad2d(1, 0.0),
         ],
     ),
+    "groups": (
+        (6, 9, 8),
+        [
+            nn.Conv2d(6, 6, 3, groups=6, bias=False), nn.Conv2d(6, 12, (2, 3), padding="same", groups=3),
+            nn.ReLU(), nn.Conv2d(12, 4, 3, stride=2, padding=1, groups=2), nn.Flatten(), nn.Linear(48, 3),
+        ],
+    ),
     "poolings": (
         (2, 13, 13),
         [
@@ -161,7 +168,6 @@ class Linear(nn.Module):  # another one of that name
         ([Linear()], "is not supported by nnc"),
         ([nn.LSTM(4, 4)], "LSTM.*is not supported by nnc"),
         ([nn.ConvTranspose2d(2, 2, 2)], "ConvTranspose2d.*is not supported by nnc"),
-        ([nn.Conv2d(2, 2, 3, groups=2)], r"layer '0'.*groups=1 only, got 2"),
         ([nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect")], "padding_mode='zeros' only"),
         ([nn.Conv2d(2, 2, 3, stride=2, dilation=2)], "dilation_rate must be 1"),
         ([nn.MaxPool2d(3, 2, padding=1)], "other windows for images of 8 x 8"),

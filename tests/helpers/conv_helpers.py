@@ -38,6 +38,21 @@ CASES = {
     "more on one side": conv((6, 5, 18), 20, (2, 2), pads=(0, 1), out=(6, 7)),
     "many channels": conv((3, 3, 70), 100, (2, 2)),
     "many images": conv((2, 2, 20), 40, (2, 2), pads=(1, 1)),
+    "2 groups": conv((7, 5, 6), 4, (3, 3), pads=(1, 1), groups=2),
+    "3 groups, strides": conv((9, 7, 9), 15, (3, 2), strides=(2, 1), pads=(1, 0), groups=3),
+    "groups across panels": conv((4, 3, 72), 120, (2, 2), pads=(1, 0), groups=3),
+    "groups of a panel": conv((3, 5, 8), 128, (2, 3), groups=4),
+    "groups of one filter": conv((5, 5, 40), 20, (3, 2), pads=(0, 1), groups=20),
+    "pointwise, groups": conv((5, 3, 12), 18, (1, 1), groups=6),
+    "dilated, groups": conv((9, 10, 4), 6, (3, 3), dilation=(2, 3), pads=(2, 3), groups=2),
+    "one row, groups": conv((1, 19, 10), 15, (1, 4), pads=(0, 2), groups=5),
+    "depthwise": conv((7, 9, 37), 37, (3, 3), pads=(1, 1), groups=37),
+    "depthwise, 64 channels": conv((5, 5, 64), 64, (3, 3), strides=(2, 2), pads=(1, 1), groups=64),
+    "depthwise, 3 filters each": conv((5, 7, 13), 39, (3, 2), groups=13),
+    "depthwise, dilated": conv((9, 8, 5), 5, (3, 3), dilation=(2, 3), pads=(2, 3), groups=5),
+    "depthwise, strides and dilation": conv(
+        (11, 12, 3), 3, (3, 4), strides=(3, 2), dilation=(2, 2), pads=(1, 1), groups=3
+    ),
 }
 
 
@@ -53,7 +68,13 @@ def random_case(seed):
     pads = tuple(int(rng.integers(0, span + 1)) for span in spans)
     ends = [n + 2 * pad - span for n, pad, span in zip(shape, pads, spans, strict=False)]
     out = [max(1, (n - 1) // s + 1) for n, s in zip(ends, strides, strict=True)]
-    return conv(shape, int(rng.choice([1, 3, 10, 16, 17, 32, 40])), kernel, strides, dilation, pads, out)
+    filters = int(rng.choice([1, 3, 10, 16, 17, 32, 40]))
+    groups = [1, int(rng.integers(2, 5)), shape[2]][seed % 3]  # one; a few; depthwise
+    if seed % 3 == 1:
+        shape, filters = (*shape[:2], groups * min(shape[2], 17)), groups * min(filters, 17)
+    if seed % 3 == 2:
+        filters = groups * int(rng.integers(1, 4))
+    return conv(shape, filters, kernel, strides, dilation, pads, out, groups=groups)
 
 
 def size_in(row):

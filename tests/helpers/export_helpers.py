@@ -64,6 +64,33 @@ LAYERS = {
         lambda: [layers.Conv2D(4, 3, dilation_rate=(3, 2), padding="same")],
     ),
     "convolution, 1 x 1": ((3, 4, 5), lambda: [layers.Conv2D(2, 1, use_bias=False)]),
+    "convolution, 2 groups": ((7, 6, 6), lambda: [layers.Conv2D(4, 3, groups=2, activation="relu")]),
+    "convolution, 3 groups, same": (
+        (5, 6, 6),
+        lambda: [layers.Conv2D(57, (3, 2), padding="same", groups=3), layers.Conv2D(3, 1, groups=3)],
+    ),
+    "convolution, groups, dilation": (
+        (9, 8, 4),
+        lambda: [layers.Conv2D(64, 3, dilation_rate=(2, 3), groups=2), layers.Conv2D(2, 2)],
+    ),
+    "convolution, groups of one row": (
+        (1, 9, 4),
+        lambda: [layers.Conv2D(6, (1, 3), padding="same", groups=2), layers.Conv2D(6, (1, 2), 2, groups=6)],
+    ),
+    "depthwise": ((7, 6, 5), lambda: [layers.Conv2D(5, 3, padding="same", groups=5, use_bias=False)]),
+    "depthwise, 2 filters each, strides": (
+        (7, 6, 3),
+        lambda: [layers.Conv2D(6, (3, 2), (2, 1), groups=3), layers.Flatten(), layers.Dense(4)],
+    ),
+    "normalized, groups": (
+        (5, 4, 6),
+        lambda: [
+            layers.BatchNormalization(),
+            layers.Conv2D(9, 2, groups=3),
+            layers.BatchNormalization(),
+            layers.Conv2D(9, 2, groups=9, activation="relu"),
+        ],
+    ),
     "convolution, flattened": (
         (5, 4, 3),
         lambda: [layers.Conv2D(6, 3, activation="relu"), layers.Flatten(), layers.Dense(4)],

@@ -70,6 +70,7 @@ TABLE = [
         (layer, (12, 3), expected, image.rows())
         for layer, image, expected in (
             (layers.Conv1D(4, 3, 2), layers.Conv2D(4, (1, 3), (1, 2)), (5, 4)),
+            (layers.Conv1D(6, 3, groups=3), layers.Conv2D(6, (1, 3), groups=3), (10, 6)),
             (layers.MaxPooling1D(), layers.MaxPooling2D((1, 2)), (6, 3)),
             (layers.AveragePooling1D(3, 1), layers.AveragePooling2D((1, 3), 1), (10, 3)),
             (layers.GlobalMaxPooling1D(), layers.GlobalMaxPooling2D(), (3,)),

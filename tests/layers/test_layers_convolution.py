@@ -24,6 +24,7 @@ CONV = {
     "out_height": 24,
     "out_width": 18,
     "filters": 8,
+    "groups": 1,
     "use_bias": True,
     "activation": "linear",
     "alpha": 0.0,
@@ -83,6 +84,11 @@ TABLE = [
         CONV
         | {"dilation_height": 2, "dilation_width": 2, "pad_top": 4, "pad_left": 2}
         | {"out_height": 28, "out_width": 20},
+    ),
+    (
+        layers.Conv2D(9, (5, 3), groups=3, use_bias=False),
+        (24, 18, 9),
+        without(CONV, "bias") | {"filters": 9, "group": 9, "groups": 3, "use_bias": False},
     ),
     (layers.MaxPooling2D(), (14, 10, 3), POOL | {"kind": "max_pooling"}),
     (layers.AveragePooling2D(), (14, 10, 3), POOL | {"kind": "average_pooling"}),
@@ -324,7 +330,9 @@ def test_samples_that_are_no_images(layer):
         (lambda: layers.Conv2D(8, 3, data_format="channels_first"), "data_format", ValueError),
         (lambda: layers.Conv2D(8, 3, dilation_rate=0), "dilation_rate", ValueError),
         (lambda: layers.Conv2D(8, 3, strides=2, dilation_rate=(1, 2)), "dilation_rate", ValueError),
-        (lambda: layers.Conv2D(8, 3, groups=2), "groups", ValueError),
+        (lambda: layers.Conv2D(8, 3, groups=3), "groups", ValueError),
+        (lambda: layers.Conv2D(8, 3, groups=0), "groups", ValueError),
+        (lambda: layers.Conv1D(8, 3, groups=16), "groups", ValueError),
         (lambda: layers.Conv2D(8, 3, groups=True), "groups", TypeError),
         (lambda: layers.Conv2D(8, 3, activation="rleu"), "activation", ValueError),
         (lambda: layers.Conv2D(8, 3, use_bias=1), "use_bias", TypeError),
@@ -384,8 +392,14 @@ def test_a_refusal_names_the_argument_and_repeats_the_value(make, argument, erro
 
 
 def test_refusals_say_what_works():
-    with pytest.raises(ValueError, match=r"^groups must be 1: .*, got 2$"):
-        layers.Conv2D(8, 3, groups=2)
+    with pytest.raises(ValueError, match=r"^groups must be a divisor of filters=8, got 3$"):
+        layers.Conv2D(8, 3, groups=3)
+    with pytest.raises(
+        ValueError, match=r"Conv2D\(8.*\(28, 28, 3\): groups=2 does not divide its 3 channels"
+    ):
+        layers.Conv2D(8, 3, groups=2).build((28, 28, 3))
+    with pytest.raises(ValueError, match=r"\(12, 3\).*: groups=2 does not divide its 3 channels"):
+        layers.Conv1D(8, 3, groups=2).build((12, 3))
     with pytest.raises(ValueError, match=r"dilation_rate must be 1, since strides=\(2, 1\) are .*, got 2$"):
         layers.Conv2D(8, 3, strides=(2, 1), dilation_rate=2)
     with pytest.raises(

@@ -41,6 +41,12 @@ def conv_row(filters, *where, activation="linear", use_bias=True, alpha=0.3, **p
     return row | {"alpha": alpha, "group": filters} | geometry(*where) | none | penalties
 
 
+def in_groups(groups, row):
+    """A convolution with that many times the channels and filters."""
+    many = {"channels": groups * row["channels"], "filters": groups * row["filters"]}
+    return row | many | {"groups": groups, "group": many["filters"]}
+
+
 def pooling_row(kind, shape, window, strides=None, padding=(0, 0, 0, 0)):
     return {"kind": f"{kind}_pooling"} | geometry(shape, window, strides or window, (1, 1), padding)
 
@@ -80,11 +86,13 @@ GEOMETRIES = [
     ((5, 5, 2), (2, 2), (3, 3), (1, 1), (0, 0, 0, 0)),
     ((2, 3, 2), (1, 2), (1, 3), (1, 2), (2, 3, 1, 2)),  # windows entirely outside: convolution only
 ]
+GROUPS = [1, 2, 3, 4]
 POOLINGS = [case for case in GEOMETRIES[:-1] if case[3] == (1, 1)]
 
 MAP = (3, 2, 2)
 LAYER_ROWS = [
     *(conv_row(1 + i % 3, *case, use_bias=i % 4 != 1) for i, case in enumerate(GEOMETRIES)),
+    *(in_groups(2 + i, conv_row(2, *case)) for i, case in enumerate(GEOMETRIES[2:5])),
     *(
         pooling_row(kind, shape, window, strides, padding)
         for kind in ["max", "average"]
@@ -241,18 +249,21 @@ def options_of(row):
     return options | {"pads": (row["pad_top"], row["pad_left"])}
 
 
+@pytest.mark.parametrize("groups", GROUPS)
 @pytest.mark.parametrize("case", GEOMETRIES, ids=str)
-def test_conv2d_is_its_formula(case):
+def test_conv2d_is_its_formula(case, groups):
     rng = np.random.default_rng(5)
-    row = conv_row(3, *case)
-    x, bias = rng.normal(size=(2, *case[0])), rng.normal(size=3)
-    kernel = rng.normal(size=(*case[1], case[0][2], 3))
-    expected = np.zeros((2, row["out_height"], row["out_width"], 3)) + bias
+    row = in_groups(groups, conv_row(3, *case))
+    (*size, channels), filters = case[0], 3 * groups
+    x, bias = rng.normal(size=(2, *size, groups * channels)), rng.normal(size=filters)
+    kernel = rng.normal(size=(*case[1], channels, filters))
+    expected = np.zeros((2, row["out_height"], row["out_width"], filters)) + bias
     for b, oy, ox, f in np.ndindex(expected.shape):
+        first = f // 3 * channels
         for (ky, kx), (iy, ix) in inside(row, oy, ox):
-            expected[b, oy, ox, f] += kernel[ky, kx, :, f] @ x[b, iy, ix]
-    out_shape = row["out_height"], row["out_width"]
-    actual = reference.conv2d(x, kernel, bias, **options_of(row), out_shape=out_shape)
+            expected[b, oy, ox, f] += kernel[ky, kx, :, f] @ x[b, iy, ix, first : first + channels]
+    more = options_of(row) | {"out_shape": (row["out_height"], row["out_width"]), "groups": groups}
+    actual = reference.conv2d(x, kernel, bias, **more)
     np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-13)
     plan = Plan(n_features(row), [row])
     plan.set_parameters([kernel, bias])
@@ -643,23 +654,24 @@ def leaf(torch, array):
     return torch.tensor(np.ascontiguousarray(array), requires_grad=True)
 
 
+@pytest.mark.parametrize("groups", GROUPS)
 @pytest.mark.parametrize("case", GEOMETRIES, ids=str)
-def test_conv2d_of_torch(torch, case):
+def test_conv2d_of_torch(torch, case, groups):
     rng = np.random.default_rng(9)
-    shape, window, strides, dilation, (top, left, bottom, right) = case
-    row = conv_row(4, *case)
-    x, bias = rng.normal(size=(3, *shape)), rng.normal(size=4)
-    kernel = rng.normal(size=(*window, shape[2], 4))
-    out_shape = row["out_height"], row["out_width"]
-    y = reference.conv2d(x, kernel, bias, **options_of(row), out_shape=out_shape)
+    (*size, channels), window, strides, dilation, (top, left, bottom, right) = case
+    row = in_groups(groups, conv_row(4, *case))
+    x, bias = rng.normal(size=(3, *size, groups * channels)), rng.normal(size=4 * groups)
+    kernel = rng.normal(size=(*window, channels, 4 * groups))
+    more = options_of(row) | {"groups": groups}
+    y = reference.conv2d(x, kernel, bias, **more, out_shape=(row["out_height"], row["out_width"]))
     xt, bt = leaf(torch, x), leaf(torch, bias)
     wt = torch.tensor(kernel.transpose(3, 2, 0, 1).copy(), requires_grad=True)
     padded = torch.nn.functional.pad(xt, (left, right, top, bottom))
-    yt = torch.nn.functional.conv2d(padded, wt, bt, strides, 0, dilation)
+    yt = torch.nn.functional.conv2d(padded, wt, bt, strides, 0, dilation, groups)
     close(y, yt)
     dy = rng.normal(size=y.shape)
     yt.backward(leaf(torch, dy).detach())
-    dx, dkernel, dbias = reference.conv2d_backward(x, kernel, dy, **options_of(row))
+    dx, dkernel, dbias = reference.conv2d_backward(x, kernel, dy, **more)
     close(dx, xt.grad)
     close(dkernel.transpose(3, 2, 0, 1), wt.grad, channels_first=False)
     close(dbias, bt.grad)
@@ -772,6 +784,8 @@ AFFINE = affine_row((3, 2, 2))
         (r"layer 0: channels 5 do not divide", [{"kind": "spatial_dropout", "rate": 0.1, "channels": 5}]),
         (r"layer 0: dropout rate 1.0", [{"kind": "spatial_dropout", "rate": 1.0, "channels": 2}]),
         (r"layer 0: group 5 does not divide", [conv_row(2, MAP, (1, 1), activation="tanh") | {"group": 5}]),
+        (r"groups must divide channels and filters, 2 and 3, got 2", [CONV | {"filters": 3, "groups": 2}]),
+        (r"groups must divide channels and filters, 2 and 2, got 0", [CONV | {"groups": 0}]),
         (r"unknown activation 'swosh'", [conv_row(2, MAP, (1, 1), activation="swosh")]),
         (r"unknown fill of layer 0 'mirror'; known: constant, nearest", [AFFINE | {"fill": "mirror"}]),
         (r"unknown interpolation of layer 0 'cubic'", [AFFINE | {"interpolation": "cubic"}]),
@@ -800,6 +814,7 @@ def test_bad_arguments_are_named():
     calls = {
         r"x has shape \(3, 4\): use \(B, height, width, channels\)": lambda: r.conv2d(x[0, :, :, 0], kernel),
         r"x \(2, 3, 4, 1\) and kernel \(2, 2, 2, 5\)": lambda: r.conv2d(x[..., :1], kernel),
+        r"x \(2, 3, 4, 2\) and kernel .* with C / 2 and F a multiple": lambda: r.conv2d(x, kernel, groups=2),
         r"bias has shape \(2,\): use \(5,\)": lambda: r.conv2d(x, kernel, [1.0, 2.0]),
         r"strides \(0, 1\): every number must be at least 1": lambda: r.conv2d(x, kernel, strides=(0, 1)),
         r"dilation \(1, 0\)": lambda: r.conv2d(x, kernel, dilation=(1, 0)),
