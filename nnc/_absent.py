@@ -10,6 +10,8 @@ _RECURRENT = "nnc has no recurrent layers; for short sequences use Conv1D or Fla
 _GRAPH = "nnc has only Sequential: a chain of layers from one input to one output"
 _TEXT = "nnc has no layers for text or tables; encode them as numbers first (scikit-learn's preprocessing)"
 _ATTENTION = "nnc has no attention; its layers are listed in nnc.layers"
+_CONVOLUTION = "the convolutional layers of nnc are Conv1D and Conv2D"
+_DEPTHWISE = "Conv{0}(filters, kernel_size, groups=channels), with as many filters as channels or a multiple"
 _TRAINING = "models are trained by fit; for custom training steps use gradients and set_weights"
 _LOGGING = "use CSVLogger, or a Callback with on_epoch_end"
 _DATASETS = "nnc.datasets has iris, mnist and fashion_mnist; fit takes NumPy arrays and iterables of batches"
@@ -25,17 +27,12 @@ _INSTEAD = {
         _TEXT,
     ),
     **dict.fromkeys(("MultiHeadAttention", "Attention", "AdditiveAttention"), _ATTENTION),
-    **dict.fromkeys(
-        (
-            "Conv3D",
-            "Conv2DTranspose",
-            "Conv1DTranspose",
-            "SeparableConv2D",
-            "DepthwiseConv2D",
-            "MaxPooling3D",
-        ),
-        "the convolutional layers of nnc are Conv1D and Conv2D",
-    ),
+    **dict.fromkeys(("Conv3D", "Conv2DTranspose", "Conv1DTranspose", "MaxPooling3D"), _CONVOLUTION),
+    **{f"DepthwiseConv{axes}": f"use {_DEPTHWISE.format(axes)}" for axes in ("1D", "2D")},
+    **{
+        f"SeparableConv{axes}": f"use {_DEPTHWISE.format(axes)}, then Conv{axes}(filters, 1)"
+        for axes in ("1D", "2D")
+    },
     "UpSampling2D": "nnc has convolutions, poolings, ZeroPadding2D and random transformations",
     "GroupNormalization": "use BatchNormalization or LayerNormalization",
     "GradientTape": _TRAINING,

@@ -36,7 +36,10 @@ NETS = {
     "Conv1D": ((9, 3), lambda L: [L.Conv1D(4, 3, padding="causal", dilation_rate=2, activation="relu")]),
     "Conv2D": (
         (7, 8, 2),
-        lambda L: [L.Conv2D(4, (3, 2), 2, "same", use_bias=False), L.Conv2D(3, 2, bias_regularizer="l1")],
+        lambda L: [
+            L.Conv2D(4, (3, 2), 2, "same", use_bias=False),
+            L.Conv2D(6, 2, groups=2, bias_regularizer="l1"),
+        ],
     ),
     "Dense": (
         (5,),
