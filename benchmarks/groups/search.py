@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import peers
 from timing import Result, check_close, interleave
+from workloads import iris
 
 TITLE = "Search"
 ABOUT = (
@@ -47,7 +48,7 @@ class Sweep:
 
 def sweeps(context):
     """The searches of this run."""
-    from nnc.datasets import load_iris, load_mnist
+    from nnc.datasets import load_mnist
 
     (x, y), _ = load_mnist(context.mnist)
     x, y = x.reshape(len(x), -1), y.astype(np.int32)
@@ -56,9 +57,9 @@ def sweeps(context):
     images = x[:cut], y[:cut], x[cut:rows], y[cut:rows]
     trials = 4 if context.quick else 8
     yield Sweep("784-h-10 on MNIST, 2 epochs", images, (200, 300), (0.15, 0.25), 128, 2, trials)
-    x, y = load_iris()
+    x, y = iris()
     order = np.random.default_rng(0).permutation(len(x))
-    x, y = x[order].astype(np.float32), y[order].astype(np.int32)
+    x, y = x[order], y[order]
     flowers = x[:120], y[:120], x[120:], y[120:]
     trials = 8 if context.quick else 40
     yield Sweep("4-h-3 on iris, 100 epochs", flowers, (8, 33), (0.05, 0.1), 16, 100, trials)
