@@ -264,7 +264,7 @@ def update(spec, w, g, slots, float learning_rate, uint64_t step):
     if status != NNC_OK:
         _raise(status, message.decode() if status == NNC_INVALID else "no memory for an optimizer")
     try:
-        wanted = nnc_optimizer_slots(optimizer)
+        wanted = <Py_ssize_t>nnc_optimizer_slots(optimizer)
         if len(slots) != wanted:
             raise ValueError(f"{spec['name']} with these settings has {wanted} slots, got {len(slots)}")
         for array in (w, *slots):
