@@ -15,8 +15,14 @@ from nnc._locks import renewed_in_children
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.pythread cimport PyThread_get_thread_ident
+from cpython.pythread cimport (
+    NOWAIT_LOCK, PY_LOCK_ACQUIRED, PyLockStatus, PyThread_acquire_lock, PyThread_allocate_lock, PyThread_free_lock,
+    PyThread_get_thread_ident, PyThread_release_lock, PyThread_type_lock,
+)
 from libc.stdlib cimport calloc, free
+
+cdef extern from "pythread.h":
+    PyLockStatus PyThread_acquire_lock_timed(PyThread_type_lock lock, long long microseconds, int interrupted) nogil
 
 include "specs.pxi"
 include "stops.pxi"
@@ -117,7 +123,8 @@ cdef class Plan:
     """
 
     cdef nnc_plan *_plan
-    cdef object _lock, _checked_order, _checked_rows
+    cdef PyThread_type_lock _lock
+    cdef object _checked_order, _checked_rows
     cdef double[::1] _metric_sums
     cdef Py_ssize_t _n_layers
     cdef readonly object n_inputs, n_outputs, batch_size, seed, n_slots, precision
@@ -165,10 +172,38 @@ cdef class Plan:
 
     def __dealloc__(self):
         nnc_plan_free(self._plan)
+        self._free_lock()
+
+    # A lock of C: a `with` statement on one of Python's takes as long as the products of a tiny network.
+
+    cdef void _free_lock(self) noexcept:
+        if self._lock is not NULL:
+            PyThread_acquire_lock(self._lock, NOWAIT_LOCK)  # if it is free; only a free lock may be destroyed
+            PyThread_release_lock(self._lock)
+            PyThread_free_lock(self._lock)
 
     def renew_lock(self):
         """Create a new lock, as in a forked child, where no thread holds the old one."""
-        self._lock = threading.Lock()
+        cdef PyThread_type_lock lock = PyThread_allocate_lock()
+        if lock is NULL:
+            raise MemoryError("no memory for a lock")
+        self._free_lock()
+        self._lock = lock
+
+    cdef int _acquire(self) except -1:
+        """Wait until no other thread uses this plan; signal handlers run meanwhile, as for a lock of Python."""
+        cdef PyLockStatus status
+        if PyThread_acquire_lock(self._lock, NOWAIT_LOCK):
+            return 0
+        while True:
+            with nogil:
+                status = PyThread_acquire_lock_timed(self._lock, -1, 1)
+            if status == PY_LOCK_ACQUIRED:
+                return 0
+            PyErr_CheckSignals()
+
+    cdef void _release(self) noexcept:
+        PyThread_release_lock(self._lock)
 
     cdef object _bad_row(self, y="y"):
         """The error for the invalid row that the last call found."""
@@ -208,22 +243,31 @@ cdef class Plan:
 
     def get_parameters(self):
         """Return copies of the parameters in layer order, with the shapes `parameter_shapes`."""
-        with self._lock:
+        self._acquire()
+        try:
             return [self._read(i, NNC_WEIGHT) for i in range(len(self.parameter_shapes))]
+        finally:
+            self._release()
 
     def set_parameters(self, parameters):
         """Set the parameters from arrays with the shapes `parameter_shapes`."""
         if len(parameters) != len(self.parameter_shapes):
             raise ValueError(f"{len(parameters)} parameters given, this plan has {len(self.parameter_shapes)}")
-        with self._lock:
+        self._acquire()
+        try:
             for i, array in enumerate(parameters):
                 self._write(i, NNC_WEIGHT, array, "parameter")
+        finally:
+            self._release()
 
     def get_slots(self):
         """Return copies of the optimizer's slots: for each parameter a list of n_slots arrays, empty if it is not
         trainable."""
-        with self._lock:
+        self._acquire()
+        try:
             return [[self._read(i, s) for s in range(n)] for i, n in enumerate(self._slot_counts())]
+        finally:
+            self._release()
 
     def _slot_counts(self):
         return [self.n_slots if trainable else 0 for trainable in self.parameter_trainable]
@@ -232,10 +276,13 @@ cdef class Plan:
         """Set the slots from what `get_slots` returned."""
         if [len(arrays) for arrays in slots] != self._slot_counts():
             raise ValueError(f"slots must be a list for each parameter, with {self._slot_counts()} arrays")
-        with self._lock:
+        self._acquire()
+        try:
             for i, arrays in enumerate(slots):
                 for s, array in enumerate(arrays):
                     self._write(i, s, array, "slot of parameter")
+        finally:
+            self._release()
 
     # ---- running
 
@@ -288,7 +335,8 @@ cdef class Plan:
         cdef const float[::1] rates = learning_rates
         if batch_size < 1 or batch_size > <size_t>self.batch_size:
             raise ValueError(f"batch_size must be from 1 to {self.batch_size}, got {batch_size}")
-        with self._lock:
+        self._acquire()
+        try:
             rows = self._training_rows(x, y, sample_weight)
             schedule.order, schedule.start, schedule.stop = NULL, start, rows.data.n
             if order is not None:
@@ -323,6 +371,8 @@ cdef class Plan:
             _raise_signal()
             loss = float("nan") if status == NNC_NOT_FINITE else total.loss
             return total.steps, total.rows, loss, np.array(self._metric_sums)
+        finally:
+            self._release()
 
     def train_epochs(self, x, y, sample_weight, held_out, const int64_t[:, ::1] orders,
                      const float[:, ::1] learning_rates, size_t batch_size, uint64_t epoch, uint64_t step,
@@ -363,12 +413,15 @@ cdef class Plan:
             held = _Rows.of(held_out[0], held_out[1], held_out[2], self.n_inputs, self.n_outputs)
             epochs.held_out = &held.data
         error = None
-        with self._lock:
+        self._acquire()
+        try:
             nnc_set_poll_here(NULL)  # the epochs are short
             with nogil:
                 status = nnc_plan_train_epochs(self._plan, &rows.data, &epochs)
             if status == NNC_BAD_ROW:
                 error = self._bad_row()
+        finally:
+            self._release()
         _raise(status, "this plan was created without a loss or an optimizer, or there is no memory for gradients")
         if status == NNC_NOT_FINITE or status == NNC_BAD_ROW:
             broken = epochs.steps_of_next
@@ -386,7 +439,8 @@ cdef class Plan:
         cdef _Rows rows
         cdef nnc_sums sums
         cdef nnc_status status
-        with self._lock:
+        self._acquire()
+        try:
             rows = self._training_rows(x, y, sample_weight)
             sums.metrics = &self._metric_sums[0] if self._metric_sums.shape[0] else NULL
             sums.outputs = self._outputs_pointer(outputs, stop - start if start <= stop else 0)
@@ -395,11 +449,16 @@ cdef class Plan:
                 status = nnc_plan_evaluate(self._plan, &rows.data, start, stop, &sums)
             self._check(status, f"no loss, or rows {start} to {stop} of {rows.data.n}")
             return sums.rows, sums.loss, np.array(self._metric_sums)
+        finally:
+            self._release()
 
     def penalty(self):
         """Sum of the regularizers' penalties on the current weights."""
-        with self._lock:
+        self._acquire()
+        try:
             return nnc_plan_penalty(self._plan)
+        finally:
+            self._release()
 
     def forward(self, x):
         """Outputs (n, n_outputs) of x (n, n_inputs) in inference mode."""
@@ -407,12 +466,15 @@ cdef class Plan:
         cdef nnc_status status
         result = np.empty((rows.data.n, self.n_outputs), np.float32)
         cdef float *outputs = _pointer(result)
-        with self._lock:
+        self._acquire()
+        try:
             _poll_from_here()
             with nogil:
                 status = nnc_plan_forward(self._plan, &rows.data, outputs)
             if status != NNC_OK:
                 self._check(status, "forward")
+        finally:
+            self._release()
         return result
 
     def gradients(self, x, y, sample_weight=None, bint training=False, uint64_t epoch=0, uint64_t step=0):
@@ -420,12 +482,15 @@ cdef class Plan:
         cdef _Rows rows = _Rows.of(x, y, sample_weight, self.n_inputs, self.n_outputs)
         cdef nnc_status status
         cdef double loss = 0
-        with self._lock:
+        self._acquire()
+        try:
             _poll_from_here()
             with nogil:
                 status = nnc_plan_gradients(self._plan, &rows.data, training, epoch, step, &loss)
             self._check(status, f"this plan has no loss, or {rows.data.n} rows are not between 1 and {self.batch_size}")
             return loss, [self._read(i, NNC_GRADIENT) for i in range(len(self.parameter_shapes))]
+        finally:
+            self._release()
 
     def step_forward(self, x, uint64_t epoch, uint64_t step, bint training=True):
         """Outputs of one batch, to be followed by `step_backward` or `step_gradients`. None after `ask_to_stop`."""
@@ -433,10 +498,13 @@ cdef class Plan:
         cdef nnc_status status
         result = np.empty((rows.data.n, self.n_outputs), np.float32)
         cdef float *outputs = _pointer(result)
-        with self._lock:
+        self._acquire()
+        try:
             _poll_from_here()
             with nogil:
                 status = nnc_plan_step_forward(self._plan, &rows.data, training, epoch, step, outputs)
+        finally:
+            self._release()
         _raise_signal()
         if status == NNC_STOPPED:
             return None
@@ -455,10 +523,13 @@ cdef class Plan:
         d_outputs = self._d_outputs(d_outputs)
         cdef const float *d = _read_pointer(d_outputs)
         cdef size_t n = d_outputs.shape[0]
-        with self._lock:
+        self._acquire()
+        try:
             _poll_from_here()
             with nogil:
                 status = nnc_plan_step_backward(self._plan, n, d, learning_rate, step)
+        finally:
+            self._release()
         _raise_signal()
         _raise(status, f"step_backward needs an optimizer, and a step_forward of {n} rows with training=True before each call")
         return status == NNC_OK
@@ -471,12 +542,15 @@ cdef class Plan:
         d_outputs = self._d_outputs(d_outputs)
         cdef const float *d = _read_pointer(d_outputs)
         cdef size_t n = d_outputs.shape[0]
-        with self._lock:
+        self._acquire()
+        try:
             _poll_from_here()
             with nogil:
                 status = nnc_plan_step_gradients(self._plan, n, d)
             self._check(status, f"step_gradients needs a step_forward of {n} rows before each call")
             return [self._read(i, NNC_GRADIENT) for i in range(len(self.parameter_shapes))]
+        finally:
+            self._release()
 
 
 set_isa()
