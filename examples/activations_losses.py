@@ -75,7 +75,8 @@ def draw(runs, names, axes, title):
 def combinations(options, data):
     rows = []
     for hidden in dict.fromkeys(hidden for hidden, _ in REPORT):
-        figure, axes = plt.subplots(2, 3, figsize=(15, 7), layout="constrained")
+        figure, axes = plt.subplots(2, 3, figsize=(15, 7.3), layout="constrained")
+        figure.suptitle(f"784-{hidden.replace(' ', '-')}-10 on MNIST with three losses")
         for place, (name, (loss, changed)) in enumerate(LOSSES.items()):
             runs = {}
             for activation in ("sigmoid", "relu", "gelu"):
@@ -92,7 +93,8 @@ def combinations(options, data):
 
 
 def sweeps(options, data):
-    figure, axes = plt.subplots(1, 4, figsize=(18, 3.8), layout="constrained")
+    figure, axes = plt.subplots(1, 4, figsize=(18, 4.1), layout="constrained")
+    figure.suptitle("784-128-10 on MNIST with GELU and cross-entropy: one setting changed at a time")
     loss, rows = LOSSES["cross-entropy"][0], []
     for axis, (name, reports) in zip(axes, SWEEPS.items(), strict=True):
         runs = {}
