@@ -2,7 +2,7 @@
 
 The text is in template.md in the same folder, where {name.table} is a table written by an example and
 {name.table[0][column]} a number in it. With --only, the results of the other experiments in the output folder
-are reused.
+are reused; the sections of experiments without results there stay as they are in the page.
 
     python docs/experiments/generate.py --out results
     python docs/experiments/generate.py --out results --only theory iris_activations
@@ -14,6 +14,7 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -168,23 +169,41 @@ def run(name, experiment, options):
         return False
     seconds = time.perf_counter() - start
     known = {"command": command, "seconds": seconds, "report": experiment.report}
+    known["date"] = datetime.now(UTC).strftime("%Y-%m-%d")
     (folder / "run.json").write_text(json.dumps(known))
     return True
 
 
-def page(options):
+def page(options, present=""):
+    """The text of the page; experiments without results keep their sections of the `present` page."""
     there = [name for name in EXPERIMENTS if (options.out / name / "run.json").exists()]
     found = {name: Found(name, options.out / name) for name in there}
-    total = Table({"experiment": name, "seconds": one.seconds} for name, one in found.items())
-    total.append({"experiment": "all", "seconds": sum(row["seconds"] for row in total)})
-    facts = {"total": total, "cpus": nnc.get_num_threads(), "version": nnc.__version__}
-    facts["date"] = datetime.now(UTC).strftime("%Y-%m-%d")
-    sections = (HERE / "template.md").read_text(encoding="utf-8").split("<!-- ")
-    text = sections[0]
-    for section in sections[1:]:
+    opening, *sections = (HERE / "template.md").read_text(encoding="utf-8").split("<!-- ")
+    written, total = [], Table()
+    for section in sections:
         name, body = section.split(" -->\n", 1)
-        text += body if name in found else ""
-    return text.format_map(found | facts)
+        if name in found:
+            one = found[name]
+            total.append({"experiment": name, "date": one.date, "seconds": round(one.seconds, 1)})
+            written.append(body.format_map(found).rstrip())
+        elif kept := kept_of(present, name, body.splitlines()[0]):
+            total.append(kept[0])
+            written.append(kept[1])
+    total.append(
+        {"experiment": "all", "date": None, "seconds": round(sum(row["seconds"] for row in total), 1)}
+    )
+    facts = {"total": total, "cpus": nnc.get_num_threads(), "version": nnc.__version__, "note": options.note}
+    return "\n\n".join([opening.format_map(facts).rstrip(), *written]) + "\n"
+
+
+def kept_of(present, name, heading):
+    """(row of the table, text) of an experiment in the present page; None if it has none."""
+    row = re.search(rf"^\| {name} +\| (\S+) +\| +([\d.,]+) \|$", present, re.MULTILINE)
+    text = re.search(rf"^{re.escape(heading)}\n.*?(?=\n## |\Z)", present, re.MULTILINE | re.DOTALL)
+    if not row or not text:
+        return None
+    seconds = float(row[2].replace(",", ""))
+    return {"experiment": name, "date": row[1], "seconds": seconds}, text[0].rstrip()
 
 
 def main():
@@ -197,11 +216,13 @@ def main():
     add("--out", type=Path, default="results", help="folder of the tables, figures and models")
     add("--only", nargs="*", choices=EXPERIMENTS, default=list(EXPERIMENTS), help="experiments to run again")
     add("--quick", action="store_true", help="short runs; the page is written to the output folder")
+    add("--note", default="", help="a sentence about the machine, for the page")
     options = parser.parse_args()
     chosen = {name: EXPERIMENTS[name] for name in EXPERIMENTS if name in options.only}
     failed = [name for name in chosen if not run(name, chosen[name], options)]
     file = (options.out if options.quick else ROOT / "docs") / "experiments.md"
-    file.write_text(page(options), encoding="utf-8")
+    present = file.read_text(encoding="utf-8") if file.exists() and not options.quick else ""
+    file.write_text(page(options, present), encoding="utf-8")
     print(f"\nwritten: {os.path.relpath(file)}")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

@@ -2,10 +2,12 @@
 
 import ast
 import csv
+import importlib.util
 import os
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,17 @@ def test_page(tmp_path):
     page = (out / "experiments.md").read_text(encoding="utf-8")
     table = (out / "iris_activations" / "activations.md").read_text(encoding="utf-8")
     assert table in page and "{" not in page and "Fashion" not in page
+
+    spec = importlib.util.spec_from_file_location("generate", command[1])
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    present = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    whole = generate.page(types.SimpleNamespace(out=out, note="Measured on a Monday."), present)
+    assert table in whole and "CPUs. Measured on a Monday.\n" in whole
+    sections = {text.split("\n")[0]: text.strip() for text in present.split("\n## ")[1:]}
+    others = {title: text for title, text in sections.items() if "Iris" not in title}
+    assert len(others) == len(generate.EXPERIMENTS) - 1
+    assert {text.split("\n")[0]: text.strip() for text in whole.split("\n## ")[1:]}.items() >= others.items()
+    assert len(re.findall(r"^\| \w+ +\| 20\d\d-\d\d-\d\d \|", whole, re.MULTILINE)) == len(
+        generate.EXPERIMENTS
+    )
