@@ -116,12 +116,13 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
     axis.add_collection(lines)
     for at, scale in enumerate(scales):
         axis.plot((at, at), (0, 1), color=FRAME, linewidth=0.8)  # not through the labels above and below
+        side, aside = ("right", -5) if at == 0 else ("left", 5)  # no line is to the left of the first axis
         for height, text in scale.marks():
             # The outermost labels are beyond the lines; those between have a background that covers them.
             beyond = {0.0: ("top", -4), 1.0: ("bottom", 4)}.get(height)
             label = axis.annotate(
-                text, (at, height), (0, beyond[1]) if beyond else (5, 0), textcoords="offset points",
-                fontsize=7, va=beyond[0] if beyond else "center", ha="center" if beyond else "left", zorder=5,
+                text, (at, height), (0, beyond[1]) if beyond else (aside, 0), textcoords="offset points",
+                fontsize=7, va=beyond[0] if beyond else "center", ha="center" if beyond else side, zorder=5,
             )  # fmt: skip
             if not beyond:
                 label.set_bbox({"facecolor": ground(axis), "edgecolor": "none", "pad": 0.8})

@@ -141,10 +141,12 @@ def test_good_trials_stand_out_from_the_ground(direction):
 
 
 def test_no_line_strikes_through_the_labels_of_parallel_coordinates():
-    axis = draw(plots.parallel(searched()))
+    axis = draw(plots.parallel(searched(), ["rate", "units", "momentum", "optimizer"]))
     ends = [text for text in axis.texts if text.xy[1] in (0, 1)]
     assert len(ends) >= 8
     lines = [line.get_window_extent() for line in axis.lines]
+    first = [text.get_window_extent() for text in axis.texts if text.xy[0] == 0 and text not in ends]
+    assert first and all(box.x0 >= 0 and box.x1 < lines[0].x0 for box in first)
     assert not any(text.get_window_extent().overlaps(line) for text in ends for line in lines)
 
 
