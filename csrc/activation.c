@@ -1,9 +1,12 @@
-/* activation.c -- see activation.h; also the layers activation and prelu. Rows are divided among the workers, except in PReLU's
- * backward pass, which divides panels of columns because it sums over the batch. */
+/* activation.c -- see activation.h; also the layers activation, prelu and thresholded_relu. Rows are divided among the workers,
+ * except in PReLU's backward pass, which divides panels of columns because it sums over the batch. */
 
 #include "activation.h"
 
+#include <math.h>
 #include <string.h>
+
+#include "sharing.h"
 
 /* ---- activations by name ---------------------------------------------------------------------------------------------- */
 
@@ -172,40 +175,141 @@ const struct nnc_layer_kind nnc_layer_activation = {
 
 enum { SLOPE };
 
+struct prelu {
+    struct nnc_sharing sharing;
+    /* Only if features share a slope: */
+    float *slopes;    /* (O) the slope of each feature */
+    float *gradients; /* (O) their gradients */
+    double *sums;     /* (count) the gradients of the parameters */
+};
+
+static const struct nnc_field prelu_fields[] = {
+    {.name = "axes", .type = FIELD_SIZES, .optional = true, .offset = offsetof(struct prelu, sharing.sizes)}};
+
+static struct nnc_fault prelu_settle(struct nnc_layer *layer) {
+    struct prelu *own = layer->own;
+    return nnc_sharing_settle(&own->sharing, layer->I);
+}
+
 static void prelu_parameters(const struct nnc_layer *layer, nnc_parameter list[NNC_LAYER_PARAMS]) {
-    list[SLOPE] = (nnc_parameter){.name = "alpha", .n_axes = 1, .shape = {layer->O}, .trainable = true};
+    const struct prelu *own = layer->own;
+    list[SLOPE] = (nnc_parameter){.name = "alpha", .n_axes = 1, .shape = {own->sharing.count}, .trainable = true};
+}
+
+static void prelu_lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
+    struct prelu *own = layer->own;
+    (void)B;
+    nnc_sharing_lay_out(&own->sharing, layer->O, arena);
+    if (!own->sharing.sizes.n) return;
+    own->slopes = nnc_take_floats(arena, layer->O);
+    own->gradients = nnc_take_floats(arena, layer->O);
+    own->sums = nnc_take(arena, own->sharing.count, sizeof *own->sums);
+}
+
+/* The slope of each feature. */
+static const float *slopes_of(const struct nnc_layer *layer) {
+    const struct prelu *own = layer->own;
+    return own->sharing.sizes.n ? own->slopes : layer->params[SLOPE]->w;
 }
 
 static void prelu_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
+    const struct prelu *own = layer->own;
     const struct nnc_read x = nnc_input(plan, l, pass);
     size_t i0, i1;
+    if (own->sharing.sizes.n) {
+        nnc_share(worker, layer->O, &i0, &i1);
+        nnc_spread(&own->sharing, layer->params[SLOPE]->w, i0, i1, own->slopes);
+        nnc_team_barrier(worker);
+    }
     nnc_share(worker, pass->m, &i0, &i1);
     for (size_t i, end = i0; nnc_next_rows(worker, &i, &end, i1, layer->O);)
-        nnc_kernels->prelu_forward(end - i, layer->O, nnc_rows_from(x, i), layer->params[SLOPE]->w,
-                                   nnc_rows_of(layer, layer->a, i));
+        nnc_kernels->prelu_forward(end - i, layer->O, nnc_rows_from(x, i), slopes_of(layer), nnc_rows_of(layer, layer->a, i));
+}
+
+/* The gradients of shared slopes, from those of the features. */
+static void apply_shared(struct nnc_plan *plan, const struct nnc_layer *layer) {
+    const struct prelu *own = layer->own;
+    struct nnc_param *slope = layer->params[SLOPE];
+    nnc_collect(&own->sharing, layer->O, own->gradients, own->sums);
+    for (size_t tile = 0; tile < slope->n_tiles; tile++) {
+        const size_t j = tile * PANEL, n = least(PANEL, slope->cols - j);
+        float g[PANEL] = {0};
+        for (size_t c = 0; c < n; c++) g[c] = (float)own->sums[j + c];
+        nnc_apply_tile(&plan->update, slope, tile, g);
+    }
 }
 
 static void prelu_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
-    struct nnc_param *slope = layer->params[SLOPE];
+    const struct prelu *own = layer->own;
     const struct nnc_read x = nnc_input(plan, l, pass);
+    const float *slopes = slopes_of(layer);
     size_t first, last;
-    nnc_share(worker, slope->n_tiles, &first, &last);
+    nnc_share(worker, nnc_parts(layer->O, PANEL), &first, &last);
     for (size_t tile = first; tile < last && !nnc_stopped(worker, pass->m * PANEL); tile++) {
         const size_t j = tile * PANEL, n = least(PANEL, layer->O - j);
         float g[PANEL] = {0};
         struct nnc_write dx = {0};
         if (layer->needs_dx) dx = (struct nnc_write){layer[-1].da + j, layer[-1].ld};
-        nnc_kernels->prelu_backward(pass->m, n, (struct nnc_read){x.at + j, x.ld}, slope->w + j,
+        nnc_kernels->prelu_backward(pass->m, n, (struct nnc_read){x.at + j, x.ld}, slopes + j,
                                     (struct nnc_read){layer->da + j, layer->ld}, dx, g);
-        nnc_apply_tile(&plan->update, slope, tile, g);
+        if (own->sharing.sizes.n) memcpy(own->gradients + j, g, n * sizeof *g);
+        else nnc_apply_tile(&plan->update, layer->params[SLOPE], tile, g);
     }
+    if (!own->sharing.sizes.n) return;
+    nnc_team_barrier(worker);
+    if (worker->id == 0) apply_shared(plan, layer);
 }
 
 const struct nnc_layer_kind nnc_layer_prelu = {
     .name = "prelu",
+    .fields = prelu_fields,
+    .n_fields = sizeof prelu_fields / sizeof *prelu_fields,
+    .own_size = sizeof(struct prelu),
+    .settle = prelu_settle,
     .parameters = prelu_parameters,
+    .lay_out = prelu_lay_out,
     .forward = prelu_forward,
     .backward = prelu_backward,
+};
+
+/* ---- the layer thresholded_relu ----------------------------------------------------------------------------------------- */
+
+static const struct nnc_thresholds no_thresholds = {.most = INFINITY};
+
+static const struct nnc_field threshold_fields[] = {
+    FIELD(struct nnc_thresholds, slope, FLOAT),
+    FIELD(struct nnc_thresholds, threshold, FLOAT),
+    OPTIONAL_FIELD(struct nnc_thresholds, most, FLOAT),
+};
+
+static void thresholded_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l];
+    const struct nnc_read x = nnc_input(plan, l, pass);
+    size_t i0, i1;
+    nnc_share(worker, pass->m, &i0, &i1);
+    for (size_t i = i0; i < i1 && !nnc_stopped(worker, layer->O); i++)
+        nnc_kernels->thresholded_relu_forward(layer->O, x.at + i * x.ld, layer->own, layer->a + i * layer->ld);
+}
+
+static void thresholded_backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
+    const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
+    const struct nnc_read x = nnc_input(plan, l, pass);
+    size_t i0, i1;
+    if (!layer->needs_dx) return;
+    nnc_share(worker, pass->m, &i0, &i1);
+    for (size_t i = i0; i < i1 && !nnc_stopped(worker, layer->O); i++)
+        nnc_kernels->thresholded_relu_backward(layer->O, x.at + i * x.ld, layer->own, layer->da + i * layer->ld,
+                                               before->da + i * before->ld);
+}
+
+const struct nnc_layer_kind nnc_layer_thresholded_relu = {
+    .name = "thresholded_relu",
+    .fields = threshold_fields,
+    .n_fields = sizeof threshold_fields / sizeof *threshold_fields,
+    .own_size = sizeof(struct nnc_thresholds),
+    .defaults = &no_thresholds,
+    .forward = thresholded_forward,
+    .backward = thresholded_backward,
 };

@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "activation.h"
+#include "sharing.h"
 
 enum { SPATIAL_MASK = 256 }; /* minimum length of the mask that is repeated along a map, in floats */
 
 struct dropout {
     float rate; /* fraction that is dropped, 0 <= rate < 1 */
+    struct nnc_sharing sharing; /* of the random numbers of a row */
 };
 
 struct spatial_dropout {
@@ -16,15 +18,24 @@ struct spatial_dropout {
     size_t channels;
 };
 
-static const struct nnc_field fields[] = {FIELD(struct dropout, rate, FLOAT)};
+static const struct nnc_field fields[] = {
+    FIELD(struct dropout, rate, FLOAT),
+    {.name = "axes", .type = FIELD_SIZES, .optional = true, .offset = offsetof(struct dropout, sharing.sizes)},
+};
 static const struct nnc_field spatial_fields[] = {FIELD(struct dropout, rate, FLOAT),
                                                   FIELD(struct spatial_dropout, channels, SIZE)};
 
 static struct nnc_fault settle(struct nnc_layer *layer) {
-    const struct dropout *own = layer->own;
+    struct dropout *own = layer->own;
     if (!(own->rate >= 0 && own->rate < 1))
         return (struct nnc_fault){"dropout's rate must be in [0, 1), of features", layer->I};
-    return (struct nnc_fault){0};
+    return nnc_sharing_settle(&own->sharing, layer->I);
+}
+
+static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
+    struct dropout *own = layer->own;
+    (void)B;
+    nnc_sharing_lay_out(&own->sharing, layer->O, arena);
 }
 
 /* mask[j] = 0 or 1 / (1 - rate), by word first + j of the stream. */
@@ -34,17 +45,21 @@ static void draw_mask(const struct dropout *own, const struct nnc_stream *stream
 }
 
 /* The mask is stored in d: 0 or 1 / (1 - rate), from the random stream of (seed, layer, step, epoch), one word for each
- * element of the batch in row-major order. */
+ * element of the batch in row-major order, or for the elements that share it. */
 static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
+    const struct dropout *own = layer->own;
     const struct nnc_stream stream = nnc_stream_of(plan, l, pass);
     const struct nnc_read x = nnc_input(plan, l, pass);
+    const size_t count = own->sharing.count;
     size_t i0, i1;
     nnc_share(worker, pass->m, &i0, &i1);
     for (size_t i = i0; i < i1 && !nnc_stopped(worker, layer->O); i++) {
         float *a = layer->a + i * layer->ld, *d = layer->d + i * layer->ld;
         if (pass->training) {
-            draw_mask(layer->own, &stream, i * layer->O, layer->O, d);
+            float *mask = own->sharing.places ? a : d;
+            draw_mask(own, &stream, i * count, count, mask);
+            if (mask != d) nnc_spread(&own->sharing, mask, 0, layer->O, d);
             nnc_kernels->multiply(layer->O, x.at + i * x.ld, d, a);
         } else {
             for (size_t j = 0; j < layer->O; j++) d[j] = 1;
@@ -60,6 +75,7 @@ const struct nnc_layer_kind nnc_layer_dropout = {
     .n_fields = sizeof fields / sizeof *fields,
     .own_size = sizeof(struct dropout),
     .settle = settle,
+    .lay_out = lay_out,
     .forward = forward,
     .backward = nnc_multiply_by_d,
 };

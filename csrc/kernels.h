@@ -185,6 +185,11 @@ struct nnc_row_normalization {
     float *dgamma, *dbeta;     /* (n) backward: the sums over the rows of dy z and of dy are added to them */
 };
 
+/* A relu: z where z > threshold, at most `most`; elsewhere slope (z - threshold). */
+struct nnc_thresholds {
+    float slope, threshold, most;
+};
+
 /* The products of one precision with one instruction set. a and b have elements of this precision, c is float32. */
 struct nnc_products {
     size_t mr;            /* rows of a register tile */
@@ -260,6 +265,10 @@ struct nnc_kernels {
     void (*prelu_forward)(size_t m, size_t n, struct nnc_read z, const float *slope, struct nnc_write a);
     void (*prelu_backward)(size_t m, size_t n, struct nnc_read z, const float *slope, struct nnc_read da, struct nnc_write dx,
                            float *dslope);
+
+    /* The relu of these thresholds; and backward: dx = da times 1 (threshold < z < most), 0 (z >= most) or slope. */
+    void (*thresholded_relu_forward)(size_t n, const float *z, const struct nnc_thresholds *of, float *a);
+    void (*thresholded_relu_backward)(size_t n, const float *z, const struct nnc_thresholds *of, const float *da, float *dx);
 
     /* mask[i] = scale if word `first + i` of the stream is >= threshold, else 0. */
     void (*dropout_mask)(const struct nnc_stream *stream, size_t first, size_t n, uint32_t threshold, float scale, float *mask);

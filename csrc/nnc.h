@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NNC_MAX_SLOTS = 3, NNC_MAX_AXES = 4, NNC_MESSAGE = 256 };
+enum { NNC_MAX_SLOTS = 3, NNC_MAX_AXES = 4, NNC_MAX_VALUES = 8, NNC_MESSAGE = 256 };
 
 typedef enum nnc_status {
     NNC_OK = 0,
@@ -69,11 +69,12 @@ void nnc_set_poll_here(bool (*poll)(void));
 /* ---- components of a plan --------------------------------------------------------------------------------------- */
 
 /* Layers, optimizers, losses and metrics are described by a name and named settings, so a new one needs no declaration
- * here; its settings are defined in its own file. A number is in values[0], a pair in both values, a name (for example of an
- * activation) in word. An unknown name or a missing setting is an error. */
+ * here; its settings are defined in its own file. A number is in values[0], a pair in the first two values, a list of sizes in
+ * the first n_values, a name (for example of an activation) in word. An unknown name or a missing setting is an error. */
 typedef struct nnc_setting {
     const char *name;
-    double values[2];
+    double values[NNC_MAX_VALUES];
+    size_t n_values; /* of a list */
     const char *word;
 } nnc_setting;
 

@@ -28,6 +28,15 @@ static bool is_whole(double x, double low) {
     return x >= low && x <= WHOLE && x == floor(x);
 }
 
+static bool store_sizes(const nnc_setting *setting, struct nnc_sizes *to) {
+    to->n = setting->n_values;
+    for (size_t i = 0; i < to->n; i++) {
+        if (!is_whole(setting->values[i], 1)) return false;
+        to->at[i] = (size_t)setting->values[i];
+    }
+    return true;
+}
+
 /* Stores a setting; returns NULL, or what the setting must be if it is invalid. */
 static const char *store(const struct nnc_field *field, const nnc_setting *setting, char *base) {
     void *to = base + field->offset;
@@ -45,7 +54,10 @@ static const char *store(const struct nnc_field *field, const nnc_setting *setti
     case FIELD_FLAG: *(bool *)to = x != 0; break;
     case FIELD_FLOAT: *(float *)to = (float)x; break;
     case FIELD_DOUBLE: *(double *)to = x; break;
-    case FIELD_PAIR: memcpy(to, setting->values, sizeof setting->values); break;
+    case FIELD_PAIR: memcpy(to, setting->values, 2 * sizeof *setting->values); break;
+    case FIELD_SIZES:
+        if (!store_sizes(setting, to)) return "a list of whole numbers from 1 to 2^62";
+        break;
     case FIELD_WORD:
         *(int *)to = field->look_up(setting->word);
         if (*(int *)to < 0) return "a known name";

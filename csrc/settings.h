@@ -11,7 +11,13 @@ enum nnc_field_type {
     FIELD_FLOAT,
     FIELD_DOUBLE,
     FIELD_PAIR,   /* double[2] */
+    FIELD_SIZES,  /* struct nnc_sizes */
     FIELD_WORD,   /* int, by look_up */
+};
+
+/* A list of sizes. */
+struct nnc_sizes {
+    size_t n, at[NNC_MAX_VALUES];
 };
 
 struct nnc_field {

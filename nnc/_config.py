@@ -19,6 +19,8 @@ from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 # Kernels compute in float32: a larger number would be infinite there.
 LARGEST = 3.4028234663852886e38
 
@@ -93,6 +95,8 @@ def unknown_argument(
 def number(name: str, value: object, interval: str = "(-inf, inf)") -> float:
     """`value` as a finite float in `interval`, in mathematical notation: "[0, 1)"; bools are refused."""
     must = f"a number in {interval}"
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise refusal(name, must, value, TypeError)
     low, high = (float(end) for end in interval[1:-1].split(","))
@@ -107,6 +111,23 @@ def number(name: str, value: object, interval: str = "(-inf, inf)") -> float:
     if abs(result) > LARGEST:
         raise refusal(name, f"{must} that float32 can hold", value)
     return result
+
+
+def numbers(name: str, value: Any) -> Any:
+    """`value`, a number or an array-like of finite numbers, as a float or a nested tuple of floats."""
+    if not (hasattr(value, "__array__") or isinstance(value, list | tuple)):
+        return number(name, value)
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        array = np.zeros(0)
+    if not array.size or not (np.abs(array) <= LARGEST).all():  # NaN fails
+        raise refusal(name, "a finite number or an array of them", value)
+    return _nested(array.tolist())
+
+
+def _nested(value: Any) -> Any:
+    return tuple(map(_nested, value)) if isinstance(value, list) else value
 
 
 def integer(name: str, value: object, low: int, high: int | None = None) -> int:

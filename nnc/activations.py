@@ -10,7 +10,7 @@ NumPy, in nnc.reference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,11 +29,14 @@ class Activation(_config.Config):
     ----------
     name : str
         One of `activations.names`: "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh",
-        "silu", "sigmoid", "tanh", "softplus", "mish", "softsign", "hard_sigmoid", "capped_relu", "softmax".
+        "silu", "sigmoid", "tanh", "softplus", "mish", "softsign", "hard_sigmoid", "capped_relu",
+        "exponential", "log_sigmoid", "hard_silu", "hard_tanh", "celu", "soft_shrink", "hard_shrink" and
+        "softmax".
     alpha : float, optional
         The parameter: the negative slope of leaky_relu (at least 0; by default 0.2, as in Keras), the scale
-        of elu's negative part (above 0; by default 1), the upper limit of capped_relu (above 0; by default 6:
-        Keras's relu6). The others have none.
+        of elu's and celu's negative part (above 0; by default 1), the upper limit of capped_relu (above 0; by
+        default 6: Keras's relu6), the threshold of soft_shrink and hard_shrink (at least 0; by default 0.5).
+        The others have none.
 
     Attributes
     ----------
@@ -70,11 +73,36 @@ class Activation(_config.Config):
         else:
             self.alpha = default if alpha is None else _config.number("alpha", alpha, interval)
 
-    def __call__(self, z: ArrayLike) -> NDArray[np.float32]:
-        """f(z), elementwise (softmax: over the last axis), by the compiled kernel; float32, of z's shape."""
+    def __call__(self, z: ArrayLike, *arguments: Any, **keywords: Any) -> NDArray[np.float32]:
+        """f(z), elementwise (softmax: over the last axis), by the compiled kernel; float32, of z's shape.
+
+        Some take the further arguments of Keras's functions: relu(z, negative_slope=0.0, max_value=None,
+        threshold=0.0), leaky_relu(z, negative_slope=0.2), elu and celu(z, alpha=1.0), soft_shrink and
+        hard_shrink(z, threshold=0.5), gelu(z, approximate=False), softmax(z, axis=-1), where the axis may be
+        a tuple.
+
+        Examples
+        --------
+        >>> from nnc import activations
+        >>> activations.relu([-1.0, 2.0, 9.0], negative_slope=0.5, max_value=6.0)
+        array([-0.5,  2. ,  6. ], dtype=float32)
+        >>> activations.softmax([[0.0, 1.0], [0.0, 1.0]], axis=0)
+        array([[0.5, 0.5],
+               [0.5, 0.5]], dtype=float32)
+        """
         from nnc import _core
 
-        return _core.activation(self.name, np.asarray(z, dtype=np.float32, order="C"), self.alpha)
+        x = np.asarray(z, dtype=np.float32, order="C")
+        if not (arguments or keywords):
+            return _core.activation(self.name, x, self.alpha)
+        function = _with_options.get(self.name)
+        if function is None:
+            given = ", ".join([*map(repr, arguments), *(f"{k}={v!r}" for k, v in keywords.items())])
+            raise TypeError(f"{self.name} takes no arguments but z, got {given}")
+        try:
+            return function(x, *arguments, **keywords)
+        except TypeError as error:
+            raise TypeError(str(error).replace(f"{function.__name__}()", self.name)) from None
 
     @classmethod
     def get(cls, identifier: Any, argument: str | None = None) -> Activation:
@@ -95,7 +123,7 @@ class Activation(_config.Config):
 
 # name -> (name, formula, default alpha, interval of alpha)
 _table: dict[str, tuple[str, str, float, str | None]] = {}
-_aliases = {"swish": "silu", "relu6": "capped_relu"}
+_aliases = {"swish": "silu", "relu6": "capped_relu", "hard_swish": "hard_silu"}
 
 
 def _row(name: str, formula: str, alpha: float = 0.0, interval: str | None = None) -> Activation:
@@ -118,9 +146,75 @@ mish = _row("mish", "z tanh(log(1 + exp(z)))")
 softsign = _row("softsign", "z / (1 + |z|)")
 hard_sigmoid = _row("hard_sigmoid", "min(max(z / 6 + 1 / 2, 0), 1)")
 capped_relu = _row("capped_relu", "min(max(z, 0), alpha)", alpha=6.0, interval="(0, inf)")
+exponential = _row("exponential", "exp(z)")
+log_sigmoid = _row("log_sigmoid", "-log(1 + exp(-z))")
+hard_silu = _row("hard_silu", "z min(max(z / 6 + 1 / 2, 0), 1)")
+hard_tanh = _row("hard_tanh", "min(max(z, -1), 1)")
+celu = _row("celu", "z if z > 0 else alpha (exp(z / alpha) - 1)", alpha=1.0, interval="(0, inf)")
+soft_shrink = _row("soft_shrink", "z - min(max(z, -alpha), alpha)", alpha=0.5, interval="[0, inf)")
+hard_shrink = _row("hard_shrink", "z if |z| > alpha else 0", alpha=0.5, interval="[0, inf)")
 softmax = _row("softmax", "exp(z_j) / sum_k exp(z_k)")
 
-relu6, swish = capped_relu, silu  # Keras's other names
+relu6, swish, hard_swish = capped_relu, silu, hard_silu  # Keras's other names
+
+
+def _relu(
+    z: NDArray[np.float32],
+    negative_slope: float = 0.0,
+    max_value: float | None = None,
+    threshold: float = 0.0,
+) -> NDArray[np.float32]:
+    from nnc.reference import thresholded_relu
+
+    slope = _config.number("negative_slope", negative_slope)
+    most = None if max_value is None else _config.number("max_value", max_value, "[0, inf)")
+    least = _config.number("threshold", threshold, "[0, inf)")
+    return thresholded_relu(z, slope, least, most).astype(np.float32)
+
+
+def _leaky_relu(z: NDArray[np.float32], negative_slope: float = 0.2) -> NDArray[np.float32]:
+    return Activation("leaky_relu", negative_slope)(z)
+
+
+def _elu(z: NDArray[np.float32], alpha: float = 1.0) -> NDArray[np.float32]:
+    return Activation("elu", alpha)(z)
+
+
+def _celu(z: NDArray[np.float32], alpha: float = 1.0) -> NDArray[np.float32]:
+    return Activation("celu", alpha)(z)
+
+
+def _soft_shrink(z: NDArray[np.float32], threshold: float = 0.5) -> NDArray[np.float32]:
+    return Activation("soft_shrink", threshold)(z)
+
+
+def _hard_shrink(z: NDArray[np.float32], threshold: float = 0.5) -> NDArray[np.float32]:
+    return Activation("hard_shrink", threshold)(z)
+
+
+def _gelu(z: NDArray[np.float32], approximate: bool = False) -> NDArray[np.float32]:
+    return (gelu_tanh if _config.boolean("approximate", approximate) else gelu)(z)
+
+
+def _softmax(z: NDArray[np.float32], axis: int | Sequence[int] = -1) -> NDArray[np.float32]:
+    axes = _config.axes("axis", axis)
+    moved = axes if isinstance(axes, tuple) else (axes,)
+    last = tuple(range(-len(moved), 0))
+    there = np.moveaxis(z, moved, last)  # NumPy's AxisError names an axis that z does not have
+    rows = there.reshape(*there.shape[: z.ndim - len(moved)], -1)
+    return np.ascontiguousarray(np.moveaxis(softmax(rows).reshape(there.shape), last, moved))
+
+
+_with_options: dict[str, Callable[..., NDArray[np.float32]]] = {
+    "relu": _relu,
+    "leaky_relu": _leaky_relu,
+    "elu": _elu,
+    "celu": _celu,
+    "soft_shrink": _soft_shrink,
+    "hard_shrink": _hard_shrink,
+    "gelu": _gelu,
+    "softmax": _softmax,
+}
 
 names = tuple(_table)
 registry = _config.close(Activation, globals())
@@ -150,7 +244,8 @@ def get(identifier: ActivationLike) -> Activation:
     Traceback (most recent call last):
     ...
     ValueError: activation must be one of linear, relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, \
-sigmoid, tanh, softplus, mish, softsign, hard_sigmoid, capped_relu, softmax, got 'rleu'; did you mean 'relu'?
+sigmoid, tanh, softplus, mish, softsign, hard_sigmoid, capped_relu, exponential, log_sigmoid, hard_silu, \
+hard_tanh, celu, soft_shrink, hard_shrink, softmax, got 'rleu'; did you mean 'relu'?
     """
     return Activation.get(identifier)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from nnc._absent import no_attribute
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 _PART = 2**16  # how many numbers are drawn at once; the values do not depend on it
 
@@ -51,7 +51,9 @@ class Initializer(_config.Config):
     saved = False
     seed: int | None = None
 
-    def __call__(self, shape: Sequence[int], rng: Generator | None = None) -> NDArray[np.float32]:
+    def __call__(
+        self, shape: Sequence[int], rng: Generator | str | None = None, *, dtype: str | None = None
+    ) -> NDArray[np.float32]:
         """Return an array of the given shape.
 
         Parameters
@@ -61,16 +63,32 @@ class Initializer(_config.Config):
         rng : numpy.random.Generator, optional
             Source of the random numbers. An initializer with a seed ignores it and returns the same array at
             every call, as in Keras. With neither, the next seed of `nnc.random` is used.
+        dtype : {None, "float32"}
+            Keras's second argument; also accepted in place of `rng`.
 
         Returns
         -------
         ndarray of float32
         """
         shape = tuple(_config.integer("shape", size, 0, 2**48) for size in shape)
+        if isinstance(rng, str | type | np.dtype):
+            rng, dtype = None, rng
+        if dtype is not None and np.dtype(dtype) != np.float32:
+            raise _config.refusal("dtype", "None or 'float32' (nnc's weights are float32)", dtype)
         if self.seed is not None or rng is None:
             seed = random.next_seed() if self.seed is None else self.seed
             rng = random.generator(seed, random.Purpose.INITIALIZER)
         return np.ascontiguousarray(self.draw(shape, rng), dtype=np.float32).reshape(shape)
+
+    @classmethod
+    def get(cls, identifier: Any, argument: str | None = None) -> Initializer:
+        """As `initializers.get`."""
+        if not isinstance(identifier, np.ndarray):
+            return super().get(identifier, argument)
+        try:
+            return Constant(identifier)
+        except ValueError as error:
+            raise ValueError(f"{argument or cls.kind}: {error}") from None
 
     def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
         """The values, before they are rounded to float32.
@@ -122,21 +140,55 @@ class Constant(Initializer):
 
     Parameters
     ----------
-    value : float
-        Any finite number.
+    value : float or array-like
+        Finite numbers; an array is broadcast to the shape of the weight.
 
     Examples
     --------
     >>> from nnc import initializers
     >>> initializers.Constant(0.25)((3,))
     array([0.25, 0.25, 0.25], dtype=float32)
+    >>> initializers.Constant([1.0, 2.0])((2, 2))
+    array([[1., 2.],
+           [1., 2.]], dtype=float32)
     """
 
-    def __init__(self, value: float = 0.0) -> None:
-        self.value = _config.number("value", value)
+    def __init__(self, value: ArrayLike = 0.0) -> None:
+        self.value = _config.numbers("value", value)
 
     def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
-        return np.full(shape, self.value, np.float32)
+        try:
+            return np.array(np.broadcast_to(np.asarray(self.value, np.float32), shape))
+        except ValueError:
+            given = np.shape(self.value)
+            raise ValueError(f"value has the shape {given}, which does not fit a weight of {shape}") from None
+
+
+class Identity(Initializer):
+    """gain times the identity matrix; rows or columns beyond the square are 0.
+
+    Parameters
+    ----------
+    gain : float
+        Any finite number.
+
+    Examples
+    --------
+    >>> from nnc import initializers
+    >>> initializers.Identity(2.0)((2, 3))
+    array([[2., 0., 0.],
+           [0., 2., 0.]], dtype=float32)
+    """
+
+    aliases = ("identity_initializer",)
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = _config.number("gain", gain)
+
+    def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
+        if len(shape) != 2:
+            raise _config.refusal("shape", "that of a matrix, for an Identity initializer", shape)
+        return self.gain * np.eye(*shape)
 
 
 class RandomNormal(Initializer):
@@ -482,6 +534,8 @@ class Orthogonal(Initializer):
     networks", ICLR 2014.
     """
 
+    aliases = ("orthogonal_initializer",)
+
     def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         self.gain = _config.number("gain", gain)
         self.seed = _config.seed_or_none(seed)
@@ -497,11 +551,17 @@ class Orthogonal(Initializer):
 
 registry = _config.close(Initializer, globals())
 
-InitializerLike = str | Initializer | type[Initializer] | Mapping[str, Any]
+InitializerLike = str | Initializer | type[Initializer] | Mapping[str, Any] | np.ndarray
 
 
-def get(identifier: InitializerLike) -> Initializer:
+@overload
+def get(identifier: None) -> None: ...
+@overload
+def get(identifier: InitializerLike) -> Initializer: ...
+def get(identifier: InitializerLike | None) -> Initializer | None:
     """Return the initializer for `identifier`: a Keras name, an object, its class or its configuration.
+
+    An array is the initializer `Constant` of these values; None is None.
 
     Examples
     --------
@@ -509,7 +569,7 @@ def get(identifier: InitializerLike) -> Initializer:
     >>> initializers.get("he_normal")
     HeNormal()
     """
-    return Initializer.get(identifier)
+    return None if identifier is None else Initializer.get(identifier)
 
 
 def fans(shape: Sequence[int]) -> tuple[int, int]:

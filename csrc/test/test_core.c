@@ -249,7 +249,10 @@ static const nnc_spec *add_spec(struct specs *s, const char *text) {
         *setting = (nnc_setting){.name = word};
         setting->values[0] = strtod(value, &end);
         if (end == value) setting->word = value;
-        else if (*end == ':') setting->values[1] = strtod(end + 1, NULL);
+        for (setting->n_values = 1; !setting->word && *end == ':'; setting->n_values++) {
+            if (setting->n_values == NNC_MAX_VALUES) abort();
+            setting->values[setting->n_values] = strtod(end + 1, &end);
+        }
     }
     return spec;
 }

@@ -7,6 +7,7 @@ cdef extern from "nnc.h" nogil:
     ctypedef bint c_bool "bool"
     enum: NNC_MESSAGE
     enum: NNC_MAX_SLOTS
+    enum: NNC_MAX_VALUES
     enum: NNC_GRADIENT
     enum: NNC_WEIGHT
     ctypedef enum nnc_status:
@@ -18,7 +19,8 @@ cdef extern from "nnc.h" nogil:
         NNC_STOPPED
     ctypedef struct nnc_setting:
         const char *name
-        double values[2]
+        double values[NNC_MAX_VALUES]
+        size_t n_values
         const char *word
     ctypedef struct nnc_spec:
         const char *name

@@ -45,10 +45,14 @@ cdef class _Spec:
         elif isinstance(value, (tuple, list)):
             if all([isinstance(item, str) for item in value]):
                 setting.values[0] = len(value)
+            elif len(value) > NNC_MAX_VALUES:
+                raise ValueError(f"{name} must have at most {NNC_MAX_VALUES} values, got {value}")
             else:
-                setting.values[0], setting.values[1] = value
+                setting.n_values = len(value)
+                for i, item in enumerate(value):
+                    setting.values[i] = item
         else:
-            setting.values[0] = value
+            setting.n_values, setting.values[0] = 1, value
         return 0
 
 

@@ -35,6 +35,13 @@ ACTIVATIONS = {
     "softsign": "z / (1.0f + fabsf(z))",
     "hard_sigmoid": "z < -3.0f ? 0.0f : z > 3.0f ? 1.0f : z * 0.166666667f + 0.5f",
     "capped_relu": "z < 0.0f ? 0.0f : z > $alpha ? $alpha : z",
+    "exponential": "expf(z)",
+    "log_sigmoid": "(z < 0.0f ? z : 0.0f) - log1pf(expf(-fabsf(z)))",
+    "hard_silu": "z < -3.0f ? 0.0f : z > 3.0f ? z : z * (z * 0.166666667f + 0.5f)",
+    "hard_tanh": "z < -1.0f ? -1.0f : z > 1.0f ? 1.0f : z",
+    "celu": "z < 0.0f ? $alpha * expm1f(z / $alpha) : z",
+    "soft_shrink": "z > $alpha ? z - $alpha : z < -$alpha ? z + $alpha : z != z ? z : 0.0f",
+    "hard_shrink": "z <= $alpha && z >= -$alpha ? 0.0f : z",
 }
 
 
@@ -125,11 +132,28 @@ for (int first = 0; first < $n; first += $group) {
 
 def _prelu(prefix: str, number: int, operation: ops.PReLU) -> Step:
     alpha = Table(f"{prefix}_alpha_{number}", "float", operation.alpha)
-    body = f"for (int i = 0; i < {operation.n_outputs}; i++)\n"
-    body += f"    y[i] = x[i] < 0.0f ? NNC_FLOAT({alpha.name} + i) * x[i] : x[i];\n"
+    loop, i = along(operation.n_outputs, len(operation.alpha))
+    body = f"{loop}y[{i}] = x[{i}] < 0.0f ? NNC_FLOAT({alpha.name} + j) * x[{i}] : x[{i}];\n"
     return Step(
         f"prelu_{number}", operation.layer, "PReLU", body, operation.output_shape, True, tables=(alpha,)
     )
+
+
+def along(n: int, period: int) -> tuple[str, str]:
+    """The loops over n values and over the `period` entries j of a table, and the index of a value."""
+    loops = f"for (int i = 0; i < {n}; i += {period})\n    for (int j = 0; j < {period}; j++)\n        "
+    return loops, "i + j"
+
+
+def _thresholded_relu(prefix: str, number: int, operation: ops.ThresholdedReLU) -> Step:
+    slope, threshold = literal(operation.slope), literal(operation.threshold)
+    below = f"{slope} * (z - {threshold})" if operation.slope else "z != z ? z : 0.0f"
+    most = "z" if operation.most is None else "z > $most ? $most : z"
+    above = fill(most, most=literal(operation.most)) if operation.most is not None else most
+    body = f"for (int i = 0; i < {operation.n_outputs}; i++) {{\n    const float z = x[i];\n"
+    body += f"    y[i] = z > {threshold} ? ({above}) : ({below});\n}}\n"
+    name, shape = f"activation_{number}", operation.output_shape
+    return Step(name, operation.layer, "thresholded relu", body, shape, in_place=True)
 
 
 # --------------------------------------------------------------------------------------------------- products
@@ -459,8 +483,7 @@ def _affine(prefix: str, number: int, operation: ops.Affine) -> Step:
     else:
         tables = tuple(Table(f"{prefix}_{name}_{number}", "float", value) for name, value in values.items())
         constants = {name: f"NNC_FLOAT({prefix}_{name}_{number} + j)" for name in values}
-        i = "i + j"
-        body = f"for (int i = 0; i < {n}; i += {period})\n    for (int j = 0; j < {period}; j++)\n        "
+        body, i = along(n, period)
     x = f"(x[{i}] - {constants['center']})" if "center" in constants else f"x[{i}]"
     body += f"y[{i}] = {constants['scale']} * {x} + {constants['offset']};\n"
     shape = operation.output_shape
@@ -560,6 +583,7 @@ FUNCTIONS: dict[type[ops.Operation], Callable[[str, int, Any], Step]] = {
     ops.Affine: _affine,
     ops.Activation: _activation,
     ops.PReLU: _prelu,
+    ops.ThresholdedReLU: _thresholded_relu,
     ops.LayerNormalization: _layer_normalization,
     ops.UnitNormalization: _unit_normalization,
 }

@@ -230,12 +230,11 @@ def _softmax(prefix: str, number: int, stage: quantization.Softmax) -> Step:
 def _slopes(prefix: str, number: int, stage: quantization.Slopes) -> Step:
     table = Table(f"{prefix}_alpha_{number}", "int16_t", stage.slopes)
     zero, rescale = stage.x.zero, stage.rescale
-    body = (
-        f"for (int i = 0; i < {stage.operation.n_outputs}; i++) {{\n    const int32_t v = x[i] - ({zero});\n"
-    )
-    body += f"    const int32_t sum = v * (v > 0 ? {stage.one} : NNC_INT16({table.name} + i));\n"
-    body += f"    y[i] = (int8_t){prefix}_scaled(sum, {rescale.multiplier[0]}, {rescale.shift[0]}, "
-    body += f"{rescale.zero}, {rescale.low}, {rescale.high});\n}}\n"
+    loops, i = cfloat.along(stage.operation.n_outputs, len(stage.slopes))
+    body = f"{loops.rstrip()} {{\n        const int32_t v = x[{i}] - ({zero});\n"
+    body += f"        const int32_t sum = v * (v > 0 ? {stage.one} : NNC_INT16({table.name} + j));\n"
+    body += f"        y[{i}] = (int8_t){prefix}_scaled(sum, {rescale.multiplier[0]}, {rescale.shift[0]}, "
+    body += f"{rescale.zero}, {rescale.low}, {rescale.high});\n    }}\n"
     return _step(
         stage, f"prelu_{number}", "PReLU", body, tables=(table,), helpers=(_scaled(prefix),), in_place=True
     )
@@ -294,10 +293,8 @@ def _linear(prefix: str, number: int, stage: quantization.Linear) -> Step:
         *_rescale_tables(prefix, number, rescale),
     )
     scale, offset, m, s = (table.name for table in tables)
-    body = f"for (int i = 0; i < {stage.operation.n_outputs}; i += {period})\n"
-    body += (
-        f"    for (int j = 0; j < {period}; j++) {{\n        const int32_t v = x[i + j] - ({stage.x.zero});\n"
-    )
+    loops, _ = cfloat.along(stage.operation.n_outputs, period)
+    body = f"{loops.rstrip()} {{\n        const int32_t v = x[i + j] - ({stage.x.zero});\n"
     body += f"        const int32_t sum = v * NNC_INT16({scale} + j) + NNC_INT32({offset} + j);\n"
     body += f"        y[i + j] = (int8_t){prefix}_scaled(sum, NNC_INT32({m} + j), NNC_INT8({s} + j), "
     body += f"{rescale.zero}, {rescale.low}, {rescale.high});\n    }}\n"

@@ -50,7 +50,11 @@ def _activation(operation: ops.Activation, x: np.ndarray) -> np.ndarray:
 
 def _prelu(operation: ops.PReLU, x: np.ndarray) -> np.ndarray:
     x = x.reshape(len(x), -1)
-    return np.where(x > 0, x, operation.alpha * x)
+    return np.where(x > 0, x, np.resize(operation.alpha, x.shape[1]) * x)
+
+
+def _thresholded_relu(operation: ops.ThresholdedReLU, x: np.ndarray) -> np.ndarray:
+    return reference.thresholded_relu(x, operation.slope, operation.threshold, operation.most)
 
 
 def _layer_normalization(operation: ops.LayerNormalization, x: np.ndarray) -> np.ndarray:
@@ -71,6 +75,7 @@ FORMULAS: dict[type[ops.Operation], Callable[[Any, np.ndarray], np.ndarray]] = {
     ops.Affine: _affine,
     ops.Activation: _activation,
     ops.PReLU: _prelu,
+    ops.ThresholdedReLU: _thresholded_relu,
     ops.LayerNormalization: _layer_normalization,
     ops.UnitNormalization: _unit_normalization,
     ops.Reshape: lambda op, x: x,

@@ -82,7 +82,14 @@ def _absorbs(rest: Sequence[ops.Operation]) -> bool:
             return True
         whole = isinstance(operation, RUNS) and operation.group == operation.n_inputs
         softmax = isinstance(operation, ops.Activation) and operation.function == "softmax"
-        free = (ops.Activation, ops.PReLU, ops.Affine, ops.BatchNormalization, ops.Dropout)
+        free = (
+            ops.Activation,
+            ops.PReLU,
+            ops.ThresholdedReLU,
+            ops.Affine,
+            ops.BatchNormalization,
+            ops.Dropout,
+        )
         if softmax or not (whole or isinstance(operation, free)):
             return False
     return False

@@ -50,7 +50,20 @@ def _activation(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.
 
 
 def _prelu(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
-    yield ops.PReLU(*at, arrays["alpha"].reshape(-1))
+    yield ops.PReLU(*at, _along(arrays["alpha"], row))
+
+
+def _thresholded_relu(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    yield ops.ThresholdedReLU(*at, row["slope"], row["threshold"], row["most"])
+
+
+def _along(array: np.ndarray, row: dict[str, Any]) -> np.ndarray:
+    """The parameters of a row as values along the flat sample, the shortest whose repetitions fill it."""
+    axes = row.get("axes", [array.size])
+    kept = array.reshape([size if i % 2 == 0 else 1 for i, size in enumerate(axes)])
+    if axes[0] == 1 and len(axes) <= 3:  # only the last axes are kept
+        return kept.reshape(-1)
+    return np.broadcast_to(kept, axes).reshape(-1)
 
 
 def _pooling(kind: str) -> Lowering:
@@ -78,13 +91,20 @@ def _gamma_beta(row: dict[str, Any], arrays: Arrays) -> tuple[np.ndarray, np.nda
 
 
 def _batch_normalization(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
-    if "mean" in arrays:  # a Normalization layer
-        moving = arrays["mean"].reshape(-1), arrays["variance"].reshape(-1)
-    else:
-        moving = arrays["moving_mean"], arrays["moving_variance"]
-    has = row["scale"], row["center"]
+    moving, has = (arrays["moving_mean"], arrays["moving_variance"]), (row["scale"], row["center"])
     yield ops.BatchNormalization(
         *at, *_gamma_beta(row, arrays), *moving, row["epsilon"], row["momentum"], *has
+    )
+
+
+def _standardization(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    mean = _along(arrays["mean"], row)
+    deviation = np.maximum(np.sqrt(_along(arrays["variance"], row)), 1e-7)
+    zero = np.zeros(len(mean))
+    yield (
+        ops.Affine(*at, deviation, mean, zero)
+        if row["inverse"]
+        else ops.Affine(*at, 1 / deviation, zero, mean)
     )
 
 
@@ -97,7 +117,7 @@ def _unit_normalization(at: Place, row: dict[str, Any], arrays: Arrays) -> Itera
 
 
 def _dropout(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
-    yield ops.Dropout(*at, row["rate"], row["kind"] == "spatial_dropout")
+    yield ops.Dropout(*at, row["rate"], row["kind"] == "spatial_dropout", "axes" in row)
 
 
 def _augmentation(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
@@ -118,12 +138,14 @@ KINDS: dict[str, Lowering] = {
     "conv2d": _convolution,
     "activation": _activation,
     "prelu": _prelu,
+    "thresholded_relu": _thresholded_relu,
     "max_pooling": _pooling("max"),
     "average_pooling": _pooling("average"),
     "zero_padding": _zero_padding,
     "rescaling": _rescaling,
     "batch_normalization": _batch_normalization,
     "layer_normalization": _layer_normalization,
+    "standardization": _standardization,
     "unit_normalization": _unit_normalization,
     "dropout": _dropout,
     "spatial_dropout": _dropout,

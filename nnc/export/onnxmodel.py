@@ -352,6 +352,21 @@ def _capped(graph: _Graph, x: str, operation: ops.Activation, first: bool) -> st
     return graph.node("Min", above, graph.constant("limit", np.array([operation.alpha])))
 
 
+def _hard_tanh(graph: _Graph, x: str, operation: ops.Activation, first: bool) -> str:
+    below = graph.node("Min", x, graph.constant("most", np.array([1.0])))
+    return graph.node("Max", below, graph.constant("least", np.array([-1.0])))
+
+
+def _shrink(bias: float) -> Callable[..., str]:
+    """Values beyond the threshold, nearer to 0 by `bias` times the threshold; 0 between."""
+
+    def node(graph: _Graph, x: str, operation: ops.Activation, first: bool) -> str:
+        alpha = float(operation.alpha)
+        return graph.node("Shrink", x, lambd=alpha, bias=bias * alpha)
+
+    return node
+
+
 ACTIVATIONS: dict[str, Callable[[_Graph, str, ops.Activation, bool], str]] = {
     "relu": _simple("Relu"),
     "leaky_relu": _with_alpha("LeakyRelu"),
@@ -367,12 +382,31 @@ ACTIVATIONS: dict[str, Callable[[_Graph, str, ops.Activation, bool], str]] = {
     "softsign": _simple("Softsign"),
     "hard_sigmoid": lambda graph, x, operation, first: graph.node("HardSigmoid", x, alpha=1 / 6, beta=0.5),
     "capped_relu": _capped,
+    "exponential": _simple("Exp"),
+    "log_sigmoid": lambda graph, x, operation, first: graph.node(
+        "Neg", graph.node("Softplus", graph.node("Neg", x))
+    ),
+    "hard_silu": _simple("HardSwish"),
+    "hard_tanh": _hard_tanh,
+    "celu": _with_alpha("Celu"),
+    "soft_shrink": _shrink(1.0),
+    "hard_shrink": _shrink(0.0),
     "softmax": lambda graph, x, operation, first: graph.node("Softmax", x, axis=1 if first else -1),
 }
 
 
 def _prelu(graph: _Graph, x: str, operation: ops.PReLU, first: bool) -> str:
     return graph.node("PRelu", x, graph.constant("alpha", _along(operation.alpha, operation, first)))
+
+
+def _thresholded_relu(graph: _Graph, x: str, operation: ops.ThresholdedReLU, first: bool) -> str:
+    def constant(name: str) -> str:
+        return graph.constant(name, np.array([getattr(operation, name)]))
+
+    above = x if operation.most is None else graph.node("Min", x, constant("most"))
+    threshold = constant("threshold")
+    below = graph.node("Mul", graph.node("Sub", x, threshold), constant("slope"))
+    return graph.node("Where", graph.node("Greater", x, threshold), above, below)
 
 
 def _layer_normalization(graph: _Graph, x: str, operation: ops.LayerNormalization, first: bool) -> str:
@@ -405,6 +439,7 @@ NODES: dict[type[ops.Operation], Callable[[_Graph, str, Any, bool], str]] = {
     ops.Affine: _affine,
     ops.Activation: _activation,
     ops.PReLU: _prelu,
+    ops.ThresholdedReLU: _thresholded_relu,
     ops.LayerNormalization: _layer_normalization,
     ops.UnitNormalization: _unit_normalization,
     ops.Reshape: _reshape,

@@ -197,9 +197,20 @@ class Activation(Operation):
 
 @dataclass(frozen=True, eq=False)
 class PReLU(Operation):
-    """y = x if x > 0 else alpha x, alpha (F,)."""
+    """y = x if x > 0 else alpha x, alpha (G,), repeated along the flat sample."""
 
     alpha: Array
+
+
+@dataclass(frozen=True, eq=False)
+class ThresholdedReLU(Operation):
+    """y = min(x, most) if x > threshold else slope (x - threshold)."""
+
+    slope: float
+    threshold: float
+    most: float | None
+
+    function: ClassVar[str] = "thresholded_relu"
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,6 +224,7 @@ class Dropout(Operation):
 
     rate: float
     spatial: bool
+    shared: bool  # along other axes, by a noise_shape
 
     training_only: ClassVar[bool] = True
 

@@ -228,15 +228,15 @@ class Linear(Stage):
 
 @dataclass(frozen=True, eq=False)
 class Slopes(Stage):
-    """PReLU: slopes (F,) below 0 and `one` above, in the same unit."""
+    """PReLU: slopes (G,), repeated along the sample, below 0 and `one` above, in the same unit."""
 
-    slopes: np.ndarray  # (F,) int16
+    slopes: np.ndarray  # (G,) int16
     one: int
     rescale: Rescale  # (1,)
 
     def run(self, q: np.ndarray) -> np.ndarray:
         v = q - self.x.zero
-        return self.rescale(v * np.where(v > 0, self.one, self.slopes))
+        return self.rescale(v * np.where(v > 0, self.one, np.resize(self.slopes, v.shape[1])))
 
 
 UNIT_BITS = 12  # fractional bits of a normalized value
@@ -406,10 +406,26 @@ def _activation(chain: Chain, ranges: Ranges, at: int, here: Scale) -> Stage:
             np.rint(_WIDE * np.exp(-here.scale * steps * byte)).astype(np.int64) for byte in (1, 256)
         )
         return Softmax(operation, here, y, low, high, operation.group)
-    values = here.scale * (np.arange(-128, 128) - here.zero)
-    results = reference.activation(operation.function, values, operation.alpha)
+    results = reference.activation(operation.function, _arguments(here), operation.alpha)
+    return _lookup(chain, at, here, results)
+
+
+def _thresholded_relu(chain: Chain, ranges: Ranges, at: int, here: Scale) -> Stage:
+    operation: Any = chain[at]
+    options = operation.slope, operation.threshold, operation.most
+    return _lookup(chain, at, here, reference.thresholded_relu(_arguments(here), *options))
+
+
+def _arguments(here: Scale) -> np.ndarray:
+    """The values that the integers -128, ..., 127 represent."""
+    return here.scale * (np.arange(-128, 128) - here.zero)
+
+
+def _lookup(chain: Chain, at: int, here: Scale, results: np.ndarray) -> Stage:
+    """The stage of an elementwise function with these results for `_arguments`."""
+    operation: Any = chain[at]
     ends = float(results.min()), float(results.max())
-    if last:  # probabilities have a fixed scale, independent of the calibration
+    if at + 1 == len(chain):  # probabilities have a fixed scale, independent of the calibration
         y = Scale.of_outputs(*((-1.0, 1.0) if operation.function in _SATURATED else ends))
     else:
         y = Scale.narrow(*ends)
@@ -473,6 +489,7 @@ STAGES: dict[type[ops.Operation], Callable[[Chain, Ranges, int, Scale], Stage]] 
     ops.ZeroPadding: _padding,
     ops.Affine: _affine,
     ops.PReLU: _prelu,
+    ops.ThresholdedReLU: _thresholded_relu,
     ops.LayerNormalization: _layer_normalization,
     ops.UnitNormalization: _unit_normalization,
 }

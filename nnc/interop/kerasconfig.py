@@ -33,7 +33,6 @@ _ANY = object()
 _SAME: dict[str, tuple[Any, ...]] = {
     "data_format": (None, "channels_last"),
     "quantization_config": (None,),
-    "shared_axes": (None,),
     "renorm": (False,),
     "renorm_clipping": (_ANY,),  # used with renorm
     "renorm_momentum": (_ANY,),
@@ -183,10 +182,10 @@ def _dtype(value: Any) -> Any:
 
 def _activation(value: Any) -> activations.Activation:
     """The activation of a layer that other layers of Keras accept as one, such as LeakyReLU."""
-    made = layer(value)
-    if not isinstance(made, layers.Activation):
+    made = getattr(layer(value), "activation", None)
+    if not isinstance(made, activations.Activation):
         raise _config.refusal("activation", "a name or a layer such as LeakyReLU", value)
-    return made.activation
+    return made
 
 
 # ---------------------------------------------------------------------------------------------------- layers

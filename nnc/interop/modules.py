@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -84,6 +85,45 @@ class FeaturePReLU(torch.nn.Module):
 
     def forward(self, x: Any) -> Any:
         return torch.where(x > 0, x, self.weight * x)
+
+
+class Exponential(torch.nn.Module):
+    """a = exp(x)."""
+
+    def forward(self, x: Any) -> Any:
+        return x.exp()
+
+
+class ThresholdedReLU(torch.nn.Module):
+    """a = min(x, max_value) if x > threshold, else negative_slope (x - threshold)."""
+
+    def __init__(self, max_value: float | None, negative_slope: float, threshold: float) -> None:
+        super().__init__()
+        self.max_value, self.negative_slope, self.threshold = max_value, negative_slope, threshold
+
+    def forward(self, x: Any) -> Any:
+        below = self.negative_slope * (x - self.threshold)
+        return torch.where(x > self.threshold, x.clamp(max=self.max_value or math.inf), below)
+
+    def extra_repr(self) -> str:
+        slope, threshold = self.negative_slope, self.threshold
+        return f"max_value={self.max_value}, negative_slope={slope}, threshold={threshold}"
+
+
+class Standardization(torch.nn.Module):
+    """a = (x - center) scale + offset, each with the shape of a sample or one that broadcasts to it."""
+
+    def __init__(self, center: Any, scale: Any, offset: Any) -> None:
+        super().__init__()
+        self.register_buffer("center", center)
+        self.register_buffer("scale", scale)
+        self.register_buffer("offset", offset)
+
+    def forward(self, x: Any) -> Any:
+        return (x - self.center) * self.scale + self.offset
+
+    def extra_repr(self) -> str:
+        return f"shape={tuple(self.center.shape)}"
 
 
 class SamePooling2d(torch.nn.Module):

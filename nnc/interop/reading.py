@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nnc import _config, layers
+from nnc import _config, activations, layers
 from nnc.models import Sequential
 
 Arrays = list[np.ndarray]
@@ -344,24 +344,45 @@ def _plain_layer_norm(reader: _Reader, module: Any) -> Found:
 
 
 def _hardtanh(reader: _Reader, module: Any) -> Found:
-    """Hardtanh with min_val=0: a ReLU with a maximum."""
-    if module.min_val != 0:
-        raise ValueError(f"nnc supports it with min_val 0 only, got {module}")
-    yield layers.ReLU(max_value=module.max_val), []
+    """Hardtanh from -1 to 1, or with min_val=0: a ReLU with a maximum."""
+    if (module.min_val, module.max_val) == (-1, 1):
+        yield layers.Activation("hard_tanh"), []
+    elif module.min_val != 0:
+        raise ValueError(f"nnc supports it from -1 to 1 and with min_val 0 only, got {module}")
+    else:
+        yield layers.ReLU(max_value=module.max_val), []
 
 
 def _prelu(reader: _Reader, module: Any) -> Found:
     alpha, shape = _array(module.weight), reader.shape
-    if len(alpha) not in (1, shape[-1]):
+    channels = 1 if len(shape) == 2 else len(shape)  # their axis; the batch axis is 0
+    if len(alpha) not in (1, shape[channels - 1]):
         raise ValueError(f"it has {len(alpha)} slopes, but the samples have the shape {shape}")
-    along = alpha if len(alpha) == 1 else reader.along(alpha) if len(shape) == 1 else alpha
-    yield layers.PReLU(), [np.broadcast_to(along, shape)]
+    shared = [axis for axis in range(1, len(shape) + 1) if axis != channels or len(alpha) < shape[axis - 1]]
+    sizes = [1 if axis in shared else shape[axis - 1] for axis in range(1, len(shape) + 1)]
+    along = reader.along(alpha) if len(shape) == 1 and not shared else alpha
+    yield layers.PReLU(shared_axes=shared), [along.reshape(sizes)]
 
 
 def _feature_prelu(reader: _Reader, module: Any) -> Found:
-    alpha = _array(module.weight)
-    alpha = alpha.transpose(1, 2, 0) if alpha.ndim == 3 else alpha
-    yield layers.PReLU(), [alpha]
+    yield layers.PReLU(), [_sample(module.weight)]
+
+
+def _sample(tensor: Any) -> np.ndarray:
+    """An array of a sample's shape, images with their channels last."""
+    array = _array(tensor)
+    return array.transpose(1, 2, 0) if array.ndim == 3 else array
+
+
+def _standardization(reader: _Reader, module: Any) -> Found:
+    mean, scale, offset = map(_sample, (module.center, module.scale, module.offset))
+    inverse = bool(offset.any())
+    if inverse and mean.any():
+        raise ValueError("nnc supports it with a center or an offset, not with both")
+    axes = list(range(1, mean.ndim + 1))
+    with np.errstate(divide="ignore"):
+        variance = scale**2 if inverse else 1 / scale**2
+    yield layers.Normalization(axes, invert=inverse), [offset if inverse else mean, variance]
 
 
 def _softmax(reader: _Reader, module: Any) -> Found:
@@ -379,6 +400,11 @@ def _named(name: str, **wanted: Any) -> Reading:
         yield layers.Activation(name), []
 
     return read_activation
+
+
+def _with_parameter(name: str, attribute: str) -> Reading:
+    """An activation whose parameter is an attribute of the module."""
+    return _one(lambda module: layers.Activation(activations.Activation(name, getattr(module, attribute))))
 
 
 def _softplus(reader: _Reader, module: Any) -> Found:
@@ -468,6 +494,12 @@ MODULES: dict[str, Reading] = {
     "Softsign": _named("softsign"),
     "Hardsigmoid": _named("hard_sigmoid"),
     "Hardtanh": _hardtanh,
+    "Exponential": _named("exponential"),
+    "LogSigmoid": _named("log_sigmoid"),
+    "Hardswish": _named("hard_silu"),
+    "CELU": _with_parameter("celu", "alpha"),
+    "Softshrink": _with_parameter("soft_shrink", "lambd"),
+    "Hardshrink": _with_parameter("hard_shrink", "lambd"),
     "ReLU6": _one(lambda module: layers.ReLU(max_value=6.0)),
     "Sigmoid": _named("sigmoid"),
     "Tanh": _named("tanh"),
@@ -485,5 +517,9 @@ MODULES: dict[str, Reading] = {
     "LastAxis": _last_axis,
     "UnitNormalization": _unit_normalization,
     "FeaturePReLU": _feature_prelu,
+    "ThresholdedReLU": _one(
+        lambda module: layers.ReLU(module.max_value, module.negative_slope, module.threshold)
+    ),
+    "Standardization": _standardization,
     "Permute": _permute,
 }

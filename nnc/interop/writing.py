@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnc import activations
 from nnc.export import layout, lowering
 from nnc.export import operations as ops
 
@@ -117,7 +118,15 @@ def _zero_padding(torch: _Torch, operation: ops.ZeroPadding, first: bool) -> lis
 
 
 def _affine(torch: _Torch, operation: ops.Affine, first: bool) -> list[Any]:
-    return [torch.own.Rescaling(float(operation.scale.flat[0]), float(operation.offset.flat[0]))]
+    if len(operation.scale) == 1 and not operation.center.any():
+        return [torch.own.Rescaling(float(operation.scale[0]), float(operation.offset[0]))]
+    arrays = (operation.center, operation.scale, operation.offset)
+    return [torch.own.Standardization(*(torch.tensor(_along(each, operation)) for each in arrays))]
+
+
+def _along(array: np.ndarray, operation: ops.Operation) -> np.ndarray:
+    """An array along the sample, of the sample's shape."""
+    return np.resize(array, operation.n_inputs).reshape(operation.input_shape)
 
 
 def _batch_normalization(torch: _Torch, operation: ops.BatchNormalization, first: bool) -> list[Any]:
@@ -149,9 +158,9 @@ def _activation(torch: _Torch, operation: ops.Activation, first: bool) -> list[A
     if operation.function == "softmax":
         return [torch.nn.Softmax(dim=1 if first else -1)]
     name, options = ACTIVATIONS[operation.function]
-    alpha = [operation.alpha] if operation.function in ("leaky_relu", "elu") else []
+    alpha = [operation.alpha] if activations.Activation(operation.function).alpha else []
     alpha = [0.0, operation.alpha] if operation.function == "capped_relu" else alpha
-    return [getattr(torch.nn, name)(*alpha, **options)]
+    return [getattr(torch.own if hasattr(torch.own, name) else torch.nn, name)(*alpha, **options)]
 
 
 # Names in nnc, and the class and arguments in PyTorch
@@ -170,16 +179,38 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "softsign": ("Softsign", {}),
     "hard_sigmoid": ("Hardsigmoid", {}),
     "capped_relu": ("Hardtanh", {}),
+    "exponential": ("Exponential", {}),
+    "log_sigmoid": ("LogSigmoid", {}),
+    "hard_silu": ("Hardswish", {}),
+    "hard_tanh": ("Hardtanh", {}),
+    "celu": ("CELU", {}),
+    "soft_shrink": ("Softshrink", {}),
+    "hard_shrink": ("Hardshrink", {}),
 }
 
 
 def _prelu(torch: _Torch, operation: ops.PReLU, first: bool) -> list[Any]:
-    channels = layout.per_channel(operation.alpha, operation.input_shape) if first else None
-    if channels is None and len(operation.input_shape) == 1:
+    alpha = _along(operation.alpha, operation)
+    channels = layout.per_channel(alpha, operation.input_shape) if first else None
+    if len(operation.alpha) == 1:
         channels = operation.alpha
+    elif channels is None and len(operation.input_shape) == 1:
+        channels = alpha
     if channels is None:
-        return [torch.own.FeaturePReLU(torch.tensor(operation.alpha.reshape(operation.input_shape)))]
+        return [torch.own.FeaturePReLU(torch.tensor(alpha))]
     return [torch.filled(torch.nn.PReLU(len(channels)), weight=channels)]
+
+
+def _thresholded_relu(torch: _Torch, operation: ops.ThresholdedReLU, first: bool) -> list[Any]:
+    return [torch.own.ThresholdedReLU(operation.most, operation.slope, operation.threshold)]
+
+
+def _dropout(torch: _Torch, operation: ops.Dropout, first: bool) -> list[Any]:
+    if operation.shared or (operation.spatial and len(operation.input_shape) != 3):
+        raise ValueError(
+            f"layer {operation.layer!r} drops complete axes of a sample, as no module of PyTorch does"
+        )
+    return [(torch.nn.Dropout2d if operation.spatial else torch.nn.Dropout)(operation.rate)]
 
 
 def _reshape(torch: _Torch, operation: ops.Reshape, first: bool) -> list[Any]:
@@ -199,9 +230,8 @@ MODULES: dict[type[ops.Operation], Callable[[_Torch, Any, bool], list[Any]]] = {
     ops.UnitNormalization: _unit_normalization,
     ops.Activation: _activation,
     ops.PReLU: _prelu,
+    ops.ThresholdedReLU: _thresholded_relu,
     ops.Reshape: _reshape,
     ops.Transpose: lambda torch, operation, first: [torch.own.Permute(operation.order)],
-    ops.Dropout: lambda torch, operation, first: [
-        (torch.nn.Dropout2d if operation.spatial else torch.nn.Dropout)(operation.rate)
-    ],
+    ops.Dropout: _dropout,
 }

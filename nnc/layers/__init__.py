@@ -51,6 +51,7 @@ from nnc.layers.sequences import (
     GlobalMaxPooling1D,
     MaxPool1D,
     MaxPooling1D,
+    SpatialDropout1D,
 )
 from nnc.layers.standardization import Normalization
 from nnc.layers.variable import Variable
@@ -99,6 +100,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Softmax",
+    "SpatialDropout1D",
     "SpatialDropout2D",
     "UnitNormalization",
     "Variable",

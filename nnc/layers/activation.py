@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Unpack
 
 from nnc import _config, activations, constraints, initializers, regularizers
 from nnc.layers.base import Layer, LayerOptions, Shape, Weight, activation_fields
+from nnc.layers.geometry import sharing
+
+
+def activation_row(activation: activations.Activation, shape: Shape) -> dict[str, Any]:
+    """The row of a layer that applies an activation to samples of this shape."""
+    return {"kind": "activation", "group": shape[-1]} | activation_fields(activation)
 
 
 class Activation(Layer):
@@ -27,6 +33,10 @@ class Activation(Layer):
     Activation('tanh')
     """
 
+    @property
+    def elementwise(self) -> bool:  # type: ignore[override]
+        return self.activation.name != "softmax"
+
     def __init__(
         self, activation: activations.ActivationLike, name: str | None = None, **options: Unpack[LayerOptions]
     ) -> None:
@@ -34,28 +44,43 @@ class Activation(Layer):
         self.activation = activations.Activation.get(activation, "activation")
 
     def rows(self) -> list[dict[str, Any]]:
-        return [{"kind": "activation", "group": self._shapes()[0][-1]} | activation_fields(self.activation)]
+        return [activation_row(self.activation, self._shapes()[0])]
 
 
-class ReLU(Activation):
-    """a = max(z, 0) + negative_slope min(z, 0), or min(max(z, 0), max_value).
+class ReLU(Layer):
+    """a = min(z, max_value) if z > threshold, else negative_slope (z - threshold).
+
+    Input and output (n, ...).
 
     Parameters
     ----------
     max_value : float, optional
-        The upper limit, above 0; only where negative_slope is 0.
-    threshold : float
-        Must be 0: nnc's ReLU has its threshold there.
+        The upper limit, at least 0; None: no limit.
     negative_slope : float
         At least 0.
+    threshold : float
+        At least 0.
     name : str, optional
+
+    Attributes
+    ----------
+    activation : Activation or None
+        The activation of `nnc.activations` that is the same function, if there is one.
+
+    Notes
+    -----
+    Where threshold > max_value, values between the two are below the threshold, as in Keras.
 
     Examples
     --------
     >>> from nnc import layers
     >>> layers.ReLU(max_value=6.0)([[-1.0, 2.0, 9.0]])
     array([[0., 2., 6.]], dtype=float32)
+    >>> layers.ReLU(max_value=6.0, negative_slope=0.5, threshold=1.0)([[-1.0, 0.5, 2.0, 9.0]])
+    array([[-1.  , -0.25,  2.  ,  6.  ]], dtype=float32)
     """
+
+    elementwise = True
 
     def __init__(
         self,
@@ -65,18 +90,27 @@ class ReLU(Activation):
         name: str | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
-        self.max_value = None if max_value is None else _config.number("max_value", max_value, "(0, inf)")
+        super().__init__(name, **options)
+        self.max_value = None if max_value is None else _config.number("max_value", max_value, "[0, inf)")
         self.negative_slope = _config.number("negative_slope", negative_slope, "[0, inf)")
-        self.threshold = _config.number("threshold", threshold)
-        if self.threshold != 0.0:
-            raise _config.refusal("threshold", "0: nnc's ReLU has no other threshold", threshold)
-        if self.max_value is not None and self.negative_slope > 0.0:
-            raise _config.refusal("max_value", "None when negative_slope is above 0", max_value)
-        leaky = activations.Activation("leaky_relu", self.negative_slope)
-        if self.max_value is not None:
-            leaky = activations.Activation("capped_relu", self.max_value)
-        plain = self.negative_slope == 0.0 and self.max_value is None
-        super().__init__(activations.relu if plain else leaky, name, **options)
+        self.threshold = _config.number("threshold", threshold, "[0, inf)")
+
+    @property
+    def activation(self) -> activations.Activation | None:
+        if self.threshold:
+            return None
+        if self.max_value is None:
+            slope = self.negative_slope
+            return activations.Activation("leaky_relu", slope) if slope else activations.relu
+        if self.negative_slope or not self.max_value:
+            return None
+        return activations.Activation("capped_relu", self.max_value)
+
+    def rows(self) -> list[dict[str, Any]]:
+        if self.activation is not None:
+            return [activation_row(self.activation, self._shapes()[0])]
+        row = {"slope": self.negative_slope, "threshold": self.threshold}
+        return [{"kind": "thresholded_relu", "most": self.max_value} | row]
 
 
 class LeakyReLU(Activation):
@@ -116,9 +150,9 @@ class LeakyReLU(Activation):
 
 
 class PReLU(Layer):
-    """a = max(z, 0) + alpha min(z, 0), with a trainable slope alpha for each feature.
+    """a = max(z, 0) + alpha min(z, 0), with a trainable slope alpha for each feature, or fewer.
 
-    Input and output (n, ...). Weights: alpha, of a sample's shape.
+    Input and output (n, ...). Weights: alpha, of a sample's shape; the shared axes have size 1.
 
     Parameters
     ----------
@@ -129,6 +163,14 @@ class PReLU(Layer):
     name : str, optional
     alpha_constraint : str, Constraint or None
         Applied to alpha after each update: see `nnc.constraints`.
+    shared_axes : int, list of int or None
+        Axes along which features share a slope; the batch axis is 0. For images (height, width, channels),
+        [1, 2] has one slope for each channel.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is invalid; by `build`, if a sample does not have one of the shared axes.
 
     Examples
     --------
@@ -138,13 +180,16 @@ class PReLU(Layer):
     array([[-0.,  2.]], dtype=float32)
     >>> prelu.count_params()
     2
+    >>> by_channel = layers.PReLU(shared_axes=[1, 2])
+    >>> by_channel.build((28, 28, 16)), by_channel.alpha.shape
+    ((28, 28, 16), (1, 1, 16))
 
     References
     ----------
     He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015.
     """
 
-    added: ClassVar[Mapping[str, object]] = {**Layer.added, "alpha_constraint": None}
+    added: ClassVar[Mapping[str, object]] = {**Layer.added, "alpha_constraint": None, "shared_axes": None}
 
     def __init__(
         self,
@@ -153,18 +198,36 @@ class PReLU(Layer):
         name: str | None = None,
         *,
         alpha_constraint: constraints.ConstraintLike = None,
+        shared_axes: int | Sequence[int] | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.alpha_initializer = initializers.Initializer.get(alpha_initializer, "alpha_initializer")
         self.alpha_regularizer = regularizers.Regularizer.get(alpha_regularizer, "alpha_regularizer")
         self.alpha_constraint = constraints.Constraint.get(alpha_constraint, "alpha_constraint")
+        none = shared_axes is None or (isinstance(shared_axes, list | tuple) and not shared_axes)
+        axes = None if none else _config.axes("shared_axes", shared_axes)
+        self.shared_axes = (axes,) if isinstance(axes, int) else axes
+
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
+        known = range(1, len(input_shape) + 1)
+        for axis in self.shared_axes or ():
+            if axis not in known:
+                must = f"from 1 to {len(input_shape)} for input_shape {input_shape} (0 is the batch axis)"
+                raise _config.refusal("shared_axes", must, self.shared_axes)
+        self._axes(input_shape)
+        return input_shape
+
+    def _axes(self, shape: Shape) -> dict[str, list[int]]:
+        return sharing(shape, {axis - 1 for axis in self.shared_axes or ()})
 
     def weights_spec(self) -> list[Weight]:
-        return [("alpha", self._shapes()[0], self.alpha_initializer)]
+        shared = self.shared_axes or ()
+        shape = tuple(1 if i in shared else size for i, size in enumerate(self._shapes()[0], 1))
+        return [("alpha", shape, self.alpha_initializer)]
 
     def rows(self) -> list[dict[str, Any]]:
-        return [{"kind": "prelu"} | self._rules()]
+        return [{"kind": "prelu"} | self._axes(self._shapes()[0]) | self._rules()]
 
 
 class ELU(Activation):

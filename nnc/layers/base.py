@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypedDict
 
 import numpy as np
 
@@ -84,6 +84,8 @@ class Layer(_config.Config):
         see `trainable_flags`.
     seed : int or None
         Seed of the layer's own random numbers; None: they are derived from the model's seed.
+    elementwise : bool
+        Class attribute: whether the layer applies one function to each value.
     stops_gradient : bool
         Class attribute: whether the layer passes no gradient back; no layer with weights may then come before
         it.
@@ -103,6 +105,7 @@ class Layer(_config.Config):
     auto_name = "layer"
     non_trainable: tuple[str, ...] = ()
     stops_gradient = False
+    elementwise = False
     seed: int | None = None
     added: ClassVar[Mapping[str, object]] = {"trainable": True}
 
@@ -336,6 +339,9 @@ class Layer(_config.Config):
     def __call__(self, inputs: ArrayLike, training: bool = False) -> NDArray[np.float32]:
         """The layer's outputs for an array (n, ...), in inference mode; builds the layer if it is not built.
 
+        Samples may have another shape than the layer is built for if the weights are the same for it, such as
+        larger images for a convolution; an elementwise layer also takes arrays of one axis.
+
         Examples
         --------
         >>> from nnc import layers
@@ -345,10 +351,18 @@ class Layer(_config.Config):
         if training:
             raise _config.refusal("training", "False: layers are trained by the fit of a model", training)
         x = as_numbers(inputs, "inputs")
+        if self.elementwise and x.ndim < 2:
+            return self._unbuilt()(x.reshape(-1, 1)).reshape(x.shape)
         if not self.built:
             self.build(x.shape[1:])
         shape, output_shape = self._shapes()
         if x.shape[1:] != shape:
+            other = self._unbuilt()
+            other.build(x.shape[1:])
+            mine, theirs = ([spec[1] for spec in layer.weights_spec()] for layer in (self, other))
+            if mine == theirs:
+                other.set_own(self.get_weights())
+                return other(x)
             raise ValueError(f"{self} takes inputs of shape (n, *{shape}), got {x.shape}")
         rows = self.rows()
         if not rows:
@@ -360,6 +374,10 @@ class Layer(_config.Config):
         plan.set_parameters([w.reshape(s) for w, s in zip(self.get_weights(), shapes, strict=True)])
         flat = np.ascontiguousarray(to_float(x, "inputs").reshape(len(x), math.prod(shape)))
         return plan.forward(flat).reshape(len(x), *output_shape)
+
+    def _unbuilt(self) -> Self:
+        """A layer with the same arguments that is not built."""
+        return type(self).from_config(self.get_config())
 
     def _repr_html_(self) -> str:
         """HTML for notebooks: the repr, shapes and weights."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 from nnc import _config
@@ -19,8 +20,10 @@ class Dropout(Layer):
     ----------
     rate : float
         In [0, 1).
-    noise_shape : None
-        Each input is drawn independently.
+    noise_shape : tuple of int and None, optional
+        The shape of the mask of a batch, which is broadcast to the inputs: (None, 1, None) drops complete
+        columns of samples of two axes. The first entry, for the batch axis, is None or the size of a batch:
+        samples have independent masks. By default each input is drawn independently.
     seed : int, optional
         Seed of this layer's masks, in place of the model's.
     name : str, optional
@@ -40,19 +43,48 @@ class Dropout(Layer):
     def __init__(
         self,
         rate: float,
-        noise_shape: None = None,
+        noise_shape: Sequence[int | None] | None = None,
         seed: int | None = None,
         name: str | None = None,
         **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(name, **options)
         self.rate = _config.number("rate", rate, "[0, 1)")
-        if noise_shape is not None:
-            raise _config.refusal("noise_shape", "None: nnc draws each input independently", noise_shape)
-        self.noise_shape, self.seed = None, layer_seed(seed)
+        self.noise_shape, self.seed = _noise_shape(noise_shape), layer_seed(seed)
+
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
+        self._axes(input_shape)
+        return input_shape
+
+    def _axes(self, input_shape: Shape) -> dict[str, list[int]]:
+        if self.noise_shape is None:
+            return {}
+        sizes = self.noise_shape[1:]
+        fits = zip(sizes, input_shape, strict=False)
+        if len(sizes) != len(input_shape) or any(size not in (None, 1, known) for size, known in fits):
+            must = f"(None, ...) with None, 1 or the size of each axis of input_shape {input_shape}"
+            raise _config.refusal("noise_shape", must, self.noise_shape)
+        return geometry.sharing(input_shape, {axis for axis, size in enumerate(sizes) if size == 1})
 
     def rows(self) -> list[dict[str, Any]]:
-        return [{"kind": "dropout", "rate": self.rate}]
+        return [{"kind": "dropout", "rate": self.rate} | self._axes(self._shapes()[0])]
+
+
+def _noise_shape(value: Any) -> tuple[int | None, ...] | None:
+    """`value` as the shape of a batch's mask."""
+    if value is None:
+        return None
+    must = "None, or a shape of positive integers and None, such as (None, 1, None)"
+    sizes = _config.items("noise_shape", value, must)
+    try:
+        shape = tuple(None if s is None else _config.integer("", s, 1, _config.MAX_FEATURES) for s in sizes)
+    except (TypeError, ValueError) as error:
+        raise _config.refusal("noise_shape", must, value, type(error)) from None
+    if not shape or shape[0] == 1:
+        raise _config.refusal(
+            "noise_shape", "None or the batch size first: each sample has its own mask", value
+        )
+    return shape
 
 
 class SpatialDropout2D(Layer):

@@ -1,7 +1,8 @@
-"""Arguments that describe images and sliding windows; sizes are those of Keras."""
+"""Arguments that describe axes, images and sliding windows; sizes are those of Keras."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from numbers import Integral
 from typing import Any
 
@@ -9,6 +10,8 @@ from nnc import _config
 from nnc.layers.base import Layer, Shape
 
 Pair = tuple[int, int]
+
+_MOST_RUNS = 8  # NNC_MAX_VALUES of csrc/nnc.h
 
 
 def pair(name: str, value: Any, low: int = 1) -> Pair:
@@ -133,6 +136,31 @@ def window(
         "out_height": out[0],
         "out_width": out[1],
     }
+
+
+def sharing(shape: Shape, shared: Collection[int]) -> dict[str, list[int]]:
+    """The setting `axes` of a row whose parameters are the same for all positions along the axes in `shared`.
+
+    The sizes of the axes of a sample, adjacent ones merged so that they are alternately kept and shared, the
+    first one kept. Empty if no axis is shared: every feature then has its own parameter.
+
+    Raises
+    ------
+    ValueError
+        If there are more alternations than the core supports.
+    """
+    sizes = [1]
+    for axis, size in enumerate(shape):
+        last_is_shared = len(sizes) % 2 == 0
+        if size > 1 and (axis in shared) != last_is_shared:
+            sizes.append(1)
+        sizes[-1] *= size
+    if len(sizes) > _MOST_RUNS:
+        raise ValueError(
+            f"samples of shape {shape} alternate too often between shared and other axes: nnc supports "
+            f"{_MOST_RUNS} groups of adjacent axes"
+        )
+    return {"axes": sizes} if len(sizes) > 1 else {}
 
 
 def _listed(value: Any) -> tuple[Any, ...] | None:

@@ -28,6 +28,8 @@ class Rescaling(Layer):
     array([[-1.,  1.]], dtype=float32)
     """
 
+    elementwise = True
+
     def __init__(
         self, scale: float, offset: float = 0.0, name: str | None = None, **options: Unpack[LayerOptions]
     ) -> None:

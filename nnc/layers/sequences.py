@@ -7,8 +7,9 @@ from typing import Any, ClassVar, Unpack
 
 from nnc import _config, activations, constraints, initializers, regularizers
 from nnc.layers import geometry
-from nnc.layers.base import Layer, LayerOptions, Shape, Weight
+from nnc.layers.base import Layer, LayerOptions, Shape, Weight, layer_seed
 from nnc.layers.convolution import Conv2D
+from nnc.layers.dropout import SpatialDropout2D
 from nnc.layers.pooling import (
     AveragePooling2D,
     GlobalAveragePooling2D,
@@ -39,6 +40,47 @@ class _OverSteps(Layer):
         layer = self._image_layer()
         layer.build(self._image_shape(self._shapes()[0]))
         return [row | self._rules() for row in layer.rows()]
+
+
+class SpatialDropout1D(_OverSteps):
+    """While training, each channel of each sample is set to 0 with probability rate, otherwise multiplied by
+    1 / (1 - rate); see `SpatialDropout2D`.
+
+    Input and output (n, steps, channels).
+
+    Parameters
+    ----------
+    rate : float
+        In [0, 1).
+    seed : int, optional
+        Seed of this layer's masks, in place of the model's.
+    name : str, optional
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range; by `build`, if the samples are no sequences.
+
+    Examples
+    --------
+    >>> from nnc import layers
+    >>> layers.SpatialDropout1D(0.2).build((20, 32))
+    (20, 32)
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        seed: int | None = None,
+        name: str | None = None,
+        **options: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(name, **options)
+        self.rate = _config.number("rate", rate, "[0, 1)")
+        self.seed = layer_seed(seed)
+
+    def _image_layer(self) -> Layer:
+        return SpatialDropout2D(self.rate)
 
 
 class Conv1D(_OverSteps):

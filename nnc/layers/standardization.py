@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,30 +11,15 @@ import numpy as np
 from nnc import _config, initializers
 from nnc._arrays import as_numbers
 from nnc.layers.base import Layer, Shape, Weight
-from nnc.layers.normalization import last_axes
+from nnc.layers.geometry import sharing
 from nnc.layers.variable import Variable
 
 if TYPE_CHECKING:
-    from numpy.random import Generator
-    from numpy.typing import ArrayLike, NDArray
-
-_LEAST = 1e-14  # variance of a constant feature: the square of Keras's 1e-7
-
-
-class _Given(initializers.Initializer):
-    """Given values."""
-
-    saved = False
-
-    def __init__(self, value: ArrayLike) -> None:
-        self.value = value
-
-    def __call__(self, shape: Sequence[int], rng: Generator | None = None) -> NDArray[np.float32]:
-        return np.array(np.broadcast_to(np.asarray(self.value, np.float32), shape))
+    from numpy.typing import NDArray
 
 
 class Normalization(Layer):
-    """a = (x - mean) / sqrt(variance), by the mean and variance of each feature in the data.
+    """a = (x - mean) / d, d = max(sqrt(variance), 1e-7), by mean and variance of each feature in the data.
 
     Mean and variance are computed by `adapt` or given as arguments; training does not change them. Input and
     output (n, ...). Weights: mean and variance, with the shape of the kept axes. (Keras has a third weight,
@@ -43,19 +28,19 @@ class Normalization(Layer):
     Parameters
     ----------
     axis : int, list of int or None
-        The kept axes, whose entries have separate statistics: -1, the last axis; a list of the last axes,
-        such as [1, 2, 3] for each value of an image; None: one mean and one variance for all values.
+        The kept axes, whose entries have separate statistics: -1, the last axis; 1, say, the first axis of a
+        sample; [1, 2, 3] for each value of an image; None: one mean and one variance for all values.
     mean, variance : float or nested list of floats, optional
-        Either both or neither.
+        Either both or neither. They are broadcast to the shape of the kept axes.
     invert : bool
-        Must be False.
+        Compute the inverse: a = x d + mean.
     name : str, optional
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is invalid; by `build`, if the axes are not the last ones, or mean and variance
-        do not have their shape.
+        If an argument is invalid; by `build`, if a sample does not have one of the axes, or mean and variance
+        do not have the shape of the kept axes.
 
     Examples
     --------
@@ -66,6 +51,8 @@ class Normalization(Layer):
     array([[-1.,  0.]], dtype=float32)
     >>> layers.Normalization(mean=3.0, variance=4.0)([[7.0]])
     array([[2.]], dtype=float32)
+    >>> layers.Normalization(mean=3.0, variance=4.0, invert=True)([[2.0]])
+    array([[7.]], dtype=float32)
     """
 
     non_trainable = ("mean", "variance")
@@ -80,18 +67,17 @@ class Normalization(Layer):
         **options: Any,
     ) -> None:
         super().__init__(name, **options)
-        self.axis = None if axis is None else _config.axes("axis", axis)
+        none = axis is None or (isinstance(axis, list | tuple) and not axis)
+        self.axis = None if none else _config.axes("axis", axis)
         if (mean is None) != (variance is None):
             lacking, other = ("mean", "variance") if mean is None else ("variance", "mean")
             raise _config.refusal(lacking, f"given if {other} is given", None)
         self._given: dict[str, Any] = {"mean": mean, "variance": variance}
         if mean is not None:
-            self._given = {name: _numbers(name, value) for name, value in self._given.items()}
+            self._given = {name: _config.numbers(name, value) for name, value in self._given.items()}
             if np.min(self._given["variance"]) < 0:
                 raise _config.refusal("variance", "at least 0", variance)
         self.invert = _config.boolean("invert", invert)
-        if self.invert:
-            raise _config.refusal("invert", "False: nnc has no inverse of this layer", invert)
 
     def _argument(self, name: str) -> Any:
         return self._given[name] if name in self._given else super()._argument(name)
@@ -106,14 +92,16 @@ class Normalization(Layer):
         """The weight; before the layer is built, the argument."""
         return Variable(self, 1) if self.built else self._given["variance"]
 
-    def adapt(self, data: ArrayLike, batch_size: int | None = None, steps: int | None = None) -> None:
+    def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
         """Compute mean and variance over all rows of data (n, ...); builds the layer if it is not built.
 
         Parameters
         ----------
-        data : array-like (n, ...)
+        data : array-like (n, ...), list or iterable of batches, or PyDataset
+            Of a batch that is a tuple, such as (x, y), the first item is used. A list of arrays with at least
+            two axes is a list of batches.
         batch_size, steps : None
-            All rows are used at once.
+            All rows are used.
 
         Raises
         ------
@@ -122,18 +110,23 @@ class Normalization(Layer):
 
         Examples
         --------
+        >>> import numpy as np
         >>> from nnc import layers
-        >>> layer = layers.Normalization()
-        >>> layer.adapt([[1.0, 0.0], [3.0, 10.0]])
-        >>> layer([[2.0, 10.0]]).tolist()
-        [[0.0, 1.0]]
+        >>> norm = layers.Normalization()
+        >>> norm.adapt(np.full((4, 2), i) for i in (1.0, 3.0))
+        >>> norm.mean.numpy(), norm.variance.numpy()
+        (array([2., 2.], dtype=float32), array([1., 1.], dtype=float32))
         """
         for argument, value in (("batch_size", batch_size), ("steps", steps)):
             if value is not None:
-                raise _config.refusal(argument, "None: adapt uses all rows at once", value)
+                raise _config.refusal(argument, "None: adapt uses all rows", value)
         if self._given["mean"] is not None:
             raise ValueError(f"adapt: mean and variance of {self} were given to its constructor")
-        x = as_numbers(data, "data")
+        self.set_weights(_moments(map(self._checked, _batches(data)), self))
+
+    def _checked(self, batch: Any) -> NDArray[Any]:
+        """A batch of data as an array, by which the layer is built if it is not."""
+        x = as_numbers(batch, "data")
         if x.ndim < 2 or not len(x):
             raise ValueError(f"data must have rows of features, got an array of shape {x.shape}")
         if not self.built:
@@ -141,16 +134,30 @@ class Normalization(Layer):
         shape = self._shapes()[0]
         if x.shape[1:] != shape:
             raise ValueError(f"data must have the shape (n, {', '.join(map(str, shape))}), got {x.shape}")
-        kept = self._kept(shape)
-        axes = tuple(range(x.ndim - len(kept))) if self.axis is not None else None
-        mean, variance = np.mean(x, axis=axes, dtype=np.float64), np.var(x, axis=axes, dtype=np.float64)
-        if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
-            raise ValueError("data must be finite, got NaN or infinite values")
-        self.set_weights([np.reshape(mean, kept), np.reshape(variance, kept)])
+        return x
+
+    def reduced_axes(self) -> tuple[int, ...]:
+        """The axes of a batch over which mean and variance are computed."""
+        shape = self._shapes()[0]
+        kept = self._kept_axes(shape)
+        return (0, *(axis + 1 for axis in range(len(shape)) if axis not in kept))
+
+    def _kept_axes(self, input_shape: Shape) -> list[int]:
+        """The kept axes of a sample, which begins with axis 0, in ascending order."""
+        n = len(input_shape)
+        given = () if self.axis is None else self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        found = sorted(axis + n if axis < 0 else axis - 1 for axis in given)
+        if any(axis not in range(n) for axis in found) or len(set(found)) < len(found):
+            must = f"None or different axes from 1 to {n}, or -1 to {-n}, for input_shape {input_shape}"
+            raise _config.refusal("axis", must, self.axis)
+        return found
 
     def _kept(self, input_shape: Shape) -> Shape:
         """The shape of mean and variance."""
-        return (1,) if self.axis is None else last_axes(self.axis, input_shape)
+        return tuple(input_shape[axis] for axis in self._kept_axes(input_shape))
+
+    def _axes(self, input_shape: Shape) -> dict[str, list[int]]:
+        return sharing(input_shape, set(range(len(input_shape))) - set(self._kept_axes(input_shape)))
 
     def sample_output_shape(self, input_shape: Shape) -> Shape:
         kept = self._kept(input_shape)
@@ -159,29 +166,53 @@ class Normalization(Layer):
                 np.broadcast_to(np.zeros(()) if value is None else value, kept)
             except ValueError:
                 raise _config.refusal(name, f"a number or an array of shape {kept}", value) from None
+        self._axes(input_shape)
         return input_shape
 
     def weights_spec(self) -> list[Weight]:
         shape = self._kept(self._shapes()[0])
-        given = self._given["mean"] is not None
+        mean, variance = self._given.values()
         return [
-            ("mean", shape, _Given(self._given["mean"]) if given else initializers.Zeros()),
-            ("variance", shape, _Given(self._given["variance"]) if given else initializers.Ones()),
+            ("mean", shape, initializers.Constant(0.0 if mean is None else mean)),
+            ("variance", shape, initializers.Constant(1.0 if variance is None else variance)),
         ]
 
     def rows(self) -> list[dict[str, Any]]:
-        row = {"kind": "batch_normalization", "group": math.prod(self._kept(self._shapes()[0]))}
-        row |= {"momentum": 1.0, "epsilon": _LEAST, "center": False, "scale": False}
-        return [row | {"trainable": False}]
+        return [{"kind": "standardization", "inverse": self.invert} | self._axes(self._shapes()[0])]
 
 
-def _numbers(name: str, value: Any) -> Any:
-    """`value` as a number or a nested tuple of numbers."""
-    array = np.asarray(as_numbers(value, name), np.float64)
-    if not array.size or not np.isfinite(array).all():
-        raise _config.refusal(name, "a finite number or an array of them", value)
-    return _nested(array.tolist())
+def _batches(data: Any) -> Iterator[Any]:
+    """The batches of `data`, without targets and weights; an array is one batch."""
+    if isinstance(data, list | tuple):
+        first = _features(data[0]) if data else ()
+        several = hasattr(first, "shape") and len(first.shape) > 1
+        batches: Iterable[Any] = data if several else [data]
+    elif hasattr(data, "__array__") or not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
+        batches = [data]
+    else:  # a PyDataset has no end for a loop
+        batches = map(data.__getitem__, range(len(data))) if hasattr(data, "__len__") else data
+    empty = True
+    for batch in batches:
+        empty = False
+        yield _features(batch)
+    if empty:
+        raise ValueError(f"data must have at least one batch, got the empty iterable {data!r}")
 
 
-def _nested(value: Any) -> Any:
-    return tuple(map(_nested, value)) if isinstance(value, list) else value
+def _features(batch: Any) -> Any:
+    return batch[0] if isinstance(batch, tuple) and batch else batch
+
+
+def _moments(batches: Iterable[NDArray[Any]], layer: Normalization) -> list[NDArray[np.float64]]:
+    """Mean and variance over the layer's reduced axes of all batches, combined as by Chan et al. (1979)."""
+    total, mean, squares = 0, np.zeros(()), np.zeros(())
+    for x in batches:
+        over = layer.reduced_axes()
+        n = math.prod(x.shape[axis] for axis in over)
+        own = np.mean(x, axis=over, dtype=np.float64)
+        off, total = own - mean, total + n
+        squares = squares + n * np.var(x, axis=over, dtype=np.float64) + off**2 * (n * (total - n) / total)
+        mean = mean + off * (n / total)
+    if not (np.isfinite(mean).all() and np.isfinite(squares).all()):
+        raise ValueError("data must be finite, got NaN or infinite values")
+    return [mean, squares / total]

@@ -9,6 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from nnc.constraints import Constraint
+    from nnc.regularizers import Regularizer
+
 
 class Holder(Protocol):
     """An object that has weights."""
@@ -57,6 +60,16 @@ class Variable:
     @property
     def trainable(self) -> bool:
         return self._layer.trainable_flags[self._index]
+
+    @property
+    def constraint(self) -> Constraint | None:
+        """What is applied to the weight after each update."""
+        return getattr(self._layer, f"{self.name}_constraint", None)
+
+    @property
+    def regularizer(self) -> Regularizer | None:
+        """The penalty on the weight."""
+        return getattr(self._layer, f"{self.name}_regularizer", None)
 
     @property
     def shape(self) -> tuple[int, ...]:

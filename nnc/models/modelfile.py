@@ -48,7 +48,7 @@ _KEYS = frozenset(
 _RUN = "fit"  # the key of the run's own counters, stored with those of its callbacks
 _SUM = "sum of "
 _LOGS = "history/logs/"
-_ONCE_FLAT = "/alpha"
+_ONCE_FLAT = ("/alpha", "/mean", "/variance")
 _NAMED = 5  # names listed in a message
 _OPTIONAL: dict[str, Any] = {"precision": PRECISIONS[0]}  # optional keys of a file, with their defaults
 _COMPILE_KEYS = frozenset(("optimizer", "loss", "metrics"))
@@ -295,7 +295,8 @@ class _File:
         """Check that the tensors are exactly those that the configuration implies; shape None is any vector,
         and in the logs any array with an axis for the epochs.
 
-        nnc 0.1.0 wrote PReLU's alpha as a vector of its elements, which is accepted too.
+        nnc 0.1.0 wrote PReLU's alpha as a vector of its elements, and one mean for all values as a vector of
+        one element; both are accepted too.
         Stops at the fifth missing one: a configuration can imply the product of two long lists.
         """
         found, missing = dict(self.file.header), []

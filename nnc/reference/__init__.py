@@ -16,7 +16,7 @@ Names and arguments are those of the compiled core, except for its ``out=``.
 import importlib
 import pkgutil
 
-from .activation import activation, activation_backward
+from .activation import activation, activation_backward, thresholded_relu
 from .augmentation import affine_images
 from .base import LAYERS
 from .convolution import conv2d, conv2d_backward
@@ -78,6 +78,7 @@ __all__ = [
     "sigmoid",
     "slot_names",
     "softmax",
+    "thresholded_relu",
     "update",
     "zero_padding",
 ]

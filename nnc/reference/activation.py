@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .base import Layer
+from .base import Layer, kept_axes
 from .formulas import ACTIVATIONS, Array, look_up
 
 
@@ -113,17 +115,46 @@ class Activation(Layer):
 
 
 class PReLU(Layer):
-    """a = z if z > 0 else alpha z, with trainable alpha (F,) (He, Zhang, Ren and Sun 2015)."""
+    """a = z if z > 0 else alpha z, with trainable alpha (He, Zhang, Ren and Sun 2015).
+
+    There is a slope for each position along the kept axes, the same for all positions along the shared ones.
+    """
 
     kind = "prelu"
 
     def __init__(self, row, n_inputs, index):
         super().__init__(row, n_inputs, index)
-        self.shapes = {"alpha": (n_inputs,)}
+        self.axes = self.check_axes(n_inputs)
+        self.kept = kept_axes(self.axes)
+        self.shapes = {"alpha": (math.prod(self.kept),)}
 
     def forward(self, x, parameters, noise):
-        return np.where(x > 0, x, parameters[0] * x), x
+        z, alpha = x.reshape(len(x), *self.axes), parameters[0].reshape(self.kept)
+        return np.where(z > 0, z, alpha * z).reshape(x.shape), z
+
+    def backward(self, dy, parameters, z):
+        dy, shape = dy.reshape(z.shape), dy.shape
+        over = (0, *(axis for axis in range(1, z.ndim) if axis % 2 == 0))
+        dalpha = np.sum(np.where(z > 0, 0.0, z * dy), axis=over).reshape(-1)
+        return np.where(z > 0, dy, parameters[0].reshape(self.kept) * dy).reshape(shape), [dalpha]
+
+
+class ThresholdedReLU(Layer):
+    """a = min(z, most) if z > threshold else slope (z - threshold)."""
+
+    kind = "thresholded_relu"
+
+    def forward(self, x, parameters, noise):
+        return thresholded_relu(x, self.row["slope"], self.row["threshold"], self.row.get("most")), x
 
     def backward(self, dy, parameters, x):
-        dalpha = np.sum(np.where(x > 0, 0.0, x * dy), axis=0)
-        return np.where(x > 0, dy, parameters[0] * dy), [dalpha]
+        most = self.row.get("most")
+        above = dy if most is None else np.where(x < most, dy, 0.0)
+        return np.where(x > self.row["threshold"], above, self.row["slope"] * dy), []
+
+
+@np.errstate(all="ignore")
+def thresholded_relu(x: Array, slope: float, threshold: float, most: float | None) -> Array:
+    """min(x, most) where x > threshold, elsewhere slope (x - threshold), 0 if the slope is 0."""
+    below = slope * (x - threshold) if slope else np.where(np.isnan(x), x, 0.0)
+    return np.where(x > threshold, x if most is None else np.minimum(x, most), below)

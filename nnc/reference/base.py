@@ -17,6 +17,7 @@ a training step sets them to their new values, where it updates the others by th
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from .formulas import Array
@@ -75,8 +76,24 @@ class Layer:
     def new_state(self, parameters: list[Array], kept: Any, /) -> list[Array]:
         return []
 
+    def check_axes(self, n_inputs: int) -> list[int]:
+        """The sizes of a sample's axes, alternately kept and shared: the row's "axes", or one kept axis.
+
+        A layer has a parameter for each position along the kept axes; the shared ones have size 1 in the
+        shape that is returned by `kept_axes`.
+        """
+        axes = list(self.row.get("axes") or [n_inputs])
+        if math.prod(axes) != n_inputs:
+            raise ValueError(f"layer {self.index}: the product of axes {axes} is not {n_inputs}")
+        return axes
+
     def check_group(self, n_inputs: int) -> None:
         """Raise a ValueError unless the row's group divides the n_inputs features."""
         group = self.row["group"]
         if group < 1 or n_inputs % group:
             raise ValueError(f"layer {self.index}: group {group} does not divide the {n_inputs} features")
+
+
+def kept_axes(axes: list[int]) -> list[int]:
+    """The shape of parameters for these axes, alternately kept and shared: 1 for the shared ones."""
+    return [size if i % 2 == 0 else 1 for i, size in enumerate(axes)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import Layer
+from .base import Layer, kept_axes
 from .noise import Noise, random_words
 
 
@@ -26,7 +28,10 @@ def dropout_mask(shape: tuple[int, int], rate: float, index: int, noise: Noise) 
 
 
 class Dropout(Layer):
-    """a = x mask / (1 - rate) in training, a = x in inference (Srivastava et al. 2014, "inverted" form)."""
+    """a = x mask / (1 - rate) in training, a = x in inference (Srivastava et al. 2014, "inverted" form).
+
+    There is a decision for each position along the kept axes, for all positions along the shared ones.
+    """
 
     kind = "dropout"
 
@@ -35,9 +40,12 @@ class Dropout(Layer):
         if not 0.0 <= row["rate"] < 1.0:
             raise ValueError(f"layer {index}: dropout rate {row['rate']} must be in [0, 1)")
         self.scale = float(np.float32(1.0 / (1.0 - row["rate"])))  # rounded as in the compiled plan
+        self.axes = self.check_axes(n_inputs)
 
     def mask(self, shape, noise):
-        return dropout_mask(shape, self.row["rate"], self.index, noise)
+        kept = kept_axes(self.axes)
+        mask = dropout_mask((shape[0], math.prod(kept)), self.row["rate"], self.index, noise)
+        return np.broadcast_to(mask.reshape(-1, *kept), (shape[0], *self.axes)).reshape(shape)
 
     def forward(self, x, parameters, noise):
         if noise is None:
@@ -66,4 +74,5 @@ class SpatialDropout(Dropout):
 
     def mask(self, shape, noise):
         channels = self.row["channels"]
-        return np.tile(super().mask((shape[0], channels), noise), shape[1] // channels)
+        mask = dropout_mask((shape[0], channels), self.row["rate"], self.index, noise)
+        return np.tile(mask, shape[1] // channels)

@@ -171,6 +171,41 @@ ACTIVATIONS = {
         "a",
         lambda a, da, alpha: np.where((a > 0) & (a < alpha), da, 0.0),
     ),
+    "exponential": (
+        lambda z, alpha: np.exp(z),
+        "a",
+        lambda a, da, alpha: da * a,
+    ),
+    "log_sigmoid": (
+        lambda z, alpha: -np.logaddexp(0.0, -z),
+        "a",
+        lambda a, da, alpha: da * -np.expm1(a),
+    ),
+    "hard_silu": (
+        lambda z, alpha: np.where(z <= -3.0, 0.0, z * np.minimum(z / 6.0 + 0.5, 1.0)),
+        "z",
+        lambda z, da, alpha: da * np.where(np.abs(z) < 3.0, z / 3.0 + 0.5, z >= 3.0),
+    ),
+    "hard_tanh": (
+        lambda z, alpha: np.clip(z, -1.0, 1.0),
+        "a",
+        lambda a, da, alpha: np.where(np.abs(a) < 1.0, da, 0.0),
+    ),
+    "celu": (
+        lambda z, alpha: np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0.0) / alpha)),
+        "a",
+        lambda a, da, alpha: np.where(a > 0, da, da * (a / alpha + 1.0)),
+    ),
+    "soft_shrink": (
+        lambda z, alpha: z - np.clip(z, -alpha, alpha),
+        "a",
+        lambda a, da, alpha: np.where(a != 0.0, da, 0.0),
+    ),
+    "hard_shrink": (
+        lambda z, alpha: np.where(np.abs(z) <= alpha, 0.0, z),
+        "a",
+        lambda a, da, alpha: np.where(a != 0.0, da, 0.0),
+    ),
     "softmax": (  # the only one whose outputs depend on each other: dz_j = a_j (da_j - sum_k a_k da_k)
         softmax,
         "a",

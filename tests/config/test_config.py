@@ -49,6 +49,7 @@ REQUIRED = {
     layers.Rescaling: (1 / 255,),
     layers.Conv1D: (3, 2),
     layers.Conv2D: (3, 2),
+    layers.SpatialDropout1D: (0.5,),
     layers.SpatialDropout2D: (0.5,),
     layers.RandomTranslation: (0.1, 0.2),
     layers.RandomRotation: (0.1,),
@@ -58,7 +59,9 @@ REQUIRED = {
     schedules.ExponentialDecay: (0.1, 100, 0.5),
     schedules.InverseTimeDecay: (0.1, 100, 0.5),
     schedules.PiecewiseConstantDecay: ([10, 20], [0.1, 0.01, 0.001]),
+    schedules.PolynomialDecay: (0.1, 100),
     schedules.CosineDecay: (0.1, 100),
+    schedules.CosineDecayRestarts: (0.1, 100),
     schedules.OneCycle: (0.1, 100),
 }
 
@@ -82,7 +85,9 @@ OTHERS = [
     ),
     layers.Dense(7, kernel_constraint=constraints.MaxNorm(3.0, [0, 1]), bias_constraint="non_neg"),
     layers.PReLU(initializers.Constant(0.25), "l1"),
+    layers.PReLU(shared_axes=[1, 2]),
     layers.ReLU(negative_slope=0.1),
+    layers.ReLU(3.0, 0.1, 0.2),
     layers.Conv2D(
         8,
         [3, 5],
@@ -134,13 +139,13 @@ def test_registries_hold_what_the_modules_offer():
     assert {family.kind: len(family.registry) for family in FAMILIES} == {
         "activation": 1,
         "constraint": 4,
-        "initializer": 14,
-        "layer": 34,
+        "initializer": 15,
+        "layer": 35,
         "loss": 19,
         "metric": 34,
         "optimizer": 8,
         "regularizer": 3,
-        "schedule": 5,
+        "schedule": 7,
     }
     for family in FAMILIES:
         for name, cls in family.registry.items():
@@ -346,7 +351,7 @@ def test_numbers_of_numpy_become_pythons():
         (lambda: layers.Dropout(0.5, seed=-1), "seed", ValueError),
         (lambda: layers.Dropout(0.5, noise_shape=(1,)), "noise_shape", ValueError),
         (lambda: layers.ReLU(max_value=-6.0), "max_value", ValueError),
-        (lambda: layers.ReLU(threshold=1.0), "threshold", ValueError),
+        (lambda: layers.ReLU(threshold=-1.0), "threshold", ValueError),
         (lambda: layers.ReLU(negative_slope=-1.0), "negative_slope", ValueError),
         (lambda: layers.LeakyReLU(-0.1), "negative_slope", ValueError),
         (lambda: layers.ELU(0.0), "alpha", ValueError),

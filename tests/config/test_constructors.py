@@ -71,6 +71,7 @@ NEEDED = {
     "global_clipnorm": None,
     "initial_learning_rate": 0.1,
     "decay_steps": 10,
+    "first_decay_steps": 10,
     "decay_rate": 0.5,
     "boundaries": [1, 2],
     "values": [0.1, 0.2, 0.3],

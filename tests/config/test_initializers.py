@@ -33,6 +33,8 @@ STATISTICS = [
     (initializers.Zeros(), 0.0, 0.0, 0.0),
     (initializers.Ones(), 1.0, 0.0, 1.0),
     (initializers.Constant(-2.5), -2.5, 0.0, 2.5),
+    (initializers.Constant(np.full(200, 0.5)), 0.5, 0.0, 0.5),
+    (initializers.Identity(), 1 / 300, (1 / 300 - 1 / 300**2) ** 0.5, 1.0),
 ]
 
 
@@ -63,7 +65,9 @@ def test_an_untruncated_normal_goes_past_two_standard_deviations():
 @pytest.mark.parametrize("cls", initializers.registry.values())
 @pytest.mark.parametrize("shape", [(0,), (1,), (7,), (1, 1), (5, 1), (1, 5), (0, 3), (3, 3, 2, 4)])
 def test_shapes(cls, shape):
-    if cls is initializers.Orthogonal and len(shape) < 2:
+    if (cls is initializers.Orthogonal and len(shape) < 2) or (
+        cls is initializers.Identity and len(shape) != 2
+    ):
         with pytest.raises(ValueError, match="shape must be that of a matrix"):
             cls()(shape)
         return
@@ -154,3 +158,24 @@ def test_a_new_process_starts_from_seed_zero_and_leaves_numpys_own_generator_alo
     assert weights == initializers.HeNormal()((2, 2)).tobytes().hex()
     assert float(draw) == np.random.RandomState(1).rand()
     random.set_random_seed(0)
+
+
+def test_arrays_as_initializers():
+    values = np.arange(6.0).reshape(3, 2)
+    found = initializers.get(values)
+    assert found == initializers.Constant(values) and initializers.get(None) is None
+    np.testing.assert_array_equal(found((3, 2), "float32"), values)
+    np.testing.assert_array_equal(initializers.Constant([1, 2])((3, 2), dtype=np.float32), [[1, 2]] * 3)
+    again = initializers.Initializer.get({"class_name": "Constant", "config": found.get_config()})
+    np.testing.assert_array_equal(again((3, 2)), values)
+    with pytest.raises(
+        ValueError, match=r"value has the shape \(3, 2\), which does not fit a weight of \(2, 3\)"
+    ):
+        found((2, 3))
+    with pytest.raises(ValueError, match="dtype must be None or 'float32'"):
+        found((3, 2), dtype="float64")
+    for wrong in ([], [1.0, np.nan], ["a"]):
+        with pytest.raises(ValueError, match="value must be a finite number or an array of them"):
+            initializers.Constant(wrong)
+    assert isinstance(initializers.get("IdentityInitializer"), initializers.Identity)
+    assert isinstance(initializers.get("OrthogonalInitializer"), initializers.Orthogonal)

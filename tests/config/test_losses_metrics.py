@@ -372,3 +372,24 @@ def test_reductions(weights):
     model = nnc.Sequential([nnc.layers.Dense(1)])
     with pytest.raises(ValueError, match=r"sum_over_batch_size.*'sum' of MeanSquaredError"):
         model.compile("sgd", loss)
+
+
+def test_losses_of_sequences():
+    rng = np.random.default_rng(4)
+    y, a = rng.random((5, 3, 2)), rng.random((5, 3, 2))
+    for cls in (losses.MeanSquaredError, losses.CategoricalCrossentropy, losses.CosineSimilarity):
+        flat = cls(reduction=None)(y.reshape(15, 2), a.reshape(15, 2))
+        np.testing.assert_allclose(cls(reduction=None)(y, a), flat.reshape(5, 3))
+        assert cls()(y, a) == pytest.approx(flat.mean())
+        by_step, by_sample = rng.random((5, 3)), rng.random(5)
+        assert cls()(y, a, by_step) == pytest.approx(np.mean(flat * by_step.ravel()))
+        assert cls()(y, a, by_sample) == pytest.approx(np.mean(flat * np.repeat(by_sample, 3)))
+        assert cls()(y, a, 0.5) == pytest.approx(0.5 * flat.mean())
+    ids = rng.integers(0, 2, (5, 3))
+    sparse = losses.SparseCategoricalCrossentropy()
+    assert sparse(ids, a) == pytest.approx(sparse(ids.ravel(), a.reshape(15, 2)))
+    with pytest.raises(ValueError, match=r"y_true has the shape \(5, 2\)"):
+        losses.MeanSquaredError()(y[:, 0], a)
+    with pytest.raises(ValueError, match=r"sample_weight has the shape \(4,\)"):
+        losses.MeanSquaredError()(y, a, np.ones(4))
+    assert losses.get(None) is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -36,6 +38,15 @@ TABLE = [
         [0.1, 0.55, 0.91, 1.0, 0.55, 0.1, 0.1],
     ),
     (schedules.CosineDecay(0.1, 100, warmup_target=1.0), [0, 50, 100], [1.0, 0.5, 0.0]),
+    (schedules.PolynomialDecay(1.0, 4, 0.2, power=2.0), [0, 1, 2, 4, 9], [1.0, 0.65, 0.4, 0.2, 0.2]),
+    (schedules.PolynomialDecay(1.0, 4, 0.2, cycle=True), [0, 4, 5, 8, 9], [1.0, 0.2, 0.5, 0.2, 0.4]),
+    (
+        schedules.CosineDecayRestarts(2.0, 100, m_mul=0.5, alpha=0.1),
+        [0, 50, 100, 200, 299.999999999, 300, 500, 700],
+        [2.0, 1.1, 1.1, 0.65, 0.2, 0.65, 0.425, 0.425],
+    ),
+    (schedules.CosineDecayRestarts(2.0, 10, t_mul=1.0), [0, 5, 10, 15, 30], [2.0, 1.0, 2.0, 1.0, 2.0]),
+    (schedules.CosineDecayRestarts(2.0, 10, t_mul=3.0), [10, 25, 40, 130], [2.0, 1.0, 2.0, 2.0]),
     # the values of torch.optim.lr_scheduler.OneCycleLR(max_lr=1, total_steps=10, pct_start=0.5, div_factor=4,
     # final_div_factor=5): 1/4 at 0, the top at 4, 1/20 at 9, half a cosine between
     (
@@ -183,3 +194,17 @@ def test_spec_has_every_key_and_zeros_for_what_is_off():
 def test_names():
     assert schedules.ExponentialDecay(0.1, 5, 0.5).name == "ExponentialDecay"
     assert schedules.PiecewiseConstantDecay([1], [2.0, 1.0], name="steps").name == "steps"
+
+
+def test_a_constant_rate_has_the_methods_of_a_variable():
+    optimizer = optimizers.SGD(0.5)
+    rate = optimizer.learning_rate
+    assert isinstance(rate, float) and rate == 0.5 and rate.value == 0.5 and type(rate.value) is float
+    assert rate.numpy().dtype == np.float32 and rate.numpy().shape == ()
+    rate.assign(0.25)
+    assert optimizer.learning_rate == 0.25 and rate == 0.5
+    with pytest.raises(ValueError, match="learning_rate must be"):
+        rate.assign(-1.0)
+    assert type(optimizer.get_config()["learning_rate"]) is float
+    assert type(copy.deepcopy(rate)) is float and type(pickle.loads(pickle.dumps(rate))) is float
+    assert optimizers.get(None) is None

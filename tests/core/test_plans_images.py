@@ -20,7 +20,7 @@ from core_helpers import (
     train,
 )
 
-from nnc import _core
+from nnc import _core, reference
 
 CHANNELS = [1, 2, 3, 10, 16, 17, 33, 64]
 SGD = BASE | {"name": "sgd", "momentum": 0.9}
@@ -282,6 +282,105 @@ def test_unit_normalization(isa, threads, n_threads):
         assert_same_as_reference(group * positions, [PRELU, row, PRELU], 5)
     zeros = _core.Plan(6, [{"kind": "unit_normalization", "group": 3}]).forward(np.zeros((2, 6), np.float32))
     assert not zeros.any()
+
+
+# alternately kept and shared; none: each feature has its own
+AXES = [[], [1, 4], [1, 3, 7], [5, 3], [2, 9, 33], [1, 5, 3, 7, 2], [3, 2, 5, 4]]
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("axes", AXES, ids=str)
+def test_shared_slopes(isa, threads, axes, n_threads):
+    threads(n_threads)
+    row = PRELU | ({"axes": axes} if axes else {}) | {"alpha_nonnegative": True}
+    features = int(np.prod(axes)) if axes else 37
+    for batch in [1, 2, 70]:
+        assert_same_as_reference(features, [row, PRELU], batch)
+        assert_same_as_reference(7, [dense(features), row, dense(3)], batch)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("options", [{}, {"clipnorm": 0.5}, {"global_clipnorm": 0.1}], ids=str)
+def test_training_of_shared_slopes(isa, threads, options, n_threads):
+    threads(n_threads)
+    rows = [dense(42), PRELU | {"axes": [1, 6, 7], "alpha_nonnegative": True}, dense(3)]
+    compiled, expected = make_plans(9, rows, optimizer=SGD | options)
+    x, y, _, _ = make_data(57, 9, 3)
+    np.testing.assert_allclose(train(compiled, x, y), train(expected, x, y), rtol=1e-4)
+    assert_near(compiled.get_parameters(), expected.get_parameters(), 1e-4)
+
+
+def test_shared_slopes_have_the_same_bits_for_any_threads(threads):
+    found = set()
+    for n_threads in [1, 2, 3]:
+        threads(n_threads)
+        compiled, _ = make_plans(9, [dense(42), PRELU | {"axes": [1, 6, 7]}, dense(3)], optimizer=SGD)
+        x, y, _, _ = make_data(57, 9, 3)
+        train(compiled, x, y)
+        found.add(digest(compiled.get_parameters()))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("axes", AXES[1:], ids=str)
+def test_dropout_of_shared_axes(isa, threads, axes):
+    threads(3)
+    row = {"kind": "dropout", "rate": 0.4, "axes": axes}
+    for batch in [1, 5]:
+        assert_same_as_reference(int(np.prod(axes)), [PRELU, row, PRELU], batch)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("slope", [0.0, 0.3])
+@pytest.mark.parametrize("limits", [{}, {"most": 0.9}, {"most": 0.0}], ids=str)
+def test_thresholded_relu(isa, threads, slope, limits, n_threads):
+    threads(n_threads)
+    for features, threshold in itertools.product([1, 3, 16, 33, 67], [0.0, 0.4, 1.5]):
+        row = {"kind": "thresholded_relu", "slope": slope, "threshold": threshold} | limits
+        for batch in [1, 5]:
+            assert_same_as_reference(features, [PRELU, row, PRELU], batch)
+    special = np.array([[np.nan, -np.inf, np.inf, 0.5, -0.0]], np.float32)
+    compiled, expected = (module.Plan(5, [row | {"threshold": 0.5}]) for module in (_core, reference))
+    np.testing.assert_array_equal(compiled.forward(special), expected.forward(special).astype(np.float32))
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("axes", AXES, ids=str)
+def test_standardization(isa, threads, axes, inverse, n_threads):
+    threads(n_threads)
+    row = {"kind": "standardization", "inverse": inverse} | ({"axes": axes} if axes else {})
+    features = int(np.prod(axes)) if axes else 37
+    rng = rng_of(features, inverse)
+    for batch in [1, 2, 70]:
+        compiled, expected = make_plans(
+            features, [PRELU, row, PRELU], batch_size=70, loss="mean_squared_error"
+        )
+        slope, mean, variance, _ = compiled.get_parameters()
+        variance = rng.uniform(0.5, 2.0, variance.shape)
+        variance[0] = 0.0 if inverse else 0.5
+        for plan in (compiled, expected):
+            plan.set_parameters([slope, mean, variance.astype(np.float32), slope])
+        x, y, _, _ = make_data(batch, features, features)
+        assert_near([compiled.forward(x)], [expected.forward(x)])
+        for training in (False, True):
+            found, wanted = (plan.gradients(x, y, None, training, 3, 11) for plan in (compiled, expected))
+            assert found[0] == pytest.approx(wanted[0], rel=1e-5)
+            assert_near(found[1], wanted[1])
+
+
+@pytest.mark.parametrize("axes", [[5, 2], [2, 5, 3], [4, 10]], ids=str)
+@pytest.mark.parametrize(
+    "row", [PRELU, {"kind": "standardization", "inverse": False}], ids=lambda r: r["kind"]
+)
+def test_axes_that_are_not_those_of_the_features(row, axes):
+    with pytest.raises(ValueError, match="layer 0: the sizes of its axes must have the features as product"):
+        _core.Plan(20, [row | {"axes": axes}])
+    with pytest.raises(ValueError, match="the product of axes"):
+        reference.Plan(20, [row | {"axes": axes}])
+    with pytest.raises(ValueError, match="axes must have at most 8 values"):
+        _core.Plan(20, [row | {"axes": [1] * 9}])
+    with pytest.raises(ValueError, match=r"axes of .* must be a list of whole numbers from 1"):
+        _core.Plan(20, [row | {"axes": [0, 20]}])
 
 
 # ---- complete networks

@@ -14,7 +14,7 @@ MR = _core.cpu_info()["tile_rows"]
 FMA_SETS = [name for name in _core.cpu_info()["isa_available"] if name != "generic"]
 
 
-ALPHAS = {"leaky_relu": 0.1, "elu": 0.7}
+ALPHAS = {"leaky_relu": 0.1, "elu": 0.7, "celu": 0.7, "soft_shrink": 0.4, "hard_shrink": 0.4}
 
 
 def rng_of(*key):

@@ -42,7 +42,7 @@ def net(*stack, shape, seed=0):
 
 
 ACTIVATIONS = [
-    nnc.activations.Activation(name, 0.3 if name in ("leaky_relu", "elu") else None)
+    nnc.activations.Activation(name, 0.3 if nnc.activations.Activation(name).alpha else None)
     for name in nnc.activations.names
 ]
 
@@ -158,6 +158,20 @@ LAYERS = {
     ),
     "prelu": ((6,), lambda: [layers.Dense(5), layers.PReLU(), layers.Dense(3)]),
     "prelu, image": ((4, 3, 2), lambda: [layers.Conv2D(3, 2), layers.PReLU()]),
+    "prelu, channels": (
+        (4, 3, 2),
+        lambda: [layers.Conv2D(3, 2), layers.PReLU(shared_axes=[1, 2]), layers.Flatten(), layers.Dense(2)],
+    ),
+    "prelu, rows": ((4, 3, 2), lambda: [layers.PReLU(shared_axes=[2, 3]), layers.Conv2D(3, 2)]),
+    "prelu, one slope": ((6,), lambda: [layers.Dense(5), layers.PReLU(shared_axes=1), layers.Dense(3)]),
+    "thresholded relu": (
+        (6,),
+        lambda: [layers.Dense(9), layers.ReLU(1.5, 0.3, 0.2), layers.Dense(5), layers.ReLU(threshold=0.1)],
+    ),
+    "thresholded relu, image": (
+        (4, 3, 2),
+        lambda: [layers.Conv2D(3, 2), layers.ReLU(1.0, 0.25), layers.Flatten(), layers.Dense(2)],
+    ),
     "activations as layers": (
         (6,),
         lambda: [layers.LeakyReLU(0.1), layers.Dense(5), layers.ELU(0.7), layers.ReLU(negative_slope=0.2)],
@@ -178,6 +192,15 @@ LAYERS = {
     "standardized, image": (
         (5, 4, 2),
         lambda: [layers.RandomFlip(), layers.Normalization(), layers.Conv2D(3, 3)],
+    ),
+    "standardized, columns": (
+        (5, 4, 2),
+        lambda: [layers.Normalization([2]), layers.Conv2D(3, 3), layers.Normalization(None)],
+    ),
+    "standardized, inverse": ((6,), lambda: [layers.Dense(4), layers.Normalization(invert=True)]),
+    "standardized, inverse, image": (
+        (5, 4, 2),
+        lambda: [layers.Conv2D(3, 3), layers.Normalization([1, 3], invert=True)],
     ),
     "a model in a model": (
         (6,),

@@ -7,7 +7,7 @@ import numpy as np
 from nnc import optimizers
 from nnc.reference import Plan
 
-_FLAT = ["dense", "activation", "dropout", "gaussian", "rescaling", "unit_normalization"]
+_FLAT = ["dense", "activation", "dropout", "gaussian", "rescaling", "standardization", "unit_normalization"]
 WITHOUT_MAPS = {f"nnc.reference.{name}" for name in _FLAT}
 
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
+import tempfile
 
 import numpy as np
 import pytest
 
+import nnc
 from nnc import activations, initializers, layers, random, regularizers
 from nnc.random import Purpose
 
 ACTIVATION = {"kind": "activation", "activation": "relu", "alpha": 0.0, "group": 4}
+THRESHOLDED = {"kind": "thresholded_relu", "slope": 0.0, "threshold": 0.0, "most": None}
+PRELU = {"kind": "prelu", "alpha_l1": 0.0, "alpha_l2": 0.0}
+STANDARD = {"kind": "standardization", "inverse": False}
 
-STANDARDIZED = {
-    "kind": "batch_normalization",
-    "momentum": 1.0,
-    "epsilon": 1e-14,
-    "center": False,
-    "scale": False,
-    "trainable": False,
-}
-
-# layer, input shape, output shape, rows
 TABLE = [
     (layers.Input((3, 4)), (3, 4), (3, 4), []),
     (layers.Flatten(), (3, 4), (12,), []),
@@ -42,9 +37,33 @@ TABLE = [
     (layers.GaussianDropout(0.2), (3, 4), (3, 4), [{"kind": "gaussian_dropout", "stddev": 0.5}]),
     (layers.UnitNormalization(), (3, 4), (3, 4), [{"kind": "unit_normalization", "group": 4}]),
     (layers.UnitNormalization([1, 2]), (3, 4), (3, 4), [{"kind": "unit_normalization", "group": 12}]),
-    (layers.Normalization(), (4,), (4,), [STANDARDIZED | {"group": 4}]),
-    (layers.Normalization(axis=None), (4,), (4,), [STANDARDIZED | {"group": 1}]),
-    (layers.PReLU(), (3, 4), (3, 4), [{"kind": "prelu", "alpha_l1": 0.0, "alpha_l2": 0.0}]),
+    (layers.Normalization(), (4,), (4,), [STANDARD]),
+    (layers.Normalization(axis=None), (4,), (4,), [STANDARD | {"axes": [1, 4]}]),
+    (
+        layers.SpatialDropout1D(0.2),
+        (5, 4),
+        (5, 4),
+        [{"kind": "spatial_dropout", "channels": 4, "rate": 0.2}],
+    ),
+    (
+        layers.Dropout(0.25, (None, 1, None)),
+        (5, 4),
+        (5, 4),
+        [{"kind": "dropout", "rate": 0.25, "axes": [1, 5, 4]}],
+    ),
+    (layers.ReLU(6, 0.5, 1), (4,), (4,), [THRESHOLDED | {"most": 6.0, "slope": 0.5, "threshold": 1.0}]),
+    (layers.ReLU(0), (4,), (4,), [THRESHOLDED | {"most": 0.0}]),
+    (layers.ReLU(threshold=1), (4,), (4,), [THRESHOLDED | {"threshold": 1.0}]),
+    (layers.PReLU(), (3, 4), (3, 4), [PRELU]),
+    (layers.PReLU(shared_axes=[]), (3, 4), (3, 4), [PRELU]),
+    (layers.PReLU(shared_axes=1), (3, 4), (3, 4), [PRELU | {"axes": [1, 3, 4]}]),
+    (layers.PReLU(shared_axes=[2]), (3, 4), (3, 4), [PRELU | {"axes": [3, 4]}]),
+    (layers.PReLU(shared_axes=[1, 2]), (5, 3, 4), (5, 3, 4), [PRELU | {"axes": [1, 15, 4]}]),
+    (layers.PReLU(shared_axes=(3, 1)), (5, 3, 4), (5, 3, 4), [PRELU | {"axes": [1, 5, 3, 4]}]),
+    (layers.PReLU(shared_axes=[2]), (5, 1, 4), (5, 1, 4), [PRELU]),
+    (layers.Normalization(), (3, 4), (3, 4), [STANDARD | {"axes": [1, 3, 4]}]),
+    (layers.Normalization([2, 1]), (3, 4), (3, 4), [STANDARD]),
+    (layers.Normalization(1, invert=True), (3, 4), (3, 4), [STANDARD | {"axes": [3, 4], "inverse": True}]),
     (
         layers.Dense(
             5, "softmax", kernel_regularizer=regularizers.L2(0.1), bias_regularizer=regularizers.L1(0.2)
@@ -122,6 +141,7 @@ def test_auto_names_are_those_of_keras():
         "elu",
         "softmax",
         "dropout",
+        "spatial_dropout1d",
         "spatial_dropout2d",
         "gaussian_noise",
         "gaussian_dropout",
@@ -150,6 +170,7 @@ def test_a_first_layer_may_say_its_input_shape(cls):
         layers.Rescaling: (2.0,),
         layers.Conv1D: (3, 2),
         layers.Conv2D: (3, 2),
+        layers.SpatialDropout1D: (0.5,),
         layers.SpatialDropout2D: (0.5,),
         layers.RandomTranslation: (0.1, 0.1),
         layers.RandomRotation: (0.1,),
@@ -231,12 +252,10 @@ def test_weights():
 def test_rows_are_what_a_plan_takes():
     from nnc import reference
 
-    built = [layer for layer, given, _, _ in TABLE if np.prod(given) == 12]
-    rows = [row for layer in built for row in layer.rows()]
+    rows = [row for _, given, _, rows in TABLE if np.prod(given) == 12 for row in rows]
     plan = reference.Plan(12, rows)
-    alpha = np.full(12, 0.5)
-    plan.set_parameters([alpha])
-    assert plan.parameter_shapes == [(12,)]
+    plan.set_parameters([np.full(shape, 0.5) for shape in plan.parameter_shapes])
+    assert plan.parameter_shapes == [(12,), (12,), (4,), (3,), (4,), (4,), (12,), (12,), (3,), (3,)]
     assert plan.forward(np.zeros((2, 12), np.float32)).shape == (2, 12)
 
 
@@ -265,3 +284,53 @@ def test_a_layer_written_in_python_is_refused():
         class Doubled(layers.Layer):
             def call(self, inputs):
                 return 2 * inputs
+
+
+def test_prelu_with_shared_axes(isa, backend):
+    shared = layers.PReLU("ones", shared_axes=[1, 3])
+    with pytest.raises(ValueError, match=r"shared_axes must be from 1 to 2 for input_shape \(3, 4\)"):
+        shared.build((3, 4))
+    for wrong in (0, -1):
+        with pytest.raises(ValueError, match="shared_axes must be from 1 to"):
+            layers.PReLU(shared_axes=wrong).build((3, 4))
+    shared.build((2, 3, 4))
+    assert shared.get_weights()[0].shape == (1, 3, 1) and shared.count_params() == 3
+    slopes = np.array([0.5, 1.0, 2.0]).reshape(1, 3, 1)
+    shared.set_weights([slopes])
+    x = np.arange(48.0).reshape(2, 2, 3, 4) - 24
+    np.testing.assert_array_equal(shared(x), np.where(x > 0, x, slopes * x))
+    model = nnc.Sequential([shared, layers.Flatten(), layers.Dense(1)])
+    model.compile("sgd", "mse", backend=backend)
+    before = model.predict(x)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(f"{folder}/model.safetensors")
+        np.testing.assert_array_equal(nnc.load_model(f"{folder}/model.safetensors").predict(x), before)
+    alternating = layers.PReLU(shared_axes=[1, 3, 5, 7, 9])
+    with pytest.raises(ValueError, match="nnc supports 8 groups"):
+        alternating.build((2,) * 9)
+
+
+def test_relu_is_keras_s_function():
+    x = np.array([[-2.0, 0.0, 0.5, 1.0, 1.5, 4.0, np.nan]])
+    relu = layers.ReLU(max_value=2.0, negative_slope=0.5, threshold=1.0)
+    np.testing.assert_array_equal(relu(x), [[-1.5, -0.5, -0.25, 0.0, 1.5, 2.0, np.nan]])
+    assert relu.activation is None and layers.ReLU().activation == nnc.activations.relu
+    np.testing.assert_array_equal(layers.ReLU(0)(x[:, :-1]), np.zeros((1, 6)))
+
+
+def test_dropout_with_a_noise_shape(backend):
+    dropout = layers.Dropout(0.5, noise_shape=[None, 1, None], seed=3)
+    assert dropout.get_config()["noise_shape"] == [None, 1, None]
+    model = nnc.Sequential([nnc.Input((5, 4)), dropout, layers.Dense(4, use_bias=False)], seed=1)
+    model.compile("sgd", "mse", backend=backend)
+    model.set_weights([np.eye(4)])
+    x = np.ones((6, 5, 4), np.float32)
+    # dL/dW is diagonal: 2 / 120 times the sum of the squares of the inputs that were kept, 4 each
+    (gradient,) = model.gradients(x, np.zeros((6, 5, 4)), training=True)
+    counts = np.rint(np.diag(gradient) * 120 / 2 / 4)  # for all 5 positions of a sample, or for none
+    np.testing.assert_array_equal(counts % 5, 0)
+    assert 0 < counts.sum() < 120
+    np.testing.assert_array_equal(model.predict(x), x)
+    for wrong in ((1, 1, 4), (None, 2, None), (None, 1), "abc", (None, 0, 4), (None, 1.5, 4), ()):
+        with pytest.raises((TypeError, ValueError), match="noise_shape must be"):
+            layers.Dropout(0.5, noise_shape=wrong).build((5, 4))

@@ -19,7 +19,11 @@ IMAGES = (3.0 * RNG.standard_normal((40, 5, 4, 3)) + 2.0).astype(np.float32)
         (3, (0, 1, 2), (3,)),
         ([2, 3], (0, 1), (4, 3)),
         ([-3, -2, -1], (0,), (5, 4, 3)),
-        (None, None, (1,)),
+        (None, None, ()),
+        ((), None, ()),
+        (1, (0, 2, 3), (5,)),
+        (-2, (0, 1, 3), (4,)),
+        ([3, 1], (0, 2), (5, 3)),
     ],
 )
 def test_adapt(isa, backend, axis, over, shape):
@@ -78,12 +82,13 @@ def test_refusals():
         layers.Normalization(mean=1.0)
     with pytest.raises(ValueError, match="variance must be at least 0"):
         layers.Normalization(mean=1.0, variance=-1.0)
-    with pytest.raises(ValueError, match="invert must be False"):
-        layers.Normalization(invert=True)
     with pytest.raises(ValueError, match=r"mean must be a number or an array of shape \(3,\)"):
         layers.Normalization(mean=[1.0, 2.0], variance=1.0).build((3,))
-    with pytest.raises(ValueError, match="axis must be -1"):
-        layers.Normalization(1).build((4, 3))
+    for axis in (0, 3, -3, [1, -2], [1, 1]):
+        with pytest.raises(
+            ValueError, match="axis must be None or different axes from 1 to 2, or -1 to -2, for"
+        ):
+            layers.Normalization(axis).build((4, 3))
     with pytest.raises(ValueError, match=r"adapt: mean and variance of Normalization.* were given"):
         layers.Normalization(mean=1.0, variance=1.0).adapt([[1.0]])
     norm = layers.Normalization()

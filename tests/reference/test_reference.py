@@ -76,7 +76,14 @@ LAYER_ROWS = [
     activation_row("softmax", 2),
     activation_row("gelu", 6),
     {"kind": "prelu", "alpha_l1": 0.0, "alpha_l2": 0.0},
+    {"kind": "prelu", "axes": [1, 2, 3]},
+    {"kind": "prelu", "axes": [2, 3]},
+    {"kind": "thresholded_relu", "slope": 0.3, "threshold": 0.2, "most": 0.9},
+    {"kind": "thresholded_relu", "slope": 0.0, "threshold": 0.4},
+    {"kind": "standardization", "inverse": False},
+    {"kind": "standardization", "inverse": True, "axes": [1, 2, 3]},
     {"kind": "dropout", "rate": 0.4},
+    {"kind": "dropout", "rate": 0.4, "axes": [1, 2, 3]},
     {"kind": "spatial_dropout", "rate": 0.4, "channels": 3},
     {"kind": "gaussian_noise", "stddev": 0.4},
     {"kind": "gaussian_dropout", "stddev": 0.4},
@@ -104,6 +111,8 @@ def test_layer_gradient(row, noise):
     rng = np.random.default_rng(3)
     layer = LAYERS[row["kind"]](row, 6, 0)
     x, parameters = rng.normal(size=(4, 6)), [rng.normal(size=shape) for shape in layer.shapes.values()]
+    if "variance" in layer.shapes:
+        parameters[1] = np.abs(parameters[1])
     y, kept = layer.forward(x, parameters, noise)
     dy = rng.normal(size=(4, layer.n_outputs))
     dx, gradients = layer.backward(dy, parameters, kept)
@@ -112,8 +121,10 @@ def test_layer_gradient(row, noise):
     def value():
         return np.sum(dy * layer.forward(x, parameters, noise)[0])
 
-    for actual, array in zip([dx, *gradients], [x, *parameters], strict=True):
-        assert_gradient(actual, numerical_gradient(value, array))
+    for actual, array, trainable in zip(
+        [dx, *gradients], [x, *parameters], [True, *layer.trainable], strict=True
+    ):
+        assert_gradient(actual, numerical_gradient(value, array) if trainable else np.zeros(array.shape))
 
 
 def test_layers_by_hand():
@@ -122,6 +133,15 @@ def test_layers_by_hand():
     plan.set_parameters([[0.25, 9.0]])
     assert plan.forward(x).tolist() == [[-0.5, 4.0]]
     assert Plan(2, [{"kind": "rescaling", "scale": 0.5, "offset": 1.0}]).forward(x).tolist() == [[0.0, 3.0]]
+    shared = Plan(6, [{"kind": "prelu", "axes": [1, 2, 3]}])
+    shared.set_parameters([[0.5, 2.0, 3.0]])
+    assert shared.forward(np.full((1, 6), -1.0)).tolist() == [[-0.5, -2.0, -3.0] * 2]
+    limited = Plan(4, [{"kind": "thresholded_relu", "slope": 0.5, "threshold": 2.0, "most": 6.0}])
+    assert limited.forward(np.array([[-2.0, 2.0, 3.0, 7.0]])).tolist() == [[-2.0, 0.0, 3.0, 6.0]]
+    for inverse, wanted in [(False, [[0.5, 2.0]]), (True, [[7.0, 11.0]])]:
+        standard = Plan(2, [{"kind": "standardization", "inverse": inverse, "axes": [1, 2]}])
+        standard.set_parameters([[3.0], [4.0]])
+        assert standard.forward(np.array([[4.0, 7.0]]) if not inverse else x * [-1, 1]).tolist() == wanted
     grouped = Plan(4, [activation_row("softmax", 2)]).forward(np.array([[0.0, LN3, 5.0, 5.0]]))
     assert_worked(grouped, [[0.25, 0.75, 0.5, 0.5]])
     dropped = Plan(2, [{"kind": "dropout", "rate": 0.4}], batch_size=64).step_forward(np.ones((64, 2)), 0, 0)

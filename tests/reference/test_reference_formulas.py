@@ -46,6 +46,14 @@ WORKED_ACTIVATIONS = {
     "softsign": ([1.0, -3.0], [0.5, -0.75], [0.25, 0.0625]),
     "hard_sigmoid": ([1.5, -4.0, 7.0], [0.75, 0.0, 1.0], [1 / 6, 0.0, 0.0]),
     "capped_relu": ([0.125, -1.0, 7.0], [0.125, 0.0, 0.5], [1.0, 0.0, 0.0]),
+    "exponential": ([0.0, LN3], [1.0, 3.0], [1.0, 3.0]),
+    "log_sigmoid": ([LN3, 0.0], [LN3 - 2 * LN2, -LN2], [0.25, 0.5]),
+    "hard_silu": ([1.5, -4.0, 7.0], [1.125, 0.0, 7.0], [1.0, 0.0, 1.0]),
+    "hard_tanh": ([0.25, -4.0, 7.0], [0.25, -1.0, 1.0], [1.0, 0.0, 0.0]),
+    # 0.5 (1/2 - 1) with exp(-LN2 / 2 / 0.5); the derivative is the exponential
+    "celu": ([-LN2 / 2, 3.0], [-0.25, 3.0], [0.5, 1.0]),
+    "soft_shrink": ([-2.0, 0.25, 3.0], [-1.5, 0.0, 2.5], [1.0, 0.0, 1.0]),
+    "hard_shrink": ([-2.0, 0.25, 3.0], [-2.0, 0.0, 3.0], [1.0, 0.0, 1.0]),
     # 1 and 3 of 4; the gradient of a sum that is always 1
     "softmax": ([0.0, LN3], [0.25, 0.75], [0.0, 0.0]),
 }
@@ -76,9 +84,9 @@ def test_activation_gradient(name):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_at_the_edges(name):
-    far = reference.activation(name, [[-800.0, 800.0]], 0.3)
-    assert np.isfinite(far).all()
-    assert np.isfinite(reference.activation_backward(name, [[-800.0, 800.0]], [[1.0, 1.0]], 0.3)).all()
+    far = [[-800.0, 700.0 if name == "exponential" else 800.0]]
+    assert np.isfinite(reference.activation(name, far, 0.3)).all()
+    assert np.isfinite(reference.activation_backward(name, far, [[1.0, 1.0]], 0.3)).all()
     assert np.isnan(reference.activation(name, [[math.nan]], 0.3)).all(), "a NaN must not be hidden"
     assert reference.activation(name, np.zeros((0, 4)), 0.3).shape == (0, 4)
     z = np.array([1.0, 2.0])
