@@ -12,7 +12,7 @@ the C core over flat vectors and, in NumPy, in nnc.reference.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack, overload
 
 import numpy as np
 
@@ -29,6 +29,45 @@ class _OptimizerOptions(TypedDict, total=False):
     """The keyword arguments that every optimizer takes in addition to its own."""
 
     name: str | None
+
+
+class LearningRate(float):
+    """A constant learning rate: a float with the methods of Keras's variable.
+
+    Examples
+    --------
+    >>> from nnc import optimizers
+    >>> optimizer = optimizers.SGD(0.5)
+    >>> optimizer.learning_rate.assign(0.25)
+    >>> optimizer.learning_rate, optimizer.learning_rate.value, optimizer.learning_rate.numpy()
+    (0.25, 0.25, array(0.25, dtype=float32))
+    """
+
+    _optimizer: Optimizer
+
+    @classmethod
+    def of(cls, optimizer: Optimizer, value: float) -> LearningRate:
+        """The rate of an optimizer."""
+        rate = cls(value)
+        rate._optimizer = optimizer
+        return rate
+
+    @property
+    def value(self) -> float:
+        """The rate."""
+        return float(self)
+
+    def numpy(self) -> NDArray[np.float32]:
+        """The rate as an array without axes."""
+        return np.array(self, np.float32)
+
+    def assign(self, value: float) -> None:
+        """Set the rate of the optimizer."""
+        self._optimizer.learning_rate = value
+
+    def __reduce__(self) -> Any:
+        """A copy is a plain float: it belongs to no optimizer."""
+        return float, (float(self),)
 
 
 class Optimizer(_config.Config):
@@ -82,8 +121,9 @@ class Optimizer(_config.Config):
         self.iterations = 0
 
     @property
-    def learning_rate(self) -> float | schedules.Schedule:
-        return self._learning_rate
+    def learning_rate(self) -> LearningRate | schedules.Schedule:
+        given = self._learning_rate
+        return given if isinstance(given, schedules.Schedule) else LearningRate.of(self, given)
 
     @learning_rate.setter
     def learning_rate(self, value: float | schedules.Schedule | Mapping[str, Any]) -> None:
@@ -102,7 +142,7 @@ class Optimizer(_config.Config):
         >>> optimizer.learning_rates(step=1, count=3, epoch=0).tolist()
         [0.5, 0.25, 0.125]
         """
-        given = self.learning_rate
+        given = self._learning_rate
         if not isinstance(given, schedules.Schedule):
             return np.full(count, given, dtype=np.float32)
         rates = given(np.arange(step, step + count) if given.per == "step" else epoch)
@@ -144,6 +184,9 @@ class Optimizer(_config.Config):
                 spec[option] = (False if isinstance(default, bool) else 0.0) if given is None else given
         del spec["learning_rate"]
         return spec
+
+    def _argument(self, name: str) -> Any:
+        return self._learning_rate if name == "learning_rate" else super()._argument(name)
 
     # An optimizer has state (its step count): two with the same arguments are not equal.
     def __eq__(self, other: object) -> bool:
@@ -577,8 +620,12 @@ class Lion(Optimizer):
 registry = _config.close(Optimizer, globals())
 
 
-def get(identifier: str | Optimizer | type[Optimizer] | Mapping[str, Any]) -> Optimizer:
-    """Return the optimizer for `identifier`: a Keras name, an object, its class or its configuration.
+@overload
+def get(identifier: None) -> None: ...
+@overload
+def get(identifier: str | Optimizer | type[Optimizer] | Mapping[str, Any]) -> Optimizer: ...
+def get(identifier: str | Optimizer | type[Optimizer] | Mapping[str, Any] | None) -> Optimizer | None:
+    """Return the optimizer for `identifier`: a Keras name, an object, its class or configuration, or None.
 
     Examples
     --------
@@ -586,7 +633,7 @@ def get(identifier: str | Optimizer | type[Optimizer] | Mapping[str, Any]) -> Op
     >>> optimizers.get("adam").learning_rate
     0.001
     """
-    return Optimizer.get(identifier)
+    return None if identifier is None else Optimizer.get(identifier)
 
 
 def _optional(name: str, value: object, interval: str) -> float | None:

@@ -186,6 +186,62 @@ class PiecewiseConstantDecay(Schedule):
         return np.asarray(self.values)[np.searchsorted(self.boundaries, t, side="left")]
 
 
+class PolynomialDecay(Schedule):
+    """end_learning_rate + (initial_learning_rate - end_learning_rate) * (1 - p)^power.
+
+    p = min(t / decay_steps, 1). With cycle, the decay is repeated: instead of decay_steps, p has its smallest
+    multiple that is at least t.
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        At least 0.
+    decay_steps : float
+        Above 0.
+    end_learning_rate : float
+        At least 0.
+    power : float
+        Above 0; 1 is a linear decay.
+    cycle : bool
+        Whether the rate rises again after decay_steps.
+    per : {"step", "epoch"}
+        What t counts.
+    name : str, optional
+        Any name; nnc does not use it.
+
+    Examples
+    --------
+    >>> from nnc import schedules
+    >>> schedules.PolynomialDecay(0.5, decay_steps=10, end_learning_rate=0.25)([0, 5, 10, 20])
+    array([0.5  , 0.375, 0.25 , 0.25 ])
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        per: str = "step",
+        *,
+        name: str | None = None,
+    ) -> None:
+        self.name = _named(self, name)
+        self.initial_learning_rate = _rate("initial_learning_rate", initial_learning_rate)
+        self.decay_steps = _config.number("decay_steps", decay_steps, "(0, inf)")
+        self.end_learning_rate = _rate("end_learning_rate", end_learning_rate)
+        self.power = _config.number("power", power, "(0, inf)")
+        self.cycle = _config.boolean("cycle", cycle)
+        self.per = _per(per)
+
+    def rate(self, t: NDArray[np.float64]) -> ArrayLike:
+        periods = t / self.decay_steps
+        p = periods / np.maximum(np.ceil(periods), 1.0) if self.cycle else np.minimum(periods, 1.0)
+        last = self.end_learning_rate
+        return (self.initial_learning_rate - last) * (1.0 - p) ** self.power + last
+
+
 class CosineDecay(Schedule):
     """Half a cosine from the initial rate down to alpha times it, optionally after a linear warm-up.
 
@@ -254,6 +310,76 @@ class CosineDecay(Schedule):
         down = top * ((1.0 - self.alpha) * _half_cosine(p) + self.alpha)
         up = start + (top - start) * _progress(t, 0.0, self.warmup_steps)
         return np.where(t < self.warmup_steps, up, down)
+
+
+class CosineDecayRestarts(Schedule):
+    """Half a cosine from the initial rate down to alpha times it, repeated in longer periods.
+
+    Period i = 0, 1, ... takes first_decay_steps t_mul^i. With p, the part of it that has passed::
+
+        rate = initial_learning_rate * ((1 - alpha) * m_mul^i * (1 + cos(pi p)) / 2 + alpha)
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        At least 0.
+    first_decay_steps : float
+        Above 0; the duration of the first period.
+    t_mul : float
+        At least 1; the duration of a period, divided by that of the one before.
+    m_mul : float
+        At least 0; the same for the first rate of a period (of its part above alpha).
+    alpha : float
+        The lowest rate as a fraction of the initial one, in [0, 1].
+    per : {"step", "epoch"}
+        What t counts.
+    name : str, optional
+        Any name; nnc does not use it.
+
+    Examples
+    --------
+    >>> from nnc import schedules
+    >>> schedules.CosineDecayRestarts(0.5, first_decay_steps=10)([0, 5, 10, 20, 30])
+    array([0.5 , 0.25, 0.5 , 0.25, 0.5 ])
+
+    References
+    ----------
+    Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: float,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        per: str = "step",
+        *,
+        name: str | None = None,
+    ) -> None:
+        self.name = _named(self, name)
+        self.initial_learning_rate = _rate("initial_learning_rate", initial_learning_rate)
+        self.first_decay_steps = _config.number("first_decay_steps", first_decay_steps, "(0, inf)")
+        self.t_mul = _config.number("t_mul", t_mul, "[1, inf)")
+        self.m_mul = _config.number("m_mul", m_mul, "[0, inf)")
+        self.alpha = _config.number("alpha", alpha, "[0, 1]")
+        self.per = _per(per)
+
+    def rate(self, t: NDArray[np.float64]) -> ArrayLike:
+        passed = t / self.first_decay_steps
+        period = np.floor(passed)
+        if self.t_mul > 1.0:
+            period = np.floor(np.log1p(passed * (self.t_mul - 1.0)) / math.log(self.t_mul))
+            period += self._begin(period + 1.0) <= passed  # the logarithms are rounded
+            period -= self._begin(period) > passed
+        p = (passed - self._begin(period)) / self.t_mul**period
+        factor = (1.0 - self.alpha) * self.m_mul**period * _half_cosine(p) + self.alpha
+        return self.initial_learning_rate * factor
+
+    def _begin(self, period: NDArray[np.float64]) -> NDArray[np.float64]:
+        """When a period begins, in units of the first one."""
+        return period if self.t_mul == 1.0 else (self.t_mul**period - 1.0) / (self.t_mul - 1.0)
 
 
 class OneCycle(Schedule):

@@ -21,7 +21,7 @@ def _optimizer_of(callback: Callback) -> tuple[Optimizer, float]:
         raise ValueError(
             f"{type(callback).__name__} needs an optimizer whose learning_rate is a number, got {rate!r}"
         )
-    return optimizer, rate
+    return optimizer, float(rate)
 
 
 class LearningRateScheduler(Callback):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from nnc import _config
 from nnc._absent import no_attribute
@@ -79,12 +79,19 @@ __all__ = [
 registry = _config.close(Loss, globals())
 
 
-def get(identifier: str | Loss | type[Loss] | Mapping[str, Any] | Callable[..., Any]) -> Loss:
-    """Return the loss for `identifier`.
+LossLike = str | Loss | type[Loss] | Mapping[str, Any] | Callable[..., Any]
+
+
+@overload
+def get(identifier: None) -> None: ...
+@overload
+def get(identifier: LossLike) -> Loss: ...
+def get(identifier: LossLike | None) -> Loss | None:
+    """Return the loss for `identifier`; None is None.
 
     Parameters
     ----------
-    identifier : str, Loss, dict or callable
+    identifier : str, Loss, dict, callable or None
         A name as in Keras ("mse", "sparse_categorical_crossentropy", ...), an object, its class or
         configuration, or a Python function that returns value and gradient (see `FunctionLoss`).
 
@@ -94,6 +101,8 @@ def get(identifier: str | Loss | type[Loss] | Mapping[str, Any] | Callable[..., 
     >>> losses.get("categorical_crossentropy")
     CategoricalCrossentropy()
     """
+    if identifier is None:
+        return None
     if callable(identifier) and not isinstance(identifier, Loss | type):
         return FunctionLoss(identifier)
     return Loss.get(identifier)
@@ -110,5 +119,5 @@ if not TYPE_CHECKING:
 
 
 def _rows(cls: type[Loss], y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> NDArray[np.float64]:
-    """The value of each row, float64 (n,)."""
-    return cls(**options)._values(y_true, y_pred)
+    """The value of each row, float64 (n,), or (n, ...) for outputs (n, ..., n_outputs)."""
+    return cls(reduction="none", **options)(y_true, y_pred)

@@ -115,16 +115,27 @@ class Loss(_config.Config):
         Parameters
         ----------
         y_true : array-like
-            Class ids (n,) or rows (n, n_outputs), as `targets` specifies.
-        y_pred : array-like, (n, n_outputs)
-            A model's outputs.
-        sample_weight : array-like, (n,), or float, optional
-            The weight of each row, or one weight for all rows.
+            Class ids (n, ...) or rows (n, ..., n_outputs), as `targets` specifies.
+        y_pred : array-like, (n, ..., n_outputs)
+            A model's outputs, such as (n, steps, n_outputs): every step is a row.
+        sample_weight : array-like, (n,) or (n, ...), or float, optional
+            The weight of each sample, of each row, or one weight for all rows.
 
         Returns
         -------
-        float, or float64 (n,) with reduction="none"
+        float, or float64 (n, ...) with reduction="none"
+
+        Examples
+        --------
+        >>> from nnc import losses
+        >>> steps = [[[1.0], [3.0]]]
+        >>> losses.MeanSquaredError()([[[0.0], [0.0]]], steps, sample_weight=[[1.0, 0.0]])
+        0.5
         """
+        leading = np.shape(y_pred)[:-1]
+        if len(leading) > 1:
+            found = self(*_all_rows(y_true, y_pred, sample_weight))
+            return found.reshape(leading) if self.reduction == "none" else found
         if self.reduction in _OF_MODELS:
             return self.value_and_gradient(y_true, y_pred, sample_weight)[0]
         values = self._values(y_true, y_pred)
@@ -278,6 +289,28 @@ def batch(
     if len(y) != len(a):
         raise ValueError(f"y_true has {len(y)} rows but y_pred has {len(a)}")
     return y, a
+
+
+def _all_rows(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None) -> tuple[Any, Any, Any]:
+    """Targets, outputs (n, ..., n_outputs) and weights with their leading axes as one."""
+    y, a = _arrays.as_numbers(y_true, "y_true"), _arrays.as_numbers(y_pred, "y_pred")
+    leading = a.shape[:-1]
+    known = (leading, (*leading, 1), a.shape)
+    if y.shape not in known:
+        raise ValueError(f"y_true has the shape {y.shape}, y_pred {a.shape}: use one of {known} for y_true")
+    weights: Any = sample_weight
+    if sample_weight is not None and not isinstance(sample_weight, Real):
+        weights = _arrays.as_numbers(sample_weight, "sample_weight")
+        if weights.ndim > len(leading) and weights.shape[-1] == 1:
+            weights = weights[..., 0]
+        weights = weights.reshape(*weights.shape, *(1,) * (len(leading) - weights.ndim))
+        try:
+            weights = np.broadcast_to(weights, leading).reshape(-1)
+        except ValueError:
+            given = np.shape(sample_weight)
+            raise ValueError(f"sample_weight has the shape {given}, which does not fit {leading}") from None
+    y = y.reshape(-1) if y.shape == leading else y.reshape(-1, y.shape[-1])
+    return y, a.reshape(-1, a.shape[-1]), weights
 
 
 def _outputs(y_pred: ArrayLike) -> NDArray[np.float32]:
