@@ -178,9 +178,9 @@ enum { SLOPE };
 struct prelu {
     struct nnc_sharing sharing;
     /* Only if features share a slope: */
-    float *slopes;    /* (O) the slope of each feature */
+    float *slopes; /* (O) the slope of each feature */
     float *gradients; /* (O) their gradients */
-    double *sums;     /* (count) the gradients of the parameters */
+    double *sums; /* (count) the gradients of the parameters */
 };
 
 static const struct nnc_field prelu_fields[] = {

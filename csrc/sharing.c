@@ -13,7 +13,8 @@ struct nnc_fault nnc_sharing_settle(struct nnc_sharing *sharing, size_t features
     const struct nnc_sizes *sizes = &sharing->sizes;
     size_t rest = features, count = 1;
     for (size_t i = 0; i < sizes->n; rest /= sizes->at[i++]) {
-        if (rest % sizes->at[i]) return (struct nnc_fault){"the sizes of its axes must have the features as product", sizes->at[i]};
+        if (rest % sizes->at[i])
+            return (struct nnc_fault){"the sizes of its axes must have the features as product", sizes->at[i]};
         if (!is_shared(i)) count *= sizes->at[i];
     }
     if (sizes->n && rest != 1) return (struct nnc_fault){"the sizes of its axes must have the features as product", features};

@@ -169,7 +169,7 @@ def _relu(
     slope = _config.number("negative_slope", negative_slope)
     most = None if max_value is None else _config.number("max_value", max_value, "[0, inf)")
     least = _config.number("threshold", threshold, "[0, inf)")
-    return thresholded_relu(z, slope, least, most).astype(np.float32)
+    return thresholded_relu(z.astype(np.float64), slope, least, most).astype(np.float32)
 
 
 def _leaky_relu(z: NDArray[np.float32], negative_slope: float = 0.2) -> NDArray[np.float32]:

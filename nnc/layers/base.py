@@ -86,6 +86,8 @@ class Layer(_config.Config):
         Seed of the layer's own random numbers; None: they are derived from the model's seed.
     elementwise : bool
         Class attribute: whether the layer applies one function to each value.
+    optional_weights : tuple of str
+        Class attribute: the names of weights that arguments can exclude; as attributes they are then None.
     stops_gradient : bool
         Class attribute: whether the layer passes no gradient back; no layer with weights may then come before
         it.
@@ -106,6 +108,7 @@ class Layer(_config.Config):
     non_trainable: tuple[str, ...] = ()
     stops_gradient = False
     elementwise = False
+    optional_weights: tuple[str, ...] = ()
     seed: int | None = None
     added: ClassVar[Mapping[str, object]] = {"trainable": True}
 
@@ -233,6 +236,8 @@ class Layer(_config.Config):
         (None, 3)
         """
         first, *rest = input_shape
+        if self.elementwise and not rest:
+            return (first,)
         return (first, *self.sample_output_shape(_config.shape("input_shape[1:]", rest)))
 
     # --------------------------------------------------------------------------------------------- weights
@@ -363,7 +368,8 @@ class Layer(_config.Config):
             if mine == theirs:
                 other.set_own(self.get_weights())
                 return other(x)
-            raise ValueError(f"{self} takes inputs of shape (n, *{shape}), got {x.shape}")
+            known = ", ".join(map(str, shape))
+            raise ValueError(f"{self} takes inputs of shape (n, {known}), got {x.shape}")
         rows = self.rows()
         if not rows:
             return np.array(to_float(x, "inputs")).reshape(len(x), *output_shape)
@@ -395,8 +401,11 @@ class Layer(_config.Config):
         return _html.block(*parts)
 
     def __getattr__(self, name: str) -> Any:
-        if name[0] != "_" and "output_shape" in self.__dict__ and self.built and name in self.weight_names:
-            return Variable(self, self.weight_names.index(name))
+        if name[0] != "_" and "output_shape" in self.__dict__ and self.built:
+            if name in self.weight_names:
+                return Variable(self, self.weight_names.index(name))
+            if name in self.optional_weights:
+                return None
         known = [] if name[0] == "_" else [each for each in dir(type(self)) if each[0] != "_"]
         raise AttributeError(
             f"{type(self).__name__} has no attribute {name!r}{_config.did_you_mean(name, known)}"

@@ -94,6 +94,8 @@ class Conv2D(Layer):
         "bias_constraint": None,
     }
 
+    optional_weights = ("bias",)
+
     def __init__(
         self,
         filters: int,

@@ -50,6 +50,8 @@ class Dense(Layer):
         "bias_constraint": None,
     }
 
+    optional_weights = ("bias",)
+
     def __init__(
         self,
         units: int,

@@ -15,6 +15,8 @@ class _Normalization(Layer):
 
     added: ClassVar[Mapping[str, object]] = {**Layer.added, "beta_constraint": None, "gamma_constraint": None}
 
+    optional_weights = ("gamma", "beta")
+
     def __init__(
         self,
         epsilon: float,

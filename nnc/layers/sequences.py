@@ -133,6 +133,8 @@ class Conv1D(_OverSteps):
     aliases = ("Convolution1D",)
     added: ClassVar[Mapping[str, object]] = Conv2D.added
 
+    optional_weights = ("bias",)
+
     def __init__(
         self,
         filters: int,

@@ -15,7 +15,7 @@ from nnc.layers.geometry import sharing
 from nnc.layers.variable import Variable
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
 class Normalization(Layer):
@@ -84,13 +84,13 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> Any:
-        """The weight; before the layer is built, the argument."""
-        return Variable(self, 0) if self.built else self._given["mean"]
+        """The weight in the shape that is broadcast to a batch; before the layer is built, the argument."""
+        return _Statistic(self, 0) if self.built else self._given["mean"]
 
     @property
     def variance(self) -> Any:
-        """The weight; before the layer is built, the argument."""
-        return Variable(self, 1) if self.built else self._given["variance"]
+        """The weight in the shape that is broadcast to a batch; before the layer is built, the argument."""
+        return _Statistic(self, 1) if self.built else self._given["variance"]
 
     def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
         """Compute mean and variance over all rows of data (n, ...); builds the layer if it is not built.
@@ -115,7 +115,7 @@ class Normalization(Layer):
         >>> norm = layers.Normalization()
         >>> norm.adapt(np.full((4, 2), i) for i in (1.0, 3.0))
         >>> norm.mean.numpy(), norm.variance.numpy()
-        (array([2., 2.], dtype=float32), array([1., 1.], dtype=float32))
+        (array([[2., 2.]], dtype=float32), array([[1., 1.]], dtype=float32))
         """
         for argument, value in (("batch_size", batch_size), ("steps", steps)):
             if value is not None:
@@ -181,11 +181,24 @@ class Normalization(Layer):
         return [{"kind": "standardization", "inverse": self.invert} | self._axes(self._shapes()[0])]
 
 
+class _Statistic(Variable):
+    """Mean or variance with the axes of a batch, of size 1 where the statistics are those of all entries."""
+
+    _layer: Normalization
+
+    def numpy(self) -> NDArray[Any]:
+        over, sample = self._layer.reduced_axes(), self._layer._shapes()[0]
+        return super().numpy().reshape([1 if i in over else size for i, size in enumerate((1, *sample))])
+
+    def assign(self, value: ArrayLike) -> None:
+        super().assign(np.reshape(value, super().numpy().shape))
+
+
 def _batches(data: Any) -> Iterator[Any]:
     """The batches of `data`, without targets and weights; an array is one batch."""
     if isinstance(data, list | tuple):
-        first = _features(data[0]) if data else ()
-        several = hasattr(first, "shape") and len(first.shape) > 1
+        first = _features(data[0]) if data else None
+        several = not data or (hasattr(first, "shape") and len(first.shape) > 1)
         batches: Iterable[Any] = data if several else [data]
     elif hasattr(data, "__array__") or not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
         batches = [data]

@@ -334,3 +334,48 @@ def test_dropout_with_a_noise_shape(backend):
     for wrong in ((1, 1, 4), (None, 2, None), (None, 1), "abc", (None, 0, 4), (None, 1.5, 4), ()):
         with pytest.raises((TypeError, ValueError), match="noise_shape must be"):
             layers.Dropout(0.5, noise_shape=wrong).build((5, 4))
+
+
+def test_layers_take_samples_of_other_shapes_if_their_weights_are_the_same():
+    rng = np.random.default_rng(2)
+    for layer, first, second in (
+        (layers.Conv2D(3, 2), (2, 5, 5, 2), (1, 7, 4, 2)),
+        (layers.Dense(3), (2, 4), (2, 5, 4)),
+        (layers.BatchNormalization(), (2, 4), (2, 5, 5, 4)),
+        (layers.Reshape((-1, 2)), (2, 6), (3, 8)),
+        (layers.ReLU(2.0, 0.1, 0.5), (2, 6), (3, 8, 2)),
+    ):
+        before = layer(rng.normal(size=first))
+        x = rng.normal(size=second)
+        other = type(layer).from_config(layer.get_config())
+        other.build(second[1:])
+        other.set_weights(layer.get_weights())
+        np.testing.assert_array_equal(layer(x), other(x))
+        assert layer.output_shape == before.shape[1:], "the layer itself stays as it is"
+    with pytest.raises(ValueError, match=r"takes inputs of shape \(n, 4\), got \(2, 5\)"):
+        dense = layers.Dense(3)
+        dense.build((4,))
+        dense(np.zeros((2, 5)))
+    x = np.array([-1.0, 0.0, 2.0])
+    for elementwise in (
+        layers.ReLU(),
+        layers.LeakyReLU(0.5),
+        layers.Rescaling(2.0),
+        layers.Activation("tanh"),
+    ):
+        np.testing.assert_array_equal(elementwise(x), elementwise(x[None])[0])
+        assert elementwise.compute_output_shape((3,)) == (3,)
+    with pytest.raises(ValueError, match="input_shape must be"):
+        layers.Softmax()(x)
+
+
+def test_attributes_of_weights():
+    dense = layers.Dense(3, use_bias=False, kernel_constraint="non_neg", kernel_regularizer="l2")
+    dense.build((2,))
+    assert dense.bias is None and dense.kernel.constraint == nnc.constraints.NonNeg()
+    assert dense.kernel.regularizer == regularizers.L2()
+    with pytest.raises(AttributeError):
+        layers.Dense(3).bias  # noqa: B018
+    norm = layers.BatchNormalization(scale=False)
+    norm.build((2,))
+    assert norm.gamma is None and norm.beta.constraint is None

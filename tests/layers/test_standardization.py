@@ -100,3 +100,37 @@ def test_refusals():
         norm.adapt([[1.0, 2.0, 3.0]])
     with pytest.raises(ValueError, match="mode must be 'horizontal_and_vertical' or"):
         layers.RandomFlip("diagonal")
+
+
+def test_batches(tmp_path):
+    class Rows(nnc.utils.PyDataset):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            return IMAGES[10 * index : 10 * index + 10], np.zeros(10)
+
+    batches = [IMAGES[:7], IMAGES[7:8], IMAGES[8:]]
+    for axis in (-1, [1, 3], [1, 2, 3], None):
+        wanted = layers.Normalization(axis)
+        wanted.adapt(IMAGES)
+        for data in (batches, tuple(batches), iter(batches), [(x, 0) for x in batches], Rows()):
+            norm = layers.Normalization(axis)
+            norm.adapt(data)
+            for found, value in zip(norm.get_weights(), wanted.get_weights(), strict=True):
+                np.testing.assert_allclose(found, value, rtol=1e-6)
+        assert norm.mean.shape == np.mean(IMAGES, wanted.reduced_axes(), keepdims=True).shape
+        np.testing.assert_allclose((IMAGES - norm.mean) / np.sqrt(norm.variance), norm(IMAGES), atol=1e-5)
+    norm.mean.assign(0 * norm.mean.numpy())
+    assert not norm.get_weights()[0].any()
+    for empty in ([], iter([])):
+        with pytest.raises(ValueError, match="at least one batch, got the empty iterable"):
+            layers.Normalization().adapt(empty)
+    with pytest.raises(ValueError, match=r"data must have the shape \(n, 2\), got \(1, 3\)"):
+        layers.Normalization().adapt([np.zeros((4, 2)), np.zeros((1, 3))])
+    old = nnc.Sequential([nnc.Input((3,)), layers.Normalization(axis=None, invert=True)])
+    old.layers[0].adapt([[1.0, 2.0, 6.0]])
+    old.save(tmp_path / "model.safetensors")
+    again = nnc.load_model(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict([[0.0, 1.0, 2.0]]), old.predict([[0.0, 1.0, 2.0]]))
+    np.testing.assert_allclose(old.predict([[0.0, 0.0, 0.0]]), [[3.0, 3.0, 3.0]], rtol=1e-6)

@@ -140,5 +140,13 @@ def get_test_data(
     return (x[:train_samples], y[:train_samples]), (x[train_samples:], y[train_samples:])
 
 
+def uses_gpu() -> bool:
+    """Whether a backend of Keras uses a GPU: there is none."""
+    return False
+
+
+tensorflow_uses_gpu = jax_uses_gpu = torch_uses_gpu = uses_tpu = uses_gpu
+
+
 def _word(value: Any) -> str:
     return str(getattr(value, "__name__", value)).lower()

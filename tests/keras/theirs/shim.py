@@ -288,6 +288,8 @@ def _found(module: str, name: str) -> Any:
         return absent(whole) if found is None else found
     if name in ("serialize", "serialize_keras_object") or name in ("deserialize", "deserialize_keras_object"):
         return serialize_any if name.startswith("s") else deserialize_any
+    if name == "PyDataset":
+        return nnc.utils.PyDataset
     if not inner:  # keras.Sequential, keras.Input, ...
         return getattr(nnc, name, None) or absent(name)
     place = PLACES.get(".".join(inner.split(".")[:2])) or PLACES.get(top)
