@@ -45,24 +45,33 @@ class LearningRate(float):
 
     _optimizer: Optimizer
 
-    @classmethod
-    def of(cls, optimizer: Optimizer, value: float) -> LearningRate:
-        """The rate of an optimizer."""
-        rate = cls(value)
-        rate._optimizer = optimizer
-        return rate
-
     @property
     def value(self) -> float:
         """The rate."""
         return float(self)
 
     def numpy(self) -> NDArray[np.float32]:
-        """The rate as an array without axes."""
+        """The rate as an array without axes.
+
+        Examples
+        --------
+        >>> from nnc import optimizers
+        >>> optimizers.SGD(0.5).learning_rate.numpy()
+        array(0.5, dtype=float32)
+        """
         return np.array(self, np.float32)
 
     def assign(self, value: float) -> None:
-        """Set the rate of the optimizer."""
+        """Set the rate of the optimizer.
+
+        Examples
+        --------
+        >>> from nnc import optimizers
+        >>> optimizer = optimizers.SGD(0.5)
+        >>> optimizer.learning_rate.assign(0.25)
+        >>> optimizer.learning_rate
+        0.25
+        """
         self._optimizer.learning_rate = value
 
     def __reduce__(self) -> Any:
@@ -123,7 +132,11 @@ class Optimizer(_config.Config):
     @property
     def learning_rate(self) -> LearningRate | schedules.Schedule:
         given = self._learning_rate
-        return given if isinstance(given, schedules.Schedule) else LearningRate.of(self, given)
+        if isinstance(given, schedules.Schedule):
+            return given
+        rate = LearningRate(given)
+        rate._optimizer = self
+        return rate
 
     @learning_rate.setter
     def learning_rate(self, value: float | schedules.Schedule | Mapping[str, Any]) -> None:

@@ -136,7 +136,7 @@ class Normalization(Layer):
             raise ValueError(f"data must have the shape (n, {', '.join(map(str, shape))}), got {x.shape}")
         return x
 
-    def reduced_axes(self) -> tuple[int, ...]:
+    def _reduced_axes(self) -> tuple[int, ...]:
         """The axes of a batch over which mean and variance are computed."""
         shape = self._shapes()[0]
         kept = self._kept_axes(shape)
@@ -187,7 +187,7 @@ class _Statistic(Variable):
     _layer: Normalization
 
     def numpy(self) -> NDArray[Any]:
-        over, sample = self._layer.reduced_axes(), self._layer._shapes()[0]
+        over, sample = self._layer._reduced_axes(), self._layer._shapes()[0]
         return super().numpy().reshape([1 if i in over else size for i, size in enumerate((1, *sample))])
 
     def assign(self, value: ArrayLike) -> None:
@@ -198,7 +198,7 @@ def _batches(data: Any) -> Iterator[Any]:
     """The batches of `data`, without targets and weights; an array is one batch."""
     if isinstance(data, list | tuple):
         first = _features(data[0]) if data else None
-        several = not data or (hasattr(first, "shape") and len(first.shape) > 1)
+        several = not data or len(getattr(first, "shape", ())) > 1
         batches: Iterable[Any] = data if several else [data]
     elif hasattr(data, "__array__") or not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
         batches = [data]
@@ -220,7 +220,7 @@ def _moments(batches: Iterable[NDArray[Any]], layer: Normalization) -> list[NDAr
     """Mean and variance over the layer's reduced axes of all batches, combined as by Chan et al. (1979)."""
     total, mean, squares = 0, np.zeros(()), np.zeros(())
     for x in batches:
-        over = layer.reduced_axes()
+        over = layer._reduced_axes()
         n = math.prod(x.shape[axis] for axis in over)
         own = np.mean(x, axis=over, dtype=np.float64)
         off, total = own - mean, total + n

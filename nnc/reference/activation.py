@@ -155,6 +155,14 @@ class ThresholdedReLU(Layer):
 
 @np.errstate(all="ignore")
 def thresholded_relu(x: Array, slope: float, threshold: float, most: float | None) -> Array:
-    """min(x, most) where x > threshold, elsewhere slope (x - threshold), 0 if the slope is 0."""
+    """min(x, most) where x > threshold, elsewhere slope (x - threshold), 0 if the slope is 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnc import reference
+    >>> reference.thresholded_relu(np.array([-1.0, 2.0, 9.0]), slope=0.5, threshold=1.0, most=6.0)
+    array([-1.,  2.,  6.])
+    """
     below = slope * (x - threshold) if slope else np.where(np.isnan(x), x, 0.0)
     return np.where(x > threshold, x if most is None else np.minimum(x, most), below)

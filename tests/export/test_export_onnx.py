@@ -162,7 +162,7 @@ def test_refusals(tmp_path):
     values = layered("dense")
     refused(values, tmp_path, ValueError, "label, classes and zipmap are for classifiers", label=True)
     refused(
-        values, tmp_path, ValueError, "outputs must be 'predict', since .* no classifier", outputs="logits"
+        values, tmp_path, ValueError, "outputs must be 'predict', since .* not a classifier", outputs="logits"
     )
     model.compile(loss=lambda y, a: (np.zeros(len(y)), a))
     refused(model, tmp_path, ValueError, r"Python function.*compile\(loss=None\)")

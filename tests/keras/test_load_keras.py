@@ -241,7 +241,7 @@ def test_refused_by_name(name, keras, tmp_path):
 def test_other_models_and_files(keras, tmp_path):
     inputs = keras.Input((4,))
     keras.Model(inputs, keras.layers.Dense(2)(inputs)).save(tmp_path / "functional.keras")
-    with pytest.raises(FormatError, match=r"no Sequential.*Functional"):
+    with pytest.raises(FormatError, match=r"not a Sequential.*Functional"):
         nnc.load_keras(tmp_path / "functional.keras")
     path = saved(keras, tmp_path)
     with pytest.raises(FormatError, match="load_keras reads it"):

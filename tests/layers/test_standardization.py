@@ -47,7 +47,7 @@ def test_in_a_model():
     np.testing.assert_array_equal(model.predict([[3.0, 5.0]]), [[8.0]])
     model.layers[0].adapt([[1.0, 7.0], [3.0, 7.0]])
     np.testing.assert_allclose(model.predict([[3.0, 7.0]]), [[1.0]])
-    np.testing.assert_allclose(model.layers[0].mean.numpy(), [2.0, 7.0])
+    np.testing.assert_allclose(model.layers[0].mean.numpy(), [[2.0, 7.0]])
     above = np.nextafter(np.float32(7.0), np.float32(8.0))  # of a feature that was constant
     np.testing.assert_allclose(model.predict([[2.0, above]]), [[(float(above) - 7.0) / 1e-7]], rtol=1e-5)
 
@@ -119,7 +119,7 @@ def test_batches(tmp_path):
             norm.adapt(data)
             for found, value in zip(norm.get_weights(), wanted.get_weights(), strict=True):
                 np.testing.assert_allclose(found, value, rtol=1e-6)
-        assert norm.mean.shape == np.mean(IMAGES, wanted.reduced_axes(), keepdims=True).shape
+        assert norm.mean.shape == np.mean(IMAGES, wanted._reduced_axes(), keepdims=True).shape
         np.testing.assert_allclose((IMAGES - norm.mean) / np.sqrt(norm.variance), norm(IMAGES), atol=1e-5)
     norm.mean.assign(0 * norm.mean.numpy())
     assert not norm.get_weights()[0].any()
