@@ -9,6 +9,7 @@
 static const double LEAST = 1e-7; /* deviation */
 
 enum { MEAN, VARIANCE };
+enum { FEW = 128 }; /* up to this number, coefficients are repeated to fill the kernel's vectors */
 
 struct standardization {
     struct nnc_sharing sharing;
@@ -53,6 +54,24 @@ static void prepare(struct nnc_layer *layer, bool training, bool written) {
     }
 }
 
+/* The features after which the coefficients repeat, several times over if they are few; O: they do not. */
+static size_t run_of(const struct nnc_layer *layer) {
+    const struct standardization *own = layer->own;
+    const struct nnc_sizes *sizes = &own->sharing.sizes;
+    if (!sizes->n || sizes->n > 3 || sizes->at[0] != 1) return layer->O;
+    size_t run = own->sharing.count;
+    while (run < FEW && run % PANEL) run *= 2;
+    return least(layer->O, run);
+}
+
+/* A sample as a matrix whose rows are runs, and the rest. */
+static void forward_sample(const struct nnc_layer *layer, const struct nnc_coefficients *of, const float *x, float *a) {
+    const size_t run = run_of(layer), rows = layer->O / run, done = rows * run;
+    nnc_kernels->normalize(rows, run, (struct nnc_read){x, run}, of, (struct nnc_write){a, run});
+    if (done < layer->O)
+        nnc_kernels->normalize(1, layer->O - done, (struct nnc_read){x + done, 0}, of, (struct nnc_write){a + done, 0});
+}
+
 static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
     const struct standardization *own = layer->own;
@@ -61,8 +80,12 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
     const struct nnc_read x = nnc_input(plan, l, pass);
     size_t i0, i1;
     nnc_share(worker, pass->m, &i0, &i1);
-    for (size_t i, end = i0; nnc_next_rows(worker, &i, &end, i1, layer->O);)
-        nnc_kernels->normalize(end - i, layer->O, nnc_rows_from(x, i), &of, nnc_rows_of(layer, layer->a, i));
+    for (size_t i, end = i0; nnc_next_rows(worker, &i, &end, i1, layer->O);) {
+        if (run_of(layer) == layer->O)
+            nnc_kernels->normalize(end - i, layer->O, nnc_rows_from(x, i), &of, nnc_rows_of(layer, layer->a, i));
+        else
+            for (; i < end; i++) forward_sample(layer, &of, x.at + i * x.ld, layer->a + i * layer->ld);
+    }
 }
 
 static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
