@@ -37,7 +37,7 @@ ACTIVATIONS = {
     "capped_relu": "z < 0.0f ? 0.0f : z > $alpha ? $alpha : z",
     "exponential": "expf(z)",
     "log_sigmoid": "(z < 0.0f ? z : 0.0f) - log1pf(expf(-fabsf(z)))",
-    "hard_silu": "z < -3.0f ? 0.0f : z > 3.0f ? z : z * (z * 0.166666667f + 0.5f)",
+    "hard_silu": "z < -3.0f ? 0.0f : z > 3.0f ? z : z * (z + 3.0f) * 0.166666667f",
     "hard_tanh": "z < -1.0f ? -1.0f : z > 1.0f ? 1.0f : z",
     "celu": "z < 0.0f ? $alpha * expm1f(z / $alpha) : z",
     "soft_shrink": "z > $alpha ? z - $alpha : z < -$alpha ? z + $alpha : z != z ? z : 0.0f",

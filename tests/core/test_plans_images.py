@@ -285,7 +285,18 @@ def test_unit_normalization(isa, threads, n_threads):
 
 
 # alternately kept and shared; none: each feature has its own
-AXES = [[], [1, 4], [1, 3, 7], [5, 3], [2, 9, 33], [1, 5, 3, 7, 2], [3, 2, 5, 4], [1, 700, 3], [1, 1200], [1, 9, 140]]
+AXES = [
+    [],
+    [1, 4],
+    [1, 3, 7],
+    [5, 3],
+    [2, 9, 33],
+    [1, 5, 3, 7, 2],
+    [3, 2, 5, 4],
+    [1, 700, 3],
+    [1, 1200],
+    [1, 9, 140],
+]
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])

@@ -56,6 +56,10 @@ def test_outputs_are_those_of_predict(name, tmp_path, compiler):
         assert (library.classify(x) == wanted.argmax(axis=1)).all()
 
 
+# Functions that jump at a threshold: an input next to it may be rounded to its other side.
+JUMPS = ("thresholded relu", "activation hard_shrink")
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_integers_are_those_of_their_reference(name, tmp_path):
     """Quantization in C and in NumPy agree bit for bit, for rows like the calibration data and others."""
@@ -69,7 +73,8 @@ def test_integers_are_those_of_their_reference(name, tmp_path):
     far = np.random.default_rng(2).integers(-128, 128, integers.shape).astype(np.int8)
     for q in (integers, far):
         assert np.array_equal(library.predict(q), quantized.run(q))
-    assert report.difference < 0.05
+    bound = 0.2 if name in JUMPS else 0.05
+    assert report.difference < bound
     scale, zero = (
         float(library.macros["INPUT_SCALE"].rstrip("f")),
         int(library.macros["INPUT_ZERO"].strip("()")),
@@ -77,7 +82,7 @@ def test_integers_are_those_of_their_reference(name, tmp_path):
     by_hand = np.clip(np.rint(x.reshape(len(x), -1).astype(np.float64) / scale) + zero, -128, 127)
     assert np.abs(by_hand - integers).max() <= 1  # the scale in the header is rounded to float32
     found = library.predict(integers) * float(library.macros["OUTPUT_SCALE"].rstrip("f"))
-    assert difference(found, model.predict(x)) < 0.05
+    assert difference(found, model.predict(x)) < bound
 
 
 @pytest.mark.parametrize("name", LAYERS)
