@@ -117,7 +117,8 @@ def test_zeros_left_out(isa, threads, n_inputs, n_threads):
 @pytest.mark.parametrize("name", [n for n in reference.ACTIVATIONS])
 def test_every_activation_in_a_plan(isa, name):
     """Before a dense layer, after one, and last."""
-    layers = [dense(33, name), activation(name, 33), dense(34, name), dense(5, name)]
+    before = "tanh" if name == "exponential" else name  # an exponential of exponentials is infinite
+    layers = [dense(33, before), activation(name, 33), dense(34, before), dense(5, name)]
     compiled, expected = make_plans(12, layers)
     x, rows, _, _ = make_data(29, 12, 5)
     assert_near([compiled.forward(x)], [expected.forward(x)])
