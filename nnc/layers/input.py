@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnc import _config
+from nnc.errors import warn
 from nnc.layers.base import Layer
 
 
@@ -20,6 +21,8 @@ class InputLayer(Layer):
     name : str, optional
     batch_shape : tuple, optional
         The shape with the batch axis, in place of shape: (None, 784).
+    input_shape : tuple of int, optional
+        Older name of shape; causes a warning.
     batch_size, dtype, sparse : optional
         As in Keras; nnc takes batches of any size and uint8 or float arrays regardless of them.
 
@@ -40,7 +43,13 @@ class InputLayer(Layer):
         dtype: str | None = None,
         sparse: bool = False,
         optional: bool = False,
+        input_shape: Sequence[int] | None = None,
     ) -> None:
+        if input_shape is not None:
+            if shape is not _config.REQUIRED:
+                raise _config.refusal("input_shape", "None when shape is given", input_shape)
+            warn("input_shape of Input is an older name of shape")
+            shape = _config.shape("input_shape", input_shape)
         if (shape is _config.REQUIRED) == (batch_shape is None):
             raise TypeError("Input takes one of shape and batch_shape")
         if batch_shape is not None:

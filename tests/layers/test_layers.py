@@ -379,3 +379,10 @@ def test_attributes_of_weights():
     norm = layers.BatchNormalization(scale=False)
     norm.build((2,))
     assert norm.gamma is None and norm.beta.constraint is None
+
+
+def test_the_older_name_of_an_inputs_shape():
+    with pytest.warns(UserWarning, match="older name of shape"):
+        assert layers.Input(input_shape=(3, 4)).shape == (3, 4)
+    with pytest.raises(ValueError, match="input_shape must be None when shape is given"):
+        layers.Input((3,), input_shape=(3,))
