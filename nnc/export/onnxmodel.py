@@ -269,7 +269,7 @@ def _window(operation: Any) -> dict[str, Any]:
 def _convolution(graph: _Graph, x: str, operation: ops.Convolution, first: bool) -> str:
     bias = [] if operation.bias is None else [graph.constant("bias", operation.bias)]
     kernel = graph.constant("kernel", operation.kernel.transpose(3, 2, 0, 1))  # (O, C / G, KH, KW)
-    more = {"dilations": list(operation.window.dilation)} | _window(operation)
+    more: dict[str, Any] = {"dilations": list(operation.window.dilation)} | _window(operation)
     if operation.groups > 1:
         more["group"] = operation.groups
     return graph.node("Conv", x, kernel, *bias, **more)
