@@ -56,7 +56,13 @@ static size_t filters_of_group(const struct nnc_layer *layer) {
 
 /* With one channel, a row of a window has only a few elements. */
 static const struct nnc_products *products_of(const struct nnc_layer *layer) {
-    return channels_of_group(layer) == 1 ? nnc_products_of_short_sums(layer->precision) : nnc_products(layer->precision);
+    return channels_of_group(layer) == 1 ? nnc_products_without_tiles(layer->precision) : nnc_products(layer->precision);
+}
+
+/* The same for some samples, which may not be finite: tiles would multiply the pixels after a window by 0. */
+static const struct nnc_products *products_for(const struct nnc_layer *layer, const struct nnc_operand *in, size_t samples) {
+    const struct nnc_products *tiles = products_of(layer), *others = nnc_products_without_tiles(layer->precision);
+    return tiles == others || nnc_kernels->is_finite_bf16(samples * in->ld, in->at) ? tiles : others;
 }
 
 /* Are the columns of products channels? If each filter has a channel of its own, that of the same number, then all filters of a
@@ -231,11 +237,11 @@ static void correlate_region(const struct correlation *s, struct nnc_section y, 
     nnc_product_windows(s->products, &windows);
 }
 
-/* Sets `in` to a copy in bfloat16; NULL: the map itself. */
-static void read_from(struct correlation *s, const struct nnc_frame *copy) {
+/* Sets `in` to a copy in bfloat16; NULL: the map itself. Its rows of zeros can be skipped if the weights are finite. */
+static void read_from(struct correlation *s, const struct nnc_frame *copy, bool finite_weights) {
     s->at = placement_in(s->x.in, s->channels, s->groups, copy);
-    s->first = copy && copy->top > 0 ? (size_t)copy->top : 0;
-    s->last = copy ? nnc_steps((ptrdiff_t)copy->height + copy->top, 1) : s->y.in;
+    s->first = copy && copy->top > 0 && finite_weights ? (size_t)copy->top : 0;
+    s->last = copy && finite_weights ? nnc_steps((ptrdiff_t)copy->height + copy->top, 1) : s->y.in;
 }
 
 /* Computes rows [y0, y1) of the sums of `samples` samples. */
@@ -304,8 +310,7 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
     const struct nnc_panels *W = &layer->params[KERNEL]->panels;
     const size_t F = layer->columns, row = g->out_width * F;
     struct nnc_after_product after = nnc_after_product_of(plan, l, pass);
-    struct correlation sums = {.products = products,
-                               .y = nnc_y_axis(g),
+    struct correlation sums = {.y = nnc_y_axis(g),
                                .x = nnc_x_axis(g),
                                .channels = g->channels,
                                .filters = F,
@@ -317,11 +322,13 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
                                .worker = worker};
     size_t at = 0;
     struct share share;
-    read_from(&sums, layer->rounded ? &layer->rounded->x_frame : NULL);
+    const struct nnc_rounded *r = layer->rounded;
+    read_from(&sums, r ? &r->x_frame : NULL, r && nnc_kernels->is_finite_bf16(nnc_parts(F, PANEL) * W->stride, W->at));
     after.ld = F; /* its rows are pixels */
     nnc_round_input(plan, l, pass, worker);
     while (next_share(worker, pass->m, g->out_height, samples_together(layer), &at, &share)) {
         sums.in = (struct nnc_operand){nnc_element(products, x.at, share.i * x.ld), x.ld, 1};
+        sums.products = products_for(layer, &sums.in, share.n);
         sums.out = nnc_rows_of(after.target, after.target->a, share.i);
         correlate(&sums, share.n, share.y0, share.y1);
         for (size_t i = 0; i < share.n; i++)
@@ -404,13 +411,15 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, stru
     const struct nnc_epilogue epilogue = nnc_after_input_gradient(before);
     const struct nnc_products *products = products_of(layer);
     const struct nnc_operand dz = nnc_gradient_of_input(layer);
-    const struct nnc_frame *frame = layer->rounded ? &layer->rounded->dz_frame : NULL;
+    const struct nnc_rounded *r = layer->rounded;
+    const struct nnc_frame *frame = r ? &r->dz_frame : NULL;
+    const void *W = layer->params[KERNEL]->transposed.at;
+    const bool finite_weights = r && nnc_kernels->is_finite_bf16(place_positions(layer, NULL), W);
     const size_t row = g->width * g->channels, F = filters_of_group(layer);
     size_t at = 0;
     struct share share;
     while (next_share(worker, m, g->height, samples_together(layer), &at, &share)) {
-        struct correlation dx = {.products = products,
-                                 .channels = frame ? frame->positions * F : F,
+        struct correlation dx = {.channels = frame ? frame->positions * F : F,
                                  .filters = g->channels,
                                  .groups = own->groups,
                                  .lanes = takes_lanes(layer),
@@ -418,12 +427,13 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, stru
                                  .out = nnc_rows_of(before, before->da, share.i),
                                  .worker = worker};
         struct flipped t = first_flipped(layer);
+        dx.products = products_for(layer, &dx.in, share.n);
         do {
             dx.y = t.y.axis, dx.x = t.x.axis, dx.window_row = t.row;
             if (frame) dx.y = in_copy(dx.y, frame->rows, frame->top, false);
             if (frame) dx.x = in_copy(dx.x, frame->columns + frame->shared, frame->left, frame->positions > 1);
-            read_from(&dx, frame);
-            dx.w = nnc_element(products, layer->params[KERNEL]->transposed.at, t.at);
+            read_from(&dx, frame, finite_weights);
+            dx.w = nnc_element(products, W, t.at);
             correlate(&dx, share.n, nnc_sums_before(&dx.y, share.y0), nnc_sums_before(&dx.y, share.y1));
         } while (next_flipped(layer, &t));
         for (size_t i = 0; i < share.n && epilogue.apply; i++)

@@ -109,7 +109,7 @@ int nnc_isa_tile_rows(void) {
 /* ---- bfloat16 -------------------------------------------------------------------------------------------------------- */
 
 static const struct nnc_products *bf16_products; /* NULL: not requested yet */
-static const struct nnc_products *bf16_of_short_sums;
+static const struct nnc_products *bf16_without_tiles;
 
 /* The exact products of this instruction set; if it has no fused multiply-add, those of the best one that the CPU supports. */
 static const struct nnc_products *exact_products(void) {
@@ -157,7 +157,7 @@ nnc_status nnc_choose_bf16(const char *name, char message[NNC_MESSAGE]) {
         return NNC_INVALID;
     }
     bf16_products = found;
-    bf16_of_short_sums = twin ? twin : found;
+    bf16_without_tiles = twin ? twin : found;
     return NNC_OK;
 }
 
@@ -181,8 +181,8 @@ const struct nnc_products *nnc_products(enum nnc_precision precision) {
     return precision == PRECISION_bfloat16 ? bf16_products : &nnc_kernels->products[precision];
 }
 
-const struct nnc_products *nnc_products_of_short_sums(enum nnc_precision precision) {
-    return precision == PRECISION_bfloat16 ? bf16_of_short_sums : &nnc_kernels->products[precision];
+const struct nnc_products *nnc_products_without_tiles(enum nnc_precision precision) {
+    return precision == PRECISION_bfloat16 ? bf16_without_tiles : &nnc_kernels->products[precision];
 }
 
 /* ---- the choice ------------------------------------------------------------------------------------------------------- */

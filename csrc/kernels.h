@@ -194,7 +194,7 @@ struct nnc_thresholds {
 struct nnc_products {
     size_t mr;            /* rows of a register tile */
     size_t k_step;        /* terms that are summed together: the rows of b of each sum are padded with zeros to a multiple of
-                           * it, and the k elements of a are followed by as many finite ones */
+                           * it, and the k elements of a are followed by as many, which tiles multiply by those zeros */
     size_t interleaved;   /* rows of b that are interleaved, element by element */
     size_t element_size;  /* bytes of an element of a and b */
     bool skips_zeros;     /* terms that are 0 may be omitted from a sum */
@@ -241,6 +241,8 @@ struct nnc_kernels {
     /* pairs (n) of 32 bits = two interleaved rows of bfloat16, `even` in the lower halves; odd NULL: 0. */
     void (*pair_bf16)(size_t n, const float *even, const float *odd, void *pairs);
     void (*pair_halves)(size_t n, const uint16_t *even, const uint16_t *odd, void *pairs);
+    /* Are none of them infinite or NaN? */
+    bool (*is_finite_bf16)(size_t n, const uint16_t *x);
     /* y = x scale + offset. */
     void (*rescale_u8)(size_t n, const uint8_t *x, float scale, float offset, float *y);
     void (*rescale)(size_t n, const float *x, float scale, float offset, float *y);
@@ -311,8 +313,10 @@ extern const struct nnc_kernels *nnc_kernels; /* the set in use; assigned by dis
 
 /* The products in use; those of bfloat16 only after nnc_find_products has succeeded. */
 const struct nnc_products *nnc_products(enum nnc_precision precision);
-/* The products for sums so short that tiles would consist mostly of zeros: in bfloat16, those by fused multiply-adds. */
-const struct nnc_products *nnc_products_of_short_sums(enum nnc_precision precision);
+/* The products without tiles: in bfloat16, those by fused multiply-adds. They are for sums so short that tiles would consist
+ * mostly of zeros, and for elements of a that are not finite: they do not read what follows the k elements of a sum, which tiles
+ * multiply by the zeros in b. */
+const struct nnc_products *nnc_products_without_tiles(enum nnc_precision precision);
 /* Selects them, or explains in `message` why none are available. */
 nnc_status nnc_find_products(enum nnc_precision precision, char message[NNC_MESSAGE]);
 

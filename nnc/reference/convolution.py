@@ -171,7 +171,7 @@ def _windows(x: Array, ys: list[int], xs: list[int]) -> Array:
     rows, columns = np.array(ys), np.array(xs)
     inside = [(at >= 0) & (at < n) for at, n in zip((rows, columns), x.shape[1:3], strict=True)]
     found = x[:, np.where(inside[0], rows, 0)][:, :, np.where(inside[1], columns, 0)]
-    return found * (inside[0][:, None, None] & inside[1][:, None])
+    return np.where(inside[0][:, None, None] & inside[1][:, None], found, 0)
 
 
 def _window_rows(x: Array, y: list[int], xs: list[list[int]]) -> Array:

@@ -68,24 +68,31 @@ def both(n_inputs, layers, **settings):
 
 
 def same_bits(got, wanted, message):
-    got, wanted = np.asarray(got, np.float32), np.asarray(wanted, np.float32)
-    np.testing.assert_array_equal(
-        got.reshape(wanted.shape).view(np.int32), wanted.view(np.int32), err_msg=message
-    )
+    """Sign and payload of a NaN are not defined; it is quiet."""
+    wanted = np.asarray(wanted, np.float32)
+    got = np.asarray(got, np.float32).reshape(wanted.shape)
+    nans = np.isnan(wanted)
+    np.testing.assert_array_equal(np.isnan(got), nans, err_msg=message)
+    assert np.all(got.view(np.int32)[nans] & 0x400000), message
+    np.testing.assert_array_equal(got.view(np.int32)[~nans], wanted.view(np.int32)[~nans], err_msg=message)
 
 
-def check_bits(row, n_inputs, batch):
+def check_bits(row, n_inputs, batch, spoil=lambda name, array, rng: array):
     """Outputs and dW of one layer. A PReLU before shows dx: of a row x = -1 the slopes' gradient is -dx."""
-    plans, _, rng = both(n_inputs, [row], optimizer=SGD)
-    x = rng.normal(size=(batch, n_inputs)).astype(np.float32)
+    plans, parameters, rng = both(n_inputs, [row], optimizer=SGD)
+    for plan in plans:
+        plan.set_parameters([spoil("weights", parameters[0], rng_of(batch)), *parameters[1:]])
+    x = spoil("x", rng.normal(size=(batch, n_inputs)).astype(np.float32), rng)
     outputs = [plan.step_forward(x, 0, 0, False) for plan in plans]
-    d = rng.normal(size=outputs[1].shape).astype(np.float32)
+    d = spoil("gradient", rng.normal(size=outputs[1].shape).astype(np.float32), rng)
     gradients = [plan.step_gradients(d) for plan in plans]
     same_bits(*outputs, f"outputs of {row}, batch {batch}")
     same_bits(gradients[0][0], gradients[1][0], f"dW of {row}, batch {batch}")
-    plans, _, rng = both(n_inputs, [PRELU_ROW, row], optimizer=SGD)
+    plans, parameters, rng = both(n_inputs, [PRELU_ROW, row], optimizer=SGD)
+    parameters[1] = spoil("weights", parameters[1], rng)
     x = -np.ones((1, n_inputs), np.float32)
     for plan in plans:
+        plan.set_parameters(parameters)
         plan.step_forward(x, 0, 0, False)
     dx = [plan.step_gradients(d[:1])[0] for plan in plans]
     same_bits(*dx, f"dx of {row}")
@@ -123,6 +130,42 @@ def test_every_size_of_a_batch(products, threads, row):
     threads(2)
     for batch in range(1, 68):
         check_bits(*row, batch)
+
+
+SPECIAL = np.array([np.inf, -np.inf, np.nan, 3.4e38, -3.4e38], np.float32)  # the last two are rounded to inf
+
+
+def spoiled(where):
+    """Sets a few values of the arrays named to infinity or NaN, and most columns of x to 0."""
+
+    def spoil(name, array, rng):
+        array = array.copy()
+        if name == "x":
+            array[:, rng.random(array.shape[1]) < 0.7] = 0
+        if name in where:
+            at = rng.integers(0, array.size, 1 + array.size // 200)
+            array.reshape(-1)[at] = rng.choice(SPECIAL, len(at))
+        return array
+
+    return spoil
+
+
+@pytest.mark.parametrize("where", [["x"], ["weights"], ["gradient"], ["x", "weights", "gradient"]])
+def test_infinities_and_nan_in_dense_layers(isa, products, threads, where):
+    _core.set_bfloat16(products)
+    threads(2)
+    for inputs, units in [(3, 2), (31, 33), (100, 10), (65, 70)]:
+        for batch in (1, 7, 33):
+            check_bits(dense(units), inputs, batch, spoiled(where))
+
+
+@pytest.mark.parametrize("where", [["x"], ["weights"], ["gradient"], ["x", "weights", "gradient"]])
+@pytest.mark.parametrize("name", CASES)
+def test_infinities_and_nan_in_convolutions(products, threads, name, where):
+    """A pixel that is not finite affects only the windows that contain it."""
+    threads(2)
+    for batch in (1, 5):
+        check_bits(CASES[name], size_in(CASES[name]), batch, spoiled(where))
 
 
 DROPOUT = {"kind": "dropout", "rate": 0.3}
