@@ -11,6 +11,7 @@
  * With groups, group g of the F filters sees group g of the C channels, and the rows of W are the channels of one group: each
  * product is that of the columns of a panel that belong to the same group. product.c computes the products. */
 
+#include <math.h>
 #include <string.h>
 
 #include "activation.h"
@@ -23,9 +24,11 @@ enum { KERNEL, BIAS };
 enum {
     BLOCK_FLOATS = 1 << 17, /* of the samples that are processed together: 512 KB stay in an L2 cache */
     LEAST_ITEMS = 16,       /* parts of a gradient, for up to as many workers */
-    MOST_TILES = 4,         /* tiles of a gradient computed together, while the samples are in the cache: 16 KB */
+    TILES_TOGETHER = 4,     /* tiles of a gradient computed together, while the samples are in the cache: 16 KB */
+    MOST_TILES = 12,        /* the same in bfloat16 for complete rows of the window: 48 KB */
     LEAST_CHAIN = 512,      /* minimum number of pixels in a chain of additions */
     WIDE_RUN = 16,          /* channels from which the rows of one position fill a tile */
+    OPERAND_BYTES = 1 << 20, /* of a part of a gradient in bfloat16: they stay in an L2 cache with what is read beside them */
 };
 
 static const double MOST_WEIGHTS = 274877906944.0; /* 2^38, of a kernel */
@@ -540,19 +543,46 @@ static void add_tiles(const struct nnc_plan *plan, size_t l, struct nnc_operand 
     }
 }
 
-/* How a gradient is divided: `blocks` of up to MOST_TILES tiles of a panel, each computed from `shards` of the samples; in
+/* How a gradient is divided: `blocks` of up to `tiles` tiles of a panel, each computed from `shards` of the samples; in
  * bfloat16, whose inner sum needs all samples, of the rows of the map. It depends on the shape only. */
 struct division {
-    size_t blocks_of_panel, blocks, shards;
+    size_t tiles, blocks_of_panel, blocks, shards;
 };
+
+/* In bfloat16 a block consists of complete rows of the window, if the number of its rows is a multiple of PANEL or the window
+ * ends: all kernel positions of a row read the same pixels of x^T. */
+static size_t tiles_together(const struct nnc_layer *layer) {
+    const nnc_geometry *g = &layer->geometry;
+    const size_t window_row = g->kernel_width * channels_of_group(layer);
+    size_t ky = 1;
+    while (ky < g->kernel_height && ky * window_row % PANEL) ky++;
+    const size_t tiles = nnc_parts(ky * window_row, PANEL);
+    return tiles <= MOST_TILES ? tiles : TILES_TOGETHER;
+}
+
+/* The number of parts of a gradient in bfloat16 with at most OPERAND_BYTES each; fewer if the parts would be larger than all of
+ * the operands. */
+static size_t parts_in_cache(const struct nnc_layer *layer, size_t rows, size_t m) {
+    const nnc_geometry *g = &layer->geometry;
+    const size_t pixel = g->stride_height * g->stride_width * g->channels + layer->columns;
+    const size_t pixels = g->out_height * g->out_width * nnc_round_up(m, BF16_STEP);
+    const double bytes = (double)pixels * (double)pixel * sizeof(uint16_t);
+    const double of_part = (double)rows * (double)layer->columns * sizeof(float);
+    return (size_t)fmin(ceil(bytes / OPERAND_BYTES), floor(bytes / of_part));
+}
 
 static struct division divide(const struct nnc_layer *layer, size_t m) {
     const nnc_geometry *g = &layer->geometry;
-    const size_t rows = g->kernel_height * g->kernel_width * channels_of_group(layer), cols = layer->columns;
-    struct division d;
-    d.blocks_of_panel = nnc_parts(rows, MOST_TILES * PANEL);
-    d.blocks = d.blocks_of_panel * nnc_parts(cols, PANEL);
-    d.shards = least(layer->precision == PRECISION_bfloat16 ? g->out_height : m, nnc_parts(LEAST_ITEMS, d.blocks));
+    const size_t rows = g->kernel_height * g->kernel_width * channels_of_group(layer),
+                 panels = nnc_parts(layer->columns, PANEL);
+    const size_t shards = nnc_parts(LEAST_ITEMS, nnc_parts(rows, TILES_TOGETHER * PANEL) * panels);
+    struct division d = {.tiles = TILES_TOGETHER, .shards = least(shards, m)};
+    if (layer->precision == PRECISION_bfloat16) {
+        const size_t parts = parts_in_cache(layer, rows, m);
+        d.tiles = tiles_together(layer), d.shards = least(shards > parts ? shards : parts, g->out_height);
+    }
+    d.blocks_of_panel = nnc_parts(rows, d.tiles * PANEL);
+    d.blocks = d.blocks_of_panel * panels;
     return d;
 }
 
@@ -567,11 +597,11 @@ static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_operand x,
     const size_t pixels = g->out_height * g->out_width, together = nnc_parts(LEAST_CHAIN, pixels);
     const size_t block = item % division->blocks, shard = item / division->blocks; /* blocks differ in size, shards do not */
     const size_t panel = block / division->blocks_of_panel, j = panel * PANEL, n = least(PANEL, W->cols - j);
-    const size_t t0 = block % division->blocks_of_panel * MOST_TILES, t1 = least(t0 + MOST_TILES, W->row_tiles);
+    const size_t t0 = block % division->blocks_of_panel * division->tiles, t1 = least(t0 + division->tiles, W->row_tiles);
     const size_t first = m * shard / division->shards, last = m * (shard + 1) / division->shards;
     struct gradient_block of = {.y1 = g->out_height, .j = j, .n = n};
     _Alignas(64) float sums[MOST_TILES * TILE], bias_sum[PANEL] = {0};
-    memset(sums, 0, sizeof sums);
+    memset(sums, 0, (t1 - t0) * TILE * sizeof *sums);
     if (layer->rounded && !nnc_stopped(worker, m * pixels * (t1 - t0) * TILE)) {
         of.i1 = m, of.y0 = g->out_height * shard / division->shards, of.y1 = g->out_height * (shard + 1) / division->shards;
         of.r0 = t0 * PANEL, of.r1 = least(t1 * PANEL, W->rows);

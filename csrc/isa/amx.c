@@ -2,8 +2,9 @@
  *
  * Eight tiles of 16 rows of 64 bytes: 0 to 3 are tiles of c, 2 x 2, or 4 x 1 if c has at most 16 columns; 4 and 5 are A, 16
  * rows of 32 elements in their layout in memory; 6 and 7 are B, 16 pairs of rows of 16 columns. Four instructions use four or five
- * loads. A tile instruction adds one step of k: the order of kernels/bfloat16.inc. The last rows are also a complete tile: it
- * overlaps rows that are already done, or is a copy if m < 16. */
+ * loads. If rows of a shift from one segment to the next, 0 to 5 are tiles of c, 3 x 2, 6 is A and 7 is B: six instructions use
+ * seven loads, of which three read lines that are not in the L1 cache yet. A tile instruction adds one step of k: the order of
+ * kernels/bfloat16.inc. The last rows are also a complete tile: it overlaps rows that are already done, or is a copy if m < 16. */
 
 #include "../kernels.h"
 #include "../sizes.h"
@@ -138,6 +139,57 @@ static void sum_4x1(const struct sums *of, const uint16_t *b, float *sums) {
     if (n > 3) _tile_stored(3, sums + 3 * NEXT, ROW_BYTES);
 }
 
+/* Rows that shift: row i of segment s + 1 of a is row i + shift of segment s, as for the positions (kx, c) of a window at
+ * adjacent pixels. The distance in rows, if it divides the rows of c into several runs of complete tiles; else 0. */
+static size_t shift_of(const struct nnc_product *t) {
+    const size_t shift = t->rs && t->a_segment % t->rs == 0 ? t->a_segment / t->rs : 0;
+    return t->n > ROWS && shift >= ROWS && shift < t->m && t->m % shift == 0 ? shift : 0;
+}
+
+/* n = 2 or 3 tiles of rows of c, a shift apart, by two of columns: rows of `sums` have 32 floats. A tile of a is loaded once for
+ * all of them: it belongs to segment u of the first, u - 1 of the second. */
+static void sum_shifted(const struct nnc_product *t, size_t n, const uint16_t *a, const uint16_t *b, float *sums) {
+    enum { BYTES = 2 * ROW_BYTES, NEXT = 2 * ROWS * ROWS };
+    const size_t a_bytes = t->rs * sizeof *a, b_bytes = t->ldb * PAIR_BYTES;
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    _tile_zero(4);
+    _tile_zero(5);
+    for (size_t block = 0; block < t->blocks; block++, a += t->a_block, b += t->b_block)
+        for (size_t u = 0; u < t->segments + n - 1; u++)
+            for (size_t k = 0; k < t->k; k += BF16_STEP) {
+                const uint16_t *bs = b + u * t->b_segment + k * t->ldb;
+                _tile_loadd(6, a + u * t->a_segment + k, a_bytes);
+                if (u < t->segments) {
+                    _tile_loadd(7, bs, b_bytes);
+                    _tile_dpbf16ps(0, 6, 7);
+                    _tile_loadd(7, bs + 2 * ROWS, b_bytes);
+                    _tile_dpbf16ps(1, 6, 7);
+                }
+                if (u >= 1 && u < t->segments + 1) {
+                    _tile_loadd(7, bs - t->b_segment, b_bytes);
+                    _tile_dpbf16ps(2, 6, 7);
+                    _tile_loadd(7, bs - t->b_segment + 2 * ROWS, b_bytes);
+                    _tile_dpbf16ps(3, 6, 7);
+                }
+                if (u >= 2 && n > 2) {
+                    _tile_loadd(7, bs - 2 * t->b_segment, b_bytes);
+                    _tile_dpbf16ps(4, 6, 7);
+                    _tile_loadd(7, bs - 2 * t->b_segment + 2 * ROWS, b_bytes);
+                    _tile_dpbf16ps(5, 6, 7);
+                }
+            }
+    _tile_stored(0, sums, BYTES);
+    _tile_stored(1, sums + ROWS, BYTES);
+    _tile_stored(2, sums + NEXT, BYTES);
+    _tile_stored(3, sums + NEXT + ROWS, BYTES);
+    if (n == 2) return;
+    _tile_stored(4, sums + 2 * NEXT, BYTES);
+    _tile_stored(5, sums + 2 * NEXT + ROWS, BYTES);
+}
+
 typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
 
 /* c = init + sums, n elements of each of m rows. */
@@ -186,6 +238,23 @@ static void multiply(const struct nnc_product *t, const struct nnc_pixels *p, co
     for (size_t i = 0; i < n; i++) put_rows(t, p, &rows[i], sums + i * ROWS * ldsums, ldsums, init);
 }
 
+/* Computes c if its rows shift: up to three shifts together. */
+static void multiply_shifted(const struct nnc_product *t, size_t shift, const uint16_t *a, const uint16_t *b, const float *init,
+                             float *c) {
+    _Alignas(64) float sums[3 * 2 * ROWS * ROWS];
+    const struct nnc_pixels one_row = {.maps = 1, .width = t->m, .kept = t->m};
+    const size_t runs = t->m / shift, groups = nnc_parts(runs, 3);
+    for (size_t q = 0; q < shift; q += ROWS)
+        for (size_t g = 0; g < groups; g++) {
+            const size_t first = runs * g / groups, n = runs * (g + 1) / groups - first, row = least(q, shift - ROWS);
+            sum_shifted(t, n, a + (first * shift + row) * t->rs, b, sums);
+            for (size_t i = 0, at = first * shift; i < n; i++, at += shift) {
+                const struct rows rows = {.c = c, .row = at + row, .there = ROWS, .first = at + q};
+                put_rows(t, &one_row, &rows, sums + i * 2 * ROWS * ROWS, 2 * ROWS, init);
+            }
+        }
+}
+
 /* Processes tiles of two maps together, of four if there is only one tile of columns; of a matrix, two or four tiles. The last
  * tile of a map begins earlier, so that it is complete. */
 static void gemm(const struct nnc_product *t, const void *a, const void *b, const float *init, float *c) {
@@ -193,7 +262,12 @@ static void gemm(const struct nnc_product *t, const void *a, const void *b, cons
     const size_t most = t->n > ROWS ? 2 : 4;
     uint16_t copies[4][ROWS * BF16_STEP];
     struct rows rows[4];
+    const size_t shift = t->pixels ? 0 : shift_of(t);
     size_t n = 0;
+    if (shift) {
+        multiply_shifted(t, shift, a, b, init, c);
+        return;
+    }
     if (t->m < ROWS) memset(copies, 0, sizeof copies);
     for (size_t map = 0; map < p->maps; map += most)
         for (size_t q = 0; q < t->m; q += ROWS)

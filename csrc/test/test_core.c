@@ -121,19 +121,21 @@ static float bf16_sum(float sum, size_t k, const uint16_t *a, const uint16_t *b,
 }
 
 /* Products of bfloat16, of the instruction set and of AMX, compared with the formula: nothing beyond a (m, k rounded up to 32),
- * b (as many rows of PANEL, zeros after k) and c (m, n) is accessed. */
-static void test_bf16_products(const struct nnc_products *products) {
-    const size_t sizes[] = {1, 2, 5, 6, 7, 15, 16, 17, 31, 33, 64, 67}, widths[] = {1, 7, 16, 17, 32},
+ * b (as many rows of PANEL, zeros after k) and c (m, n) is accessed. Each segment of a begins `apart` rows after the one before,
+ * at most after its m rows. */
+static void test_bf16_products(const struct nnc_products *products, size_t apart_at_most) {
+    const size_t sizes[] = {1, 2, 5, 6, 7, 15, 16, 17, 31, 33, 48, 64, 67}, widths[] = {1, 7, 16, 17, 32},
                  depths[] = {0, 1, 31, 32, 33, 70};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
             for (size_t d = 0; d < sizeof depths / sizeof *depths; d++)
                 for (size_t segments = 1; segments < 4; segments += 2) {
                     const size_t m = sizes[i], n = widths[w], k = depths[d], padded = (k + 31) / 32 * 32;
-                    struct guarded a = guard(segments * m * padded / 2, true), b = guard(segments * padded * PANEL / 2, true);
+                    const size_t apart = m < apart_at_most ? m : apart_at_most, rows = (segments - 1) * apart + m;
+                    struct guarded a = guard(rows * padded / 2, true), b = guard(segments * padded * PANEL / 2, true);
                     struct guarded c = guard(m * n, true), init = guard(n, true);
                     uint16_t *as = (uint16_t *)(void *)a.floats, *bs = (uint16_t *)(void *)b.floats;
-                    for (size_t q = 0; q < segments * m * padded; q++) as[q] = q % 7 ? some_bf16() : 0;
+                    for (size_t q = 0; q < rows * padded; q++) as[q] = q % 7 ? some_bf16() : 0;
                     for (size_t q = 0; q < segments * padded * PANEL; q++) {
                         const size_t p = q / (2 * PANEL) * 2 + q % 2;
                         bs[q] = (padded ? p % padded : 0) < k ? some_bf16() : 0;
@@ -145,7 +147,7 @@ static void test_bf16_products(const struct nnc_products *products) {
                                                         .blocks = 1,
                                                         .rs = padded,
                                                         .cs = 1,
-                                                        .a_segment = m * padded,
+                                                        .a_segment = apart * padded,
                                                         .ldb = PANEL,
                                                         .b_segment = padded * PANEL,
                                                         .ldc = n};
@@ -157,11 +159,11 @@ static void test_bf16_products(const struct nnc_products *products) {
                         for (size_t j = 0; j < n; j++) {
                             float sum = 0;
                             for (size_t s = 0; s < segments; s++)
-                                sum = bf16_sum(sum, k, as + s * m * padded + r * padded, bs + s * padded * PANEL, j);
+                                sum = bf16_sum(sum, k, as + (s * apart + r) * padded, bs + s * padded * PANEL, j);
                             sum += init.floats[j];
                             right = right && !memcmp(&sum, c.floats + r * n + j, sizeof sum);
                         }
-                    CHECK(right, "%s m %zu n %zu k %zu segments %zu", products->name, m, n, k, segments);
+                    CHECK(right, "%s m %zu n %zu k %zu segments %zu, %zu apart", products->name, m, n, k, segments, apart);
                     unguard(&a), unguard(&b), unguard(&c), unguard(&init);
                 }
 }
@@ -171,7 +173,8 @@ static void test_bf16(void) {
     char message[NNC_MESSAGE];
     for (int i = 0; i < 2; i++)
         if (nnc_choose_bf16(names[i], message) == NNC_OK) {
-            test_bf16_products(nnc_products(PRECISION_bfloat16));
+            test_bf16_products(nnc_products(PRECISION_bfloat16), SIZE_MAX);
+            test_bf16_products(nnc_products(PRECISION_bfloat16), 16); /* rows that shift */
             printf("    bfloat16: %s\n", nnc_bf16_name(message));
         }
     CHECK(nnc_choose_bf16("tpu", message) == NNC_INVALID && strstr(message, "got 'tpu'"), "%s", message);

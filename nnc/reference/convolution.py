@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .bfloat16 import add_product, add_products
+from .bfloat16 import BLOCK, add_product, add_products
 from .formulas import Array, look_up
 from .geometry import WINDOW, Pair, WindowLayer, check_sizes, maps, output_shape, window_positions
 
@@ -208,12 +208,24 @@ def conv2d_bfloat16(
     return np.asarray(y if bias is None else y + np.asarray(bias, np.float32), np.float64)
 
 
-def parts_of_gradient(rows: int, columns: int, height: int) -> int:
-    """The number of parts, each of complete rows of dy, in which a kernel's gradient (rows, columns) is
-    computed: enough for 16 workers if there are fewer blocks of 128 rows and 32 columns.
+def parts_of_gradient(kernel: tuple[int, ...], dy: tuple[int, ...], strides: Pair, groups: int) -> int:
+    """The number of parts, each of complete rows of dy, in which a kernel's gradient is computed: enough for
+    16 workers if there are fewer blocks of 128 rows and 32 columns, and for operands of at most 1 MB, unless
+    the parts would be larger than all of the operands.
+
+    Parameters
+    ----------
+    kernel : (KH, KW, C, F)
+    dy : (B, OH, OW, F)
+    strides : (int, int)
+    groups : int
     """
-    blocks = -(-rows // 128) * -(-columns // 32)
-    return min(height, -(-16 // blocks))
+    (height, width, channels, filters), (batch, oh, ow, _) = kernel, dy
+    blocks = -(-height * width * channels // 128) * -(-filters // 32)
+    samples, pixel = -(-batch // BLOCK) * BLOCK, groups * channels * strides[0] * strides[1] + filters
+    operand_bytes, part_bytes = 2 * samples * oh * ow * pixel, 4 * height * width * channels * filters
+    in_cache = min(-(-operand_bytes // 2**20), operand_bytes // part_bytes)
+    return min(oh, max(-(-16 // blocks), in_cache))
 
 
 def conv2d_backward_bfloat16(
@@ -237,7 +249,7 @@ def conv2d_backward_bfloat16(
     """
     x, kernel, dy = maps("x", x), np.asarray(kernel, np.float64), maps("dy", dy)
     dx, dkernel = np.zeros(x.shape), np.zeros(kernel.shape)
-    parts = parts_of_gradient(int(np.prod(kernel.shape[:3])), kernel.shape[3], dy.shape[1])
+    parts = parts_of_gradient(kernel.shape, dy.shape, strides, groups)
     for x_g, kernel_g, dy_g, dx_g, dkernel_g in _groups(groups, x, kernel, dy, dx, dkernel):
         dx_g[:] = _dx_bfloat16(dx_g.shape, kernel_g, dy_g, strides, dilation, pads)
         dkernel_g[:] = _dkernel_bfloat16(x_g, kernel_g.shape, dy_g, strides, dilation, pads, parts)

@@ -53,6 +53,9 @@ CASES = {
     "depthwise, strides and dilation": conv(
         (11, 12, 3), 3, (3, 4), strides=(3, 2), dilation=(2, 2), pads=(1, 1), groups=3
     ),
+    "five positions": conv((5, 7, 17), 20, (2, 5)),
+    "a long row of the window": conv((3, 4, 140), 17, (1, 3)),
+    "large operands": conv((7, 7, 2), 512, (1, 1)),
 }
 
 
