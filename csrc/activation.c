@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "operands.h"
 #include "sharing.h"
 
 /* ---- activations by name ---------------------------------------------------------------------------------------------- */
@@ -108,7 +109,11 @@ struct nnc_after_product nnc_after_product_of(const struct nnc_plan *plan, size_
     const struct nnc_layer *layer = &plan->layers[l];
     const bool with_next = pass->mode == INFER && layer->finishes_next;
     const struct nnc_layer *target = with_next ? layer + 1 : layer;
-    return (struct nnc_after_product){target, with_next ? target : NULL, pass->mode == TRAIN && target->d, target->ld};
+    return (struct nnc_after_product){.target = target,
+                                      .finish = with_next ? target : NULL,
+                                      .reader = nnc_reader_of(plan, with_next ? l + 1 : l, pass),
+                                      .keeps_d = pass->mode == TRAIN && target->d,
+                                      .ld = target->ld};
 }
 
 void nnc_apply_after_product(const void *of, size_t m, size_t j, size_t n, float *c) {
@@ -118,6 +123,7 @@ void nnc_apply_after_product(const void *of, size_t m, size_t j, size_t n, float
     if (after->finish) after->finish->kind->finish(after->finish, m, j, n, a);
     if (target->activation.id != ACTIVATION_linear && target->activation.id != ACTIVATION_softmax)
         nnc_activate(&target->activation, m, n, a, d);
+    if (after->reader) nnc_round_block(after->reader, target, m, n, nnc_reading(a));
 }
 
 void nnc_activate_whole_rows(const struct nnc_layer *layer, size_t m, struct nnc_worker *worker) {

@@ -26,10 +26,11 @@ void nnc_activate_whole_rows(const struct nnc_layer *layer, size_t m, struct nnc
 void nnc_multiply_by_d(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker);
 
 /* The epilogue of the forward product of layer l: where its rows are stored, and what is done with a block while it is in the
- * cache: in inference the next layer, if that supports it, and the elementwise activation. */
+ * cache: in inference the next layer, if that supports it, the elementwise activation, and the copy for the next product. */
 struct nnc_after_product {
     const struct nnc_layer *target; /* the layer whose a and d the product writes */
     const struct nnc_layer *finish; /* NULL, or the layer that is applied to the results */
+    const struct nnc_layer *reader; /* NULL, or the layer whose copy of them is written */
     bool keeps_d;
     size_t ld;                      /* floats between the rows of a block: target->ld, or pixels */
 };

@@ -686,7 +686,7 @@ static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) 
 
 const struct nnc_layer_kind nnc_layer_conv2d = {
     .name = "conv2d",
-    .flags = LAYER_PRODUCT | LAYER_ACTIVATED,
+    .flags = LAYER_PRODUCT | LAYER_ACTIVATED | LAYER_COPIES,
     .fields = fields,
     .n_fields = sizeof fields / sizeof *fields,
     .defaults = &defaults,

@@ -236,8 +236,8 @@ struct nnc_kernels {
     const char *isa;
     struct nnc_products products[N_PRECISIONS];
 
-    /* y (n) = the nearest bfloat16 of x, ties to even. */
-    void (*round_bf16)(size_t n, const float *x, uint16_t *y);
+    /* y (m, n) = the nearest bfloat16 of x, ties to even; rows of y are ldy apart. */
+    void (*round_bf16)(size_t m, size_t n, struct nnc_read x, uint16_t *y, size_t ldy);
     /* pairs (n) of 32 bits = two interleaved rows of bfloat16, `even` in the lower halves; odd NULL: 0. */
     void (*pair_bf16)(size_t n, const float *even, const float *odd, void *pairs);
     void (*pair_halves)(size_t n, const uint16_t *even, const uint16_t *odd, void *pairs);

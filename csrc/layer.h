@@ -6,6 +6,7 @@
 #ifndef NNC_LAYER_H
 #define NNC_LAYER_H
 
+#include "ahead.h"
 #include "arena.h"
 #include "kernels.h"
 #include "settings.h"
@@ -68,6 +69,7 @@ struct nnc_pass {
     bool applied;         /* the backward pass updates the parameters, and moving statistics change */
     uint64_t epoch, step; /* keys of random numbers */
     struct nnc_read x;    /* INFER: the rows in the caller's memory; NULL: in plan->x */
+    const struct nnc_ahead *ahead; /* TRAIN: the next batch, to be prefetched beside a product; NULL: unknown */
     struct nnc_clock *clock; /* TRAIN: read by worker 0 after each phase, or NULL */
 };
 
@@ -85,6 +87,7 @@ enum nnc_layer_flags {
     LAYER_KEEPS_D = 8,        /* needs d for every activation */
     LAYER_TRAINING_ONLY = 16, /* in inference its outputs are its inputs */
     LAYER_STOPS_GRADIENT = 32, /* must come before every layer with parameters */
+    LAYER_COPIES = 64,        /* its forward pass calls nnc_round_block for every block of its output */
 };
 
 typedef void nnc_layer_fn(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker);

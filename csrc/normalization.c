@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "activation.h"
+#include "operands.h"
 
 enum {
     PART_FLOATS = 8192, /* approximate size of a part: 32 KB */
@@ -307,6 +308,7 @@ static void batch_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass
     if (pass->mode == INFER && l && layer[-1].finishes_next) return;
     const float *x = nnc_input(plan, l, pass).at; /* its ld is the layer's own: the widths are the same */
     const struct nnc_coefficients of = coefficients_at(own, 0);
+    const struct nnc_layer *reader = nnc_reader_of(plan, l, pass);
     float *d = pass->mode == TRAIN ? layer->d : NULL;
     if (own->of_batch) use_batch(layer, x, pass->m, worker);
     nnc_share(worker, parts_of(&own->common, pass->m), &first, &last);
@@ -317,6 +319,7 @@ static void batch_forward(struct nnc_plan *plan, size_t l, const struct nnc_pass
             const struct nnc_write a = writing(layer->a, k);
             nnc_kernels->normalize(k.m, k.n, reading(x, k), &of, a);
             if (layer->activation.id != ACTIVATION_linear) nnc_activate(&layer->activation, k.m, k.n, a, writing(d, k));
+            if (reader) nnc_round_block(reader, layer, k.m, k.n, nnc_reading(a));
         }
     }
 }
@@ -396,7 +399,7 @@ static void batch_backward(struct nnc_plan *plan, size_t l, const struct nnc_pas
 
 const struct nnc_layer_kind nnc_layer_batch_normalization = {
     .name = "batch_normalization",
-    .flags = LAYER_ACTIVATED | LAYER_ELEMENTWISE,
+    .flags = LAYER_ACTIVATED | LAYER_ELEMENTWISE | LAYER_COPIES,
     .fields = batch_fields,
     .n_fields = sizeof batch_fields / sizeof *batch_fields,
     .own_size = sizeof(struct batch_normalization),

@@ -30,7 +30,23 @@ void nnc_rounded_lay_out(struct nnc_layer *layer, const struct nnc_frame *x, con
     if (layer->rounded) *layer->rounded = r;
 }
 
-/* Copies a group of channels of a map into its frame; the padding is 0 from the allocation and is not written. */
+/* Copies elements [at, at + n) of a map into its frame, which has one group and one position per pixel; the padding is 0 from the allocation
+ * and is not written. */
+static void round_part(const struct nnc_frame *f, size_t at, size_t n, const float *from, uint16_t *copy) {
+    const size_t row = f->width * f->channels;
+    const ptrdiff_t shift = f->left * (ptrdiff_t)f->channels, end = (ptrdiff_t)(f->columns * f->channels) - shift;
+    for (size_t part; n > 0; at += part, n -= part, from += part) {
+        const ptrdiff_t y = (ptrdiff_t)(at / row) + f->top;
+        const size_t x = at % row, first = shift < 0 && x < (size_t)-shift ? (size_t)-shift : x;
+        part = least(row - x, n);
+        const size_t last = end < 0 ? 0 : least(x + part, (size_t)end);
+        if (y < 0 || y >= (ptrdiff_t)f->rows || first >= last) continue;
+        uint16_t *to = copy + (size_t)y * f->columns * f->channels + (size_t)((ptrdiff_t)first + shift);
+        nnc_kernels->round_bf16(1, last - first, (struct nnc_read){from + (first - x), 0}, to, 0);
+    }
+}
+
+/* Copies a group of channels of a map into its frame, with any number of positions. */
 static void round_group(const struct nnc_frame *f, const float *map, uint16_t *copy) {
     const size_t C = f->channels, pixel = f->groups * C;
     for (size_t row = 0; row < f->rows; row++) {
@@ -46,25 +62,69 @@ static void round_group(const struct nnc_frame *f, const float *map, uint16_t *c
             const size_t x1 = end < 0 ? 0 : least(f->width, (size_t)end);
             if (x0 >= x1) continue;
             const size_t first = (size_t)((ptrdiff_t)x0 + shift);
-            if (f->positions == 1 && f->groups == 1) nnc_kernels->round_bf16((x1 - x0) * C, from + x0 * C, to + first * C);
-            else
-                for (size_t x = x0; x < x1; x++)
-                    nnc_kernels->round_bf16(C, from + x * pixel, to + ((first + x - x0) * f->positions + t) * C);
+            nnc_kernels->round_bf16(x1 - x0, C, (struct nnc_read){from + x0 * pixel, pixel},
+                                    to + (first * f->positions + t) * C, f->positions * C);
         }
     }
 }
 
 static void round_map(const struct nnc_frame *f, const float *map, uint16_t *copy) {
+    if (f->positions == 1 && f->groups == 1) {
+        round_part(f, 0, f->height * f->width * f->channels, map, copy);
+        return;
+    }
     for (size_t g = 0; g < f->groups; g++) round_group(f, map + g * f->channels, copy + g * nnc_frame_size(f));
 }
 
+/* The layer that reads the output of the layer before l. */
+static const struct nnc_layer *reader_from(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass) {
+    while (l < plan->n_layers && nnc_is_idle(plan, l, pass)) l++;
+    return l < plan->n_layers && plan->layers[l].rounded ? &plan->layers[l] : NULL;
+}
+
+const struct nnc_layer *nnc_reader_of_batch(const struct nnc_plan *plan, const struct nnc_pass *pass) {
+    return pass->x.at ? NULL : reader_from(plan, 0, pass);
+}
+
+const struct nnc_layer *nnc_reader_of(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass) {
+    const struct nnc_layer *layer = &plan->layers[l], *reader = reader_from(plan, l + 1, pass);
+    const bool by_blocks = nnc_has(layer, LAYER_COPIES) && layer->activation.id != ACTIVATION_softmax;
+    const struct nnc_frame *f = reader ? &reader->rounded->x_frame : NULL;
+    return by_blocks && f && f->positions == 1 && f->groups == 1 ? reader : NULL;
+}
+
+void nnc_round_row(const struct nnc_layer *reader, size_t i, const float *x) {
+    const struct nnc_rounded *r = reader->rounded;
+    round_map(&r->x_frame, x, r->x + i * r->ldx);
+}
+
+void nnc_round_block(const struct nnc_layer *reader, const struct nnc_layer *writer, size_t m, size_t n, struct nnc_read a) {
+    const struct nnc_rounded *r = reader->rounded;
+    const size_t at = (size_t)(a.at - writer->a), i = at / writer->ld, j = at % writer->ld;
+    const bool by_rows = a.ld == writer->ld;
+    const struct nnc_frame row = nnc_flat(reader->I);
+    if (!memcmp(&r->x_frame, &row, sizeof row))
+        nnc_kernels->round_bf16(m, n, a, r->x + i * r->ldx + j, by_rows ? r->ldx : a.ld);
+    else
+        for (size_t q = 0; q < (by_rows ? m : 1); q++)
+            round_part(&r->x_frame, j, by_rows ? n : m * n, a.at + q * a.ld, r->x + (i + q) * r->ldx);
+}
+
+/* Has the code that wrote the input of layer l made its copy? */
+static bool is_copied(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass) {
+    size_t after = l;
+    while (after && nnc_is_idle(plan, after - 1, pass)) after--;
+    const struct nnc_layer *reader = after ? nnc_reader_of(plan, after - 1, pass) : nnc_reader_of_batch(plan, pass);
+    return reader == &plan->layers[l];
+}
+
 void nnc_round_input(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
-    const struct nnc_rounded *r = plan->layers[l].rounded;
+    const struct nnc_layer *layer = &plan->layers[l];
     const struct nnc_read x = nnc_input(plan, l, pass);
     size_t first, last;
-    if (!r) return;
+    if (!layer->rounded || is_copied(plan, l, pass)) return;
     nnc_share(worker, pass->m, &first, &last);
-    for (size_t i = first; i < last; i++) round_map(&r->x_frame, x.at + i * x.ld, r->x + i * r->ldx);
+    for (size_t i = first; i < last; i++) nnc_round_row(layer, i, x.at + i * x.ld);
     nnc_team_barrier(worker);
 }
 

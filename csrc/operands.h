@@ -45,8 +45,17 @@ struct nnc_frame nnc_share_zeros(struct nnc_frame frame);
 void nnc_rounded_lay_out(struct nnc_layer *layer, const struct nnc_frame *x, const struct nnc_frame *dz, size_t B,
                          struct nnc_arena *arena);
 
-/* The first makes the copies for the forward pass; the second, once dz is computed, those that the backward pass also needs.
- * Every worker calls them; in float32 they do nothing. */
+/* The layer whose copy in bfloat16 is written by the gather, by layer l; NULL: none. */
+const struct nnc_layer *nnc_reader_of_batch(const struct nnc_plan *plan, const struct nnc_pass *pass);
+const struct nnc_layer *nnc_reader_of(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass);
+
+/* Copies row i of the reader's input; a block (m, n) of the outputs of `writer`: one row after the other, or contiguous in one
+ * row. */
+void nnc_round_row(const struct nnc_layer *reader, size_t i, const float *x);
+void nnc_round_block(const struct nnc_layer *reader, const struct nnc_layer *writer, size_t m, size_t n, struct nnc_read a);
+
+/* The first makes the copies for the forward pass, unless the code that wrote the input has made them; the second, once dz is
+ * computed, those that the backward pass also needs. Every worker calls them; in float32 they do nothing. */
 void nnc_round_input(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker);
 void nnc_round_gradient(const struct nnc_layer *layer, size_t m, struct nnc_worker *worker);
 

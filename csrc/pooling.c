@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "geometry.h"
-#include "network.h"
+#include "operands.h"
 
 static struct nnc_fault settle_pooling(struct nnc_layer *layer) {
     const nnc_geometry *g = &layer->geometry;
@@ -29,12 +29,14 @@ static void max_pooling_forward(struct nnc_plan *plan, size_t l, const struct nn
     const struct nnc_layer *layer = &plan->layers[l];
     const nnc_geometry *g = &layer->geometry;
     const struct nnc_read x = nnc_input(plan, l, pass);
+    const struct nnc_layer *reader = nnc_reader_of(plan, l, pass);
     size_t first, last;
     nnc_share(worker, pass->m * g->out_height, &first, &last);
     for (size_t row = first; row < last && !nnc_stopped(worker, layer->I / g->out_height); row++) {
         const size_t i = row / g->out_height, oy = row % g->out_height;
         const size_t at = i * layer->ld + oy * g->out_width * g->channels;
         nnc_kernels->max_pooling(g, oy, x.at + i * x.ld, layer->a + at, pass->mode == TRAIN ? layer->d + at : NULL);
+        if (reader) nnc_round_block(reader, layer, 1, g->out_width * g->channels, (struct nnc_read){layer->a + at, layer->ld});
     }
 }
 
@@ -53,7 +55,7 @@ static void max_pooling_backward(struct nnc_plan *plan, size_t l, const struct n
 
 const struct nnc_layer_kind nnc_layer_max_pooling = {
     .name = "max_pooling",
-    .flags = LAYER_KEEPS_D,
+    .flags = LAYER_KEEPS_D | LAYER_COPIES,
     .has_geometry = true,
     .settle = settle_max_pooling,
     .forward = max_pooling_forward,
@@ -64,11 +66,14 @@ static void average_pooling_forward(struct nnc_plan *plan, size_t l, const struc
     const struct nnc_layer *layer = &plan->layers[l];
     const nnc_geometry *g = &layer->geometry;
     const struct nnc_read x = nnc_input(plan, l, pass);
+    const struct nnc_layer *reader = nnc_reader_of(plan, l, pass);
     size_t first, last;
     nnc_share(worker, pass->m * g->out_height, &first, &last);
     for (size_t row = first; row < last && !nnc_stopped(worker, layer->I / g->out_height); row++) {
         const size_t i = row / g->out_height, oy = row % g->out_height;
-        nnc_kernels->average_pooling(g, oy, x.at + i * x.ld, layer->a + i * layer->ld + oy * g->out_width * g->channels);
+        const size_t at = i * layer->ld + oy * g->out_width * g->channels;
+        nnc_kernels->average_pooling(g, oy, x.at + i * x.ld, layer->a + at);
+        if (reader) nnc_round_block(reader, layer, 1, g->out_width * g->channels, (struct nnc_read){layer->a + at, layer->ld});
     }
 }
 
@@ -87,6 +92,7 @@ static void average_pooling_backward(struct nnc_plan *plan, size_t l, const stru
 
 const struct nnc_layer_kind nnc_layer_average_pooling = {
     .name = "average_pooling",
+    .flags = LAYER_COPIES,
     .has_geometry = true,
     .settle = settle_pooling,
     .forward = average_pooling_forward,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "activation.h"
+#include "operands.h"
 #include "os.h"
 
 enum { ROWS_AHEAD = 8 }; /* rows that the gather prefetches */
@@ -90,11 +91,6 @@ static const void *row_of(const nnc_data *data, size_t row) {
     return (const char *)data->x + (ptrdiff_t)row * data->x_stride;
 }
 
-/* Prefetches a row that will be read soon: shuffled rows are too irregular for the hardware prefetcher. */
-static void prefetch(const void *row, size_t bytes) {
-    for (size_t b = 0; b < bytes; b += 64) __builtin_prefetch((const char *)row + b);
-}
-
 /* An inference pass over rows [first, first + m). A product reads float rows in place: it overlaps with loading them from
  * memory, which a copy could not. */
 static struct nnc_pass inference_pass(const struct nnc_plan *plan, const nnc_data *data, size_t first, size_t m) {
@@ -137,7 +133,7 @@ static int32_t label_of(struct nnc_plan *plan, const struct batch *batch, size_t
     return 0;
 }
 
-/* Copies the inputs x of row i of the batch as float32, rescaled. */
+/* Copies inputs x as float32, rescaled, to row i of the batch. */
 static const float *gather_inputs(struct nnc_plan *plan, const nnc_data *data, size_t i, const void *x) {
     const size_t n = plan->n_inputs;
     float *out = plan->x + i * plan->ldx;
@@ -161,19 +157,31 @@ static void gather_targets(struct nnc_plan *plan, const struct batch *batch, siz
     if (data->weights) plan->weights[i] = data->weights[row];
 }
 
-/* Gathers rows [i0, i1) of the batch. A prefetch cannot fault, so its row number need not be valid. */
+/* The inputs of the m rows of a batch. */
+static struct nnc_ahead rows_ahead(const struct nnc_plan *plan, const struct batch *batch, size_t m) {
+    const nnc_data *data = batch->data;
+    return (struct nnc_ahead){.x = batch->order ? data->x : row_of(data, batch->first),
+                              .stride = data->x_stride,
+                              .bytes = plan->n_inputs * (data->x_is_u8 ? 1 : sizeof(float)),
+                              .order = batch->order ? batch->order + batch->first : NULL,
+                              .rows = m};
+}
+
+/* Gathers rows [i0, i1) of the batch. */
 static void gather(struct nnc_plan *plan, const struct batch *batch, size_t i0, size_t i1, const struct nnc_pass *pass) {
     const nnc_data *data = batch->data;
-    const int64_t *order = batch->order ? batch->order + batch->first : NULL;
-    const size_t first = batch->first, bytes = plan->n_inputs * (data->x_is_u8 ? 1 : sizeof(float));
+    const struct nnc_ahead ahead = rows_ahead(plan, batch, i1);
+    const struct nnc_layer *reader = nnc_reader_of_batch(plan, pass);
     const bool in_place = pass->x.at;
-    for (size_t i = i0; i < least(i0 + ROWS_AHEAD, i1) && !in_place; i++)
-        prefetch(row_of(data, order ? (size_t)order[i] : first + i), bytes);
+    for (size_t i = i0; i < least(i0 + ROWS_AHEAD, i1) && !in_place; i++) nnc_prefetch_row(&ahead, i);
     for (size_t i = i0; i < i1; i++) {
-        const size_t row = row_at(plan, batch, first + i), ahead = i + ROWS_AHEAD;
+        const size_t row = row_at(plan, batch, batch->first + i);
         const void *x = row_of(data, row);
-        if (ahead < i1 && !in_place) prefetch(row_of(data, order ? (size_t)order[ahead] : first + ahead), bytes);
-        nnc_list_row(&plan->zeros, i, in_place ? x : gather_inputs(plan, data, i, x));
+        if (i + ROWS_AHEAD < i1 && !in_place) nnc_prefetch_row(&ahead, i + ROWS_AHEAD);
+        /* if they are rounded, the floats are not read again: they stay in one row, in the cache */
+        const float *inputs = in_place ? x : gather_inputs(plan, data, reader ? i0 : i, x);
+        if (reader) nnc_round_row(reader, i, inputs);
+        nnc_list_row(&plan->zeros, i, inputs);
         if (batch->targets) gather_targets(plan, batch, i, row);
     }
 }
@@ -359,6 +367,10 @@ static void train_body(void *arg, struct nnc_worker *worker) {
                                 .step = s->step + step,
                                 .clock = s->seconds ? &clock : NULL};
         const struct batch batch = {t->data, s->order, first, true, &t->bad};
+        const struct batch next = {t->data, s->order, first + pass.m, true, &t->bad};
+        const size_t left = step + 1 < s->n_steps ? s->stop - next.first : 0;
+        const struct nnc_ahead ahead = rows_ahead(plan, &next, least(s->batch_size, left));
+        pass.ahead = &ahead;
         nnc_team_may_stop(worker, true);
         if (!forward_pass(plan, &batch, &pass, worker)) break;
         loss_phase(plan, t->data, &pass, outputs_at(plan, t->sums, first - s->start), &t->not_finite, worker);

@@ -56,7 +56,7 @@ static void round_rows(const struct nnc_panels *to, size_t panel, size_t r0, siz
             continue;
         }
         uint16_t row[PANEL];
-        nnc_kernels->round_bf16(PANEL, w, row);
+        nnc_kernels->round_bf16(1, PANEL, (struct nnc_read){w, PANEL}, row, PANEL);
         for (size_t j = 0; j < PANEL; j++) pair_of(at, R)[2 * j + R % 2] = row[j];
     }
 }
@@ -67,10 +67,8 @@ static void round_columns(uint16_t *panel, size_t R, size_t filters, size_t colu
                           bool alone) {
     uint16_t halves[PANEL * PANEL];
     float pairs[TILE / 2]; /* pairs of bfloat16, moved as floats */
-    for (size_t c = 0; c < columns; c++) {
-        nnc_kernels->round_bf16(filters, w.at + c * w.ld, halves + c * PANEL);
-        if (filters % 2) halves[c * PANEL + filters] = 0;
-    }
+    nnc_kernels->round_bf16(columns, filters, w, halves, PANEL);
+    for (size_t c = 0; c < columns && filters % 2; c++) halves[c * PANEL + filters] = 0;
     if (R % 2 == 0 && (filters % 2 == 0 || alone)) { /* no pair is shared with another position */
         memcpy(pairs, halves, columns * PANEL * sizeof *halves);
         void *to = pair_of(panel, R) + 2 * column;

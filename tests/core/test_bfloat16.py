@@ -240,6 +240,65 @@ def test_training_is_near_the_reference(products, name):
     assert_near([got.forward(x)], [wanted.forward(x)], 1e-2)
 
 
+def pooling(kind, shape):
+    """Of 2 x 2 pixels."""
+    row = {"kind": kind, "channels": shape[2], "pad_top": 0, "pad_left": 0}
+    for axis, n in zip(["height", "width"], shape, strict=False):
+        row |= {axis: n, f"out_{axis}": n // 2, f"kernel_{axis}": 2, f"stride_{axis}": 2}
+    return row | {"dilation_height": 1, "dilation_width": 1}
+
+
+CHAINS = {
+    "dense": (37, [dense(16, "relu"), dense(45, "gelu"), dense(33), dense(7, "softmax")]),
+    "maps": (
+        12 * 13 * 3,
+        [
+            conv((12, 13, 3), 5, (3, 3), activation="relu"),
+            conv((10, 11, 5), 18, (3, 2), pads=(1, 1)),
+            normalization("batch", 18),
+            activation("relu", 18),
+            conv((10, 12, 18), 6, (2, 2), pads=(-1, -2), out=(7, 8)),
+            pooling("max_pooling", (7, 8, 6)),
+            conv((3, 4, 6), 4, (2, 2), dilation=(1, 2), pads=(0, 1), activation="gelu"),
+            pooling("average_pooling", (2, 4, 4)),
+            dense(10, "relu"),
+            normalization("batch", 10),
+            dense(7, "softmax"),
+        ],
+    ),
+    "a large map": (
+        40 * 40 * 6,
+        [
+            normalization("batch", 6),
+            conv((40, 40, 6), 3, (3, 3)),
+            dense(200),
+            conv((10, 10, 2), 5, (3, 3)),
+            dense(3),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_copies_written_with_the_floats(products, threads, name):
+    """A dropout of rate 0 changes nothing, but the next layer's copy is then made in a pass of its own."""
+    n_inputs, rows = CHAINS[name]
+    nothing = {"kind": "dropout", "rate": 0.0}
+    apart = [row for layer in rows for row in ([nothing, layer] if "use_bias" in layer else [layer])]
+    settings = {"loss": loss_spec("mean_squared_error"), "optimizer": SGD, "batch_size": 23}
+    found = set()
+    for n_threads, layers in itertools.product([1, 3], [rows, apart]):
+        threads(n_threads)
+        plan = _core.Plan(n_inputs, layers, precision="bfloat16", **settings)
+        rng = rng_of(n_inputs)
+        parameters = [rng.normal(size=s) / np.prod(s[:-1] or s) ** 0.5 for s in plan.parameter_shapes]
+        plan.set_parameters([np.abs(p) if p.ndim == 1 else p for p in parameters])
+        x, y, *_ = make_data(41, n_inputs, plan.n_outputs)
+        losses = train(plan, x, y, steps=4, batch_size=23)
+        found.add(digest([*plan.get_parameters(), np.float64(losses), plan.forward(x)]))
+    assert len(found) == 1
+
+
 def test_weights_that_are_set_are_rounded_for_the_products_only(products):
     plans, parameters, _ = both(9, [dense(5)])
     for got, wanted in zip(plans[0].get_parameters(), parameters, strict=True):
