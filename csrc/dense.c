@@ -98,8 +98,8 @@ static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pas
     const size_t m = pass->m;
     const struct nnc_read dz = {layer->da, layer->ld};
     const struct nnc_kernel_gradient dW = {
-        nnc_products_of(plan),         &plan->update,        W,     m, nnc_input_of_gradient(plan, l, pass),
-        nnc_gradient_of_kernel(layer), zeros_of(plan, l, m), worker};
+        nnc_products_of(plan),         &plan->update,        W,      m,          nnc_input_of_gradient(plan, l, pass),
+        nnc_gradient_of_kernel(layer), zeros_of(plan, l, m), worker, pass->ahead};
     size_t first, last;
     nnc_take_derivative_shared(layer, m, worker);
     nnc_round_gradient(layer, m, worker);

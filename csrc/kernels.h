@@ -118,6 +118,8 @@ struct nnc_product {
     size_t ldinit, ldc;
     bool lanes;
     const struct nnc_pixels *pixels; /* NULL, or the meaning of its rows (only with takes_pixels); ldinit is then 0 */
+    void (*beside)(void *of); /* NULL, or work to do while the product is computed (only with works_beside, for m <= PANEL) */
+    void *beside_of;
 };
 
 /* The m rows of a are the pixels of a map, row by row, starting with the first that a window covers; c has no rows for the
@@ -199,6 +201,7 @@ struct nnc_products {
     size_t element_size;  /* bytes of an element of a and b */
     bool skips_zeros;     /* terms that are 0 may be omitted from a sum */
     bool takes_pixels;    /* see struct nnc_pixels */
+    bool works_beside;    /* its unit multiplies while the CPU does other work: see struct nnc_product */
     const char *name;     /* in bfloat16: the implementation */
 
     /* NULL, or functions that each thread calls before and after the products of a team's run. */

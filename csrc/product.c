@@ -113,20 +113,39 @@ void nnc_product_input_gradient(const struct nnc_input_gradient *of, size_t bloc
 
 /* ---- dense: dW -------------------------------------------------------------------------------------------------------- */
 
-/* Computes the gradient of one tile and applies it at once. */
-static void tile_gradient(const struct nnc_kernel_gradient *of, size_t tile) {
+/* The gradients of tiles that are computed one after the other. Each is applied beside the product of the next if the products
+ * allow it: tiles are multiplied while the update loads and adds; else at once. */
+struct gradients {
+    const struct nnc_kernel_gradient *of;
+    size_t pending;   /* a tile that is not applied yet, or NONE */
+    float (*g)[TILE]; /* two, */
+    int turn;         /* and which is its gradient */
+};
+
+static const size_t NONE = SIZE_MAX;
+
+static void apply_pending(void *of) {
+    struct gradients *t = of;
+    if (t->pending != NONE) nnc_apply_tile(t->of->update, t->of->W, t->pending, t->g[t->turn]);
+    t->pending = NONE;
+}
+
+/* Computes the gradient of one tile; apply_pending must follow the last one. */
+static void tile_gradient(struct gradients *t, size_t tile) {
+    const struct nnc_kernel_gradient *of = t->of;
     struct nnc_param *W = of->W;
     const size_t k = tile % W->row_tiles * PANEL, j = tile / W->row_tiles * PANEL;
     const size_t rows = least(PANEL, W->rows - k), cols = least(PANEL, W->cols - j);
     const void *x = nnc_element(of->products, of->x.at, k * of->x.step);
     const void *dz = nnc_element(of->products, of->dz.at, j * of->dz.step);
+    const bool beside = of->products->works_beside;
     struct nnc_product product = plain(rows, cols, of->m);
     product.rs = of->x.step, product.cs = of->x.ld, product.ldb = of->dz.ld, product.ldc = PANEL;
     if (!of->zeros && cols == PANEL && of->products->gemm_sgd && nnc_takes_products(of->update, W)) {
         nnc_apply_product(of->update, W, tile, of->products, &product, x, dz);
         return;
     }
-    _Alignas(64) float g[TILE];
+    float *g = t->g[beside ? !t->turn : t->turn];
     if (cols < PANEL) memset(g, 0, rows * PANEL * sizeof *g); /* the padding of the weights stays 0 */
     for (size_t r = 0; r < rows && of->zeros; r += GROUP) {
         const size_t group = (k + r) / GROUP;
@@ -134,8 +153,11 @@ static void tile_gradient(const struct nnc_kernel_gradient *of, size_t tile) {
                                   (struct nnc_read){(const float *)x + r, of->x.ld}, (struct nnc_read){dz, of->dz.ld},
                                   (struct nnc_write){g + r * PANEL, PANEL});
     }
+    if (beside) product.beside = apply_pending, product.beside_of = t;
     if (!of->zeros) of->products->gemm(&product, x, dz, zeros, g);
-    nnc_apply_tile(of->update, W, tile, g);
+    t->pending = tile;
+    if (beside) t->turn = !t->turn;
+    else apply_pending(t);
 }
 
 /* Are 32 columns of x copied before the tiles that read them? Its rows are far apart, each in a different page; a short batch
@@ -154,15 +176,39 @@ void nnc_product_kernel_gradient_block(const struct nnc_kernel_gradient *of, siz
         nnc_copy_rows(of->m, width, x, (struct nnc_write){columns, PANEL});
         here.x = (struct nnc_operand){columns - k, PANEL, 1};
     }
+    _Alignas(64) float g[2][TILE];
+    struct gradients gradients = {&here, NONE, g, 0};
     for (size_t tile = block; tile < last; tile += W->row_tiles)
-        if (tile >= first && !nnc_stopped(of->worker, of->m * TILE)) tile_gradient(&here, tile);
+        if (tile >= first && !nnc_stopped(of->worker, of->m * TILE)) tile_gradient(&gradients, tile);
+    apply_pending(&gradients);
 }
 
+/* Prefetches the rows that belong to part `at` of n parts of this worker's share of them. */
+static void prefetch_part(const struct nnc_kernel_gradient *of, size_t at, size_t n) {
+    size_t first, last;
+    if (!of->ahead) return;
+    nnc_share(of->worker, of->ahead->rows, &first, &last);
+    const size_t rows = last - first;
+    for (size_t i = rows * at / n; i < rows * (at + 1) / n; i++) nnc_prefetch_row(of->ahead, first + i);
+}
+
+/* Tiles are computed backwards, so that those that the next forward pass reads first are in the cache. */
 void nnc_product_kernel_gradient(const struct nnc_kernel_gradient *of, size_t first, size_t last) {
-    if (copies_columns(of))
-        for (size_t block = 0; block < of->W->row_tiles; block++) nnc_product_kernel_gradient_block(of, block, first, last);
-    else
-        for (size_t tile = first; tile < last && !nnc_stopped(of->worker, of->m * TILE); tile++) tile_gradient(of, tile);
+    const size_t blocks = of->W->row_tiles;
+    if (copies_columns(of)) {
+        for (size_t block = 0; block < blocks; block++) {
+            prefetch_part(of, block, blocks);
+            nnc_product_kernel_gradient_block(of, block, first, last);
+        }
+        return;
+    }
+    _Alignas(64) float g[2][TILE];
+    struct gradients gradients = {of, NONE, g, 0};
+    for (size_t tile = last; tile-- > first && !nnc_stopped(of->worker, of->m * TILE);) {
+        prefetch_part(of, tile - first, last - first);
+        tile_gradient(&gradients, tile);
+    }
+    apply_pending(&gradients);
 }
 
 /* ---- windows on maps -------------------------------------------------------------------------------------------------- */

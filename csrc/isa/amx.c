@@ -81,6 +81,11 @@ static const uint16_t *rows_of(const struct rows *rows, size_t at, size_t *strid
                         bs = block * (t)->b_block + segment * (t)->b_segment;        \
                  k < (t)->k; k += BF16_STEP, at += BF16_STEP, bs += BF16_STEP * (t)->ldb)
 
+/* Work that needs no tiles, while the instructions before it are executed. */
+static void work_beside(const struct nnc_product *t) {
+    if (t->beside) t->beside(t->beside_of);
+}
+
 /* Up to 2 tiles of rows by 2 of columns: rows of `sums` have 32 floats. */
 static void sum_2x2(const struct sums *of, const uint16_t *b, float *sums) {
     enum { BYTES = 2 * ROW_BYTES, NEXT = 2 * ROWS * ROWS };
@@ -102,6 +107,7 @@ static void sum_2x2(const struct sums *of, const uint16_t *b, float *sums) {
         _tile_dpbf16ps(2, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
     }
+    work_beside(t);
     _tile_stored(0, sums, BYTES);
     _tile_stored(1, sums + ROWS, BYTES);
     if (of->n == 1) return;
@@ -133,6 +139,7 @@ static void sum_4x1(const struct sums *of, const uint16_t *b, float *sums) {
         LOAD_ROWS(5, &rows[3]);
         _tile_dpbf16ps(3, 5, 6);
     }
+    work_beside(t);
     _tile_stored(0, sums, ROW_BYTES);
     if (n > 1) _tile_stored(1, sums + NEXT, ROW_BYTES);
     if (n > 2) _tile_stored(2, sums + 2 * NEXT, ROW_BYTES);
@@ -292,6 +299,7 @@ const struct nnc_products nnc_products_amx = {
     .interleaved = 2,
     .element_size = sizeof(uint16_t),
     .takes_pixels = true,
+    .works_beside = true,
 #ifdef NNC_EMULATE_AMX
     .name = "amx, emulated",
 #else
