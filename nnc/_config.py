@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from nnc._arguments import did_you_mean, key_of, suggest_for_methods, unknown_argument
+
 # Kernels compute in float32: a larger number would be infinite there.
 LARGEST = 3.4028234663852886e38
 
@@ -62,34 +64,6 @@ def shown(value: object) -> str:
 def refusal(name: str, must: str, value: object, error: type[Exception] = ValueError) -> Exception:
     """The error for an argument: its name, what it must be, what it was."""
     return error(f"{name} must be {must}, got {shown(value)}")
-
-
-def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """`; did you mean 'dense'?` if `name` is close to one of `known`, else an empty string."""
-    if not isinstance(name, str):
-        return ""
-    from difflib import get_close_matches
-
-    keys = {_key(each): each for each in known}
-    close = get_close_matches(_key(name), keys, 1, 0.7)
-    return f"; did you mean {keys[close[0]]!r}?" if close else ""
-
-
-def unknown_argument(
-    error: TypeError, caller: str, given: Iterable[str], known: Iterable[str]
-) -> TypeError | None:
-    """The error for a keyword argument that `caller` does not have, which suggests the closest one it has;
-    None if `error` is another one. `given` are the keyword arguments of the call.
-    """
-    odd = [name for name in given if name not in known]
-    if re.search(r"missing \d+ required", str(error)):  # Dense(unit=3): unit is passed on to Layer
-        odd = [name for name in odd if did_you_mean(name, known)]
-    elif not re.search(rf"got an unexpected keyword argument '({'|'.join(odd)})'", str(error)):
-        return None
-    if not odd:
-        return None
-    meant = did_you_mean(odd[0], known) or f"; it takes {', '.join(known)}"
-    return TypeError(f"{caller} has no argument {odd[0]!r}{meant}")
 
 
 def number(name: str, value: object, interval: str = "(-inf, inf)") -> float:
@@ -229,6 +203,7 @@ class _Made(type):
                     raise
                 raise meant from None
             made.__dict__["_made"] = True
+            suggest_for_methods(cls)
             return made
 
 
@@ -341,7 +316,7 @@ class Config(metaclass=_Made):
         if not isinstance(identifier, str):
             must = f"a name, an object or a configuration of nnc's {cls.kind}s"
             raise refusal(argument, must, identifier, TypeError)
-        found = family._names.get(_key(identifier))
+        found = family._names.get(key_of(identifier))
         if found is None:
             known = sorted(family.names())
             refused = refusal(argument, f"one of {', '.join(known)}", identifier)
@@ -352,7 +327,7 @@ class Config(metaclass=_Made):
     @classmethod
     def in_lower_case(cls, name: str) -> type[Config] | None:
         """The class of the family with this lower-case name or alias, or None."""
-        found = cls.family._names.get(_key(name)) if name == name.lower() else None
+        found = cls.family._names.get(key_of(name)) if name == name.lower() else None
         return found
 
     @classmethod
@@ -424,14 +399,11 @@ def close(family: type[Config], members: Mapping[str, object]) -> dict[str, type
     registry = {cls.__name__: cls for cls in classes if vars(cls).get("saved", True)}
     family.registry = registry
     family._names = {
-        _key(name): cls for cls in registry.values() for name in (cls.__name__, cls.identifier, *cls.aliases)
+        key_of(name): cls
+        for cls in registry.values()
+        for name in (cls.__name__, cls.identifier, *cls.aliases)
     }
     return registry
-
-
-def _key(name: str) -> str:
-    """The common lookup key of MeanSquaredError and mean_squared_error."""
-    return name.replace("_", "").lower()
 
 
 def _plain(value: object) -> Any:

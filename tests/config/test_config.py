@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nnc import (
+    _arguments,
     _config,
     activations,
     constraints,
@@ -244,9 +245,9 @@ def test_every_spelling_of_a_name(cls):
 def test_no_two_classes_of_a_family_share_a_name():
     for family in FAMILIES:
         spellings = [
-            _config._key(name)
+            _arguments.key_of(name)
             for cls in family.registry.values()
-            for name in {_config._key(n) for n in (cls.__name__, cls.identifier, *cls.aliases)}
+            for name in {_arguments.key_of(n) for n in (cls.__name__, cls.identifier, *cls.aliases)}
         ]
         assert len(spellings) == len(set(spellings))
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import enum
 import inspect
 import pickle
+import subprocess
+import sys
 from types import FunctionType
 
 import pytest
 from public_names import public_names
 
 import nnc
+from nnc._arguments import suggest_for_methods
 from nnc._config import Config
 
 # Functions of arrays: the compiled kernels, whose calls take a microsecond, and their specification.
@@ -34,6 +37,8 @@ def arguments_of(function):
 def members_of(public):
     """The public object and, of a class, nnc's public methods, each by its path."""
     yield public.path, public.object
+    if public.kind == "class" and issubclass(public.object, Config):
+        suggest_for_methods(public.object)  # as when its first object is made
     for cls in public.object.__mro__ if public.kind == "class" else ():
         for name, method in vars(cls).items() if cls.__module__.startswith("nnc") else ():
             if isinstance(method, FunctionType | classmethod | staticmethod):
@@ -72,6 +77,17 @@ def test_only_the_call_itself_is_meant():
         model.summary(print_fn=lambda text: (lambda epochs: text)(epoch=3))
     with pytest.raises(TypeError, match="Dense has no argument 'unit'; did you mean 'units'"):
         nnc.layers.Dense(unit=3)
+
+
+def test_methods_of_configuration_objects():
+    """A new process: the methods are wrapped when the first object of their class is made."""
+    program = (
+        "from nnc import metrics; auc = metrics.AUC()\n"
+        "try: auc.update_state(y_tru=[1], y_pred=[1.0])\n"
+        "except TypeError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "has no argument 'y_tru'; did you mean 'y_true'?" in done.stdout
 
 
 def test_signatures_and_pickles_are_those_of_the_functions():
