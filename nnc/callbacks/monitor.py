@@ -32,7 +32,7 @@ class Monitor(Callback):
         super().set_model(model)
         if self.mode == "auto":
             names, metrics = getattr(model, "metrics_names", ()), getattr(model, "metrics", ())
-            watched = dict(zip(names[1:], metrics, strict=False))  # another loop's model may have none
+            watched: dict[str, Metric] = dict(zip(names[1:], metrics, strict=False))  # both may be missing
             self.sign = -1.0 if is_to_be_large(self.monitor, watched) else 1.0
 
     def value(self, logs: Logs | None) -> float | None:
