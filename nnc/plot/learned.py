@@ -99,7 +99,7 @@ def singular_values(source: Weights, ax: Axes | None = None) -> Axes:
         draw_line(axis, np.arange(1, len(values) + 1), values, i, f"{name} {w.shape}")
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set_title("singular values of the weights", fontsize=10)
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(bottom=-0.02 * axis.get_ylim()[1])  # a marker at 0 is not cut in half
     grid(axis)
     name_lines([axis], ax is None)
     return axis

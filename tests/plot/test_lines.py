@@ -94,6 +94,13 @@ def test_markers_on_a_logarithmic_axis_are_at_about_equal_distances():
     assert np.diff(np.log(axis.lines[0].get_markevery() + 1)).max() < 0.75
 
 
+def test_a_singular_value_of_zero_is_above_the_axis():
+    axis = plot.singular_values(np.diag([2.0, 1.0, 0.0]))
+    drawn(axis)
+    at = axis.transData.transform((3, 0))[1]
+    assert at - axis.bbox.y0 >= axis.lines[0].get_markersize() / 2 * axis.figure.dpi / 72
+
+
 # ---- names
 
 
