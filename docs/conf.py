@@ -30,6 +30,7 @@ extensions = [
 exclude_patterns = ["_build", "experiments/template.md", "extensions", "gallery/*.ipynb", "gallery/*.py"]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 default_role = "py:obj"
+smartquotes = False  # quotes are those of Python's strings, and two hyphens begin an option
 nitpick_ignore_regex = [("py:.*", ".*")]
 html_math_renderer = "mathml"
 

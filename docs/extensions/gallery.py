@@ -24,7 +24,13 @@ QUICK = {
     "theory": [],
     "two_layer_mse": ["--quick"],
 }
-FIRST = {"mnist": "mistakes", "search_mnist": "trials_parameters"}
+FIRST = {
+    "mnist": "mistakes",
+    "mnist_cnn": "feature_maps",
+    "search_grid": "learning_rate-l2",
+    "search_mnist": "trials_parameters",
+    "two_layer_mse": "Model1_weights",
+}
 # The scripts that are shown but not run, and the reason.
 SHOWN = {
     "fashion_mnist": "it downloads its data set",
@@ -34,7 +40,8 @@ SHOWN = {
 RUN = rf"/({'|'.join(QUICK)})\.py$"
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-OUTPUT = Path(tempfile.mkdtemp(prefix="nnc-gallery-"))  # a folder for what each script writes
+FOLDER = tempfile.TemporaryDirectory(prefix="nnc-gallery-")  # removed at exit
+OUTPUT = Path(FOLDER.name)  # has a folder for each script
 
 if {script.stem for script in EXAMPLES.glob("*.py")} != QUICK.keys() | SHOWN.keys():
     raise RuntimeError("docs/extensions/gallery.py must list every script of examples in QUICK or in SHOWN")
