@@ -128,7 +128,9 @@ def _meant(error: TypeError, function: Any, args: Any, keywords: Any) -> TypeErr
     known = inspect.signature(function).parameters
     if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known.values()):
         return None  # the argument was passed on to another function
-    caller = function.__qualname__
-    if function.__name__ == "__init__" and args:
-        caller = type(args[0]).__name__
+    owner, _, name = function.__qualname__.rpartition(".")
+    cls = args[0] if args and isinstance(args[0], type) else type(args[0]) if args else object
+    if owner in {base.__name__ for base in cls.__mro__}:  # a method: the base that defines it does not matter
+        owner = cls.__name__
+    caller = owner if name == "__init__" else f"{owner}.{name}" if owner else name
     return unknown_argument(error, caller, keywords, [name for name in known if name not in ("self", "cls")])
