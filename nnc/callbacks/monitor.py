@@ -55,8 +55,8 @@ class Monitor(Callback):
             )
         if isinstance(value, np.ndarray):
             raise ValueError(
-                f"{type(self).__name__} watches {self.monitor!r}, which is an array of shape {value.shape}: "
-                "watch a number, such as the metric's mean over the classes"
+                f"{type(self).__name__} monitors {self.monitor!r}, which is an array of shape {value.shape}: "
+                "monitor a number, such as the metric's mean over the classes"
             )
         return value
 

@@ -258,7 +258,7 @@ def test_results_that_are_arrays(tmp_path, capsys):
     assert [axis.get_ylabel() for axis in axes][:3] == ["loss", "accuracy", "f1_score[0]"]
     for callback in (callbacks.EarlyStopping, callbacks.ReduceLROnPlateau):
         watch = callback(monitor="f1_score", mode="max")
-        with pytest.raises(ValueError, match=r"watches 'f1_score', which is an array of shape \(3,\)"):
+        with pytest.raises(ValueError, match=r"monitors 'f1_score', which is an array of shape \(3,\)"):
             model.fit(X, THREE, verbose=0, callbacks=watch)
 
 
