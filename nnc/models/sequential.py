@@ -154,8 +154,8 @@ class Sequential(PredictingModel):
             A name, an object of `nnc.losses`, or a function f(y_true, y_pred) -> (value, gradient).
         metrics : list of str, Metric or callable, optional
             Names such as "accuracy", objects of `nnc.metrics`, functions f(y_true, y_pred), or objects of a
-            user-defined subclass of `nnc.metrics.Metric`. They ignore sample weights. A name given again is
-            numbered in the logs: precision, precision_1.
+            user-defined subclass of `nnc.metrics.Metric`. They ignore sample weights. Repeated names
+            are numbered in the logs: precision, precision_1.
         weighted_metrics : list, optional
             The same, but weighted by the sample weights and class weights. The name of one of `metrics` gets
             the prefix "weighted_".
