@@ -172,7 +172,6 @@ def test_compile_errors_leave_the_model_as_it_was(backend):
         {"optimizer": "sgdd"},
         {"loss": "nse"},
         {"loss": "mse", "metrics": ["acuracy"]},
-        {"loss": "mse", "metrics": ["mae", "mae"]},
         {"loss": "mse", "loss_weights": [1.0]},
         {"loss": "mse", "backend": "jax"},
     ):
