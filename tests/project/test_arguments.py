@@ -18,7 +18,7 @@ from nnc._config import Config
 
 # Functions of arrays: the compiled kernels, whose calls take a microsecond, and their specification.
 LEFT_OUT = ("nnc.functional.", "nnc.reference.", "nnc.cli.")
-OFTEN = ("Sequential.predict_on_batch", "Streams.at")  # called for each row or epoch
+OFTEN = ("PredictingModel.predict_on_batch", "Streams.at")  # called for each row or epoch
 
 
 def arguments_of(function):
