@@ -188,7 +188,9 @@ class Identity(Initializer):
     def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
         if len(shape) != 2:
             raise _config.refusal("shape", "that of a matrix, for an Identity initializer", shape)
-        return self.gain * np.eye(*shape)
+        matrix = np.eye(*shape, dtype=np.float32)
+        matrix *= self.gain
+        return matrix
 
 
 class RandomNormal(Initializer):

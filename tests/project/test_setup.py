@@ -23,10 +23,15 @@ def compiles(monkeypatch):
         pytest.skip("no checkout, or no compiler")
     monkeypatch.setattr(setuptools, "setup", lambda **arguments: None)
     monkeypatch.chdir(ROOT)
-    command = runpy.run_path("setup.py")["BuildCore"]
-    return lambda cc, flags: command.compiles(
-        SimpleNamespace(compiler=SimpleNamespace(compiler_so=cc.split())), flags
-    )
+    build_core = runpy.run_path("setup.py")["BuildCore"]
+
+    def compiles(cc, flags):
+        command = build_core(setuptools.Distribution())
+        command.compiler = SimpleNamespace(compiler_type="unix", compiler_so=cc.split())
+        command.choose_compiler()
+        return command.compiles(flags)
+
+    return compiles
 
 
 @pytest.mark.parametrize("cc", ["cc", "env cc", "env NNC_TEST=1 cc -O1"])
