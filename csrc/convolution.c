@@ -568,7 +568,7 @@ static size_t parts_in_cache(const struct nnc_layer *layer, size_t rows, size_t 
     const size_t pixels = g->out_height * g->out_width * nnc_round_up(m, BF16_STEP);
     const double bytes = (double)pixels * (double)pixel * sizeof(uint16_t);
     const double of_part = (double)rows * (double)layer->columns * sizeof(float);
-    return (size_t)fmin(ceil(bytes / OPERAND_BYTES), floor(bytes / of_part));
+    return (size_t)fmin(ceil(bytes / (double)OPERAND_BYTES), floor(bytes / of_part));
 }
 
 static struct division divide(const struct nnc_layer *layer, size_t m) {

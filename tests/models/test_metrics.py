@@ -6,6 +6,7 @@ import copy
 import pickle
 import threading
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -256,6 +257,7 @@ def test_results_that_are_arrays(tmp_path, capsys):
     assert "f1_score[2]" in again.history._repr_html_() and "errors[1,2]" in again.history._repr_html_()
     axes = nnc.plot.history(again.history)
     assert [axis.get_ylabel() for axis in axes][:3] == ["loss", "accuracy", "f1_score[0]"]
+    plt.close(axes[0].figure)
     for callback in (callbacks.EarlyStopping, callbacks.ReduceLROnPlateau):
         watch = callback(monitor="f1_score", mode="max")
         with pytest.raises(ValueError, match=r"monitors 'f1_score', which is an array of shape \(3,\)"):
