@@ -434,7 +434,8 @@ BAD_HEADERS = {
     "no JSON": (pack(b"{]"), "damaged"),
     "a list": (pack(b"{}[]"), "damaged"),
     "not UTF-8": (pack(b'{"\xff":1}'), "damaged"),
-    "deep": (pack(b'{"a":' + b"[" * 20000 + b"]" * 20000 + b"}"), "damaged"),
+    # Python 3.14 parses it: it has no limit of its own there.
+    "deep": (pack(b'{"a":' + b"[" * 20000 + b"]" * 20000 + b"}"), "damaged|must have exactly dtype"),
     "many items": (pack(b'{"a":[' + b"[],[]," * 60000 + b"[]]}"), "too many items"),
     "NaN": (pack(b'{"a":NaN}'), "the JSON has NaN"),
     "infinity": (pack(b'{"a":-Infinity}'), "the JSON has -Infinity"),
