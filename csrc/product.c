@@ -192,7 +192,8 @@ static void prefetch_part(const struct nnc_kernel_gradient *of, size_t at, size_
     for (size_t i = rows * at / n; i < rows * (at + 1) / n; i++) nnc_prefetch_row(of->ahead, first + i);
 }
 
-/* Tiles are computed backwards, so that those that the next forward pass reads first are in the cache. */
+/* Panels are computed backwards, so that those that the next forward pass reads first are in the cache; each of them forwards,
+ * as the hardware prefetcher expects. */
 void nnc_product_kernel_gradient(const struct nnc_kernel_gradient *of, size_t first, size_t last) {
     const size_t blocks = of->W->row_tiles;
     if (copies_columns(of)) {
@@ -204,9 +205,12 @@ void nnc_product_kernel_gradient(const struct nnc_kernel_gradient *of, size_t fi
     }
     _Alignas(64) float g[2][TILE];
     struct gradients gradients = {of, NONE, g, 0};
-    for (size_t tile = last; tile-- > first && !nnc_stopped(of->worker, of->m * TILE);) {
-        prefetch_part(of, tile - first, last - first);
-        tile_gradient(&gradients, tile);
+    for (size_t panel = nnc_parts(last, blocks); panel-- > first / blocks;) {
+        const size_t top = panel * blocks, end = least(last, top + blocks);
+        for (size_t tile = top > first ? top : first; tile < end && !nnc_stopped(of->worker, of->m * TILE); tile++) {
+            prefetch_part(of, tile - first, last - first);
+            tile_gradient(&gradients, tile);
+        }
     }
     apply_pending(&gradients);
 }
