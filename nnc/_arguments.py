@@ -44,7 +44,7 @@ def unknown_argument(
     odd = [name for name in given if name not in known]
     if re.search(r"missing \d+ required", str(error)):  # Dense(unit=3): unit is passed on to Layer
         odd = [name for name in odd if did_you_mean(name, known)]
-    elif not re.search(rf"got an unexpected keyword argument '({'|'.join(odd)})'", str(error)):
+    elif not any(f"got an unexpected keyword argument '{name}'" in str(error) for name in odd):
         return None
     if not odd:
         return None

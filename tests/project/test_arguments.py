@@ -79,6 +79,13 @@ def test_only_the_call_itself_is_meant():
         nnc.layers.Dense(unit=3)
 
 
+@pytest.mark.parametrize("name", ["unit[", "a|b", "(", "unit\\", "it's", ""])
+def test_names_that_are_no_identifiers(name):
+    """As in a damaged file."""
+    with pytest.raises(TypeError, match="Dense has no argument "):
+        nnc.layers.Dense(3, **{name: 1})
+
+
 def test_methods_of_configuration_objects():
     """A new process: the methods are wrapped when the first object of their class is made."""
     program = (
