@@ -12,8 +12,9 @@ struct nnc_ahead {
     size_t rows;
 };
 
-/* A prefetch cannot fault, so the row's number need not be valid. */
-static inline void nnc_prefetch_row(const struct nnc_ahead *ahead, size_t i) {
+/* A prefetch cannot fault, so the row's number need not be valid. It is always inlined, since gcc removes calls of a function that
+ * does nothing but prefetch. */
+static inline __attribute__((always_inline)) void nnc_prefetch_row(const struct nnc_ahead *ahead, size_t i) {
     const size_t row = ahead->order ? (size_t)ahead->order[i] : i;
     const char *at = (const char *)ahead->x + (ptrdiff_t)row * ahead->stride;
     for (size_t b = 0; b < ahead->bytes; b += 64) __builtin_prefetch(at + b);

@@ -11,10 +11,12 @@ struct nnc_param nnc_param_lay_out(const nnc_parameter *info, size_t n_slots, st
     param.size = nnc_round_up(param.cols, PANEL) * param.rows;
     param.row_tiles = nnc_parts(param.rows, PANEL);
     param.n_tiles = nnc_parts(param.cols, PANEL) * param.row_tiles;
-    param.w = nnc_take_floats(arena, param.size + WIDEST);
-    param.panels = (struct nnc_panels){param.w, param.rows, param.rows, param.rows * PANEL};
     param.n_slots = info->trainable ? n_slots : 0;
     for (size_t s = 0; s < param.n_slots; s++) param.slots[s] = nnc_take_floats(arena, param.size);
+    /* w is last: with its additional columns between w and a slot, which an update stores and loads alternately, addresses that
+     * are equal modulo 4096 would be those of adjacent vectors, and a load would wait for the store before it. */
+    param.w = nnc_take_floats(arena, param.size + WIDEST);
+    param.panels = (struct nnc_panels){param.w, param.rows, param.rows, param.rows * PANEL};
     param.tile_sums = nnc_take(arena, param.n_tiles, sizeof(double));
     return param;
 }
