@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nnc.plot.backgrounds import background, legible, text_colour
 from nnc.plot.frames import FRAME, RIGHT, WRONG, axes_of, bare
-from nnc.plot.grounds import ground, ink, legible
 from nnc.plot.inputs import count, ids_of, image_shape
 from nnc.plot.mosaics import in_rows
 
@@ -72,7 +72,7 @@ def confusion_matrix(
         size = 9 if counts.max() < 10_000 else 7
         for i, j in np.argwhere(counts):
             cell = images[int(i != j)]
-            color = ink(cell.cmap(cell.get_array()[i, j])[:3])
+            color = text_colour(cell.cmap(cell.get_array()[i, j])[:3])
             axis.text(
                 j, i, str(counts[i, j]), ha="center", va="center_baseline", fontsize=size, color=color
             )  # fmt: skip
@@ -154,7 +154,7 @@ def digits(
         if len(true) != len(x):
             raise ValueError(f"y_true and y_pred must have {len(x)} rows, as x has, got {len(true)}")
         names = range(classes) if class_names is None else class_names
-        colours = [legible(colour, ground(axis)) for colour in (WRONG, RIGHT)]
+        colours = [legible(colour, background(axis)) for colour in (WRONG, RIGHT)]
         for k in range(n):
             row, column = divmod(k, columns)
             same = true[k] == pred[k]

@@ -1,8 +1,8 @@
 """Several curves in one plot: their colours, dashes and markers, and their labels.
 
 The colours are those of Okabe and Ito ("Color Universal Design", 2008) without yellow, which is too light for
-lines on white; on a dark ground, white replaces black. Any two of the first 14 curves either differ by 20 or
-more in CIEDE2000, for normal colour vision, protanopia and deuteranopia, or have different dashes.
+lines on white; on a dark background, white replaces black. Any two of the first 14 curves either differ by 20
+or more in CIEDE2000, for normal colour vision, protanopia and deuteranopia, or have different dashes.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnc.plot.backgrounds import background, legible, text_colour
 from nnc.plot.frames import grid, whole_numbers
-from nnc.plot.grounds import ground, ink, legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ def style(i: int, axis: Axes) -> dict[str, Any]:
     """Colour, dashes and marker of the i-th curve of a plot."""
     turn, colour = divmod(i, len(COLOURS))
     dashes = DASHES[(colour % 4 + 4 * turn) % len(DASHES)]
-    colours = *COLOURS[:-1], ink(ground(axis))
+    colours = *COLOURS[:-1], text_colour(background(axis))
     return {"color": colours[colour], "linestyle": dashes, "marker": MARKERS[(i + turn) % len(MARKERS)]}
 
 
@@ -86,7 +86,7 @@ def name_lines(axes: Sequence[Axes] | np.ndarray, own: bool) -> None:
     places = [_places(axis) for axis in axes]
     if all(place is not None for place in places):
         for axis, place in zip(axes, places, strict=True):
-            behind = ground(axis, outside=True)
+            behind = background(axis, outside=True)
             for line, shift in place or ():
                 color = legible(line.get_color(), behind)
                 # Outside the frame, where its extent does not depend on the width: one layout pass is enough.

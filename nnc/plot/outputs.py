@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from nnc.layers import Layer
 from nnc.models import Sequential
+from nnc.plot.backgrounds import background
 from nnc.plot.frames import FRAME, axes_of, grid
-from nnc.plot.grounds import ground
 from nnc.plot.inputs import ids_of
 from nnc.plot.lines import apart, style
 
@@ -102,7 +102,7 @@ def embedding(
     present = [k for k in range(classes if y is not None else 0) if np.any(ids == k)]
     middles = np.reshape([np.median(points[ids == k], axis=0) for k in present], (-1, 2))
     for k, middle, shift in zip(present, middles, _shifts(axis, middles, names), strict=True):
-        box = {"facecolor": ground(axis), "edgecolor": style(k, axis)["color"], "alpha": 0.9, "pad": 1.5}
+        box = {"facecolor": background(axis), "edgecolor": style(k, axis)["color"], "alpha": 0.9, "pad": 1.5}
         axis.annotate(
             names[k], middle, (0, shift), textcoords="offset points",
             ha="center", va="center", fontsize=_NAME_SIZE, bbox=box,

@@ -1,8 +1,8 @@
 """Plots of a search: score against parameters, parallel coordinates, a grid as a heat map, all curves.
 
 As in `nnc.plot`, every function draws into the given Axes or a new figure and returns the Axes; none calls
-``show``. `nnc.plot.save` writes files. Dark lines are good trials, the best is black; on a dark ground, light
-lines are good, and the best is white.
+``show``. `nnc.plot.save` writes files. Dark lines are good trials, the best is black; on a dark background,
+light lines are good, and the best is white.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from nnc._config import refusal
+from nnc.plot.backgrounds import background, text_colour
 from nnc.plot.frames import FRAME, axes_of, grid, whole_numbers
-from nnc.plot.grounds import ground, ink
 from nnc.plot.lines import COLOURS, name_lines
 from nnc.search.result import SearchResult, Trial
 from nnc.search.scales import Scale, distinct, text_of
@@ -109,7 +109,7 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
     norm, cmap = Normalize(scores.min(), scores.max()), _towards_best(result, axis)
     lines = LineCollection(
         [np.column_stack([np.arange(len(row)), row]) for row in columns[::-1]],
-        colors=[*colormaps[cmap](norm(scores[:0:-1])), to_rgba(ink(ground(axis)))],
+        colors=[*colormaps[cmap](norm(scores[:0:-1])), to_rgba(text_colour(background(axis)))],
         linewidths=[1.1] * (len(trials) - 1) + [2.0],
         alpha=0.8,
     )
@@ -125,7 +125,7 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
                 fontsize=7, va=beyond[0] if beyond else "center", ha="center" if beyond else side, zorder=5,
             )  # fmt: skip
             if not beyond:
-                label.set_bbox({"facecolor": ground(axis), "edgecolor": "none", "pad": 0.8})
+                label.set_bbox({"facecolor": background(axis), "edgecolor": "none", "pad": 0.8})
     axis.set(xlim=(-0.15, len(names) + 0.35), ylim=(-0.09, 1.09), yticks=[])
     titles = [_with_scale(*pair, "\n") for pair in zip([*names, result.metric], scales, strict=True)]
     axis.set_xticks(range(len(names) + 1), titles)
@@ -181,7 +181,7 @@ def heat_map(result: SearchResult, x: str, y: str, ax: Any = None) -> Any:
     if cells.size <= 150:
         for (i, j), value in np.ndenumerate(cells):
             if not np.isnan(value):
-                color = ink(image.cmap(image.norm(value))[:3])
+                color = text_colour(image.cmap(image.norm(value))[:3])
                 axis.text(j, i, f"{value:.4g}", ha="center", va="center", fontsize=8, color=color)
     axis.figure.colorbar(image, ax=axis, fraction=0.05, pad=0.03).set_label(result.metric)
     rest = len({*_names(result, None, trials)} - {x, y})
@@ -227,7 +227,7 @@ def curves(result: SearchResult, metric: str | None = None, ax: Any = None) -> A
         )
     (axis,) = axes_of(ax, 1, (6.0, 4.0))
     single = all(len(trial.history[metric]) == 1 for trial in trials)
-    best = ink(ground(axis))
+    best = text_colour(background(axis))
     cmap = colormaps[_MAP + "_r" * (best == "black")]
     for place, trial in reversed(list(enumerate(trials))):
         curve, first = trial.history[metric], place == 0
@@ -251,8 +251,8 @@ def _summary(result: SearchResult, trials: list[Trial]) -> str:
 
 
 def _towards_best(result: SearchResult, axis: Any) -> str:
-    """The colour map that has the most contrast with the ground where scores are good."""
-    dark = ink(ground(axis)) == "white"
+    """The colour map that has the most contrast with the background where scores are good."""
+    dark = text_colour(background(axis)) == "white"
     return _MAP + "_r" * ((result.direction == "max") != dark)
 
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from nnc import plot
-from nnc.plot.grounds import contrast, ink, legible, luminance
+from nnc.plot.backgrounds import contrast, legible, luminance, text_colour
 from nnc.search import plots
 
 
@@ -115,7 +115,7 @@ def test_every_text_is_legible(panels, picture, style):
 
 @pytest.mark.parametrize("style", ["default", "dark_background"])
 @pytest.mark.parametrize("name", ["history", "singular_values", "calibration", "search_curves"])
-def test_curves_stand_out_from_the_ground(name, style):
+def test_curves_stand_out_from_the_background(name, style):
     with plt.style.context(style):
         axes = np.ravel(PICTURES[name][1](None))
     for axis in axes:
@@ -129,14 +129,14 @@ def test_curves_stand_out_from_the_ground(name, style):
 
 
 @pytest.mark.parametrize("direction", ["max", "min"])
-def test_good_trials_stand_out_from_the_ground(direction):
+def test_good_trials_stand_out_from_the_background(direction):
     result = searched(direction)
-    for style, ground in (("default", (1, 1, 1)), ("dark_background", (0, 0, 0))):
+    for style, behind in (("default", (1, 1, 1)), ("dark_background", (0, 0, 0))):
         with plt.style.context(style):
             lines = [line.get_color() for line in plots.curves(result).lines]
             parallel = plots.parallel(result).collections[0].get_colors()
         for colours in (lines, parallel):  # from the worst to the best
-            contrasts = [contrast(to_rgb(colour), ground) for colour in colours]
+            contrasts = [contrast(to_rgb(colour), behind) for colour in colours]
             assert contrasts == sorted(contrasts) and contrasts[-1] == pytest.approx(21)
 
 
@@ -157,7 +157,7 @@ def test_title_of_a_heat_map():
     assert "\nand units" in plots.heat_map(result, "rate", "units").get_title()
 
 
-def test_a_transparent_figure_takes_the_opposite_of_its_text_as_its_ground():
+def test_a_transparent_figure_takes_the_opposite_of_its_text_as_its_background():
     transparent = {"figure.facecolor": "none", "axes.facecolor": "none"}
     for colour, best in (("black", "black"), ("white", "white")):
         with matplotlib.rc_context({"text.color": colour, **transparent}):
@@ -171,7 +171,7 @@ def test_legible(behind):
         assert contrast(to_rgb(found), to_rgb(behind)) >= 4.5
         if contrast(to_rgb(colour), to_rgb(behind)) >= 4.5:
             assert found == colour
-    assert contrast(to_rgb(ink(to_rgb(behind))), to_rgb(behind)) >= 4.58
+    assert contrast(to_rgb(text_colour(to_rgb(behind))), to_rgb(behind)) >= 4.58
 
 
 def test_luminance_and_contrast():

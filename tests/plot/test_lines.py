@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 from matplotlib.colors import to_hex, to_rgb
 
 from nnc import plot
-from nnc.plot import grounds, lines
+from nnc.plot import backgrounds, lines
 
 # ---- colours
 
@@ -70,8 +70,8 @@ def test_styles_are_many():
 @pytest.mark.parametrize("behind", ["white", "black"])
 @pytest.mark.parametrize("colour", lines.COLOURS)
 def test_names_have_contrast(colour, behind):
-    name = grounds.legible(colour, to_rgb(behind))
-    assert grounds.contrast(to_rgb(name), to_rgb(behind)) >= 4.5  # WCAG 2.1, 1.4.3
+    name = backgrounds.legible(colour, to_rgb(behind))
+    assert backgrounds.contrast(to_rgb(name), to_rgb(behind)) >= 4.5  # WCAG 2.1, 1.4.3
 
 
 @pytest.mark.parametrize("epochs", [13, 50, 300])

@@ -1,6 +1,6 @@
-"""The ground of a plot, light or dark, and colours that are legible on it.
+"""The background of a plot, light or dark, and colours that are legible on it.
 
-The ground is that of the figure and its Axes, as a style such as Matplotlib's "dark_background" defines it.
+It is that of the figure and its Axes, as a style such as Matplotlib's "dark_background" defines it.
 Contrast is that of WCAG 2.1: (L1 + 0.05) / (L2 + 0.05) for the relative luminances L1 >= L2; text needs 4.5.
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _LEAST = 4.5
 
 
-def ground(axis: Axes, outside: bool = False) -> np.ndarray:
+def background(axis: Axes, outside: bool = False) -> np.ndarray:
     """The colour (3,) behind the contents of `axis`, or behind the labels outside its frame.
 
     If all of the backgrounds are transparent, it is taken to be the opposite of the text.
@@ -45,7 +45,7 @@ def contrast(one: Any, other: Any) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def ink(behind: Any) -> str:
+def text_colour(behind: Any) -> str:
     """ "black" or "white", whichever has the higher contrast with `behind`; it is at least 4.58."""
     return max("black", "white", key=lambda name: contrast([float(name == "white")] * 3, behind))
 
@@ -54,7 +54,7 @@ def legible(colour: Any, behind: Any) -> Any:
     """`colour` itself, or moved towards black or white as far as text needs on `behind`."""
     from matplotlib.colors import to_rgb
 
-    end = np.array(to_rgb(ink(behind)))
+    end = np.array(to_rgb(text_colour(behind)))
     while contrast(to_rgb(colour), behind) < _LEAST:
         colour = tuple(0.95 * np.array(to_rgb(colour)) + 0.05 * end)
     return colour
