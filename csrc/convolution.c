@@ -11,78 +11,29 @@
  * With groups, group g of the F filters sees group g of the C channels, and the rows of W are the channels of one group: each
  * product is that of the columns of a panel that belong to the same group. product.c computes the products. */
 
-#include <math.h>
-#include <string.h>
+#include "convolution.h"
 
 #include "activation.h"
-#include "geometry.h"
-#include "operands.h"
 #include "pooling.h"
 
-enum { KERNEL, BIAS };
-
-enum {
-    BLOCK_FLOATS = 1 << 17, /* of the samples that are processed together: 512 KB stay in an L2 cache */
-    LEAST_ITEMS = 16,       /* parts of a gradient, for up to as many workers */
-    TILES_TOGETHER = 4,     /* tiles of a gradient computed together, while the samples are in the cache: 16 KB */
-    MOST_TILES = 12,        /* the same in bfloat16 for complete rows of the window: 48 KB */
-    LEAST_CHAIN = 512,      /* minimum number of pixels in a chain of additions */
-    WIDE_RUN = 16,          /* channels from which the rows of one position fill a tile */
-    OPERAND_BYTES = 1 << 20, /* of a part of a gradient in bfloat16: they stay in an L2 cache with what is read beside them */
-};
+enum { BLOCK_FLOATS = 1 << 17 }; /* of the samples that are processed together: 512 KB stay in an L2 cache */
 
 static const double MOST_WEIGHTS = 274877906944.0; /* 2^38, of a kernel */
 
-struct convolution {
-    size_t filters;
-    bool use_bias;
-    size_t groups;                    /* of the filters, and of the channels */
-    nnc_geometry seen;                /* the windows on the maps that the products read, with the channels of one group */
-    float *kernel_parts, *bias_parts; /* gradients of shards of the batch, in the layout of the parameters */
-};
+static const struct nnc_field fields[] = {FIELD(struct nnc_convolution, filters, SIZE),
+                                          FIELD(struct nnc_convolution, use_bias, FLAG),
+                                          OPTIONAL_FIELD(struct nnc_convolution, groups, SIZE)};
 
-static const struct nnc_field fields[] = {FIELD(struct convolution, filters, SIZE), FIELD(struct convolution, use_bias, FLAG),
-                                          OPTIONAL_FIELD(struct convolution, groups, SIZE)};
-
-static const struct convolution defaults = {.groups = 1};
-
-/* Channels and filters of a group. */
-static size_t channels_of_group(const struct nnc_layer *layer) {
-    const struct convolution *own = layer->own;
-    return layer->geometry.channels / own->groups;
-}
-
-static size_t filters_of_group(const struct nnc_layer *layer) {
-    const struct convolution *own = layer->own;
-    return own->filters / own->groups;
-}
-
-/* With one channel, a row of a window has only a few elements. */
-static const struct nnc_products *products_of(const struct nnc_layer *layer) {
-    return channels_of_group(layer) == 1 ? nnc_products_without_tiles(layer->precision) : nnc_products(layer->precision);
-}
+static const struct nnc_convolution defaults = {.groups = 1};
 
 /* The same for some samples, which may not be finite: tiles would multiply the pixels after a window by 0. */
 static const struct nnc_products *products_for(const struct nnc_layer *layer, const struct nnc_operand *in, size_t samples) {
-    const struct nnc_products *tiles = products_of(layer), *others = nnc_products_without_tiles(layer->precision);
+    const struct nnc_products *tiles = nnc_convolution_products(layer), *others = nnc_products_without_tiles(layer->precision);
     return tiles == others || nnc_kernels->is_finite_bf16(samples * in->ld, in->at) ? tiles : others;
 }
 
-/* Are the columns of products channels? If each filter has a channel of its own, that of the same number, then all filters of a
- * panel are computed together. */
-static bool takes_lanes(const struct nnc_layer *layer) {
-    const struct convolution *own = layer->own;
-    const bool depthwise = own->groups > 1 && channels_of_group(layer) == 1 && filters_of_group(layer) == 1;
-    return depthwise && layer->precision == PRECISION_float32;
-}
-
-/* Adjacent filters that products compute together. */
-static size_t filters_together(const struct nnc_layer *layer) {
-    return takes_lanes(layer) ? layer->columns : filters_of_group(layer);
-}
-
 static struct nnc_fault settle(struct nnc_layer *layer) {
-    const struct convolution *own = layer->own;
+    const struct nnc_convolution *own = layer->own;
     const nnc_geometry *g = &layer->geometry;
     const struct nnc_fault fault = nnc_check_windows(g, layer->I, own->filters);
     if (!fault.what && (own->groups == 0 || g->channels % own->groups || own->filters % own->groups))
@@ -96,12 +47,12 @@ static struct nnc_fault settle(struct nnc_layer *layer) {
 }
 
 static void parameters(const struct nnc_layer *layer, nnc_parameter list[NNC_LAYER_PARAMS]) {
-    const struct convolution *own = layer->own;
+    const struct nnc_convolution *own = layer->own;
     const nnc_geometry *g = &layer->geometry;
     list[KERNEL] = (nnc_parameter){.name = "kernel",
                                    .n_axes = 4,
                                    .trainable = true,
-                                   .shape = {g->kernel_height, g->kernel_width, channels_of_group(layer), own->filters}};
+                                   .shape = {g->kernel_height, g->kernel_width, nnc_channels_of_group(layer), own->filters}};
     list[BIAS] = (nnc_parameter){.name = "bias", .n_axes = own->use_bias, .shape = {own->filters}, .trainable = true};
 }
 
@@ -123,9 +74,9 @@ static bool merge(struct nnc_plan *plan, const struct nnc_layer *layer, struct n
 /* The frame that the windows cover: from the first pixel of the first to the last pixel of the last. */
 static struct nnc_frame input_frame(const struct nnc_layer *layer) {
     const nnc_geometry *g = &layer->geometry;
-    const struct convolution *own = layer->own;
+    const struct nnc_convolution *own = layer->own;
     struct nnc_frame f = {.height = g->height, .width = g->width, .groups = own->groups, .positions = 1};
-    f.channels = channels_of_group(layer);
+    f.channels = nnc_channels_of_group(layer);
     f.top = g->pad_top, f.left = g->pad_left, f.dilation = g->dilation_width;
     f.rows = (g->out_height - 1) * g->stride_height + (g->kernel_height - 1) * g->dilation_height + 1;
     f.columns = (g->out_width - 1) * g->stride_width + 1;
@@ -171,24 +122,12 @@ static struct nnc_frame gradient_frame(const struct nnc_layer *layer) {
     const nnc_geometry *g = &layer->geometry;
     const struct nnc_axis ys = nnc_y_axis(g), xs = nnc_x_axis(g);
     const struct extent y = extent_of(&ys), x = extent_of(&xs);
-    const struct convolution *own = layer->own;
+    const struct nnc_convolution *own = layer->own;
     struct nnc_frame f = {.height = g->out_height, .width = g->out_width, .groups = own->groups, .positions = 1};
-    f.channels = filters_of_group(layer);
+    f.channels = nnc_filters_of_group(layer);
     f.top = y.before, f.left = x.before, f.rows = y.pixels, f.columns = x.pixels, f.dilation = x.dilation;
     if (f.dilation > 1 && x.positions > 1) f.positions = x.positions;
     return nnc_share_zeros(f);
-}
-
-/* Where the channels of a group are in the maps that products read: pixels from one row to the next, elements from one pixel
- * to the next and from one group to the next. */
-struct placement {
-    size_t pitch, pixel, group;
-};
-
-/* In a map `width` pixels wide with `channels` in each of its groups; in a copy of each group, unless `copy` is NULL. */
-static struct placement placement_in(size_t width, size_t channels, size_t groups, const struct nnc_frame *copy) {
-    if (copy) return (struct placement){copy->columns, channels, nnc_frame_size(copy)};
-    return (struct placement){width, groups * channels, channels};
 }
 
 /* ---- sums over windows ------------------------------------------------------------------------------------------- */
@@ -200,7 +139,7 @@ struct correlation {
     size_t channels, filters, groups; /* channels of a group, filters of all */
     bool lanes;           /* every filter has a channel of its own */
     size_t window_row;    /* rows of a panel for a row of the window */
-    struct placement at;  /* in `in` */
+    struct nnc_placement at;  /* in `in` */
     size_t first, last;   /* its rows outside [first, last) are 0 */
     struct nnc_operand in; /* (samples, y.in, x.in, groups channels) */
     const void *w;
@@ -242,7 +181,7 @@ static void correlate_region(const struct correlation *s, struct nnc_section y, 
 
 /* Sets `in` to a copy in bfloat16; NULL: the map itself. Its rows of zeros can be skipped if the weights are finite. */
 static void read_from(struct correlation *s, const struct nnc_frame *copy, bool finite_weights) {
-    s->at = placement_in(s->x.in, s->channels, s->groups, copy);
+    s->at = nnc_placement_in(s->x.in, s->channels, s->groups, copy);
     s->first = copy && copy->top > 0 && finite_weights ? (size_t)copy->top : 0;
     s->last = copy && finite_weights ? nnc_steps((ptrdiff_t)copy->height + copy->top, 1) : s->y.in;
 }
@@ -305,9 +244,9 @@ static size_t samples_together(const struct nnc_layer *layer) {
 
 static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
-    const struct convolution *own = layer->own;
+    const struct nnc_convolution *own = layer->own;
     const nnc_geometry *g = &own->seen;
-    const struct nnc_products *products = products_of(layer);
+    const struct nnc_products *products = nnc_convolution_products(layer);
     const struct nnc_operand x = nnc_input_of_forward(plan, l, pass);
     const struct nnc_param *b = layer->params[BIAS];
     const struct nnc_panels *W = &layer->params[KERNEL]->panels;
@@ -318,7 +257,7 @@ static void forward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass
                                .channels = g->channels,
                                .filters = F,
                                .groups = own->groups,
-                               .lanes = takes_lanes(layer),
+                               .lanes = nnc_takes_lanes(layer),
                                .window_row = nnc_round_up(g->kernel_width * g->channels, products->k_step),
                                .w = W->at,
                                .bias = b ? b->w : NULL,
@@ -383,7 +322,7 @@ static bool next_flipped(const struct nnc_layer *layer, struct flipped *t) {
  * returns their total size. */
 static size_t place_positions(const struct nnc_layer *layer, struct nnc_position *positions) {
     const nnc_geometry *g = &layer->geometry;
-    const size_t F = filters_of_group(layer);
+    const size_t F = nnc_filters_of_group(layer);
     struct flipped t = first_flipped(layer);
     size_t end;
     do {
@@ -409,23 +348,23 @@ static struct nnc_axis in_copy(struct nnc_axis x, size_t n, ptrdiff_t first, boo
 /* Computes this worker's share of da of the layer before, converted to dz if that layer receives dz. */
 static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l], *before = layer - 1;
-    const struct convolution *own = layer->own;
+    const struct nnc_convolution *own = layer->own;
     const nnc_geometry *g = &layer->geometry;
     const struct nnc_epilogue epilogue = nnc_after_input_gradient(before);
-    const struct nnc_products *products = products_of(layer);
+    const struct nnc_products *products = nnc_convolution_products(layer);
     const struct nnc_operand dz = nnc_gradient_of_input(layer);
     const struct nnc_rounded *r = layer->rounded;
     const struct nnc_frame *frame = r ? &r->dz_frame : NULL;
     const void *W = layer->params[KERNEL]->transposed.at;
     const bool finite_weights = r && nnc_kernels->is_finite_bf16(place_positions(layer, NULL), W);
-    const size_t row = g->width * g->channels, F = filters_of_group(layer);
+    const size_t row = g->width * g->channels, F = nnc_filters_of_group(layer);
     size_t at = 0;
     struct share share;
     while (next_share(worker, m, g->height, samples_together(layer), &at, &share)) {
         struct correlation dx = {.channels = frame ? frame->positions * F : F,
                                  .filters = g->channels,
                                  .groups = own->groups,
-                                 .lanes = takes_lanes(layer),
+                                 .lanes = nnc_takes_lanes(layer),
                                  .in = {nnc_element(products, dz.at, share.i * dz.ld), dz.ld, 1},
                                  .out = nnc_rows_of(before, before->da, share.i),
                                  .worker = worker};
@@ -444,230 +383,25 @@ static void input_gradient(const struct nnc_plan *plan, size_t l, size_t m, stru
     }
 }
 
-/* ---- backward: dW, db -------------------------------------------------------------------------------------------- */
-
-/* A part of dW: tile rows [r0, r1) and columns [j, j + n) of a panel from rows [y0, y1) of dz of samples [i0, i1). */
-struct gradient_block {
-    size_t i0, i1, y0, y1, r0, r1, j, n;
-};
-
-/* Adds to the tile, for filters computed together, the contribution of the columns of dz in `q`, with the positions of `q` in
- * each row of the window. */
-static void add_columns(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
-                        struct nnc_section q, float *tile) {
-    const struct nnc_layer *layer = &plan->layers[l];
-    const struct convolution *own = layer->own;
-    const nnc_geometry *g = &own->seen;
-    const struct nnc_products *products = products_of(layer);
-    const struct nnc_operand dz = nnc_gradient_of_kernel(layer);
-    const struct nnc_axis ys = nnc_y_axis(g), xs = nnc_x_axis(g);
-    const struct nnc_frame *frame = layer->rounded ? &layer->rounded->x_frame : NULL;
-    const struct placement at = placement_in(g->width, g->channels, own->groups, frame);
-    const size_t C = g->channels, F = layer->columns, window_row = g->kernel_width * C;
-    const size_t of_group = of->j / filters_of_group(layer) * at.group;
-    const size_t x_row = takes_lanes(layer) ? xs.dilation * at.pixel : 1;
-    for (size_t ky = of->r0 / window_row; ky * window_row < of->r1; ky++) {
-        const size_t first = ky * window_row + q.t0 * C;
-        const size_t f0 = of->r0 > first ? of->r0 : first, f1 = least(of->r1, ky * window_row + q.t1 * C);
-        const size_t top = nnc_first_sum(&ys, ky, 0), y0 = top > of->y0 ? top : of->y0;
-        const size_t y1 = least(nnc_first_sum(&ys, ky, ys.in), of->y1);
-        if (f0 >= f1 || y0 >= y1) continue;
-        const size_t seen =
-            (nnc_pixel_seen(&ys, y0, ky) * at.pitch + nnc_pixel_seen(&xs, q.q0, q.t0)) * at.pixel + (f0 - first) * x_row;
-        const struct nnc_pixel_sum sum = {
-            .samples = of->i1 - of->i0,
-            .pixels = {y1 - y0, q.q1 - q.q0},
-            .x = nnc_element(products, x.at, of->i0 * x.ld + (of_group + seen) * x.step),
-            .x_row = x_row * x.step,
-            .lanes = takes_lanes(layer),
-            .x_maps = {x.ld, at.pitch, at.pixel, x.step},
-            .x_step = {ys.stride, xs.stride},
-            .dz = nnc_element(products, dz.at, of->i0 * dz.ld + ((y0 * xs.out + q.q0) * F + of->j) * dz.step),
-            .dz_maps = {dz.ld, xs.out, F, dz.step},
-            .m = f1 - f0,
-            .n = of->n,
-            .c = tile + (f0 - of->r0) * PANEL + of->j % PANEL,
-        };
-        nnc_product_pixels(products, &sum);
-    }
-}
-
-/* Processes each position of a row of the window with the columns of dz that use it: its channels fill a register tile. */
-static void add_by_positions(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
-                             float *tile) {
-    const struct convolution *own = plan->layers[l].own;
-    const struct nnc_axis xs = nnc_x_axis(&own->seen);
-    for (size_t t = 0; t < xs.positions; t++) {
-        const struct nnc_section q = {nnc_first_sum(&xs, t, 0), least(nnc_first_sum(&xs, t, xs.in), xs.out), t, t + 1};
-        if (q.q0 < q.q1) add_columns(plan, l, x, of, q, tile);
-    }
-}
-
-/* Processes the columns of dz that use the same positions, which adds to a row of the tile more than once. */
-static void add_by_columns(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
-                           float *tile) {
-    const struct convolution *own = plan->layers[l].own;
-    const struct nnc_axis xs = nnc_x_axis(&own->seen);
-    for (struct nnc_section q = {0}; q.q1 < xs.out;) {
-        q = nnc_section_from(&xs, q.q1, xs.out);
-        add_columns(plan, l, x, of, q, tile);
-    }
-}
-
-/* Processes the columns of the tile that are computed together, then the next ones. */
-static void add_kernel_gradient(const struct nnc_plan *plan, size_t l, struct nnc_operand x, const struct gradient_block *of,
-                                float *tile) {
-    const struct nnc_layer *layer = &plan->layers[l];
-    const struct convolution *own = layer->own;
-    const nnc_geometry *g = &own->seen;
-    const bool apart = g->channels >= WIDE_RUN || g->dilation_width > 1 || own->groups > 1, lanes = takes_lanes(layer);
-    struct gradient_block part = *of;
-    for (part.j = of->j; part.j < of->j + of->n; part.j += part.n) {
-        part.n = nnc_columns_together(part.j, of->j + of->n, filters_together(layer));
-        if (layer->rounded) add_columns(plan, l, x, &part, (struct nnc_section){0, g->out_width, 0, g->kernel_width}, tile);
-        else if (apart && !lanes) add_by_positions(plan, l, x, &part, tile);
-        else add_by_columns(plan, l, x, &part, tile);
-    }
-}
-
-/* Adds tiles [t0, t1) of a panel's part to the sums. */
-static void add_tiles(const struct nnc_plan *plan, size_t l, struct nnc_operand x, struct gradient_block *of, size_t t0,
-                      size_t t1, float *sums) {
-    const size_t rows = plan->layers[l].params[KERNEL]->rows;
-    _Alignas(64) float tile[TILE];
-    for (size_t t = t0; t < t1; t++) {
-        of->r0 = t * PANEL, of->r1 = least(of->r0 + PANEL, rows);
-        memset(tile, 0, sizeof tile);
-        add_kernel_gradient(plan, l, x, of, tile);
-        nnc_kernels->add((of->r1 - of->r0) * PANEL, tile, sums + (t - t0) * TILE);
-    }
-}
-
-/* How a gradient is divided: `blocks` of up to `tiles` tiles of a panel, each computed from `shards` of the samples; in
- * bfloat16, whose inner sum needs all samples, of the rows of the map. It depends on the shape only. */
-struct division {
-    size_t tiles, blocks_of_panel, blocks, shards;
-};
-
-/* In bfloat16 a block consists of complete rows of the window, if the number of its rows is a multiple of PANEL or the window
- * ends: all kernel positions of a row read the same pixels of x^T. */
-static size_t tiles_together(const struct nnc_layer *layer) {
-    const nnc_geometry *g = &layer->geometry;
-    const size_t window_row = g->kernel_width * channels_of_group(layer);
-    size_t ky = 1;
-    while (ky < g->kernel_height && ky * window_row % PANEL) ky++;
-    const size_t tiles = nnc_parts(ky * window_row, PANEL);
-    return tiles <= MOST_TILES ? tiles : TILES_TOGETHER;
-}
-
-/* The number of parts of a gradient in bfloat16 with at most OPERAND_BYTES each; fewer if the parts would be larger than all of
- * the operands. */
-static size_t parts_in_cache(const struct nnc_layer *layer, size_t rows, size_t m) {
-    const nnc_geometry *g = &layer->geometry;
-    const size_t pixel = g->stride_height * g->stride_width * g->channels + layer->columns;
-    const size_t pixels = g->out_height * g->out_width * nnc_round_up(m, BF16_STEP);
-    const double bytes = (double)pixels * (double)pixel * sizeof(uint16_t);
-    const double of_part = (double)rows * (double)layer->columns * sizeof(float);
-    return (size_t)fmin(ceil(bytes / (double)OPERAND_BYTES), floor(bytes / of_part));
-}
-
-static struct division divide(const struct nnc_layer *layer, size_t m) {
-    const nnc_geometry *g = &layer->geometry;
-    const size_t rows = g->kernel_height * g->kernel_width * channels_of_group(layer),
-                 panels = nnc_parts(layer->columns, PANEL);
-    const size_t shards = nnc_parts(LEAST_ITEMS, nnc_parts(rows, TILES_TOGETHER * PANEL) * panels);
-    struct division d = {.tiles = TILES_TOGETHER, .shards = least(shards, m)};
-    if (layer->precision == PRECISION_bfloat16) {
-        const size_t parts = parts_in_cache(layer, rows, m);
-        d.tiles = tiles_together(layer), d.shards = least(shards > parts ? shards : parts, g->out_height);
-    }
-    d.blocks_of_panel = nnc_parts(rows, d.tiles * PANEL);
-    d.blocks = d.blocks_of_panel * panels;
-    return d;
-}
-
-/* Computes the gradient of one block of tiles from one shard: applied at once if there is only one shard, else stored for
- * sum_shards. The first block of a panel also computes the panel's part of db. */
-static void gradient_item(struct nnc_plan *plan, size_t l, struct nnc_operand x, size_t m, const struct division *division,
-                          size_t item, struct nnc_worker *worker) {
-    const struct nnc_layer *layer = &plan->layers[l];
-    const struct convolution *own = layer->own;
-    struct nnc_param *W = layer->params[KERNEL], *b = layer->params[BIAS];
-    const nnc_geometry *g = &layer->geometry;
-    const size_t pixels = g->out_height * g->out_width, together = nnc_parts(LEAST_CHAIN, pixels);
-    const size_t block = item % division->blocks, shard = item / division->blocks; /* blocks differ in size, shards do not */
-    const size_t panel = block / division->blocks_of_panel, j = panel * PANEL, n = least(PANEL, W->cols - j);
-    const size_t t0 = block % division->blocks_of_panel * division->tiles, t1 = least(t0 + division->tiles, W->row_tiles);
-    const size_t first = m * shard / division->shards, last = m * (shard + 1) / division->shards;
-    struct gradient_block of = {.y1 = g->out_height, .j = j, .n = n};
-    _Alignas(64) float sums[MOST_TILES * TILE], bias_sum[PANEL] = {0};
-    memset(sums, 0, (t1 - t0) * TILE * sizeof *sums);
-    if (layer->rounded && !nnc_stopped(worker, m * pixels * (t1 - t0) * TILE)) {
-        of.i1 = m, of.y0 = g->out_height * shard / division->shards, of.y1 = g->out_height * (shard + 1) / division->shards;
-        of.r0 = t0 * PANEL, of.r1 = least(t1 * PANEL, W->rows);
-        add_kernel_gradient(plan, l, x, &of, sums);
-    }
-    const size_t samples = layer->rounded ? first : last;
-    for (size_t i = first; i < samples && !nnc_stopped(worker, together * pixels * (t1 - t0) * TILE); i += together) {
-        of.i0 = i, of.i1 = least(i + together, last);
-        add_tiles(plan, l, x, &of, t0, t1, sums);
-    }
-    for (size_t q = first; q < last && t0 == 0 && b; q++) {
-        float sum[PANEL] = {0};
-        nnc_kernels->column_sums(pixels, n, (struct nnc_read){layer->da + q * layer->ld + j, W->cols}, sum);
-        nnc_kernels->add(PANEL, sum, bias_sum);
-    }
-    for (size_t t = t0; t < t1; t++) {
-        size_t size, at = nnc_tile(W, panel * W->row_tiles + t, &size);
-        const float *sum = sums + (t - t0) * TILE;
-        if (division->shards == 1) nnc_apply_tile(&plan->update, W, panel * W->row_tiles + t, sum);
-        else memcpy(own->kernel_parts + shard * W->size + at, sum, size * sizeof *sum);
-    }
-    if (t0 > 0 || !b) return;
-    if (division->shards == 1) nnc_apply_tile(&plan->update, b, panel, bias_sum);
-    else memcpy(own->bias_parts + shard * b->size + j, bias_sum, sizeof bias_sum);
-}
-
-/* Processes this worker's tiles of a parameter whose gradient was computed in shards, which are summed in order. */
-static void sum_shards(struct nnc_plan *plan, struct nnc_param *param, float *parts, size_t shards, struct nnc_worker *worker) {
-    size_t first, last;
-    nnc_share(worker, param->n_tiles, &first, &last);
-    for (size_t tile = first; tile < last && !nnc_stopped(worker, shards * TILE); tile++) {
-        size_t n, at = nnc_tile(param, tile, &n);
-        for (size_t shard = 1; shard < shards; shard++) nnc_kernels->add(n, parts + shard * param->size + at, parts + at);
-        nnc_apply_tile(&plan->update, param, tile, parts + at);
-    }
-}
-
 static void backward(struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
-    const struct convolution *own = layer->own;
-    struct nnc_param *W = layer->params[KERNEL], *b = layer->params[BIAS];
-    const struct nnc_operand x = nnc_input_of_gradient(plan, l, pass);
-    const struct division division = divide(layer, pass->m);
-    size_t first, last;
     nnc_take_derivative_shared(layer, pass->m, worker);
     nnc_round_gradient(layer, pass->m, worker);
     if (layer->needs_dx) input_gradient(plan, l, pass->m, worker);
     /* Updates refresh the transposed kernel: all workers must have read it. */
-    if (layer->needs_dx && division.shards == 1) nnc_team_barrier(worker);
-    nnc_share(worker, division.blocks * division.shards, &first, &last);
-    for (size_t item = first; item < last; item++) gradient_item(plan, l, x, pass->m, &division, item, worker);
-    if (division.shards == 1) return;
-    nnc_team_barrier(worker);
-    sum_shards(plan, W, own->kernel_parts, division.shards, worker);
-    if (b) sum_shards(plan, b, own->bias_parts, division.shards, worker);
+    if (layer->needs_dx && nnc_convolution_shards(layer, pass->m) == 1) nnc_team_barrier(worker);
+    nnc_convolution_gradient(plan, l, pass, worker);
 }
 
 static void lay_out(struct nnc_layer *layer, size_t B, struct nnc_arena *arena) {
-    struct convolution *own = layer->own;
+    struct nnc_convolution *own = layer->own;
     const nnc_geometry *g = &layer->geometry;
-    const size_t positions = g->kernel_height * g->kernel_width, C = channels_of_group(layer), rows = positions * C;
+    const size_t positions = g->kernel_height * g->kernel_width, C = nnc_channels_of_group(layer), rows = positions * C;
     const size_t F = own->filters;
     const struct nnc_frame x = input_frame(layer), dz = gradient_frame(layer);
     const bool rounds = layer->precision == PRECISION_bfloat16;
     struct nnc_param counted = {.rows = rows, .cols = F}, *W = layer->params[KERNEL] ? layer->params[KERNEL] : &counted;
-    const size_t shards = divide(layer, B).shards;
+    const size_t shards = nnc_convolution_shards(layer, B);
     own->seen = *g, own->seen.channels = C;
     if (rounds) own->seen = seen_in(g, &x);
     nnc_rounded_lay_out(layer, &x, &dz, B, arena);
@@ -690,7 +424,7 @@ const struct nnc_layer_kind nnc_layer_conv2d = {
     .fields = fields,
     .n_fields = sizeof fields / sizeof *fields,
     .defaults = &defaults,
-    .own_size = sizeof(struct convolution),
+    .own_size = sizeof(struct nnc_convolution),
     .has_geometry = true,
     .settle = settle,
     .parameters = parameters,
