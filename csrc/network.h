@@ -1,4 +1,4 @@
-/* network.h -- the contents of a plan, for the layers and for the code that builds plans (plan.c) and runs them (run.c). */
+/* network.h -- the contents of a plan, for the layers and for the code that builds plans (plan.c) and runs them (phases.c). */
 #ifndef NNC_NETWORK_H
 #define NNC_NETWORK_H
 
