@@ -107,7 +107,10 @@ def machine(record: dict) -> str:
             f"- {m['cpu']}, {m['cpus']} CPUs available to the process, {m['system']}",
             f"- kernels of nnc: {m['isa']} (available: {', '.join(m['isas'])}), built by {m['compiler']}",
             f"- Python {m['python']}, {versions}",
-            f"- {m['date']}, `{m['command']}`, medians of {m['rounds']} interleaved rounds",
+            *(
+                f"- {run['date']}, `{run['command']}`, medians of {run['rounds']} interleaved rounds"
+                for run in m["runs"]
+            ),
         ]
     )
 
@@ -136,7 +139,5 @@ def short_table(record: dict) -> str:
             ours, theirs = (f"{number(r.median(side))} {r.unit}" for side in ("nnc", peer))
             lines.append(f"| {r.case} | {ours} | {theirs}, {peer} | {lead(r):.2f} |")
     m = record["machine"]
-    return (
-        f"Written by `{m['command']}` on {machine_name(m)}, {m['date']}; training times are per step.\n\n"
-        + "\n".join(lines)
-    )
+    runs = ", then ".join(f"`{run['command']}` ({run['date']})" for run in m["runs"])
+    return f"Written by {runs} on {machine_name(m)}; training times are per step.\n\n" + "\n".join(lines)

@@ -5,6 +5,7 @@
     python benchmarks/run.py --quick                          # a smoke test: the figures mean nothing
     python benchmarks/run.py --doc                            # writes this machine's section of
                                                               # docs/benchmarks.md and README's table
+    python benchmarks/run.py train --threads 2 --add --doc    # measures one group again, keeps the others
     python benchmarks/run.py train --compare OTHER            # this nnc compared with another, see below
     NNC_ISA=avx2 python benchmarks/run.py train --peers       # nnc alone on AVX2, relative to AVX2's peak
     python benchmarks/run.py train --peers --threads 2 4      # more threads than CPUs
@@ -58,6 +59,11 @@ def arguments() -> argparse.Namespace:
         action="store_true",
         help="write this machine's section of docs/benchmarks.md, and README's table",
     )
+    add(
+        "--add",
+        action="store_true",
+        help="replace what is measured in the results.json of an earlier run on this machine, keep the rest",
+    )
     add("--compare", metavar="OTHER", help="an interpreter or a checkout with another nnc")
     options = parser.parse_args()
     if unknown := set(options.groups) - set(groups.NAMES):
@@ -105,7 +111,8 @@ def machine(options: argparse.Namespace) -> dict:
     # not the complete command line, which may contain paths of this machine
     words = ["python", "benchmarks/run.py", *([] if options.groups == list(groups.NAMES) else options.groups)]
     words += ["--threads", *map(str, options.threads), "--rounds", str(options.rounds)]
-    words += ["--quick"] * options.quick + ["--doc"] * options.doc
+    words += ["--quick"] * options.quick + ["--add"] * options.add + ["--doc"] * options.doc
+    date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     return {
         "cpu": cpu_model(),
         "cpus": cpus,
@@ -116,11 +123,39 @@ def machine(options: argparse.Namespace) -> dict:
         "compiler": info["compiler"],
         "python": platform.python_version(),
         "versions": versions,
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "command": shlex.join(words),
-        "rounds": options.rounds,
-        "threads": options.threads,
+        "runs": [{"date": date, "command": shlex.join(words), "rounds": options.rounds}],
         "quick": options.quick,
+    }
+
+
+def earlier_run(options: argparse.Namespace, now: dict) -> dict:
+    """The record that --add continues; it must be of this machine and of these versions."""
+    path = options.out / "results.json"
+    if not path.exists():
+        raise SystemExit(f"run.py: --add continues an earlier run, but there is no {path}")
+    record = json.loads(path.read_text())
+    for key in now:
+        if key != "runs" and record["machine"].get(key) != now[key]:
+            was = record["machine"].get(key)
+            raise SystemExit(f"run.py: --add: {key} is {now[key]}, but was {was} in {path}: run all groups")
+    return record
+
+
+def added(earlier: dict, record: dict) -> dict:
+    """The earlier record with the results of `record` in place of those of the same cases.
+
+    >>> row = {"group": "train", "threads": 1, "case": "C", "values": {"nnc": [1.0]}}
+    >>> one = {"machine": {"cpu": "A", "runs": [1]}, "results": [row, {**row, "threads": 2}], "notes": []}
+    >>> two = {"machine": {"cpu": "A", "runs": [2]}, "results": [{**row, "values": {}}], "notes": ["b"]}
+    >>> both = added(one, two)
+    >>> both["machine"], [row["values"] for row in both["results"]], both["notes"]
+    ({'cpu': 'A', 'runs': [1, 2]}, [{}, {'nnc': [1.0]}], ['b'])
+    """
+    results = {(r["group"], r["threads"], r["case"]): r for r in (*earlier["results"], *record["results"])}
+    return {
+        "machine": {**record["machine"], "runs": earlier["machine"]["runs"] + record["machine"]["runs"]},
+        "results": list(results.values()),
+        "notes": sorted({*earlier["notes"], *record["notes"]}),
     }
 
 
@@ -130,22 +165,25 @@ def main() -> None:
     record: dict = {"machine": machine(options), "results": [], "notes": []}
     if options.quick:
         notes.add("a quick run: the figures mean nothing")
+    earlier = earlier_run(options, record["machine"]) if options.add else None
     asked = requests(options)
     if options.compare:
         asked = [request for request in asked if request["group"] not in ("machine", "accuracy", "footprint")]
         record["results"] = list(compare(asked, options.compare, options.rounds, notes))
-        text = f"{report.machine(record)}\n\n{table(record['results'])}\n"
     else:
         for request in asked:
             print(f"{request['group']}, threads: {request['threads']}", file=sys.stderr, flush=True)
             answer = start(request)
             record["results"] += answer["results"]
             notes.update(answer["notes"])
-        record["notes"] = sorted(notes)
-        text = report.markdown(record)
     record["notes"] = sorted(notes)
     if options.compare:
+        text = f"{report.machine(record)}\n\n{table(record['results'])}\n"
         text += "\n" + "\n".join(f"- {note}" for note in record["notes"]) + "\n"
+    else:
+        if earlier:
+            record = added(earlier, record)
+        text = report.markdown(record)
     print(text)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "results.json").write_text(json.dumps(record, indent=1) + "\n")
