@@ -72,6 +72,8 @@ def parameters(result: SearchResult, names: list[str] | None = None, ax: Any = N
 def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = None) -> Any:
     """Parallel coordinates: a line for each trial through its parameters to its score, the best drawn last.
 
+    Trials with the same value of a grid, or the same category, are side by side in the order of their scores.
+
     Parameters
     ----------
     result : SearchResult
@@ -104,8 +106,8 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
     (axis,) = axes_of(ax, 1, (1.6 * len(names) + 3.2, 4.6))
     scales = [_scale(trials, name) for name in names] + [Scale([trial.score for trial in trials], grid=False)]
     # (trials, parameters + 1), in [0, 1]
-    columns = np.stack([scale.unit() for scale in scales], axis=1)
     scores = np.array([trial.score for trial in trials])
+    columns = np.stack([scale.unit(scores) for scale in scales], axis=1)
     norm, cmap = Normalize(scores.min(), scores.max()), _towards_best(result, axis)
     lines = LineCollection(
         [np.column_stack([np.arange(len(row)), row]) for row in columns[::-1]],
@@ -119,13 +121,17 @@ def parallel(result: SearchResult, names: list[str] | None = None, ax: Any = Non
         side, aside = ("right", -5) if at == 0 else ("left", 5)  # no line is to the left of the first axis
         for height, text in scale.marks():
             # The outermost labels are beyond the lines; those between have a background that covers them.
-            beyond = {0.0: ("top", -4), 1.0: ("bottom", 4)}.get(height)
+            low, high = height - scale.band / 2, height + scale.band / 2
+            if scale.band:
+                axis.plot((at, at), (low, high), color=FRAME, linewidth=4, solid_capstyle="butt")
+            beyond = ("top", -4) if low < 1e-9 else ("bottom", 4) if high > 1 - 1e-9 else None
+            height = low if low < 1e-9 else high if beyond else height
             label = axis.annotate(
                 text, (at, height), (0, beyond[1]) if beyond else (aside, 0), textcoords="offset points",
                 fontsize=7, va=beyond[0] if beyond else "center", ha="center" if beyond else side, zorder=5,
             )  # fmt: skip
             if not beyond:
-                label.set_bbox({"facecolor": background(axis), "edgecolor": "none", "pad": 0.8})
+                label.set_bbox({"facecolor": background(axis), "edgecolor": "none", "pad": 2.0})
     axis.set(xlim=(-0.15, len(names) + 0.35), ylim=(-0.09, 1.09), yticks=[])
     titles = [_with_scale(*pair, "\n") for pair in zip([*names, result.metric], scales, strict=True)]
     axis.set_xticks(range(len(names) + 1), titles)
@@ -182,7 +188,8 @@ def heat_map(result: SearchResult, x: str, y: str, ax: Any = None) -> Any:
         for (i, j), value in np.ndenumerate(cells):
             if not np.isnan(value):
                 color = text_colour(image.cmap(image.norm(value))[:3])
-                axis.text(j, i, f"{value:.4g}", ha="center", va="center", fontsize=8, color=color)
+                shown = f"{value:#.4g}".removesuffix(".")  # 1.100, not 1.1: as many digits in every cell
+                axis.text(j, i, shown, ha="center", va="center", fontsize=8, color=color)
     axis.figure.colorbar(image, ax=axis, fraction=0.05, pad=0.03).set_label(result.metric)
     rest = len({*_names(result, None, trials)} - {x, y})
     title = f"{'best ' * (rest > 0)}{result.metric} by {x}", f"and {y}"

@@ -63,17 +63,30 @@ class Scale:
             ]
             axes.set_xticks([self.aside, *ticks], ["none", *map(text_of, ticks)])
 
-    def unit(self) -> np.ndarray:
-        """The positions in [0, 1]."""
+    @property
+    def band(self) -> float:
+        """The height of a category in `unit`."""
+        return 0.5 / len(self.names) if self.names is not None else 0.0
+
+    def unit(self, order: np.ndarray) -> np.ndarray:
+        """The positions in [0, 1]; those in the same category are spread over its band, by their `order`."""
         at = np.log(self.positions) if self.log else np.array(self.positions)
         spread = at.max() - at.min()
-        return (at - at.min()) / spread if spread else np.full(len(at), 0.5)
+        heights = (at - at.min()) / spread if spread else np.full(len(at), 0.5)
+        if self.names is None:
+            return heights
+        share = np.empty(len(at))
+        for height in np.unique(heights):
+            rows = np.flatnonzero(heights == height)
+            share[rows[np.argsort(order[rows], kind="stable")]] = (np.arange(len(rows)) + 0.5) / len(rows)
+        return heights * (1 - self.band) + self.band * share
 
     def marks(self) -> list[tuple[float, str]]:
         """(height in [0, 1], text) of the labels along an axis of parallel coordinates."""
         if self.names is not None:
             if len(self.names) <= _MOST_NAMES:
-                heights = np.linspace(0, 1, len(self.names)) if len(self.names) > 1 else [0.5]
+                ends = self.band / 2, 1 - self.band / 2
+                heights = np.linspace(*ends, len(self.names)) if len(self.names) > 1 else [0.5]
                 return [(float(h), text_of(name)) for h, name in zip(heights, self.names, strict=True)]
             return []
         if self.aside is not None:
