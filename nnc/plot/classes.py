@@ -87,7 +87,7 @@ def confusion_matrix(
     axis.tick_params(which="both", length=0)
     axis.spines[:].set_color(FRAME)
     right, total = counts.trace(), counts.sum()
-    axis.set_title(f"{right:,} of {total:,} correct ({100 * right / total:.2f} %)")
+    axis.set_title(f"{right:,} of {total:,} correct ({100 * right / total:.2f} %)", fontsize=10)
     axis.set(xlabel="predicted class", ylabel="true class")
     return axis
 

@@ -61,7 +61,8 @@ def weights(source: Weights, ax: AxesLike = None) -> np.ndarray:
         image = heat_map(axis, drawn, extent=extent, aspect="auto", interpolation=interpolation)
         whole_numbers(axis.xaxis)
         whole_numbers(axis.yaxis)
-        axis.set(xlabel="output", ylabel="input", title=f"{name} {w.shape}")
+        axis.set(xlabel="output", ylabel="input")
+        axis.set_title(f"{name} {w.shape}", fontsize=10)
         colour_bar(axis, image, w, "weight")
     return axes
 

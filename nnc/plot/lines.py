@@ -91,7 +91,7 @@ def name_lines(axes: Sequence[Axes] | np.ndarray, own: bool) -> None:
                 color = legible(line.get_color(), behind)
                 # Outside the frame, where its extent does not depend on the width: one layout pass is enough.
                 axis.annotate(
-                    line.get_label(), (1, line.get_ydata()[-1]), (3, shift), axis.get_yaxis_transform(),
+                    line.get_label(), (1, line.get_ydata()[-1]), (5, shift), axis.get_yaxis_transform(),
                     "offset points", va="center", fontsize=_NAME_SIZE, color=color,
                 )  # fmt: skip
             if place:

@@ -79,6 +79,8 @@ def histograms(recorder: Records, of: str = "weights", bins: int = 60, ax: AxesL
         axis.set_xticks(ticks, [str(recorder.epochs[k]) for k in ticks])
         axis.set(xlabel="epochs done", ylabel=of.removesuffix("s"))
         axis.set_title(f"{name} {arrays[0].shape}", fontsize=10)
+    if ax is None:
+        axes[0].figure.suptitle(f"darker: more {of}; lines: median and quartiles", fontsize=9)
     return axes
 
 
