@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,9 +16,16 @@ from nnc.cli.chunks import Chunk, NumberCells, Reading, TextCells, check_names, 
 from nnc.cli.problems import Problem
 from nnc.errors import FormatError
 
+_BY_POSITION = re.compile(r"arr_\d+")  # the names of arrays that np.savez is given without names
+# What np.load raises for files that are damaged.
+_DAMAGED = (
+    *(ValueError, EOFError, SyntaxError, KeyError, IndexError, AttributeError, TypeError, OverflowError),
+    *(RecursionError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
+
 
 class ArrayTable:
-    """Columns from arrays of equal length: numbers or text."""
+    """Columns from arrays of equal length: numbers or text; if not `named`, the names are made up."""
 
     place = "row"
 
@@ -22,12 +33,15 @@ class ArrayTable:
         self,
         path: str,
         names: Sequence[str],
+        named: bool,
         columns: Sequence[np.ndarray],
         described: str,
         gaps: frozenset[str],
     ) -> None:
-        self.path, self.described = path, described
-        if not columns or not len(columns[0]):
+        self.path, self.named, self.described = path, named, described
+        if not columns:
+            raise FormatError(f"{path}: there are no columns")
+        if not len(columns[0]):
             raise FormatError(f"{path}: there are no rows")
         try:
             self.names = check_names(path, names)
@@ -53,12 +67,13 @@ def read_npy(path: str, gaps: frozenset[str]) -> ArrayTable:
     """The array in a .npy file, memory-mapped: its rows are those of the table."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise FormatError(f"{path}: not a .npy file, or damaged: {_line(error)}") from None
     if not isinstance(array, np.ndarray):
         raise FormatError(f"{path}: an archive of arrays; its name must end in .npz")
     names, columns = _columns(path, "", array)
-    return ArrayTable(path, names, columns, f"an array {array.shape} of {array.dtype}", gaps)
+    described = f"an array {array.shape} of {array.dtype if array.dtype.names is None else 'records'}"
+    return ArrayTable(path, names, array.dtype.names is not None, columns, described, gaps)
 
 
 def read_npz(path: str, gaps: frozenset[str]) -> ArrayTable:
@@ -70,7 +85,7 @@ def read_npz(path: str, gaps: frozenset[str]) -> ArrayTable:
             arrays = {name: file[name] for name in file.files}
         if not all(isinstance(array, np.ndarray) for array in arrays.values()):
             raise ValueError("it contains files that are not arrays")
-    except (ValueError, EOFError, OSError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except (*_DAMAGED, OSError, RuntimeError) as error:  # RuntimeError: encrypted, or an unknown method
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise FormatError(f"{path}: not a .npz file, or damaged: {_line(error)}") from None
@@ -83,7 +98,8 @@ def read_npz(path: str, gaps: frozenset[str]) -> ArrayTable:
         names += more_names
         columns += more
     described = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-    return ArrayTable(path, names, columns, f"arrays {described}", gaps)
+    named = not all(_BY_POSITION.fullmatch(name) for name in arrays)
+    return ArrayTable(path, names, named, columns, f"arrays {described}", gaps)
 
 
 def read_parquet(path: str, gaps: frozenset[str]) -> ArrayTable:
@@ -105,13 +121,13 @@ def read_parquet(path: str, gaps: frozenset[str]) -> ArrayTable:
     except Exception as error:  # pyarrow has its own exception classes
         raise FormatError(f"{path}: not a Parquet file, or damaged: {_line(error)}") from None
     columns = []
-    for name in frame.columns:
-        column = frame[name]
+    for i in range(frame.shape[1]):
+        column = frame.iloc[:, i]
         if pandas.api.types.is_bool_dtype(column.dtype) or pandas.api.types.is_numeric_dtype(column.dtype):
             columns.append(column.to_numpy(dtype=np.float64, na_value=np.nan))
         else:
             columns.append(column.astype(object).where(column.notna(), None).to_numpy())
-    return ArrayTable(path, [str(name) for name in frame.columns], columns, "Parquet", gaps)
+    return ArrayTable(path, [str(name) for name in frame.columns], True, columns, "Parquet", gaps)
 
 
 def _columns(path: str, name: str, array: np.ndarray) -> tuple[list[str], list[np.ndarray]]:
@@ -122,7 +138,11 @@ def _columns(path: str, name: str, array: np.ndarray) -> tuple[list[str], list[n
     if array.dtype.names:
         if array.ndim != 1:
             raise FormatError(f"{what}: a structured array must have one axis, got {array.shape}")
-        return list(array.dtype.names), [_checked(what, array[field]) for field in array.dtype.names]
+        fields = {field: array[field] for field in array.dtype.names}
+        for field, values in fields.items():
+            if values.ndim != 1:
+                raise FormatError(f"{what}: field {field!r} must be one column, got {values.shape[1:]}")
+        return list(fields), [_checked(what, values) for values in fields.values()]
     array = _checked(what, array)
     if array.ndim == 1:
         return [name or "0"], [array]
@@ -139,4 +159,6 @@ def _checked(what: str, array: np.ndarray) -> np.ndarray:
 
 def _line(error: BaseException) -> str:
     """An error's message in one line."""
+    if "pickle" in str(error):  # what NumPy says of anything unknown, with advice to trust it
+        return "neither numbers nor text"
     return " ".join(str(error).split())[:200] or type(error).__name__

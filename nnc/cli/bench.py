@@ -54,7 +54,7 @@ def run(options: Namespace) -> int:
         theirs = [_number(by_machine[m]["nnc"]) if m in by_machine else "" for m in machines]
         peers = [f"{_number(r['peer_us'])} {r['peer']}" for r in there]
         rows.append([row["case"], str(row["threads"]), _number(row["us"]), *theirs, ", ".join(peers)])
-    say(aligned(rows, range(1, len(rows[0]) - 1)))
+    say(*aligned(rows, range(1, len(rows[0]) - 1)))
     for i, machine in enumerate(machines, 1):
         say(f"[{i}] {machine}: docs/benchmarks.md")
     return 0

@@ -61,6 +61,7 @@ class Table(Protocol):
 
     path: str
     names: list[str]
+    named: bool  # whether the file has these names: otherwise columns are told apart by their order
     place: str  # the unit of `Chunk.places`: "line" of a text, "row" of an array
     described: str  # the kind of file, in words
 
@@ -168,7 +169,7 @@ def first_text(cells: Cells, values: np.ndarray) -> int | None:
 
 def number_text(value: float) -> str:
     """A number as a class name: 3 for 3.0."""
-    return str(int(value)) if value.is_integer() else repr(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
 
 
 def check_names(path: str, names: Sequence[str]) -> list[str]:

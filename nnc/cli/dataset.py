@@ -17,13 +17,14 @@ from nnc import random
 from nnc._config import did_you_mean
 from nnc.cli.chunks import CellError, Cells, Table, number_text, shortened
 from nnc.cli.encoding import Category, Column, Number, Schema, Target
-from nnc.cli.output import Progress
+from nnc.cli.output import Progress, counted
 from nnc.cli.problems import Problem
 from nnc.cli.profiles import MOST_VALUES, Profile
 from nnc.errors import FormatError
 
 _FEW_CLASSES = 20  # at most this many different integers are classes
 _FAR = 1e4  # mean in standard deviations beyond which float32 would lose digits
+_SMALLEST = 1e-18  # standard deviation whose square is a normal number in float32
 _BLOCK = 2**16  # rows
 
 
@@ -67,23 +68,24 @@ def load(table: Table, options: Namespace) -> Dataset:
     FormatError
         If a cell is invalid; the message names its row and column.
     """
+    if options.validation + options.test >= 1:
+        raise Problem(
+            f"--validation {options.validation:g} and --test {options.test:g} leave nothing to train on"
+        )
     target_at = column_at(table, options.target)
     with Progress() as progress:
         profiles, rows = _profiles(table, target_at, progress)
         target, y = _target(table, profiles[target_at], rows, options.task)
         columns, left_out = _columns(table, profiles, target_at, options)
         with_target = rows.known if target.classes is None else y >= 0
-        try:
-            place, sizes = _shared_out(y, with_target, target.classes is not None, options)
-        except Problem as problem:
-            raise Problem(f"{table.path}: {problem}") from None
+        place, sizes = _shared_out(table, y, with_target, target.classes is not None, options)
         width = sum(len(column.inputs) for column in columns)
         x = np.empty((sum(sizes), width), np.float32)
         targets = np.empty(len(x), y.dtype)
         targets[place[with_target]] = y[with_target]
         schema = Schema(tuple(columns), target)
         _fill(table, schema, place, x, progress)
-    schema, mean, variance = _measured(schema, x, sizes[0])
+    schema, mean, variance = _measured(table, schema, x, sizes[0])
     training, validation, test = (
         Part(x[a:b], targets[a:b]) for a, b in itertools.pairwise([0, *itertools.accumulate(sizes)])
     )
@@ -174,7 +176,8 @@ def _profiles(table: Table, target_at: int, progress: Progress) -> tuple[list[Pr
 
 def _refuse_text(table: Table, profile: Profile, how: str) -> FormatError:
     place, text = profile.first_text or (0, "")
-    others = f"{profile.n_numbers:,} other cells are"
+    n = profile.n_numbers
+    others = f"{counted(n, 'other cell')} {'is' if n == 1 else 'are'}"
     return FormatError(
         f"{table.path}, {table.place} {place}, column {profile.name!r}: {text!r} is not a number, but "
         f"{others}; use {how}"
@@ -187,6 +190,8 @@ def _target(table: Table, profile: Profile, rows: _TargetRows, task: str) -> tup
     if not profile.n_numbers + profile.n_texts:
         raise Problem(f"{where}: all cells are gaps")
     if profile.n_texts:
+        if task == "regression" and not profile.n_numbers:
+            raise Problem(f"{where}: all cells are strings, but --task regression needs numbers")
         if profile.is_numeric or task == "regression":
             raise _refuse_text(
                 table, profile, f"--gap {(profile.first_text or ('', 'X'))[1]} to treat it as a gap"
@@ -219,6 +224,13 @@ def _columns(
     """The encoding of each column; and the columns that are left out, with the reason."""
     dropped = {column_at(table, name) for name in options.drop}
     as_text = {column_at(table, name) for name in options.text}
+    if target_at in dropped:
+        raise Problem(f"{table.path}: --drop {profiles[target_at].name}: this column is the target")
+    if target_at in as_text:
+        raise Problem(
+            f"{table.path}: --text {profiles[target_at].name}: this column is the target; for classes, use "
+            "--task classification"
+        )
     columns: list[Column] = []
     left_out: dict[str, str] = {}
     for at, profile in enumerate(profiles):
@@ -262,11 +274,12 @@ def _column(table: Table, profile: Profile, as_text: bool, max_values: int) -> C
 
 
 def _shared_out(
-    y: np.ndarray, with_target: np.ndarray, by_class: bool, options: Namespace
+    table: Table, y: np.ndarray, with_target: np.ndarray, by_class: bool, options: Namespace
 ) -> tuple[np.ndarray, list[int]]:
     """The position (n,) of each row in training, validation and test rows, -1 for none; and their sizes.
 
-    The split is random, by the seed; each class is split in the same proportion.
+    The split is random, by the seed; each class is split in the same proportion, unless the classes are so
+    small that this leaves nothing for one of the parts.
     """
     rows = np.flatnonzero(with_target)
     rows = rows[random.generator(options.seed, random.Purpose.PARTS).permutation(len(rows))]
@@ -281,7 +294,10 @@ def _shared_out(
     names, wanted = ("training", "validation", "test"), (1.0, options.validation, options.test)
     for name, size, share in zip(names, sizes, wanted, strict=True):
         if share and not size:
-            raise Problem(f"{len(rows)} rows with a target are too few: none is left for {name}")
+            if by_class:
+                return _shared_out(table, y, with_target, False, options)
+            rows_given = counted(len(rows), "row")
+            raise Problem(f"{table.path}: {rows_given} with a target: too few, none is left for {name}")
     place = np.full(len(y), -1, np.int64)
     place[rows[np.argsort(part, kind="stable")]] = np.arange(len(rows))
     return place, sizes
@@ -309,7 +325,9 @@ def _fill(table: Table, schema: Schema, place: np.ndarray, x: np.ndarray, progre
         raise FormatError(f"{table.path}: the file was changed while it was read")
 
 
-def _measured(schema: Schema, x: np.ndarray, n_training: int) -> tuple[Schema, np.ndarray, np.ndarray]:
+def _measured(
+    table: Table, schema: Schema, x: np.ndarray, n_training: int
+) -> tuple[Schema, np.ndarray, np.ndarray]:
     """The schema with the values for gaps, and the mean and variance of the numbers in the training rows.
 
     Replaces the gaps among the numbers of x, which are NaN, by the mean.
@@ -329,6 +347,12 @@ def _measured(schema: Schema, x: np.ndarray, n_training: int) -> tuple[Schema, n
     for rows in blocks:
         squares += np.nansum(np.square(x[rows, numbers] - means), axis=0)
     mean[numbers], variances = means, squares / np.maximum(count, 1)
+    for at, deviation in zip(numbers, np.sqrt(variances).tolist(), strict=True):
+        if deviation and not _SMALLEST <= deviation <= 1 / _SMALLEST:
+            raise Problem(
+                f"{table.path}, column {schema.inputs[at]!r}: its standard deviation, {deviation:.3g}, must "
+                f"be from {_SMALLEST:g} to {1 / _SMALLEST:g}; use another unit"
+            )
     variance[numbers] = np.where(variances > 0, variances, 1)
     for start in range(0, len(x), _BLOCK):
         block = x[start : start + _BLOCK]

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple, NoReturn
 
 from nnc.cli.chunks import GAPS, Chunk, Reading, TextCells, check_names, rows_per_chunk
+from nnc.cli.output import counted
 from nnc.errors import FormatError
 
 _SAMPLE = 2**16  # bytes by which the kind of file is detected
@@ -56,17 +57,19 @@ class TextTable:
             raise FormatError(f"{path}: there are no rows, only empty lines")
         decimal = "," if self.delimiter != "," and _has_decimal_commas(rows) else "."
         self.reading = Reading(options.gaps, decimal)
-        self.header = _is_header(rows, self.reading) if options.header is None else options.header
-        if self.header and len(rows) == 1 and len(self._parsed_first(2)) == 1:
-            raise FormatError(f"{path}: there is a header ({len(rows[0])} columns), but no row after it")
+        self.named = _is_header(rows, self.reading) if options.header is None else options.header
+        if self.named and len(rows) == 1 and len(self._parsed_first(2)) == 1:
+            raise FormatError(
+                f"{path}: there is a header ({counted(len(rows[0]), 'column')}), but no row after it"
+            )
         first = rows[0]
         try:
-            self.names = check_names(path, first if self.header else [""] * len(first))
+            self.names = check_names(path, first if self.named else [""] * len(first))
         except ValueError as error:
             raise FormatError(str(error)) from None
         self.described = f"text with {_NAMES.get(self.delimiter, repr(self.delimiter))}"
-        self.described += ", decimal commas" * (decimal == ",") + ", a header" * self.header
-        self.described += ", no header" * (not self.header)
+        self.described += ", decimal commas" * (decimal == ",") + ", a header" * self.named
+        self.described += ", no header" * (not self.named)
 
     def chunks(self) -> Iterator[Chunk]:
         size, width = rows_per_chunk(len(self.names)), len(self.names)
@@ -82,7 +85,7 @@ class TextTable:
         places: list[int] = []
         with open(self.path, "rb", buffering=2**20) as file:
             lines = _Lines(file, self.path, self.options.encoding)
-            waiting = self.header
+            waiting = self.named
             for place, row in self._parsed(lines):
                 if len(row) != width:
                     self._refuse_width(place, row, width)
@@ -108,14 +111,20 @@ class TextTable:
                     yield end, row
         except csv.Error as error:
             text = str(error)
-            if "unexpected end" in text or "field limit" in text:
+            if "unexpected end" in text:
                 text = "a quote is opened in this row but never closed"
+            elif "field limit" in text:
+                text = (
+                    f"a cell of more than {csv.field_size_limit():,} characters (or a quote is never closed)"
+                )
+            elif "new-line character" in text:
+                text = "it contains a carriage return (CR) without a line feed; lines must end in LF or CRLF"
             elif "expected after" in text:
                 text = f"a quoted cell continues after its closing quote ({text})"
             raise FormatError(f"{self.path}, line {end + 1}: {text}") from None
 
     def _refuse_width(self, place: int, row: Sequence[str], width: int) -> NoReturn:
-        what = f"{len(row)} cells, but the first row has {width}"
+        what = f"{counted(len(row), 'cell')}, but the first row has {width}"
         at = self.names[len(row)] if len(row) < width else self.names[-1]
         where = (
             f"the last one is in column {self.names[len(row) - 1]!r}" if len(row) < width else f"after {at!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from argparse import Namespace
 from typing import Any
 
@@ -14,9 +15,11 @@ from nnc.cli.problems import Problem
 
 def run(options: Namespace) -> int:
     """Write the file and print its inputs and outputs."""
-    suffix = os.path.splitext(options.output)[1].lower()
+    name, suffix = os.path.splitext(os.path.basename(options.output))
     if suffix not in (".c", ".onnx"):
         raise Problem(f"{options.output}: the file's name must end in .c or .onnx")
+    if suffix == ".c" and not re.match("[A-Za-z]", name):
+        raise Problem(f"{options.output}: the file's name must begin with a letter, as names in C do")
     model, columns = schema.load(options.model)
     result: dict[str, Any]
     try:

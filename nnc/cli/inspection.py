@@ -41,7 +41,8 @@ def info(options: Namespace) -> int:
         say_json(rows | {"packages": found})
         return 0
     packages = ", ".join(f"{name} {version}" for name, version in found.items())
-    say(_machine.config_text(rows | {"packages": packages or "none of those that nnc can use"}))
+    text = _machine.config_text(rows | {"packages": packages or "none of those that nnc can use"})
+    say(*text.splitlines())
     return 0
 
 
@@ -51,9 +52,9 @@ def summary(options: Namespace) -> int:
     if options.json:
         say_json(_json(model, columns))
         return 0
-    model.summary(print_fn=say)
+    model.summary(print_fn=lambda text: say(*text.splitlines()))
     if model.loss is not None:
-        say(f"\ncompiled: {model.optimizer!r}, {model.loss!r}")
+        say("", f"compiled: {model.optimizer!r}, {model.loss!r}")
     if model.history is not None and model.history.history:
         last = "  ".join(
             f"{name} {values[-1]:.4g}" for name, values in curves(model.history.history).items() if values
@@ -62,9 +63,9 @@ def summary(options: Namespace) -> int:
     if columns is not None:
         target = columns.target
         what = "numbers" if target.classes is None else f"classes {', '.join(target.classes)}"
-        say(f"\ntarget {target.name!r}: {what}")
+        say("", f"target {target.name!r}: {what}")
         say(
-            aligned(
+            *aligned(
                 [
                     ["column", "inputs", ""],
                     *([c.name, str(len(c.inputs)), c.described] for c in columns.columns),

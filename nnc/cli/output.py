@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -13,31 +14,43 @@ _ON_TERMINAL, _ELSEWHERE = 0.1, 10.0  # seconds between lines of progress
 _WIDTH = 80  # if it is not known
 
 
-def say(text: str = "") -> None:
+def say(*lines: str) -> None:
     """Print a result."""
-    print(text)
+    for line in lines:
+        print(printable(line))
 
 
 def say_json(value: Any) -> None:
-    """Print a result for programs, in one line."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    """Print a result for programs, in one line of ASCII."""
+    print(json.dumps(value, allow_nan=False))
 
 
 def note(text: str) -> None:
-    """Print a note on stderr."""
-    print(f"nnc: {text}", file=sys.stderr, flush=True)
+    """Print a note on stderr, in one line."""
+    with contextlib.suppress(OSError, ValueError):  # stderr is full or closed: nobody can be told
+        print(f"nnc: {printable(' '.join(text.split()))}", file=sys.stderr, flush=True)
 
 
-def aligned(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> str:
-    """Rows of cells as text, with the columns in `right` right-aligned."""
-    right = set(right)
+def printable(text: str) -> str:
+    """The text with escapes, as in a Python string, for control characters, line ends, undecodable bytes."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def counted(n: int, thing: str) -> str:
+    """The number of things: "1 row", "1,000 rows"."""
+    return f"{n:,} {thing}{'s' * (n != 1)}"
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> list[str]:
+    """Lines with these cells, the columns in `right` right-aligned."""
+    right, rows = set(right), [list(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
 
     def line(row: Sequence[str]) -> str:
         cells = zip(row, widths, strict=True)
         return "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(cells)).rstrip()
 
-    return "\n".join(map(line, rows))
+    return list(map(line, rows))
 
 
 class Progress:
@@ -47,7 +60,7 @@ class Progress:
     """
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty()
         self._next = time.monotonic() + (0.0 if self._terminal else _ELSEWHERE)
         self._shown = 0
 
@@ -66,9 +79,9 @@ class Progress:
             return
         self._next = now + (_ON_TERMINAL if self._terminal else _ELSEWHERE)
         if not self._terminal:
-            self._write(text + "\n")
+            self._write(printable(text) + "\n")
             return
-        text = text[: max(_columns() - 1, 1)]  # a terminal wraps after the last column
+        text = printable(text)[: max(_columns() - 1, 1)]  # a terminal wraps after the last column
         self._write("\r" + text.ljust(self._shown))
         self._shown = len(text)
 

@@ -7,6 +7,8 @@ import codecs
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
+from nnc.cli.output import printable
+
 _DESCRIPTION = "Small neural networks, trained and served fast on a CPU. See also `nnc COMMAND --help`."
 
 
@@ -34,10 +36,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that reports errors in one line."""
+    """A parser that reports errors in one line, without the colours of Python 3.14."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.color = False
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; argparse itself would ignore an error of the stream."""
+        print(self.format_help(), end="", file=file)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(2, printable(f"{self.prog}: {message} (see {self.prog} --help)") + "\n")
 
 
 class _Version(argparse.Action):
@@ -121,6 +131,12 @@ def _encoding(text: str) -> str:
     return name
 
 
+def _path(text: str) -> str:
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"must be a path, got {text!r}")
+    return text
+
+
 def _activation(text: str) -> str:
     from nnc import activations
 
@@ -143,16 +159,25 @@ def _add_threads(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="FILE", help="a model file")
+    parser.add_argument("model", type=_path, metavar="FILE", help="a model file")
 
 
 def add_table_options(parser: argparse.ArgumentParser) -> None:
     """The options of a table and of reading it."""
     add = parser.add_argument
-    add("table", metavar="TABLE", help="a table: text with commas, semicolons or tabs, .npy, .npz, .parquet")
+    what = "a table: text with commas, semicolons or tabs, .npy, .npz, .parquet"
+    add("table", type=_path, metavar="TABLE", help=what)
     group = parser.add_argument_group("reading the table")
     add = group.add_argument
-    add("--no-header", action="store_true", help="the first row is data, not column names")
+    header = group.add_mutually_exclusive_group()
+    header.add_argument("--header", action="store_true", default=None, help="the first row is column names")
+    header.add_argument(
+        "--no-header",
+        action="store_false",
+        dest="header",
+        default=None,
+        help="the first row is data, not column names",
+    )
     add("--delimiter", type=_delimiter, metavar="C", help="character between cells (default: detected)")
     add("--encoding", type=_encoding, default="utf-8", metavar="NAME", help="encoding of the text (utf-8)")
     add(
@@ -231,7 +256,10 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--output", metavar="FOLDER", help="folder for the results (the table's name and -model)"
+        "--output",
+        type=_path,
+        metavar="FOLDER",
+        help="folder for the results (the table's name and -model)",
     )
     parser.add_argument("--no-pictures", action="store_true", help="do not draw figures")
     _add_threads(parser)
@@ -286,7 +314,7 @@ def _predict(parser: argparse.ArgumentParser) -> None:
 
 def _export(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
-    parser.add_argument("output", metavar="OUT", help="file to write, such as out.c or out.onnx")
+    parser.add_argument("output", type=_path, metavar="OUT", help="file to write, such as out.c or out.onnx")
     parser.add_argument(
         "--check",
         type=_integer(0, 10_000),

@@ -14,7 +14,7 @@ from nnc._config import did_you_mean
 from nnc.cli import dataset, schema
 from nnc.cli.chunks import CellError, Chunk, Table, finite_numbers, first_text, shortened
 from nnc.cli.encoding import Counts, Schema
-from nnc.cli.output import note, say_json
+from nnc.cli.output import counted, note, say_json
 from nnc.cli.problems import Problem
 from nnc.cli.tables import open_table
 from nnc.models import Sequential
@@ -51,9 +51,10 @@ def run(options: Namespace) -> int:
 
 
 def _object(row: list[float], index: int, name: str, classes: tuple[str, ...] | None) -> dict[str, Any]:
-    if classes is not None:
-        return {name: classes[index], "probabilities": dict(zip(classes, row, strict=True))}
     finite = [value if np.isfinite(value) else None for value in row]
+    if classes is not None:
+        probabilities = "probabilities" if name != "probabilities" else "class probabilities"
+        return {name: classes[index], probabilities: dict(zip(classes, finite, strict=True))}
     return {name: finite[0] if len(row) == 1 else finite}
 
 
@@ -70,9 +71,12 @@ def _by_schema(columns: Schema, model: Sequential, table: Table) -> Iterator[np.
         yield model.predict(rows, verbose=0)
     for column, (gaps, unknown) in zip(columns.columns, counts, strict=True):
         if gaps and not column.gaps:
-            note(f"column {column.name!r} had no gaps in training, but has gaps in {gaps:,} rows here")
+            note(
+                f"column {column.name!r} had no gaps in training, but has gaps in {counted(gaps, 'row')} here"
+            )
         if unknown:
-            note(f"column {column.name!r} has strings in {unknown:,} rows that did not occur in training")
+            where = counted(unknown, "row")
+            note(f"column {column.name!r} has strings in {where} that did not occur in training")
 
 
 def _places(columns: Schema, table: Table) -> list[int]:
@@ -80,14 +84,13 @@ def _places(columns: Schema, table: Table) -> list[int]:
     names = [column.name for column in columns.columns]
     if all(name in table.names for name in names):
         return [table.names.index(name) for name in names]
-    named = getattr(table, "header", table.place == "line")
-    if not named and len(table.names) == len(names):
+    if not table.named and len(table.names) == len(names):
         return list(range(len(names)))
     missing = [name for name in names if name not in table.names]
     meant = did_you_mean(missing[0], table.names) if len(missing) == 1 else ""
     lacks = f"columns of the model are missing: {shortened(map(repr, missing))}{meant}"
-    if not named:
-        lacks = f"{len(table.names)} columns without names, but the model needs {len(names)}: "
+    if not table.named:
+        lacks = f"{counted(len(table.names), 'column')} without names, but the model needs {len(names)}: "
         lacks += shortened(names)
     raise Problem(f"{table.path}: {lacks}")
 
@@ -97,7 +100,8 @@ def _plain(model: Sequential, table: Table) -> Iterator[np.ndarray]:
     shape = (model.input_shape or (None, len(table.names)))[1:]
     if int(np.prod(shape)) != len(table.names):
         raise Problem(
-            f"{table.path}: {len(table.names)} columns, but the model has {int(np.prod(shape))} inputs"
+            f"{table.path}: {counted(len(table.names), 'column')}, but the model has "
+            f"{counted(int(np.prod(shape)), 'input')}"
         )
     for chunk in table.chunks():
         rows = np.stack([_numbers(table, chunk, at) for at in range(len(table.names))], axis=1)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import shlex
 import shutil
 import tempfile
+import warnings
 from argparse import Namespace
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from nnc import tables
+from nnc.cli.chunks import shortened
 from nnc.cli.dataset import Dataset
 from nnc.cli.network import Settings, Trained
+from nnc.cli.output import counted, note, printable
 from nnc.cli.problems import Problem
 from nnc.cli.scores import Scores, classes_table, scores_of
 
 MODEL = "model.safetensors"
 INTERRUPTED = "interrupted.safetensors"
+_LONGEST_LABEL = 24  # characters of a class name in a figure
 
 
 def check_folder(folder: str) -> None:
@@ -26,8 +32,11 @@ def check_folder(folder: str) -> None:
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise Problem(f"{folder}: not a folder: --output must be one")
     os.makedirs(folder, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, folder) from None
 
 
 def write_folder(folder: str, write: Callable[[str], object]) -> list[str]:
@@ -39,11 +48,15 @@ def write_folder(folder: str, write: Callable[[str], object]) -> list[str]:
     try:
         write(made)
         names = sorted(os.listdir(made))
-        for name in names:
-            os.replace(os.path.join(made, name), os.path.join(folder, name))
+        paths = [os.path.join(folder, name) for name in names]
+        for path in paths:  # before the first is moved
+            if os.path.isdir(path):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        for name, path in zip(names, paths, strict=True):
+            os.replace(os.path.join(made, name), path)
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    return [os.path.join(folder, name) for name in names]
+    return paths
 
 
 def write_results(
@@ -71,7 +84,8 @@ def describe(data: Dataset) -> list[str]:
     split = ", ".join(f"{size:,} {name}" for name, size in sizes.items() if size)
     lines = [f"{data.table.path}: {data.table.described}; {sum(sizes.values()):,} rows ({split})"]
     if data.n_without_target:
-        lines.append(f"{data.n_without_target:,} rows without a target are left out")
+        n = data.n_without_target
+        lines.append(f"{counted(n, 'row')} without a target {'is' if n == 1 else 'are'} left out")
     classes = schema.target.classes
     if classes is None:
         lines.append(f"target {schema.target.name!r}: numbers (regression)")
@@ -83,13 +97,14 @@ def describe(data: Dataset) -> list[str]:
         names = ", ".join(plain[:6]) + ", ..." * (len(plain) > 6)
         lines.append(f"{len(plain)} column{'s' * (len(plain) > 1)} of numbers: {names}")
     lines += [f"column {c.name!r}: {c.described}" for c in schema.columns if c.described != "numbers"]
-    return lines + [f"column {name!r} is left out: {why}" for name, why in data.left_out.items()]
+    lines += [f"column {name!r} is left out: {why}" for name, why in data.left_out.items()]
+    return list(map(printable, lines))
 
 
 def scores_text(scores: Scores, rows: int) -> str:
     """The scores in one line."""
     shown = "  ".join(f"{name} {value:.4g}" for name, value in scores.values.items())
-    return f"{shown}  ({rows:,} rows)"
+    return f"{shown}  ({counted(rows, 'row')})"
 
 
 # ----------------------------------------------------------------------------------------------- figures
@@ -97,11 +112,9 @@ def scores_text(scores: Scores, rows: int) -> str:
 
 def _draw(folder: str, data: Dataset, trained: Trained, scores: dict[str, Scores]) -> list[str]:
     """Draw curves, and the confusion matrix or residuals of the last non-empty part; return their names."""
-    import matplotlib
-
     from nnc import plot
 
-    with _without_windows(matplotlib):
+    with _in_memory(), _one_note_of_letters():
         plot.save(plot.history(trained.history), os.path.join(folder, "curves"), "png")
         name = list(scores)[-1]
         part, outputs = data.parts[name], scores[name].predicted
@@ -109,23 +122,40 @@ def _draw(folder: str, data: Dataset, trained: Trained, scores: dict[str, Scores
         if classes is None:
             plot.save(plot.residuals(part.y, outputs), os.path.join(folder, "residuals"), "png")
             return ["curves", "residuals"]
-        plot.save(plot.confusion_matrix(part.y, outputs, classes), os.path.join(folder, "confusion"), "png")
+        names = [shortened([printable(each)], _LONGEST_LABEL) for each in classes]
+        plot.save(plot.confusion_matrix(part.y, outputs, names), os.path.join(folder, "confusion"), "png")
         return ["curves", "confusion"]
 
 
-class _without_windows:
-    """Draw figures in memory regardless of the user's settings; close them on exit."""
+@contextlib.contextmanager
+def _in_memory() -> Iterator[None]:
+    """Draw without windows, and names as they are: a $ or _ in one is no TeX; close the figures on exit."""
+    import matplotlib
+    import matplotlib.pyplot as plt
 
-    def __init__(self, matplotlib: Any) -> None:
-        self._matplotlib = matplotlib
+    matplotlib.use("Agg")
+    with matplotlib.rc_context({"text.parse_math": False, "text.usetex": False}):
+        try:
+            yield
+        finally:
+            plt.close("all")
 
-    def __enter__(self) -> None:
-        self._matplotlib.use("Agg")
 
-    def __exit__(self, *_: object) -> None:
-        import matplotlib.pyplot as plt
-
-        plt.close("all")
+@contextlib.contextmanager
+def _one_note_of_letters() -> Iterator[None]:
+    """One note for all letters that the font lacks, in place of a warning for each."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    lacking = [each for each in caught if "missing from" in str(each.message)]
+    for each in caught:
+        if each not in lacking:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    if lacking:
+        note(
+            f"in the figures, {counted(len(lacking), 'letter')} of the names are boxes: Matplotlib's font "
+            "lacks them; name another in its setting font.family"
+        )
 
 
 # ------------------------------------------------------------------------------------------------- report
@@ -143,7 +173,7 @@ def _report(
     target = data.schema.target
     epochs = len(trained.history["loss"])
     rows = [{"rows of": name, "number": len(data.parts[name].x), **s.values} for name, s in scores.items()]
-    parts = [f"# {target.name} from {os.path.basename(data.table.path)}", "## Table"]
+    parts = [printable(f"# {target.name} from {os.path.basename(data.table.path)}"), "## Table"]
     parts.append("\n".join(f"- {line}" for line in describe(data)))
     parts.append("## Network")
     parts.append("```\n" + _summary(trained) + "\n```")
@@ -154,10 +184,9 @@ def _report(
     parts += ["## Results", tables.markdown(rows)]
     name = list(scores)[-1]
     if target.classes is not None and len(target.classes) <= 50:
-        parts += [
-            f"By class, {name} rows:",
-            tables.markdown(classes_table(data, scores[name], data.parts[name])),
-        ]
+        classes = classes_table(data, scores[name], data.parts[name])
+        named = [row | {"class": printable(row["class"])} for row in classes]
+        parts += [f"By class, {name} rows:", tables.markdown(named)]
     if target.classes is None and epochs:
         deviation = float(np.std(data.training.y))
         parts.append(
@@ -170,7 +199,7 @@ def _report(
         "residuals": f"Residuals, {name} rows",
     }
     parts += [f"![{captions[picture]}]({picture}.png)" for picture in pictures]
-    parts += ["## Use", f"    nnc predict {os.path.join(folder, MODEL)} TABLE"]
+    parts += ["## Use", printable(f"    nnc predict {shlex.quote(os.path.join(folder, MODEL))} TABLE")]
     return "\n\n".join(parts) + "\n"
 
 

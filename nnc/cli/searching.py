@@ -28,7 +28,7 @@ def run(options: Namespace) -> int:
     data = dataset.load(open_table(options.table, options), options)
     report.check_folder(folder)
     if not options.json:
-        say("\n".join(report.describe(data)))
+        say(*report.describe(data))
     result = _search(folder, data, options)
     result.to_csv(os.path.join(folder, "trials.csv"))
     try:
@@ -107,7 +107,7 @@ def _show(result: SearchResult) -> None:
     names = [name for name in rows[0] if name not in ("status", "reason")]
     cells = [[_cell(row[name]) for name in names] for row in rows]
     say(f"the best of {len(result.trials)} trials, by validation loss:")
-    say(aligned([names, *cells], [i for i, name in enumerate(names) if name != "activation"]))
+    say(*aligned([names, *cells], [i for i, name in enumerate(names) if name != "activation"]))
 
 
 def _cell(value: Any) -> str:

@@ -32,5 +32,4 @@ def open_table(path: str, options: Namespace) -> Table:
     reader = _BY_SUFFIX.get(os.path.splitext(path)[1].lower())
     if reader is not None:
         return reader(path, gaps)
-    header = False if options.no_header else None
-    return TextTable(path, TextOptions(options.delimiter, header, options.encoding, gaps))
+    return TextTable(path, TextOptions(options.delimiter, options.header, options.encoding, gaps))

@@ -21,7 +21,7 @@ def run(options: Namespace) -> int:
     report.check_folder(folder)
     settings = settings_of(options, data)
     if not options.json:
-        say("\n".join(report.describe(data)))
+        say(*report.describe(data))
     finish(folder, data, network.build(data, settings, options.seed), settings, options)
     return 0
 

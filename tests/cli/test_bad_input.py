@@ -6,6 +6,9 @@ import gzip
 import io
 import json
 import os
+import shutil
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -40,13 +43,21 @@ TABLES = {
     ),
     "too few cells": (
         b"a,b\n1,p\n1\n",
-        "t.csv, line 3: 1 cells, but the first row has 2 (the last one is in column 'a')",
+        "t.csv, line 3: 1 cell, but the first row has 2 (the last one is in column 'a')",
     ),
     "open quote": (b'a,b\n1,p\n"1,q\n1,p\n', "t.csv, line 3: a quote is opened in this row but never closed"),
     "open quote at once": (b'"a,b\n1,p\n', "t.csv, line 1: a quote is opened in this row but never closed"),
     "quote inside": (
         b'a,b\n"1"2,p\n3,q\n',
         "t.csv, line 2: a quoted cell continues after its closing quote (',' expected after '\"')",
+    ),
+    "lines that end in CR": (
+        b"a,b\r1,p\r2,q\r",
+        "t.csv, line 1: it contains a carriage return (CR) without a line feed; lines must end in LF or CRLF",
+    ),
+    "a long cell": (
+        b"a,b\n1,p\n2," + b"q" * 200_000 + b"\n",
+        "t.csv, line 3: a cell of more than 131,072 characters (or a quote is never closed)",
     ),
     "two names": (b"a,a\n1,2\n3,4\n", "t.csv: columns 1 and 2 are both named 'a'"),
     "infinite": (b"a,b\n1,p\n-inf,q\n", "t.csv, line 3, column 'a': '-inf' is infinite"),
@@ -76,7 +87,15 @@ TABLES = {
     "gaps": (b"a,b\n1,\n2,NA\n3,?\n", "t.csv, column 'b' (the target): all cells are gaps"),
     "constant": (b"a,b\n1,p\n1,q\n", "t.csv: no column is left to learn from: 'a' (the same in all rows)"),
     "only gaps": (b"a,b\n,p\nna,q\n", "t.csv: no column is left to learn from: 'a' (only gaps)"),
-    "too few rows": (b"a,b\n1,p\n2,q\n", "t.csv: 2 rows with a target are too few"),
+    "too few rows": (b"a,b\n1,p\n2,q\n", "t.csv: 2 rows with a target: too few"),
+    "small unit": (
+        b"".join(b"%de-31,%d\n" % (i % 9, i % 2) for i in range(30)).join((b"a,b\n", b"")),
+        "t.csv, column 'a': its standard deviation, 2.59e-31, must be from 1e-18 to 1e+18; use another unit",
+    ),
+    "large unit": (
+        b"".join(b"%de30,%d\n" % (i % 9, i % 2) for i in range(30)).join((b"a,b\n", b"")),
+        "t.csv, column 'a': its standard deviation, 2.59e+30, must be from 1e-18 to 1e+18; use another unit",
+    ),
     "names only": (b"".join(b"%d,%d\n" % (i, i) for i in range(3)), "t.csv: there is no column 'b'"),
 }
 
@@ -93,7 +112,9 @@ def test_strings_as_target(refused, folder):
     (folder / "t.csv").write_text("a,b\n" + "".join(f"{i},n{i}\n" for i in range(1500)))
     says = "nnc: t.csv, column 'b' (the target): more than 1,000 different strings, too many for classes"
     assert refused("train", "t.csv", "--target", "b") == says
-    assert "'n0' is not a number" in refused("train", "t.csv", "--target", "b", "--task", "regression")
+    assert "all cells are strings, but --task regression needs" in refused(
+        "train", "t.csv", "--target", "b", "--task", "regression"
+    )
 
 
 def test_a_wide_line_and_many_columns(refused, folder):
@@ -114,6 +135,21 @@ def test_columns_that_are_not_there(refused):
         said = refused("train", "iris.csv", "--target", "species", option, "petals")
         assert said.startswith("nnc: iris.csv: there is no column 'petals'")
     assert "no column '6'" in refused("train", "iris.csv", "--target", "6")
+
+
+def test_options_that_exclude_each_other(refused):
+    train = ("train", "iris.csv", "--target", "species")
+    for words in ((*train, "--output", ""), ("train", "", "--target", "x"), ("summary", "")):
+        assert "must be a path, got ''" in refused(*words)
+    assert refused(*train, "--task", "regression").endswith(
+        "all cells are strings, but --task regression needs numbers"
+    )
+    assert refused(*train, "--drop", "species") == "nnc: iris.csv: --drop species: this column is the target"
+    said = "nnc: iris.csv: --text species: this column is the target; for classes, use --task classification"
+    assert refused(*train, "--text", "species") == said
+    said = "nnc: --validation 0.5 and --test 0.5 leave nothing to train on"
+    assert refused(*train, "--validation", "0.5", "--test", "0.5") == said
+    assert "not allowed with argument" in refused(*train, "--header", "--no-header")
 
 
 def test_files_that_are_not_there(refused, folder):
@@ -143,6 +179,8 @@ def test_arrays(refused, folder):
     np.save(folder / "s.npy", np.float32(3))
     np.save(folder / "e.npy", np.zeros((0, 3)))
     np.save(folder / "i.npy", np.array([[1.0, 2.0], [np.inf, 1.0]]))
+    np.save(folder / "n.npy", np.zeros((3, 0)))
+    np.save(folder / "f.npy", np.zeros(3, [("x", "f4", 2), ("y", "f4")]))
     np.savez(folder / "l.npz", x=np.zeros((3, 2)), y=np.zeros(4))
     (folder / "z.npz").write_bytes(b"PK\3\4 no archive")
     whole = io.BytesIO()
@@ -153,12 +191,51 @@ def test_arrays(refused, folder):
         "c.npy": "c.npy: a table must contain numbers or text, got dtype complex128",
         "s.npy": "s.npy: must have rows, got a single number",
         "e.npy": "e.npy: there are no rows",
+        "n.npy": "n.npy: there are no columns",
+        "f.npy": "f.npy: field 'x' must be one column, got (2,)",
         "i.npy": "i.npy, row 1, column '0': 'inf' is infinite",
         "l.npz": "l.npz: all arrays must have the same number of rows, got x (3, 2), y (4,)",
         "z.npz": "z.npz: not a .npz file, or damaged: ",
         "cut.npy": "cut.npy: not a .npy file, or damaged: ",
     }.items():
         assert refused("train", name, "--target", "1").startswith(f"nnc: {says}")
+
+
+def test_damaged_arrays(nnc, folder):
+    """Whatever byte of an array file is changed: a table, or one line."""
+    rng = np.random.default_rng(0)
+    arrays = {"x": rng.random((12, 3)), "y": np.arange(12) % 2}
+    np.save(folder / "t.npy", np.column_stack([arrays["x"], arrays["y"]]))
+    np.savez(folder / "t.npz", **arrays)
+    np.savez_compressed(folder / "z.npz", **arrays)
+    for name in ("t.npy", "t.npz", "z.npz"):
+        whole = (folder / name).read_bytes()
+        target = "-1" if name == "t.npy" else "y"
+        for _ in range(150):
+            damaged = bytearray(whole)
+            at = int(rng.integers(min(len(whole), 300) if rng.random() < 0.5 else len(whole)))
+            damaged[at] = rng.integers(256)
+            (folder / name).write_bytes(
+                damaged[: int(rng.integers(len(whole)))] if rng.random() < 0.1 else damaged
+            )
+            ended = nnc("train", name, "--target", target, "--epochs", 1, "--no-pictures", "--output", "out")
+            assert ended.status in (0, 2) or "not enough memory" in ended.err, (at, damaged[at])
+            assert ended.err.startswith("nnc: ") and ended.err.count("\n") == 1
+
+
+def test_columns_with_names_are_not_taken_by_order(refused, model, folder):
+    """Only columns without names of their own are told apart by their order."""
+    names = ["sepal_length", "sepal_width", "petal_length", "width"]
+    values = np.ones((3, 4))
+    said = "columns of the model are missing: 'petal_width'; did you mean "
+    np.save(folder / "t.npy", np.array([tuple(row) for row in values], [(name, "f4") for name in names]))
+    assert refused("predict", model, "t.npy").startswith(f"nnc: t.npy: {said}")
+    np.savez(folder / "t.npz", **dict(zip(names, values.T, strict=True)))
+    assert refused("predict", model, "t.npz").startswith(f"nnc: t.npz: {said}")
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    pandas.DataFrame(values, columns=names).to_parquet(folder / "t.parquet")
+    assert refused("predict", model, "t.parquet").startswith(f"nnc: t.parquet: {said}")
 
 
 def test_one_kind_of_file_for_the_other(refused, model):
@@ -269,20 +346,47 @@ def test_options(refused):
         assert says in refused(*words)
 
 
-def test_outputs_that_cannot_be_written(refused, model, folder):
+def test_outputs_that_cannot_be_written(refused, nnc, model, folder):
     said = refused("train", "iris.csv", "--target", "species", "--output", "iris.csv")
     assert said == "nnc: iris.csv: not a folder: --output must be one"
     assert refused("export", model, "a.txt") == "nnc: a.txt: the file's name must end in .c or .onnx"
     assert "there is no folder" in refused("export", model, "no/a.c")
-    assert refused("export", model, "8.c").startswith(f"nnc: {model}: prefix must be given")
+    assert refused("export", model, "a.C") == "nnc: a.C: the file's name must end in .c or .onnx"
+    (folder / "out" / "report.md").mkdir(parents=True)
+    ended = nnc("train", "iris.csv", "--target", "species", "--epochs", 1, "--no-pictures", "--output", "out")
+    assert (ended.status, ended.err) == (2, "nnc: out/report.md: Is a directory\n")
+    assert os.listdir("out") == ["report.md"]  # nothing was moved there
+    said = "nnc: 8.c: the file's name must begin with a letter, as names in C do"
+    assert refused("export", model, "8.c") == said
 
 
-def test_a_folder_without_permission(process, folder):
-    if os.geteuid() == 0:
+def without_privileges():
+    """Words that start a command without root's permission to write anywhere."""
+    if os.geteuid():
+        return []
+    if not shutil.which("setpriv"):
         pytest.skip("root may write anywhere")
+    return ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]
+
+
+def test_a_folder_without_permission(model, folder):
     (folder / "closed").mkdir(mode=0o500)
-    run = process("train", "iris.csv", "--target", "species", "--output", "closed")
-    assert run.communicate()[1] == "nnc: closed: Permission denied\n" and run.returncode == 2
+    (folder / "secret.csv").touch(mode=0o000)
+    out, table = ("--output", "closed"), ("iris.csv", "--target", "species", "--epochs", "1", "--no-pictures")
+    for words, says in (
+        (("train", *table, *out), "closed: Permission denied"),
+        (("search", *table, "--trials", "1", *out), "closed: Permission denied"),
+        (("train", *table, "--output", "closed/new"), "closed/new: Permission denied"),
+        (("export", model, "closed/a.c"), "closed/a.c: Permission denied"),
+        (("export", model, "closed/a.onnx"), "closed/a.onnx: Permission denied"),
+        (("train", "secret.csv", "--target", "species"), "secret.csv: Permission denied"),
+        (("predict", model, "secret.csv"), "secret.csv: Permission denied"),
+        (("summary", "secret.csv"), "secret.csv: Permission denied"),
+    ):
+        command = [*without_privileges(), sys.executable, "-m", "nnc", *words]
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert (run.returncode, run.stdout, run.stderr) == (2, "", f"nnc: {says}\n")
+    assert not os.listdir(folder / "closed")
 
 
 def test_archives_are_refused_whatever_they_hold(refused, folder):

@@ -12,7 +12,6 @@ import resource
 import signal
 import subprocess
 import sys
-import termios
 import time
 import tty
 from pathlib import Path
@@ -108,6 +107,27 @@ def test_a_regression(nnc, folder):
     assert parts[1] < 150_000  # in the unit of the price
 
 
+def test_many_small_classes(nnc, folder):
+    """Where five rows of a class leave none for validation, the rows are split without regard to classes."""
+    (folder / "t.csv").write_text("a,b\n" + "".join(f"{i},{i % 300}\n" for i in range(1500)))
+    words = ("train", "t.csv", "--target", "b", "--task", "classification", "--epochs", 1, "--output", "out")
+    rows = json.loads(nnc(*words, "--json").out)["rows"]
+    assert (rows["training"], rows["validation"], rows["test"]) == (1050, 225, 225)
+
+
+def test_classes_that_are_large_numbers(nnc, folder):
+    (folder / "t.csv").write_text("a,b\n" + "".join(f"{i},{i % 3 * 10**30}\n" for i in range(60)))
+    ended = nnc("train", "t.csv", "--target", "b", "--epochs", 1, "--no-pictures", "--output", "out")
+    assert "target 'b': 3 classes (classification): 0, 1e+30, 2e+30\n" in ended.out
+
+
+def test_letters_that_the_font_lacks(nnc, folder):
+    (folder / "t.csv").write_text("年,類\n" + "".join(f"{i},{'猫犬鳥'[i % 3]}\n" for i in range(60)))
+    ended = nnc("train", "t.csv", "--target", "類", "--epochs", 1, "--output", "out")
+    assert ended.status == 0 and ended.err.count("\n") == 2
+    assert ended.err.startswith("nnc: in the figures, 3 letters of the names are boxes")
+
+
 def test_two_runs_give_the_same_bits(nnc, folder):
     outputs = []
     for name, threads in (("a", 1), ("b", 2)):
@@ -132,6 +152,21 @@ def test_columns_in_another_order_with_others_between(nnc, model, folder):
     assert nnc("predict", model, "t.npy").out == plain
 
 
+def test_names_that_are_numbers(nnc, folder):
+    """--header for names that would be taken for data."""
+    rows = "".join(f"{i % 7},{i % 5},{i % 2}\n" for i in range(60))
+    (folder / "t.csv").write_text("2019,2020,2021\n" + rows)
+    words = ("train", "t.csv", "--target", "2021", "--epochs", 1, "--no-pictures", "--output", "o")
+    assert nnc(*words).status == 2  # three columns, none with this name
+    assert nnc(*words, "--header").status == 0
+    (folder / "new.csv").write_text("2020,2019\n3,4\n")
+    (folder / "same.csv").write_text("4,3\n")
+    found = nnc("predict", "o/model.safetensors", "new.csv", "--header").out
+    assert found == nnc("predict", "o/model.safetensors", "same.csv", "--no-header").out
+    np.savez(folder / "same.npz", np.array([4]), np.array([3]))  # arr_0 and arr_1, by their order
+    assert found == nnc("predict", "o/model.safetensors", "same.npz").out
+
+
 def test_what_a_model_did_not_see(nnc, folder):
     lines = [f"{i % 13},{['red', 'blue'][i % 2]},{['no', 'yes'][i % 2]}" for i in range(80)]
     (folder / "t.csv").write_text("a,kind,y\n" + "\n".join(lines) + "\n")
@@ -141,8 +176,8 @@ def test_what_a_model_did_not_see(nnc, folder):
     (folder / "new.csv").write_text("kind,a\nred,1\ngreen,\nblue,3\n")
     ended = nnc("predict", "o/model.safetensors", "new.csv")
     assert [row[0] for row in rows_of(ended.out)][1::2] == ["no", "yes"]
-    assert "column 'a' had no gaps in training, but has gaps in 1 rows here" in ended.err
-    assert "column 'kind' has strings in 1 rows that did not occur in training" in ended.err
+    assert "column 'a' had no gaps in training, but has gaps in 1 row here" in ended.err
+    assert "column 'kind' has strings in 1 row that did not occur in training" in ended.err
 
 
 def test_a_model_without_a_table(nnc, folder):
@@ -329,14 +364,6 @@ def test_nobody_reads_the_output(process, model, folder):
     assert run.communicate(timeout=60)[1] == "" and run.returncode == 141
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
-def test_a_full_disk_behind_stdout(process, model):
-    with open("/dev/full", "w") as full:
-        run = process("predict", model, "iris.csv", stdout=full)
-        assert run.communicate(timeout=60)[1] == "nnc: the output: No space left on device\n"
-    assert run.returncode == 1
-
-
 def test_files_that_cannot_be_finished(process, folder):
     """A file-size limit simulates a full disk: no partial files are left, existing files are unchanged."""
     (folder / "out").mkdir()
@@ -349,55 +376,38 @@ def test_files_that_cannot_be_finished(process, folder):
     assert (folder / "out" / "model.safetensors").read_text() == "old"
 
 
+def test_a_search_on_a_full_disk(process, folder):
+    """The trials that fit in the journal are kept, and the search continues from them."""
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # noqa: E731
+    words = (
+        "search",
+        *TRAIN[1:],
+        "--epochs",
+        2,
+        "--trials",
+        30,
+        "--jobs",
+        1,
+        "--no-pictures",
+        "--output",
+        "out",
+    )
+    run = process(*words, preexec_fn=limit)
+    err = run.communicate(timeout=60)[1]
+    assert run.returncode == 1 and err.splitlines()[-1] == "nnc: out/journal.jsonl: File too large"
+    assert os.listdir(folder / "out") == ["journal.jsonl"]
+    kept = (folder / "out" / "journal.jsonl").read_bytes()
+    assert kept.endswith(b"\n") and kept.count(b"\n") > 2
+    assert process(*words).wait(60) == 0
+    assert (folder / "out" / "journal.jsonl").read_bytes().startswith(kept)
+
+
 def test_a_loss_that_is_not_finite(nnc):
     ended = nnc(*TRAIN, "--learning-rate", 999, "--hidden", "none", "--epochs", 3, "--output", "out")
     assert ended.status in (0, 1) and ended.err.count("\n") <= 1
 
 
-# -------------------------------------------------------------------------------------------- what is printed
-
-
-def on_terminal(words, columns, folder, environment=()):
-    """All output of a command on a terminal with this number of columns."""
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, columns))
-    tty.setraw(theirs)
-    command = [sys.executable, "-m", "nnc", *map(str, words)]
-    variables = {k: v for k, v in os.environ.items() if k != "COLUMNS"} | dict(environment)
-    run = subprocess.Popen(command, cwd=folder, stdout=theirs, stderr=theirs, env=variables)
-    os.close(theirs)
-    seen = b""
-    with contextlib.suppress(OSError):
-        while part := os.read(ours, 4096):
-            seen += part
-    os.close(ours)
-    return run.wait(60), seen.decode()
-
-
-@pytest.mark.parametrize("columns", [0, 1, 20, 60])
-def test_terminals(columns, folder):
-    words = (*TRAIN, "--epochs", 60, "--output", "out", "--no-pictures")
-    status, text = on_terminal(words, columns, folder, [("NO_COLOR", "1")])
-    assert (
-        status == 0 and "\x1b" not in text and "epoch"[: max(columns, 20) - 1 if columns != 1 else 1] in text
-    )
-    shown = [part for line in text.split("\n") for part in line.split("\r") if part.startswith(("e", "r"))]
-    assert shown and max(map(len, shown)) <= max((columns or 80) - 1, 1)
-    assert "test: accuracy" in text
-    assert on_terminal(["--help"], columns, folder)[0] == 0
-    assert on_terminal(["train", "--help"], columns, folder)[0] == 0
-
-
-def test_without_a_terminal_progress_is_a_line_each_ten_seconds(process):
-    run = process(*TRAIN, "--epochs", 20, "--output", "out", "--no-pictures")
-    out, err = run.communicate(timeout=60)
-    assert "\r" not in out + err and "\x1b" not in out + err
-    assert err.count("epoch ") <= 3 + 1  # the note at the end has one
-
-
-def test_json_is_all_that_is_printed(nnc):
-    ended = nnc(*TRAIN, "--epochs", 3, "--json", "--output", "out")
-    assert ended.out.count("\n") == 1 and json.loads(ended.out)["epochs"] == 3
+# ----------------------------------------------------------------------------------- memory, imports
 
 
 def test_help_loads_little():
@@ -417,9 +427,6 @@ print(*sys.modules, file=sys.stderr)
     assert not {"nnc.search", "nnc.plot", "nnc.datasets", "nnc.export", "nnc.cli.train"} & set(
         run.stderr.split()
     )
-
-
-# ----------------------------------------------------------------------------------------------------- memory
 
 
 def peak_of(words, folder):

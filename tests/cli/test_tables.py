@@ -57,7 +57,7 @@ def test_forms_of_text(delimiter, end, mark, quoting, sized, folder):
     ):
         (folder / "t.csv").write_bytes((mark + given).encode())
         table = TextTable("t.csv")
-        assert (table.names, table.delimiter, table.header) == (ROWS[0], delimiter, True)
+        assert (table.names, table.delimiter, table.named) == (ROWS[0], delimiter, True)
         assert cells_of(table) == (VALUES, list(lines))
 
 
@@ -97,8 +97,8 @@ def test_headers(folder):
     ):
         (folder / "t.csv").write_text(text)
         table = TextTable("t.csv")
-        assert (table.header, table.names) == (header, names)
-        assert TextTable("t.csv", TextOptions(header=False)).header is False
+        assert (table.named, table.names) == (header, names)
+        assert TextTable("t.csv", TextOptions(header=False)).named is False
 
 
 def test_delimiters(folder):
@@ -153,7 +153,7 @@ def test_encodings(folder):
 def test_arrays(sized, folder):
     rng = np.random.default_rng(0)
     values = rng.integers(0, 5, (9, 3))
-    options = Namespace(gap=[], no_header=False, delimiter=None, encoding="utf-8")
+    options = Namespace(gap=[], header=None, delimiter=None, encoding="utf-8")
     for dtype in (np.uint8, np.int64, np.float16, np.float32, np.float64, ">f8", bool):
         np.save(folder / "t.npy", values.astype(dtype))
         table = open_table("t.npy", options)
@@ -181,7 +181,7 @@ def test_parquet(sized, folder):
     frame = pandas.DataFrame({"a": [1.5, None], "b": ["p", None], "c": [1, 2], "d": [True, False]})
     frame["e"] = frame["b"].astype("category")
     frame.to_parquet(folder / "t.parquet")
-    options = Namespace(gap=[], no_header=False, delimiter=None, encoding="utf-8")
+    options = Namespace(gap=[], header=None, delimiter=None, encoding="utf-8")
     table = open_table("t.parquet", options)
     assert table.names == list("abcde")
     assert cells_of(table)[0] == [[1.5, "p", 1.0, 1.0, "p"], [None, None, 2.0, 0.0, None]]
