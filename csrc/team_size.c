@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+static const double WARM_UP = 0.5e-3;     /* seconds of training before it is measured: threads wake up, caches are cold */
 static const double TRIAL = 0.5e-3;       /* seconds of training that measure the speed of a team */
 static const double FIRST_REPEAT = 5e-3;  /* seconds of training after which it is measured again, doubled each time: */
 static const double LAST_REPEAT = 0.3;    /* the first measurements have cold caches and threads that have just woken up */
@@ -53,14 +54,20 @@ int nnc_team_size_next(struct nnc_team_size *size, int most, double flops, doubl
         return threads_at(size, first);
     }
     if (size->level < first || size->level > last) size->level = size->tried = first;
-    if (size->seconds == 0) size->tried = asked(size, first, last); /* else a measurement is in progress */
+    const size_t before = size->tried;
+    if (size->warm >= WARM_UP && size->seconds == 0) size->tried = asked(size, first, last); /* else one is being measured */
+    if (size->tried != before) size->warm = 0;
     const bool settled = size->tried == size->level && size->per_row[size->level] != 0;
-    *seconds = settled ? size->repeat : TRIAL - size->seconds;
+    *seconds = settled ? size->repeat : size->warm < WARM_UP ? WARM_UP - size->warm : TRIAL - size->seconds;
     return threads_at(size, size->tried);
 }
 
 void nnc_team_size_note(struct nnc_team_size *size, double rows, double seconds) {
     for (size_t l = 0; l < NNC_TEAM_LEVELS; l++) size->age[l] += seconds;
+    if (size->warm < WARM_UP) {
+        size->warm += seconds;
+        return;
+    }
     size->rows += rows, size->seconds += seconds;
     if (size->seconds < TRIAL || size->rows == 0) return;
     const bool again = size->per_row[size->tried] != 0;

@@ -4,7 +4,8 @@
  * wrote and another reads must be transferred. The cost varies by orders of magnitude: 20 ns between cores of one cache, 200 ns
  * between two caches, milliseconds if another process occupies the core; and it changes while a program runs. The size of the
  * network therefore does not determine the best choice. Teams of n, n / 2, ..., 1 threads are tried for half a millisecond from
- * time to time, and the fastest is used. The result is bitwise the same for every team size, so it does not depend on this. */
+ * time to time, after half a millisecond in which threads wake up and data moves into their caches, and the fastest is used.
+ * The result is bitwise the same for every team size, so it does not depend on this. */
 #ifndef NNC_TEAM_SIZE_H
 #define NNC_TEAM_SIZE_H
 
@@ -20,6 +21,7 @@ struct nnc_team_size {
     double per_row[NNC_TEAM_LEVELS]; /* seconds, as last measured; 0: not yet */
     double age[NNC_TEAM_LEVELS];     /* seconds of training since then */
     double repeat;                   /* seconds of training after which a team is tried again */
+    double warm;                     /* seconds that the team has trained since the last change; WARM_UP at most */
     double rows, seconds;            /* of the measurement in progress */
 };
 

@@ -549,15 +549,19 @@ static void test_convolution(void) {
     nnc_set_threads(0);
 }
 
-/* Teams are measured, and the fastest is found again after the machine changes. `cost` is the cost of a barrier, in rows. */
+/* Teams are measured, and the fastest is found again after the machine changes. `cost` is the cost of a barrier, in rows; a
+ * team that has just been changed does nothing for 0.3 ms. */
 static int settled_team(struct nnc_team_size *size, int most, double flops, double cost) {
-    int n = 0;
-    double longest = 0;
+    int n = 0, before = 0;
+    double longest = 0, cold = 0;
     for (double spent = 0; spent < 3;) {
         double stretch;
         const int team = nnc_team_size_next(size, most, flops, &stretch);
         const double seconds = fmin(stretch, 0.05), per_row = 1e-6 * (1.0 / team + cost * team);
-        nnc_team_size_note(size, seconds / per_row, seconds);
+        if (team != before) before = team, cold = 3e-4;
+        const double idle = fmin(cold, seconds);
+        cold -= idle;
+        nnc_team_size_note(size, (seconds - idle) / per_row, seconds);
         if (seconds >= longest && spent > 1) longest = seconds, n = team;
         spent += seconds;
     }
