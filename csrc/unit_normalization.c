@@ -21,7 +21,7 @@ static struct nnc_fault settle(struct nnc_layer *layer) {
 /* 1 / |x|; *counts is false if |x| is below the minimum, which then replaces it. */
 static double inverse_norm(size_t n, const float *x, bool *counts) {
     const double squares = nnc_kernels->sum_squares(n, x);
-    *counts = squares > LEAST;
+    *counts = !(squares <= LEAST); /* also of NaN, which is to come out */
     return 1 / sqrt(*counts ? squares : LEAST);
 }
 
