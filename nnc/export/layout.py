@@ -68,7 +68,10 @@ def _placed(operations: Sequence[ops.Operation], shape: ops.Shape, outside_first
 def _wanted(operation: ops.Operation, first: bool) -> bool:
     """Whether the operation's input should have its channels first, given that its layout is `first`."""
     image = len(operation.input_shape) == 3
-    if isinstance(operation, _WINDOWS) or (image and isinstance(operation, ops.BatchNormalization)):
+    by_channel = isinstance(operation, ops.BatchNormalization) or (
+        isinstance(operation, ops.Dropout) and operation.spatial
+    )
+    if isinstance(operation, _WINDOWS) or (image and by_channel):
         return True
     if isinstance(operation, RUNS) and operation.group < operation.n_inputs:
         return False
@@ -140,20 +143,19 @@ def _channels_first(operation: Any) -> ops.Operation:
 
 
 def _joined(placed: list[Placed]) -> list[Placed]:
-    """`placed` with consecutive reshapes merged and those without an effect removed."""
+    """`placed` without reshapes and pairs of transpositions that have no effect; adjacent reshapes merged."""
     found: list[Placed] = []
-    for entry in placed:
-        if (
-            found
-            and isinstance(entry.operation, ops.Reshape)
-            and isinstance(found[-1].operation, ops.Reshape)
-        ):
-            before = found.pop().operation.input_shape
-            entry = Placed(replace(entry.operation, input_shape=before), entry.first)
-        if not isinstance(entry.operation, ops.Reshape) or (
-            entry.operation.input_shape != entry.operation.output_shape
-        ):
-            found.append(entry)
+    for operation, first in placed:
+        before = found[-1].operation if found else None
+        if isinstance(operation, ops.Transpose) and isinstance(before, ops.Transpose):
+            if [before.order[axis] for axis in operation.order] == [0, 1, 2]:
+                found.pop()
+                continue
+        elif isinstance(operation, ops.Reshape) and isinstance(before, ops.Reshape):
+            found.pop()
+            operation = replace(operation, input_shape=before.input_shape)
+        if not isinstance(operation, ops.Reshape) or operation.input_shape != operation.output_shape:
+            found.append(Placed(operation, first))
     return found
 
 

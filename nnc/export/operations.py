@@ -123,6 +123,11 @@ class Affine(Operation):
     center: Array
 
     @property
+    def is_rescaling(self) -> bool:
+        """Whether it is y = scale x + offset with the same two numbers for all features."""
+        return len(self.scale) == 1 and not self.center.any()
+
+    @property
     def constant(self) -> Array:
         """y for x = 0: y = scale x + constant."""
         return self.offset - self.scale * self.center

@@ -20,16 +20,18 @@ def from_torch(sequential: Any, input_shape: Sequence[int] | None = None) -> Seq
     """The nnc model of a torch.nn.Sequential, with its weights; it takes images as (height, width, channels).
 
     ``model.predict(x)`` returns the same outputs as ``sequential.eval()(x)``, with images transposed from
-    (n, C, H, W) to (n, H, W, C): ``x.permute(0, 2, 3, 1)``. docs/export.md has the table of layers.
+    (n, C, H, W) to (n, H, W, C): ``x.permute(0, 2, 3, 1)``. If there are layers over sequences, such as
+    Conv1d, samples of two axes are transposed, too, from (n, C, L) to (n, L, C). docs/export.md has the table
+    of layers.
 
     Parameters
     ----------
     sequential : torch.nn.Sequential
         A model of layers that nnc supports; nested Sequentials are flattened. It is not modified.
     input_shape : tuple of int, optional
-        The shape of one sample in PyTorch, (C, H, W) or (F,). It can be left out if the first layer with
-        weights is a Linear, or if the Linear after a Flatten fits square images of one size only: of several
-        such sizes, the smallest is taken.
+        The shape of one sample in PyTorch, (C, H, W), (C, L) or (F,). It can be left out if the first layer
+        with weights is a Linear, or if the Linear after a Flatten fits square images or sequences of one size
+        only: of several such sizes, the smallest is taken.
 
     Returns
     -------
@@ -59,9 +61,9 @@ def from_torch(sequential: Any, input_shape: Sequence[int] | None = None) -> Seq
 def to_torch(model: Sequential) -> Any:
     """The torch.nn.Sequential of an nnc model, with its weights, in evaluation mode.
 
-    It takes and returns images as (n, C, H, W). Batch normalization and dropout are kept as layers, so the
-    model can be trained further; image augmentation, for which PyTorch has no layers, is left out. Where
-    torch.nn has no equivalent, a module of `nnc.interop.modules` is used.
+    It takes and returns images as (n, C, H, W), and samples of two axes unchanged. Batch normalization and
+    dropout are kept as layers, so the model can be trained further; image augmentation, for which PyTorch has
+    no layers, is left out. Where torch.nn has no equivalent, a module of `nnc.interop.modules` is used.
 
     Parameters
     ----------

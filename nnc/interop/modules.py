@@ -50,6 +50,17 @@ class ChannelsLast(torch.nn.Module):
         return self.module(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class ChannelsFirst(torch.nn.Module):
+    """A module that takes sequences (n, C, L), in a net of sequences (n, L, C)."""
+
+    def __init__(self, module: Any) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Any) -> Any:
+        return self.module(x.movedim(-1, 1)).movedim(1, -1)
+
+
 class LastAxis(torch.nn.Module):
     """A module for (n, C), applied to the last axis of samples with several axes."""
 

@@ -118,7 +118,7 @@ def _zero_padding(torch: _Torch, operation: ops.ZeroPadding, first: bool) -> lis
 
 
 def _affine(torch: _Torch, operation: ops.Affine, first: bool) -> list[Any]:
-    if len(operation.scale) == 1 and not operation.center.any():
+    if operation.is_rescaling:
         return [torch.own.Rescaling(float(operation.scale[0]), float(operation.offset[0]))]
     arrays = (operation.center, operation.scale, operation.offset)
     return [torch.own.Standardization(*(torch.tensor(_along(each, operation)) for each in arrays))]
@@ -206,10 +206,12 @@ def _thresholded_relu(torch: _Torch, operation: ops.ThresholdedReLU, first: bool
 
 
 def _dropout(torch: _Torch, operation: ops.Dropout, first: bool) -> list[Any]:
-    if operation.shared or (operation.spatial and len(operation.input_shape) != 3):
+    if operation.shared:
         raise ValueError(
             f"layer {operation.layer!r} drops complete axes of a sample, as no module of PyTorch does"
         )
+    if operation.spatial and not first:
+        return [torch.own.ChannelsFirst(torch.nn.Dropout1d(operation.rate))]
     return [(torch.nn.Dropout2d if operation.spatial else torch.nn.Dropout)(operation.rate)]
 
 

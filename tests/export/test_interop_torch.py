@@ -16,16 +16,12 @@ torch = pytest.importorskip("torch")
 nn = torch.nn
 
 
-def first(x):
-    """nnc's images as PyTorch's."""
-    return np.moveaxis(x, -1, 1) if x.ndim == 4 else x
-
-
-def outputs(sequential, x):
-    """What PyTorch gives for nnc's x, as nnc lays it."""
+def outputs(sequential, x, sequences=False):
+    """What PyTorch gives for nnc's x, as nnc lays it: images, and `sequences`, with their channels last."""
+    axes = (3, 4) if sequences else (4,)
     with torch.no_grad():
-        y = sequential(torch.tensor(np.ascontiguousarray(first(x)))).numpy()
-    return np.moveaxis(y, 1, -1) if y.ndim == 4 else y
+        y = sequential(torch.tensor(np.moveaxis(x, -1, 1).copy() if x.ndim in axes else x)).numpy()
+    return np.moveaxis(y, 1, -1) if y.ndim in axes else y
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -117,6 +113,28 @@ SEQUENTIALS = {
         [nn.Conv2d(2, 3, 2), nn.Softmax2d(), nn.Dropout2d(0.2), nn.LayerNorm((3, 4, 3))],
     ),
     "nested": ((7,), [nn.Sequential(nn.Linear(7, 5), nn.Sequential(nn.ReLU())), nn.Linear(5, 2)]),
+    "sequences": (
+        (4, 19),
+        [
+            nn.Conv1d(4, 6, 3, padding=1), nn.BatchNorm1d(6), nn.PReLU(6), nn.MaxPool1d(2, ceil_mode=True),
+            nn.Conv1d(6, 6, 3, padding="same", dilation=2, groups=3, bias=False), nn.Dropout1d(0.2),
+            nn.Tanh(), nn.ZeroPad1d((4, 0)), nn.Conv1d(6, 5, 3, dilation=2), nn.AvgPool1d(3, 1, padding=1),
+            nn.LayerNorm((5, 10)), nn.PReLU(), nn.Conv1d(5, 3, 2, stride=2, padding=1), nn.Softmax(dim=1),
+            nn.Flatten(), nn.Linear(18, 4),
+        ],
+    ),
+    "sequences out": (
+        (3, 12),
+        [
+            nn.ConstantPad1d(1, 0.0), nn.Conv1d(3, 4, 3), nn.AdaptiveMaxPool1d(6), nn.GELU(),
+            nn.AvgPool1d(3, 1, padding=1, count_include_pad=False), nn.MaxPool1d(3, 1, padding=1),
+            nn.AdaptiveAvgPool1d(1),
+        ],
+    ),
+    "a sequence of a flat sample": (
+        (12,),
+        [nn.Linear(12, 12), nn.Unflatten(1, (1, 12)), nn.Conv1d(1, 3, 5), nn.Flatten(), nn.Linear(24, 2)],
+    ),
     "unflattened": ((12,), [nn.Linear(12, 12), nn.Unflatten(1, (1, 3, 4)), nn.Conv2d(1, 2, 2)]),
 }  # fmt: skip
 
@@ -128,19 +146,19 @@ def test_sequentials_of_pytorch(name):
     sequential = grown(*modules)
     before = {key: value.clone() for key, value in sequential.state_dict().items()}
     model = interop.from_torch(sequential, shape)
-    channels_last = (*shape[1:], shape[0]) if len(shape) == 3 else shape
+    channels_last = (*shape[1:], shape[0])
     x = np.random.default_rng(0).normal(size=(20, *channels_last)).astype(np.float32)
-    found, wanted = model.predict(x), outputs(sequential, x)
+    found, wanted = model.predict(x), outputs(sequential, x, sequences=True)
     assert found.shape == wanted.shape and difference(found.reshape(20, -1), wanted) <= 1e-5
     assert all(torch.equal(before[key], value) for key, value in sequential.state_dict().items())
     assert difference(outputs(interop.to_torch(model), x).reshape(20, -1), wanted) <= 1e-5
 
 
 def test_shapes_that_need_not_be_given():
-    for name in ("linear", "LeNet", "normalized", "nested"):
+    for name in ("linear", "LeNet", "normalized", "nested", "sequences"):
         shape, modules = SEQUENTIALS[name]
         model = interop.from_torch(grown(*modules))
-        assert model.input_shape[1:] == ((*shape[1:], shape[0]) if len(shape) == 3 else shape)
+        assert model.input_shape[1:] == (*shape[1:], shape[0])
     for modules in (
         [nn.Conv2d(1, 2, 3)],
         [nn.ReLU()],
@@ -181,6 +199,7 @@ class Linear(nn.Module):  # another one of that name
         ([nn.LayerNorm(8)], r"over a complete sample, \(2, 8, 8\)"),
         ([nn.Flatten(0)], "start_dim=1"),
         ([nn.Linear(8, 3)], "takes 8 values, but the samples have the shape"),
+        ([nn.Conv2d(2, 8, 1), nn.Linear(8, 3)], r"\(8, 8, 8\).*channels.*last: put a Flatten before it"),
         ([nn.ConstantPad2d(1, 2.0)], "pads with zeros only"),
         ([nn.Unflatten(1, (1, 2))], "flat samples only"),
         ([nn.Conv2d(2, 3, 9)], "layer '0'.*window spans 9 x 9"),
