@@ -16,6 +16,7 @@ from nnc.export import operations as ops
 from nnc.export.digest import digest
 from nnc.export.outputs import Outputs, outputs_of
 from nnc.export.program import Check, Program
+from nnc.export.rows import random_rows
 from nnc.export.sketch import sketch
 
 # The largest allowed error of the outputs against the model in float64, relative to the largest output. The
@@ -145,6 +146,9 @@ class _Place:
         if extension != ".c" and not (arduino and not extension):
             must = "a file's path that ends in .c, such as 'digits.c'"
             raise _config.refusal("path", must + (" (or a sketch's folder)" if arduino else ""), text)
+        if not ctext.can_be_included(stem):
+            must = 'a name of printable ASCII characters other than ", \\ and ??, which a C #include can name'
+            raise _config.refusal("path", must, text)
         if folder and not os.path.isdir(folder):
             advice = f"create it first, with os.makedirs({folder!r})"
             raise FileNotFoundError(f"path is {text!r}, but there is no folder {folder!r}: {advice}")
@@ -227,15 +231,10 @@ def _check_rows(
         n = 1  # a sketch must detect a board that computes wrong outputs
     if int8 is not None:
         calibration = _rows(model, int8, "int8")
+        if n > len(calibration):
+            raise _config.refusal("check", f"at most the {len(calibration)} rows of int8, or rows", check)
         return calibration[:n]
-    # NumPy guarantees the stream of this generator, so the file is the same with every version of NumPy.
-    random = np.random.RandomState(0)
-    first = next((op for op in operations if not isinstance(op, ops.Reshape)), None)
-    if isinstance(first, ops.Affine) and first.scale[0] != 0:  # images, say: in (0, 1) after the rescaling
-        rows = (random.uniform(size=(n, *shape)) - first.offset[0]) / first.scale[0]
-    else:
-        rows = random.standard_normal((n, *shape))
-    return rows.astype(np.float32)
+    return random_rows(operations, n, shape)
 
 
 def _stored(program: Program, x: np.ndarray, y: np.ndarray, tolerance: float | int) -> Check:

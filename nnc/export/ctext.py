@@ -75,6 +75,11 @@ def plain(text: str) -> str:
     return ascii_only.replace("*/", "* /").replace("/*", "/ *").replace("\\", "/").replace("??", "? ?")
 
 
+def can_be_included(stem: str) -> bool:
+    """Whether the line ``#include "<stem>.h"`` means that file with every compiler."""
+    return re.search(r'[^ -~]|["\\]|\?\?', stem) is None
+
+
 def identifier(stem: str) -> str:
     """A file's name as an identifier: characters that C does not allow become underscores."""
     return re.sub(r"\W", "_", stem, flags=re.ASCII)

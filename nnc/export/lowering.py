@@ -190,13 +190,12 @@ def _of_layer(layer: Layer, arrays: Arrays) -> Sequence[ops.Operation]:
         kinds, known = ", ".join(str(row["kind"]) for row in rows), ", ".join(KINDS)
         raise ValueError(f"layer {layer.name!r} ({kinds}) cannot be exported; the kinds are {known}")
     row = rows[0]
-    if "out_height" not in row or len(before) == 3:
-        return list(KINDS[row["kind"]](at, row, arrays))
-    # The row of a layer over sequences, or of a Dense over several positions, is that of an image.
-    first = row["height"], row["width"], row["channels"]
-    last = row["out_height"], row["out_width"], row.get("filters", row["channels"])
-    if "kernel" in arrays:
+    if row["kind"] == "conv2d":  # also of a layer over sequences, or a Dense over several positions
         window = row["kernel_height"], row["kernel_width"], -1, row["filters"]
         arrays = arrays | {"kernel": arrays["kernel"].reshape(window)}
+    if "out_height" not in row or len(before) == 3:
+        return list(KINDS[row["kind"]](at, row, arrays))
+    first = row["height"], row["width"], row["channels"]
+    last = row["out_height"], row["out_width"], row.get("filters", row["channels"])
     inner = KINDS[row["kind"]]((at[0], first, last), row, arrays)
     return [ops.Reshape(at[0], before, first), *inner, ops.Reshape(at[0], last, after)]

@@ -17,6 +17,7 @@ from nnc.export import execution, folding, layout, lowering
 from nnc.export import operations as ops
 from nnc.export.digest import digest
 from nnc.export.outputs import Outputs, outputs_of
+from nnc.export.rows import random_rows
 
 OPSET, IR_VERSION, ML_OPSET = 18, 8, 3
 TOLERANCE = 1e-5  # largest difference between onnxruntime and nnc, relative to the largest output
@@ -77,7 +78,7 @@ def export_onnx(
         value, names, (model.output_shape or ())[1:], kind, labels, label, zipmap, classes is not None
     )
     proto = graph.model(names[0], (model.input_shape or ())[1:], digest(operations))
-    difference = _checked(proto, model, chain, names, labels, label, zipmap, outputs == "predict")
+    difference = _checked(proto, model, operations, chain, names, labels, label, zipmap, outputs == "predict")
     _files.write_bytes(target, proto.SerializeToString(deterministic=True))
     return OnnxReport(target, (names[0],), tuple(each.name for each in proto.graph.output), difference)
 
@@ -453,6 +454,7 @@ NODES: dict[type[ops.Operation], Callable[[_Graph, str, Any, bool], str]] = {
 def _checked(
     proto: Any,
     model: lowering.Model,
+    operations: Sequence[ops.Operation],
     chain: Sequence[ops.Operation],
     names: tuple[str, str],
     labels: np.ndarray,
@@ -478,7 +480,7 @@ def _checked(
     )
     shape, worst = (model.input_shape or ())[1:], 0.0
     for n in (1, 7):  # two batch sizes
-        x = np.random.RandomState(n).standard_normal((n, *shape)).astype(np.float32)
+        x = random_rows(operations, n, shape, seed=n)
         wanted = execution.run(chain, x.reshape(n, -1))
         if as_predict:
             wanted = model.predict(x).reshape(n, -1).astype(np.float64)

@@ -223,7 +223,8 @@ class Program:
         """The second .c file, with the tables, if they are separate."""
         tables = [table for step in self.steps for table in step.tables]
         head = f"/* {self.stem}_weights.c: the weights of {self.stem}.c, written by nnc {__version__}. */\n"
-        parts = [head, self._types() + self._readers()]
+        # The header, so that there is a declaration even if there are no tables, as C requires.
+        parts = [head, f'#include "{self.stem}.h"\n', self._readers()]
         for table in tables:
             parts.append(f"extern {table.declaration()};\n{table.definition()};\n")
         return "\n".join(parts)
@@ -268,9 +269,6 @@ class Program:
         while not lines[-1]:
             lines.pop()
         return "/* " + "\n".join(f" * {line}".rstrip() for line in lines)[3:] + "\n */\n"
-
-    def _types(self) -> str:
-        return "#include <stdint.h>\n\n" if self.ctypes[0] != "float" else ""
 
     def _readers(self) -> str:
         """Macros that place tables in the program memory of AVR and read them there."""

@@ -28,6 +28,7 @@ import nnc
 from nnc import layers
 from nnc.export import execution, folding, lowering, quantization
 from nnc.export import operations as ops
+from nnc.export.rows import random_rows
 
 
 def exported(model, folder, name="net", **options):
@@ -94,14 +95,6 @@ def test_folding_changes_no_output(name):
     folded = folding.inference(lowering.operations(model))
     assert difference(execution.run(folded, x.reshape(len(x), -1)), model.predict(x)) < 1e-12
     assert not any(each.training_only or isinstance(each, ops.BatchNormalization) for each in folded)
-
-
-def test_sequences_in_groups(tmp_path):
-    stack = layers.Conv1D(6, 3, padding="causal", groups=2), layers.Conv1D(6, 2, 2, groups=6)
-    model = net(*stack, shape=(9, 4))
-    x = rows(model, 40)
-    _, path = exported(model, tmp_path)
-    assert difference(Library(path).predict(x), model.predict(x)) <= 1e-6
 
 
 def folded_kinds(*stack, shape):
@@ -218,6 +211,14 @@ def test_weights_in_a_second_file(tmp_path, compiler):
     assert difference(Library(path, compiler).predict(x), model.predict(x)) <= 1e-6
 
 
+def test_a_second_file_without_weights(tmp_path, compiler):
+    model = net(layers.MaxPooling2D(), shape=(4, 6, 1))
+    x = rows(model, 3)
+    for options in ({}, {"int8": x}):
+        exported(model, tmp_path, weights="extern", **options)
+        Library(tmp_path / "net.c", compiler)
+
+
 @pytest.mark.parametrize("options", [{}, {"weights": "extern"}, {"int8": True}])
 def test_a_main_that_checks_stored_rows(options, tmp_path, compiler):
     model = digits()
@@ -271,6 +272,45 @@ def test_hostile_layer_names_stay_in_their_comments(tmp_path, compiler):
     stack = [layers.Dense(3, name=name) for name in names]
     _, path = exported(net(*stack, shape=(4,)), tmp_path)
     run(compiler, *WARNINGS, "-c", path, "-o", tmp_path / "out.o")
+
+
+@pytest.mark.parametrize("name", ["double", "for", "2-net v1", "a.b", "main", "CON-ns"])
+def test_names_of_files(name, tmp_path):
+    """Keywords and names that are no identifiers."""
+    needs("gcc")
+    model = digits()
+    options = {"prefix": "net"} if not name[0].isalpha() else {}
+    report, _ = exported(model, tmp_path, name, check=1, weights="extern", **options)
+    sources = [file for file in report.files if file.endswith(".c")]
+    run("gcc", *WARNINGS, *sources, "-o", tmp_path / "check", "-lm")
+    assert "good" in run(tmp_path / "check") and report.prefix == options.get("prefix", report.prefix)
+
+
+@pytest.mark.parametrize("name", ["größe", 'a"b', "a\\b", "a\nb", "a??(b"])
+def test_names_that_no_include_can_have(name, tmp_path):
+    for options in ({}, {"arduino": True, "prefix": "net"}):
+        refused(
+            digits(), tmp_path, ValueError, "path must be a name of printable ASCII", f"{name}.c", **options
+        )
+
+
+def test_rows_are_like_those_of_the_training(tmp_path):
+    """A first rescaling maps them to (0, 1), a first standardization to N(0, 1)."""
+    for first, low, high in (
+        (layers.Rescaling(1 / 255), 0, 255),
+        (layers.Normalization(mean=1000.0, variance=4.0), 990, 1010),
+        (layers.Normalization(mean=1000.0, variance=4.0, invert=True), -504, -496),
+        (layers.Normalization(mean=[0.0, 50.0], variance=1.0), -10, 60),
+        (layers.Dense(3), -5, 5),
+    ):
+        model = net(layers.Dropout(0.2), first, layers.Dense(2), shape=(2,))
+        weights = model.get_weights()
+        if isinstance(first, layers.Normalization):
+            weights[:2] = [np.broadcast_to(first._given[name], 2) for name in ("mean", "variance")]
+            model.set_weights(weights)
+        x = random_rows(lowering.operations(model), 50, (2,))
+        assert x.shape == (50, 2) and x.dtype == np.float32 and low <= x.min() < x.max() <= high
+        assert x.max() - x.min() > (high - low) / 10
 
 
 def test_arduino_sketch(tmp_path):
@@ -417,10 +457,12 @@ def test_sanitizers_over_activations(name, int8, tmp_path):
 
 def test_nan_comes_out_where_nan_comes_in(tmp_path):
     needs("gcc")
-    for name in ("relu", "leaky_relu", "tanh", "softmax"):
-        model = net(layers.Dense(4, name), shape=(3,))
-        _, path = exported(model, tmp_path, name)
-        assert np.isnan(Library(path).predict([[1.0, np.nan, 2.0]])).all()
+    for name in ("relu", "leaky_relu", "tanh", "softmax", "unit normalization"):
+        last = [layers.UnitNormalization()] if " " in name else [layers.Activation(name)]
+        model = net(layers.Dense(4), *last, shape=(3,))
+        _, path = exported(model, tmp_path, name.replace(" ", "_"))
+        x = np.float32([[1.0, np.nan, 2.0]])
+        assert np.isnan(Library(path).predict(x)).all() and np.isnan(model.predict(x)).all()
     model = net(layers.MaxPooling2D(), shape=(4, 4, 1))
     x = rows(model, 3)
     x[0, 1, 1] = np.nan
@@ -648,6 +690,7 @@ def test_limits(tmp_path):
         ({"test": (1, 2)}, ValueError, "test must be None without int8="),
         ({"int8": np.ones((2, 20)), "test": 3}, TypeError, r"test must be a pair \(x, y\)"),
         ({"int8": np.ones((2, 20)), "test": (np.ones((2, 20)), [1])}, ValueError, "rows"),
+        ({"int8": np.ones((2, 20)), "check": 3}, ValueError, "check must be at most the 2 rows of int8"),
         ({"max_flash": 1.5}, TypeError, "max_flash must be an integer"),
         ({"max_ram": -1}, ValueError, "max_ram must be an integer"),
     ],
