@@ -61,6 +61,12 @@ def checked_pair(estimator: Any, X: Any, y: Any, reset: bool) -> tuple[Any, np.n
     )
 
 
+def check_numbers(y: np.ndarray) -> None:
+    """Raise a ValueError unless y has the numbers of a regression."""
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"y must be numbers, got an array of dtype {y.dtype}")
+
+
 def _is_plain(X: np.ndarray) -> bool:
     """Whether all values are known to be finite floats; False for some large ones, whose sum is infinite."""
     with np.errstate(over="ignore", invalid="ignore"):

@@ -19,10 +19,11 @@ from sklearn.model_selection import train_test_split
 
 from nnc.models.interrupts import Interrupts
 from nnc.optimizers import SGD, Adam, Optimizer
+from nnc.sklearn.checking import FLOATS
 from nnc.sklearn.estimators import Estimator
 from nnc.sklearn.network import Normalization, names_of
 from nnc.sklearn.rows import Rows
-from nnc.sklearn.stochastic import Patience, Trainer
+from nnc.sklearn.stochastic import Architecture, Patience, Trainer
 from nnc.sklearn.watching import Watchers
 
 _SMALLEST_RATE = 1e-6  # learning_rate="adaptive" ends below it
@@ -109,20 +110,20 @@ class Stochastic(Estimator):
             raise AttributeError(f"this {type(self).__name__} has not been trained by sgd or adam")
         return self._trainer.optimizer
 
-    def _new_trainer(self) -> Trainer:
-        units = [self.coefs_[0].shape[0], *(w.shape[1] for w in self.coefs_)]
-        seed = int(self._random_state.randint(2**31 - 1)) if self.dropout else 0
-        return Trainer(
+    def _architecture(self) -> Architecture:
+        units = (self.coefs_[0].shape[0], *(w.shape[1] for w in self.coefs_))
+        return Architecture(
             units,
-            names_of(self.activation, len(units) - 2),
-            self._loss(),
-            self._new_optimizer(),
+            tuple(names_of(self.activation, len(units) - 2)),
             float(self.alpha),
             float(self.l1),
             float(self.dropout),
             bool(self.batch_norm),
-            seed,
         )
+
+    def _new_trainer(self) -> Trainer:
+        seed = int(self._random_state.randint(2**31 - 1)) if self.dropout else 0
+        return Trainer(self._architecture(), self._loss(), self._new_optimizer(), seed)
 
     def _split(
         self, X: Any, targets: np.ndarray, sample_weight: np.ndarray | None
@@ -165,9 +166,12 @@ class Stochastic(Estimator):
     ) -> None:
         if not incremental or "_trainer" not in self.__dict__:
             self._trainer = self._new_trainer()
+        else:  # alpha, say, may have been set since
+            self._trainer.rearrange(self._architecture())
         if self.early_stopping and self.validation_scores_ is None:
             self._begin_scores()
-        dtype = X.dtype
+        dtype = np.asarray(self.coefs_[0]).dtype  # of the first X, or as set by hand
+        dtype = dtype if dtype in FLOATS else X.dtype
         if held_out is not None:
             held_out = (self._standardized(held_out[0]), *held_out[1:])
         elif self.early_stopping:

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import unique_labels
 
-from nnc.sklearn.checking import checked_pair
+from nnc.sklearn.checking import check_numbers, checked_pair
 from nnc.sklearn.epochs import Scored
 from nnc.sklearn.estimators import Classifier, binarizer
 from nnc.sklearn.network import outputs_of
@@ -119,6 +119,7 @@ class MLPClassifier(Classifier, MLP):
         **MLP._parameter_constraints,
         **Classifier.CLASS_WEIGHT,
     }
+    loss: ClassVar[str] = "log_loss"  # an attribute of scikit-learn's, too, but not a parameter
 
     def __init__(
         self,
@@ -394,6 +395,7 @@ class MLPRegressor(RegressorMixin, MLP):
         return X, y
 
     def _check_labels(self, y: np.ndarray) -> None:
+        check_numbers(y)
         if self.loss == "poisson" and np.min(y) < 0:
             raise ValueError(f"y must be at least 0 with loss='poisson', got {np.min(y)}")
 

@@ -22,7 +22,7 @@ from nnc import random
 from nnc.layers import Activation, Dense, Flatten, Reshape
 from nnc.losses import Loss
 from nnc.models import Sequential
-from nnc.sklearn.checking import FLOATS, checked
+from nnc.sklearn.checking import FLOATS, check_numbers, checked
 from nnc.sklearn.estimators import Classifier, Estimator
 from nnc.sklearn.rows import Rows
 
@@ -530,6 +530,7 @@ class SequentialRegressor(RegressorMixin, _SequentialEstimator):
         """Nothing to check: `fit` compares the outputs with y."""
 
     def _encoded(self, y: np.ndarray) -> np.ndarray:
+        check_numbers(y)
         return y.reshape(len(y), -1).astype(np.float32)
 
     def predict(self, X: Any) -> np.ndarray:

@@ -64,21 +64,29 @@ class Patience(NamedTuple):
     patience: float
 
 
+class Architecture(NamedTuple):
+    """What the layers of an MLP follow from: units F, those of the hidden layers, O; the core's names of the
+    hidden activations; the arguments of the estimator.
+    """
+
+    units: tuple[int, ...]
+    hidden: tuple[str, ...]
+    alpha: float
+    l1: float
+    dropout: float
+    batch_norm: bool
+
+
 class Trainer:
     """Weights, the optimizer's slots, and the plan that updates both.
 
     Parameters
     ----------
-    units : list of int
-        F, the units of the hidden layers, O.
-    hidden : list of str
-        The core's names of the hidden activations.
+    architecture : Architecture
     loss : str
         See `loss_spec`.
     optimizer : Optimizer
         Its learning rate is used for the next epoch.
-    alpha, l1, dropout : float
-    batch_norm : bool
     seed : int
         The seed of dropout.
 
@@ -88,21 +96,8 @@ class Trainer:
         The number of epochs trained.
     """
 
-    def __init__(
-        self,
-        units: list[int],
-        hidden: list[str],
-        loss: str,
-        optimizer: Optimizer,
-        alpha: float,
-        l1: float,
-        dropout: float,
-        batch_norm: bool,
-        seed: int,
-    ) -> None:
-        self.units, self.loss, self.optimizer, self.seed = units, loss, optimizer, seed
-        self.batch_norm = batch_norm
-        self._architecture = (tuple(units), tuple(hidden), alpha, l1, dropout, batch_norm)
+    def __init__(self, architecture: Architecture, loss: str, optimizer: Optimizer, seed: int) -> None:
+        self.architecture, self.loss, self.optimizer, self.seed = architecture, loss, optimizer, seed
         self.epoch = 0
         self._plan: EpochsPlan | None = None
         self._slots: list[list[np.ndarray]] | None = None  # while there is no plan
@@ -117,7 +112,17 @@ class Trainer:
     @cached_property
     def stack(self) -> Stack:
         """The layers, which callbacks may inspect."""
-        return _stack(*self._architecture)
+        return _stack(*self.architecture)
+
+    def rearrange(self, architecture: Architecture) -> None:
+        """Continue with another architecture that has the same weights and slots."""
+        if architecture == self.architecture:
+            return
+        if self._plan is not None:
+            self._slots = self._plan.get_slots()
+            self._plan = None
+        self.__dict__.pop("stack", None)
+        self.architecture = architecture
 
     # ------------------------------------------------------------------------------------------------ weights
 
@@ -136,9 +141,9 @@ class Trainer:
                 BACKENDS["compiled"]
                 .load()
                 .Plan(
-                    self.units[0],
-                    _plan_rows(*self._architecture),
-                    loss=loss_spec(self.loss, self.units[-1]),
+                    self.architecture.units[0],
+                    _plan_rows(*self.architecture),
+                    loss=loss_spec(self.loss, self.architecture.units[-1]),
                     optimizer=self.optimizer.spec(),
                     batch_size=batch_size,
                     seed=self.seed,
@@ -174,10 +179,11 @@ class Trainer:
         """The current coefs, intercepts and normalizations."""
         arrays = iter([w.astype(dtype, copy=False) for w in self.plan.get_parameters()])
         coefs, intercepts, normalizations = [], [], []
-        for i in range(len(self.units) - 1):
+        last = len(self.architecture.units) - 2
+        for i in range(last + 1):
             coefs.append(next(arrays))
             intercepts.append(next(arrays))
-            if self.batch_norm and i < len(self.units) - 2:
+            if self.architecture.batch_norm and i < last:
                 four = (next(arrays), next(arrays), next(arrays), next(arrays))
                 normalizations.append(Normalization(*four, EPSILON))
         return coefs, intercepts, normalizations

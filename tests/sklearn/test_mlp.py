@@ -128,6 +128,17 @@ def test_partial_fit_as_theirs(name):
     np.testing.assert_allclose(ours.coefs_[0], theirs.coefs_[0], atol=1e-5)
 
 
+@pytest.mark.parametrize("setting", [{"alpha": 50.0}, {"activation": "tanh"}], ids=str)
+def test_partial_fit_uses_parameters_that_were_set_since(setting):
+    theirs, ours, X, y = pair("multiclass")
+    for model in (theirs, ours):
+        model.fit(X, y).set_params(**setting).partial_fit(X, y)
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-6)
+    np.testing.assert_allclose(ours.coefs_[0], theirs.coefs_[0], atol=1e-4)
+    again = pickle.loads(pickle.dumps(ours)).set_params(dropout=0.5, l1=0.1).partial_fit(X, y)
+    assert again.loss_ > ours.partial_fit(X, y).loss_
+
+
 def test_stops_where_they_stop():
     X, y = load_iris(return_X_y=True)
     X = StandardScaler().fit_transform(X)
@@ -173,6 +184,8 @@ def test_float32_stays():
     assert {w.dtype for w in (*model.coefs_, *model.intercepts_)} == {np.dtype(np.float32)}
     assert model.predict(COUNTED.astype(np.float32)).dtype == np.float32
     assert model.predict(COUNTED.astype(np.float32)).shape == (300, 3)
+    model.set_params(warm_start=True).fit(COUNTED, THREE)  # the weights keep their dtype, as theirs do
+    assert {w.dtype for w in (*model.coefs_, *model.intercepts_)} == {np.dtype(np.float32)}
 
 
 # ----------------------------------------------------------------------------------------------------- input
@@ -234,6 +247,9 @@ def test_what_is_refused():
             MLPClassifier(solver="lbfgs", **{name: value}).fit(DIGITS, TEN)
     with pytest.raises(ValueError, match="y must be at least 0 with loss='poisson'"):
         MLPRegressor(loss="poisson").fit(COUNTED, THREE[:, 0])
+    for solver in ("adam", "lbfgs"):
+        with pytest.raises(ValueError, match="y must be numbers, got an array of dtype <U"):
+            MLPRegressor(solver=solver).fit(COUNTED, THREE[:, 0].astype(str))
     with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
         MLPRegressor(early_stopping=True).partial_fit(COUNTED, THREE)
     with pytest.raises(ValueError, match="The validation set is too small"):

@@ -137,6 +137,8 @@ def test_what_is_refused():
         SequentialClassifier(5).fit(IRIS, SPECIES)
     with pytest.raises(ValueError, match="model_kwargs are for a function"):
         SequentialClassifier(build(4, 3), model_kwargs={"units": 3}).fit(IRIS, SPECIES)
+    with pytest.raises(ValueError, match="y must be numbers, got an array of dtype <U"):
+        SequentialRegressor(epochs=1).fit(IRIS, SPECIES.astype(str))
 
 
 def test_regression_and_searches():
