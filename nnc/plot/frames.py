@@ -27,7 +27,7 @@ def axes_of(ax: AxesLike, n: int, size: tuple[float, float]) -> np.ndarray:
         return axes
     import matplotlib.pyplot as plt
 
-    columns = min(n, 3)
+    columns = 2 if n == 4 else min(n, 3)
     rows = -(-n // columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False, layout="constrained"
@@ -41,7 +41,7 @@ def whole_numbers(axis: XAxis | YAxis) -> None:
     """Ticks at integers only."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1))
+    axis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
 
 
 def grid(axis: Axes) -> None:

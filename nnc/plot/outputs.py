@@ -156,7 +156,7 @@ def calibration(y_true: ArrayLike, y_prob: ArrayLike, bins: int = 10, ax: Axes |
     >>> from nnc import plot
     >>> ax = plot.calibration([0, 1, 1, 1], [[0.9, 0.1], [0.4, 0.6], [0.4, 0.6], [0.6, 0.4]], bins=5)
     >>> ax.get_title()
-    'expected calibration error 0.075 (larger points: more rows)'
+    'expected calibration error 0.075 (larger: more rows)'
     """
     if bins < 1:
         raise ValueError(f"bins must be at least 1, got {bins}")
@@ -187,6 +187,6 @@ def calibration(y_true: ArrayLike, y_prob: ArrayLike, bins: int = 10, ax: Axes |
     axis.plot(confidence, right, color=look["color"], linewidth=1.2)
     axis.scatter(confidence, right, s=12 + 150 * n[there] / len(sure), color=look["color"], zorder=3)
     axis.set(xlabel=label, ylabel=share, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    axis.set_title(f"expected calibration error {error:.3g} (larger points: more rows)", fontsize=10)
+    axis.set_title(f"expected calibration error {error:.3g} (larger: more rows)", fontsize=10)
     grid(axis)
     return axis

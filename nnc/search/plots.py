@@ -19,6 +19,7 @@ from nnc.plot.lines import COLOURS, name_lines
 from nnc.search.result import SearchResult, Trial
 from nnc.search.scales import Scale, distinct, text_of
 from nnc.search.space import flattened
+from nnc.tables import _texts
 
 _MAP = "viridis"
 
@@ -185,11 +186,11 @@ def heat_map(result: SearchResult, x: str, y: str, ax: Any = None) -> Any:
     axis.set_yticks(range(len(rows)), map(text_of, rows))
     axis.set(xlabel=x, ylabel=y)
     if cells.size <= 150:
+        texts = iter(_texts([value for value in cells.flat if not np.isnan(value)], 4))
         for (i, j), value in np.ndenumerate(cells):
             if not np.isnan(value):
                 color = text_colour(image.cmap(image.norm(value))[:3])
-                shown = f"{value:#.4g}".removesuffix(".")  # 1.100, not 1.1: as many digits in every cell
-                axis.text(j, i, shown, ha="center", va="center", fontsize=8, color=color)
+                axis.text(j, i, next(texts), ha="center", va="center", fontsize=8, color=color)
     axis.figure.colorbar(image, ax=axis, fraction=0.05, pad=0.03).set_label(result.metric)
     rest = len({*_names(result, None, trials)} - {x, y})
     title = f"{'best ' * (rest > 0)}{result.metric} by {x}", f"and {y}"

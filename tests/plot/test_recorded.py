@@ -207,7 +207,7 @@ def test_calibration_of_classes():
     rows = [[0.9, 0.1, 0], [0.5, 0.3, 0.2], [0.5, 0.2, 0.3], [0, 0, 1]]
     ax = draw(plot.calibration([0, 0, 1, 2], rows, bins=4))
     assert ax.lines[1].get_xdata().tolist() == [0.5, 0.95] and ax.lines[1].get_ydata().tolist() == [0.5, 1.0]
-    assert ax.get_title() == "expected calibration error 0.025 (larger points: more rows)"
+    assert ax.get_title() == "expected calibration error 0.025 (larger: more rows)"
 
 
 @pytest.mark.parametrize(

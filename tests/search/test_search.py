@@ -557,12 +557,16 @@ def test_pictures(mixed):
     assert [t.get_text() for t in axes[1].get_xticklabels()] == ["0.001", "0.01", "0.1"]  # a grid's
     assert [t.get_text() for t in axes[2].get_xticklabels()] == ["relu", "tanh"]
     parallel = search.plots.parallel(mixed)
-    assert len(parallel.collections[0].get_segments()) == 12
+    segments = np.stack(parallel.collections[0].get_segments())
+    assert segments.shape == (12, 4, 2) and 0 <= segments[..., 1].min() <= segments[..., 1].max() <= 1
+    assert all(len(np.unique(heights)) == 12 for heights in segments[:, :3, 1].T)  # none hides another
     ticks = [t.get_text() for t in parallel.get_xticklabels()]
     assert ticks == ["units", "rate", "activation", "val_accuracy"]
     heat = search.plots.heat_map(mixed, "rate", "units")
     cells = heat.images[0].get_array()
     assert cells.shape == (2, 3) and cells.max() == mixed.best_score
+    assert [float(text.get_text()) for text in heat.texts] == pytest.approx(cells.ravel().tolist(), abs=1e-3)
+    assert len({len(text.get_text()) for text in heat.texts}) == 1
     curves = search.plots.curves(mixed, "loss")
     assert len(curves.lines) == 12 and curves.get_ylabel() == "loss"
     assert curves.lines[-1].get_ydata().tolist() == mixed.best_trial.history["loss"]
