@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 from nnc._config import refusal
 
@@ -30,6 +30,17 @@ def path_of(name: str, value: Any) -> str:
     if "\0" in path:
         raise refusal(name, "a path without null characters", value)
     return path
+
+
+def open_nonblocking(path: str | os.PathLike[str], buffering: int = -1) -> IO[bytes]:
+    """Open a file for reading; opening a FIFO does not wait for a writer."""
+    nonblocking = getattr(os, "O_NONBLOCK", 0)
+    return open(path, "rb", buffering, opener=lambda name, flags: os.open(name, flags | nonblocking))
+
+
+def is_regular(descriptor: int) -> bool:
+    """Whether an open file is a regular one, neither a device nor a pipe."""
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
 
 
 def write_parts(path: str | bytes | os.PathLike[Any], parts: Iterable[bytes | memoryview]) -> None:
@@ -63,6 +74,7 @@ def _written(
     name = os.fsdecode(path)
     with naming(name):
         before = _regular(name)
+        os.stat(os.path.dirname(name) or (name and "."))  # realpath drops "gone/.." and the end of "new/"
         target = os.path.realpath(name)  # a symbolic link is followed and kept
         folder = os.path.dirname(target)
         _remove_left_over(folder)

@@ -14,6 +14,7 @@ from typing import cast
 
 import numpy as np
 
+from nnc._files import is_regular, open_nonblocking
 from nnc.errors import FormatError
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -66,8 +67,10 @@ def read_idx(
            [3, 4, 5]], dtype=uint8)
     """
     if not hasattr(file, "read"):
-        with open(cast("str", file), "rb") as opened:
-            return read_idx(opened, shape=shape, sha256=sha256)
+        with open_nonblocking(cast("str", file)) as opened:
+            if not is_regular(opened.fileno()):
+                raise FormatError(f"{os.fsdecode(cast('str', file))}: this is not a regular file")
+            return read_idx(cast("io.BufferedIOBase", opened), shape=shape, sha256=sha256)
     stream = cast("io.BufferedIOBase", file)
     name = _name(stream)
     size = stream.seek(0, os.SEEK_END)

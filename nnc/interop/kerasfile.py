@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import stat
+import struct
 import zipfile
 from collections.abc import Sequence
 from typing import IO, Any
@@ -20,12 +20,16 @@ from typing import IO, Any
 import numpy as np
 
 from nnc._config import shown
+from nnc._files import is_regular
 from nnc.errors import FormatError
 from nnc.models import tensorfile
 
 Shape = tuple[int, ...]
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
+_HDF5, _HEAP = b"\x89HDF\r\n\x1a\n", b"HEAP\0\0\0\0"  # how a file and a local heap begin
+_WORDS = struct.Struct("<3Q")  # of a heap: its size, the offset of its first free block, its address
+_END_OF_FREE = 1
 _END = 22  # bytes of the record that ends an archive without a comment
 _LONGEST_DIRECTORY = 2**20
 _KERAS = "3."  # the versions whose files are read
@@ -62,6 +66,7 @@ class KerasFile:
                 f"it was written by Keras {shown(version)}, not by Keras 3: load and save it there again"
             )
         self.config = _json(config, CONFIG)
+        _check_heaps(weights)
         self._weights, self.size = weights, len(weights)
 
     def __enter__(self) -> KerasFile:
@@ -116,10 +121,24 @@ class KerasFile:
         return child
 
 
-def open_nonblocking(path: str) -> IO[bytes]:
-    """Open the file for reading; opening a FIFO does not wait for a writer."""
-    nonblocking = getattr(os, "O_NONBLOCK", 0)
-    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | nonblocking))
+def _check_heaps(data: bytes) -> None:
+    """Check that the HDF5 file has the layout that Keras writes, and that the free lists of its heaps end.
+
+    The HDF5 library follows a cyclic one until no memory is left. (HDF5 File Format Specification, superblock
+    of version 0, III.D local heaps.)
+    """
+    if data[:9] != _HDF5 + b"\0" or data[13:15] != b"\x08\x08" or any(data[24:32]):
+        raise FormatError(f"{WEIGHTS} does not begin like an HDF5 file written by Keras")
+    at = data.find(_HEAP)
+    while at >= 0:
+        size, free, address = _WORDS.unpack(data[at + 8 : at + 32].ljust(_WORDS.size, b"\0"))
+        for _ in range(min(size, len(data)) // 16 + 1):  # a block takes 16 bytes or more
+            if free == _END_OF_FREE or not address <= address + free <= len(data) - 8:
+                break  # outside the file: the library refuses it
+            free = int.from_bytes(data[address + free : address + free + 8], "little")
+        else:
+            raise FormatError(f"the free list of a heap of {WEIGHTS} has no end")
+        at = data.find(_HEAP, at + 1)
 
 
 def _h5py() -> Any:
@@ -131,10 +150,10 @@ def _h5py() -> Any:
 
 def _members(file: IO[bytes]) -> list[bytes]:
     """The three parts of the archive, in the order metadata, configuration, weights."""
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
+    if not is_regular(file.fileno()):
         raise FormatError("this is not a regular file")
-    _check_end(file, status.st_size)
+    size = os.fstat(file.fileno()).st_size
+    _check_end(file, size)
     with zipfile.ZipFile(file) as archive:
         found = {entry.filename: entry for entry in archive.infolist()}
         if len(found) < len(archive.infolist()):
@@ -145,7 +164,7 @@ def _members(file: IO[bytes]) -> list[bytes]:
             entry = found[name]
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
                 raise FormatError(f"{name} is compressed; Keras stores it uncompressed")
-            limit = status.st_size if name == WEIGHTS else tensorfile.MAX_HEADER
+            limit = size if name == WEIGHTS else tensorfile.MAX_HEADER
             if entry.file_size > limit:
                 raise FormatError(f"{name} claims {entry.file_size} bytes, more than {limit}")
         return [archive.read(name) for name in (METADATA, CONFIG, WEIGHTS)]

@@ -11,12 +11,12 @@ import numpy as np
 
 from nnc import _config, layers, random
 from nnc._absent import no_attribute
-from nnc._files import path_of
+from nnc._files import open_nonblocking, path_of
 from nnc.errors import FormatError, warn
 from nnc.interop import kerasconfig
-from nnc.interop.kerasfile import DAMAGED, KerasFile, open_nonblocking
+from nnc.interop.kerasfile import DAMAGED, KerasFile
 from nnc.models import Sequential, modelfile
-from nnc.models.backends import BACKENDS
+from nnc.models.backends import BACKENDS, PRECISIONS
 from nnc.models.compiled import Compiled
 from nnc.models.engine import EngineState
 from nnc.models.stack import Stack, layers_of
@@ -42,7 +42,8 @@ def _read(opened: IO[bytes], path: str, compile: bool) -> Sequential:
     compiled = _compiled(file.config.get("compile_config"), stack) if compile else Compiled()
     if arrays is not None:
         modelfile.warn_of_nan(stack.weights(), arrays, "a model is loaded", path)
-    engine = EngineState(random.next_seed(), next(iter(BACKENDS.values())), compiled, arrays, None)
+    backend = next(iter(BACKENDS.values()))
+    engine = EngineState(random.next_seed(), backend, compiled, arrays, None, PRECISIONS[0])
     return Sequential.from_state(ModelState(stack, engine, 0, {}, None))
 
 

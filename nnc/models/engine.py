@@ -46,7 +46,7 @@ class EngineState:
         compiled: Compiled,
         weights: list[np.ndarray] | None,
         slots: list[list[np.ndarray]] | None,
-        precision: str = "float32",
+        precision: str,
     ) -> None:
         self.seed, self.backend, self.compiled, self.precision = seed, backend, compiled, precision
         self.weights, self.slots = weights, slots

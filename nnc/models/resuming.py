@@ -46,14 +46,14 @@ def resume(stack: Stack, engine: Engine, n_steps: int | None, state: ModelState,
         optimizer.learning_rate = theirs.optimizer.learning_rate
     optimizer.iterations = theirs.optimizer.iterations
     of = state.engine
-    engine.restore(EngineState(of.seed, of.backend, mine, of.weights, of.slots))
+    engine.restore(EngineState(of.seed, of.backend, mine, of.weights, of.slots, of.precision))
 
 
 def _described(stack: Stack, compiled: Compiled, engine: Engine | EngineState) -> dict[str, tuple[Any, str]]:
     """What must be equal, each with its text in the message, by name."""
     optimizer, loss = compiled.for_training()
     plain: dict[str, Any] = {"input_shape is": stack.input_shape, "number of layers is": len(stack.layers)}
-    plain |= {"backend is": engine.backend.name}
+    plain |= {"backend is": engine.backend.name, "precision is": engine.precision}
     watched = compiled.metrics_for(stack.shapes()[1])
     plain |= {"metrics are": [m.name for m in watched.all if m.is_nncs]}  # a file contains no others
     described: dict[str, tuple[Any, str]] = {name: (value, shown(value)) for name, value in plain.items()}

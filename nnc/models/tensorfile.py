@@ -10,18 +10,18 @@ file, as the safetensors library does.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
-import stat
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import numpy as np
 
 from nnc._config import shown
-from nnc._files import write_parts
+from nnc._files import is_regular, open_nonblocking, write_parts
 from nnc.errors import FormatError
 
 MAX_HEADER = 8 * 2**20
@@ -105,14 +105,10 @@ class TensorFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        # O_NONBLOCK: opening a FIFO would wait for a writer. A folder is an IsADirectoryError.
-        waits_not = getattr(os, "O_NONBLOCK", 0)
-        self._file = open(  # noqa: SIM115
-            path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | waits_not)
-        )
+        self._file = cast("io.FileIO", open_nonblocking(path, buffering=0))
         try:
             self._stat = os.fstat(self._file.fileno())
-            if not stat.S_ISREG(self._stat.st_mode):
+            if not is_regular(self._file.fileno()):
                 raise FormatError("this is not a regular file")
             self.metadata, self.header, self._places = self._read_header()
         except BaseException:

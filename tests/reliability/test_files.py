@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import os
 import signal
 import stat
@@ -19,6 +20,10 @@ from safetensors.numpy import save
 import nnc
 from nnc import FormatError, Sequential, _files, callbacks, layers, load_model
 from nnc.models import tensorfile
+
+READERS = [load_model, nnc.datasets.read_idx]
+if importlib.util.find_spec("h5py"):  # from the extra "keras"
+    READERS.append(nnc.load_keras)
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 
@@ -74,13 +79,15 @@ def test_what_is_no_regular_file_stays(make, model, tmp_path):
         assert caught.value.filename == str(path)
     assert (names(tmp_path), os.lstat(path).st_ino) == (before[0], before[1].st_ino)
     assert stat.S_IFMT(os.lstat(path).st_mode) == stat.S_IFMT(before[1].st_mode)
-    with pytest.raises((FormatError, OSError)):  # reading one does not block
-        load_model(path)
+    for read in READERS:  # none of them blocks
+        with pytest.raises((FormatError, OSError)):
+            read(path)
 
 
 def test_devices_are_not_read():
-    with pytest.raises(FormatError, match="not a regular file"):
-        load_model("/dev/zero")
+    for read in READERS:
+        with pytest.raises(FormatError, match="/dev/zero: this is not a regular file"):
+            read("/dev/zero")
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o666])
@@ -140,6 +147,29 @@ def test_too_long_a_name_is_an_error_that_names_it(model, tmp_path):
         model.save(tmp_path / ("m" * 256))
     assert caught.value.errno == errno.ENAMETOOLONG and caught.value.filename.endswith("m" * 256)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["", "new/", "new/.", "new/..", "gone/../model", "folder/../gone/../model"])
+def test_what_names_no_file_is_not_written_elsewhere(name, model, tmp_path, monkeypatch):
+    """Names that `open` would refuse are not rewritten to ones that it would take."""
+    (tmp_path / "here" / "folder").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    for saving in (model.save, model.save_weights, model.checkpoint):
+        with pytest.raises(FileNotFoundError) as caught:
+            saving(name)
+        assert caught.value.filename == name
+    assert names(tmp_path) == ["here"] and names(tmp_path / "here") == ["folder"]
+
+
+def test_links_to_files_that_do_not_exist_yet(model, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder/model")
+    (tmp_path / "lost").symlink_to("gone/model")
+    model.save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and names(tmp_path / "folder") == ["model"]
+    with pytest.raises(FileNotFoundError):
+        model.save(tmp_path / "lost")
+    assert names(tmp_path) == ["folder", "link", "lost"]
 
 
 def test_bytes_paths(model, tmp_path):
