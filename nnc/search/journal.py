@@ -13,15 +13,15 @@ import dataclasses
 import json
 import math
 import os
-import stat
 import sys
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from nnc._config import shown
-from nnc._files import naming, path_of, sync_folder
+from nnc._files import is_regular, naming, path_of, sync_folder
 from nnc.errors import FormatError
+from nnc.models.tensorfile import parse_json
 from nnc.search.trials import Outcome
 
 FORMAT = 1
@@ -65,7 +65,7 @@ class Journal:
             flags |= getattr(os, name, 0)
         self._file = file = os.open(self._name, flags, 0o666)
         try:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
+            if not is_regular(file):
                 raise FormatError(f"{self._name} is not a regular file, as a search's journal must be")
             self._lock(file)
             head = {"nnc_search": FORMAT, **json.loads(json.dumps(fingerprint))}
@@ -148,13 +148,16 @@ class Journal:
             raise FormatError(f"{self._name}, line 1: it does not identify the search")
         differ = [key for key in {**head, **found} if found.get(key) != head.get(key)]
         if differ:
-            pairs = "; ".join(f"{key}: {found.get(key)!r:.200}, now {head.get(key)!r:.200}" for key in differ)
+            pairs = "; ".join(f"{key}: {shown(found.get(key))}, now {shown(head.get(key))}" for key in differ)
             raise ValueError(
                 f"{self._name} is the journal of another search ({pairs}). Use another file or remove it"
             )
 
     def _outcome(self, record: dict[str, Any], line: int) -> Outcome:
-        record = _decoded(record)
+        try:
+            record = _decoded(record)
+        except RecursionError:
+            raise FormatError(f"{self._name}, line {line}: nested too deeply for a trial's record") from None
         wrong = record.keys() ^ _FIELDS.keys()
         if wrong:
             names = ", ".join(map(shown, sorted(wrong)[:5]))
@@ -164,7 +167,14 @@ class Journal:
                 raise FormatError(
                     f"{self._name}, line {line}: a trial's {name} cannot be {shown(record[name])}"
                 )
-        return Outcome(**record)
+        outcome = Outcome(**record)
+        good = math.isfinite(outcome.score) if outcome.status == "done" else math.isnan(outcome.score)
+        if not good:
+            raise FormatError(
+                f"{self._name}, line {line}: the score of a trial that is {outcome.status} cannot be "
+                f"{outcome.score}"
+            )
+        return outcome
 
 
 def _line(record: Any) -> bytes:
@@ -178,7 +188,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
     if end != b"}\n" or begin != b'{"crc32":"%08x","record":' % zlib.crc32(text):
         return None
     try:
-        record = json.loads(text)
+        record = parse_json(text.decode())
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
@@ -207,7 +217,7 @@ def _floats(value: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)
+    return type(value) is float or (type(value) is int and abs(value) <= 2**63)
 
 
 def _is_count(value: Any) -> bool:

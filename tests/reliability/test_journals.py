@@ -70,7 +70,11 @@ def test_records_with_a_good_checksum_and_wrong_values(tmp_path):
                 assert type(outcome.number) is int and type(outcome.stopped) is bool
                 assert all(type(score) in (int, float) for score in outcome.scores)
     assert refused > 100
-    for wrong in ({}, {"number": 1}, record | {"more": 1}, [], 3, None, "x"):
+    assert "score" in record and record["status"] == "done"
+    scores = [{"score": value} for value in (10**400, 2**64, "nan", "inf", "-inf")]
+    of_failed = [{"status": "failed"}, {"scores": [10**400]}, {"seconds": 10**400}]
+    wrongs = [record | change for change in scores + of_failed]
+    for wrong in (*wrongs, {}, {"number": 1}, record | {"more": 1}, [], 3, None, "x"):
         assert outcome_of_reading(path, head + line(wrong) + lines[1]) is None
 
 
@@ -104,10 +108,15 @@ def test_other_files_are_left_alone(content, tmp_path):
 
 def test_deep_and_long_records(tmp_path):
     path = tmp_path / "journal"
-    head = write(path).splitlines(keepends=True)[0]
-    for text in (b"[" * 10**5 + b"]" * 10**5, b'{"number":' + b"9" * 5000 + b"}"):
+    head, first, *_ = write(path).splitlines(keepends=True)
+    fields = json.dumps(json.loads(first)["record"] | {"histories": None}).removesuffix("}").encode()
+    texts = [b"[" * 10**5 + b"]" * 10**5, b'{"number":' + b"9" * 5000 + b"}", fields + b',"number":1}']
+    for depth in (1, 100, 600, 900, 10**5):  # as deep as the parser of JSON reads, and deeper
+        texts.append(fields.replace(b"null", b"[" * depth + b"]" * depth) + b"}")
+    for text in texts:
         bad = b'{"crc32":"%08x","record":%s}\n' % (zlib.crc32(text), text)
-        assert outcome_of_reading(path, head + bad + head) is None
+        found = outcome_of_reading(path, head + bad + head)
+        assert found is None
 
 
 def test_a_journal_of_another_search_is_not_even_cut(tmp_path):
