@@ -132,6 +132,8 @@ def _class_ids(array: np.ndarray, name: str, n_outputs: int) -> np.ndarray:
             f"{name} must hold one class id per row, shape (n,) or (n, 1), got {array.shape}{hint}"
         )
     ids = array.reshape(-1)
+    if ids.dtype != np.int32:  # the caller may change y between the check and the cast
+        ids = ids.copy()
     # Written to make NaN fail; a float that is not integral is as wrong as one out of range.
     good = (ids >= 0) & (ids < n_outputs)
     if ids.dtype.kind == "f":

@@ -119,7 +119,8 @@ cdef class Plan:
     """A network ready to run; see `nnc.reference.Plan`, which has the same methods.
 
     Calls are serialized: a second thread waits for the first. During a call from the main thread, signal handlers run
-    about every 50 ms; if a handler raises, or calls `ask_to_stop`, the current step is not applied.
+    about every 50 ms; if a handler raises, or calls `ask_to_stop`, the current step is not applied. `stop_thread` does
+    the same to calls from another thread.
     """
 
     cdef nnc_plan *_plan
@@ -318,7 +319,8 @@ cdef class Plan:
         sums: float64 (1 + metrics), loss_sum and metric_sums of earlier steps, to which those of this call are added.
 
         There are fewer steps, or none, after `ask_to_stop`, or if the labels or the order of a step have become out of
-        range since they were checked: that step raises if it is the first.
+        range since they were checked: that step raises if it is the first. What a signal handler raised is raised at
+        once if there are no steps, else by `raise_signal`: the caller must count the steps first.
 
         seconds: float64 (n_layers + 1, 2), to which the times of each layer's forward and backward pass are added, and
         in the last row that of gathering the batch and of everything else.
@@ -368,7 +370,8 @@ cdef class Plan:
             if status == NNC_BAD_ROW and total.steps == 0:
                 raise self._bad_row()
             _raise(status, "this plan was created without a loss or an optimizer, or there is no memory for gradients")
-            _raise_signal()
+            if total.steps == 0:
+                _raise_signal()
             loss = float("nan") if status == NNC_NOT_FINITE else total.loss
             return total.steps, total.rows, loss, np.array(self._metric_sums)
         finally:

@@ -103,7 +103,7 @@ def class_weights(
         labels = y[:, 0].astype(np.int64)
         if ((labels < 0) | (labels > 1)).any() or (labels != y[:, 0]).any():
             raise ValueError("class_weight needs y to be 0 or 1 for a model with one output")
-    return table[labels]
+    return table.take(labels, mode="clip")  # the core checks the labels again, which the caller may change
 
 
 def product(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:

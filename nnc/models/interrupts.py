@@ -12,9 +12,9 @@ from nnc import _core
 class Interrupts:
     """Defers Ctrl-C while the model is within a step.
 
-    Inside ``with``, `hold` defers SIGINT and `release` delivers a deferred one to the previous handler.
-    The step count therefore always agrees with the plan, for every backend. The core is asked to abandon a
-    step that takes long.
+    Inside ``with``, `hold` defers SIGINT and `release` delivers a deferred one to the previous handler, and
+    raises what the handler of another signal raised while the core made steps. The step count therefore
+    always agrees with the plan, for every backend. The core is asked to abandon a step that takes long.
     """
 
     def __enter__(self) -> Interrupts:
@@ -43,6 +43,8 @@ class Interrupts:
     def hold(self, stops: bool = False) -> None:
         """Defer Ctrl-C; with `stops`, Ctrl-C aborts the current step, which is then not applied."""
         self._held, self._stops = True, stops
+        if self._came:
+            _core.ask_to_stop(stops)
 
     def release(self) -> None:
         """Stop deferring Ctrl-C, and deliver a deferred one."""
@@ -51,3 +53,4 @@ class Interrupts:
             _core.ask_to_stop(False)
             self._came = False
             self._previous(signal.SIGINT, None)
+        _core.raise_signal()

@@ -195,16 +195,18 @@ class Fit:
         optimizer, _ = self.engine.compiled.for_training()
         rate = optimizer.learning_rate
         self.callbacks("on_epoch_begin", epoch, {})
-        self.means.close()
-        self.epoch, self.batch, self.means, self.within = epoch, 0, self.engine.means(), True
-        if position is not None:  # this epoch is resumed: what the callbacks set at its beginning applies
-            optimizer.learning_rate = rate
-            self.callbacks.restore(self.state.kept)
-            self.batch = position.batch
-            self.means.set_numbers(position.rows, position.sums)
+        with self.engine.stack.lock:
+            self.means.close()
+            self.epoch, self.batch, self.means, self.within = epoch, 0, self.engine.means(), True
+            if position is not None:  # this epoch is resumed: what the callbacks set at its beginning applies
+                optimizer.learning_rate = rate
+                self.callbacks.restore(self.state.kept)
+                self.batch = position.batch
+                self.means.set_numbers(position.rows, position.sums)
 
     def _end(self, epoch: int, logs: dict[str, Any]) -> None:
-        self.state.epoch, self.within = epoch + 1, False
+        with self.engine.stack.lock:
+            self.state.epoch, self.within = epoch + 1, False
         self.callbacks("on_epoch_end", epoch, logs)
 
     def _over_rows(self, data: Rows) -> None:
@@ -239,18 +241,20 @@ class Fit:
             n_steps = 1
         self.interrupts.hold(stops=True)
         try:
-            n_steps, sums = min(self.means.steps(n_steps, batch_size), _MOST_STEPS), self.means.sums
-            outputs = self.means.outputs_array(n_steps * batch_size, self.engine.backend.dtype)
-            done = self.engine.train(
-                arrays, order, start, n_steps, batch_size, self.epoch, BUDGET, sums, outputs
-            )
+            with self.engine.stack.lock:  # another thread may save the model
+                n_steps, sums = min(self.means.steps(n_steps, batch_size), _MOST_STEPS), self.means.sums
+                outputs = self.means.outputs_array(n_steps * batch_size, self.engine.backend.dtype)
+                done = self.engine.train(
+                    arrays, order, start, n_steps, batch_size, self.epoch, BUDGET, sums, outputs
+                )
+                self.interrupts.hold()  # until the run's position agrees with the weights
+                self.batch += done.steps
+                self.means.set_totals(done.rows, done.loss_sum, done.metric_sums)
+                if outputs is not None:
+                    place = slice(start, start + done.rows)
+                    self.means.feed(arrays, place if order is None else order[place], outputs, batch_size)
         finally:
             self.interrupts.release()
-        self.batch += done.steps
-        self.means.set_totals(done.rows, done.loss_sum, done.metric_sums)
-        if outputs is not None:
-            place = slice(start, start + done.rows)
-            self.means.feed(arrays, place if order is None else order[place], outputs, batch_size)
         if math.isnan(done.loss_sum):
             if not callbacks.has("on_divergence"):
                 where = f"epoch {self.epoch + 1}, batch {self.batch + 1}"
@@ -296,14 +300,15 @@ class Fit:
         names = engine.metrics_names
         self.interrupts.hold()
         try:
-            done, broken, means, error = engine.train_epochs(
-                data.arrays, held_out, orders, rates, data.batch_size, epoch, BUDGET
-            )
-            for i, (training, validated) in enumerate(means.tolist()):
-                logs = dict(zip(names, training, strict=True))
-                if held_out is not None:
-                    logs |= {f"val_{name}": value for name, value in zip(names, validated, strict=True)}
-                self._end(epoch + i, logs)
+            with engine.stack.lock:  # no callbacks but the History: nobody can wait for this thread
+                done, broken, means, error = engine.train_epochs(
+                    data.arrays, held_out, orders, rates, data.batch_size, epoch, BUDGET
+                )
+                for i, (training, validated) in enumerate(means.tolist()):
+                    logs = dict(zip(names, training, strict=True))
+                    if held_out is not None:
+                        logs |= {f"val_{name}": value for name, value in zip(names, validated, strict=True)}
+                    self._end(epoch + i, logs)
         finally:
             self.interrupts.release()
         if error is not None:

@@ -87,7 +87,8 @@ def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
     if compiled is None:  # its training cannot be continued: the optimizer's slots are of no use
         state = state._replace(engine=state.engine.uncompiled())
     stack, engine = state.stack, state.engine
-    weights = stack.weights() if stack.built else []
+    built = engine.weights is not None  # another thread may build the stack meanwhile
+    weights = stack.weights() if built else []
     optimizer = engine.compiled.optimizer
     slots = optimizer.slot_names() if engine.slots and optimizer is not None else None
     logs = _numeric_logs(state.history)
@@ -103,7 +104,7 @@ def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
         "backend": engine.backend.name,
         "input": serialize(stack.input) if stack.input is not None else None,
         "layers": [described(part) for part in stack.parts],
-        "input_shape": list(stack.shapes()[0]) if stack.built else None,
+        "input_shape": list(stack.shapes()[0]) if built else None,
         "compile": compiled,
         "slots": slots,
         "iterations": optimizer.iterations if compiled and optimizer is not None else 0,
@@ -233,7 +234,7 @@ def _metrics_config(given: Sequence[Any]) -> list[Any]:
 def _numeric_logs(history: History | None) -> dict[str, np.ndarray]:
     """The logs as float64 (epochs, ...), without entries of callbacks that are not numbers."""
     found = {}
-    for key, values in {} if history is None else history.history.items():
+    for key, values in {} if history is None else dict(history.history).items():
         with contextlib.suppress(TypeError, ValueError):
             found[key] = np.array(values, np.float64)
     return found

@@ -196,21 +196,22 @@ class StoredModel(LayeredModel):
         >>> same.count_params()
         15
         """
-        stack, engine, training = self._stack, self._engine.state(), self._training
-        if stack.built:  # metrics as resolved: "accuracy" depends on the outputs
-            compiled = engine.compiled
-            engine.compiled = Compiled(compiled.optimizer, compiled.loss, *self.metrics_by_weight)
-        stopped = self.stop_training and training.epoch > 0
-        return ModelState(
-            stack,
-            engine,
-            training.epoch,
-            training.callbacks(),
-            self.history,
-            stopped,
-            training.position(),
-            self._metadata,
-        )
+        stack, training = self._stack, self._training
+        with stack.lock:  # the step count and the position are those of the weights
+            engine = self._engine.state()
+            if stack.built:  # metrics as resolved: "accuracy" depends on the outputs
+                compiled, optimizer = engine.compiled, copy(engine.compiled.optimizer)
+                engine.compiled = Compiled(optimizer, compiled.loss, *self.metrics_by_weight)
+            return ModelState(
+                stack,
+                engine,
+                training.epoch,
+                training.callbacks(),
+                self.history,
+                self.stop_training and training.epoch > 0,
+                training.position(),
+                self._metadata,
+            )
 
     @classmethod
     def from_state(cls, state: ModelState) -> Self:

@@ -24,8 +24,8 @@ Done = tuple[Outcome, Models | None]
 def in_threads(job: Job, data: Data, tasks: Iterable[Task], n_jobs: int, n_threads: int) -> Iterator[Done]:
     """Run the tasks in `n_jobs` threads of this process, each with `n_threads` threads for its kernels.
 
-    When the iterator is closed, by Ctrl-C too, running trials end within one slice of training and their
-    outcomes are discarded.
+    When the iterator is closed, by Ctrl-C too, running trials end within a fraction of a second, long steps
+    included, and their outcomes are discarded.
     """
     todo = iter(tasks)
     done: queue.SimpleQueue[Done | BaseException | None] = queue.SimpleQueue()
@@ -64,12 +64,19 @@ def in_threads(job: Job, data: Data, tasks: Iterable[Task], n_jobs: int, n_threa
                 yield found
     finally:
         stop.set()
-        for worker in workers:
-            while worker.is_alive():
-                # fit resets stop_training when it starts, so it is set until the thread ends
-                for models in list(running.values()):
-                    models.halt()
-                worker.join(0.02)
+        started = [worker.ident for worker in workers if worker.ident is not None]
+        try:
+            for ident in started:
+                _core.stop_thread(ident, True)
+            for worker in workers:
+                while worker.is_alive():
+                    # fit resets stop_training when it starts, so it is set until the thread ends
+                    for models in list(running.values()):
+                        models.halt()
+                    worker.join(0.02)
+        finally:
+            for ident in started:
+                _core.stop_thread(ident, False)
 
 
 def joblib_is_chosen() -> bool:

@@ -268,7 +268,7 @@ class Trainer:
                 if self.watch is not None:
                     self.watch(at, None)
                     left = 1
-                interrupts.hold()
+                interrupts.hold(stops=True)
                 steps, count, total, _ = self.plan.train(
                     *arrays,
                     order_of_part,
@@ -285,7 +285,7 @@ class Trainer:
                 if math.isnan(total):
                     return math.nan
                 start, seen, at = start + count, seen + count, at + steps
-                if self.watch is not None:
+                if self.watch is not None and steps:
                     self.watch(at, total / seen)
             self.plan.release()
         return total / rows.n

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from model_helpers import IDS, ROWS, X, classifier, half_square, same, stream
 
-from nnc import FormatError, Sequential, callbacks, layers, load_model, optimizers
+from nnc import FormatError, Sequential, _core, callbacks, layers, load_model, optimizers
 
 SCRIPT = Path(__file__).with_name("resumed_run.py")
 KINDS = ["dense", "convolutional", "dropout", "early_stopping"]
@@ -81,6 +81,29 @@ def test_every_step_is_a_point_to_go_on_from(step, backend, tmp_path):
     assert other.optimizer.iterations == whole.optimizer.iterations and other.seed == whole.seed
 
 
+@pytest.mark.parametrize("slices", [1, 2, 3])
+def test_interrupted_and_resumed(slices, backend, tmp_path):
+    """Ctrl-C during a slice of two steps: the position that is saved is the one after them."""
+    whole, first = classifier(backend, dropout=0.3), classifier(backend, dropout=0.3)
+    expected = whole.fit(X, IDS, **ARGUMENTS).history
+    train, done = first._engine.train, []
+
+    def interrupted(arrays, order, start, n_steps, *more):
+        done.append(train(arrays, order, start, min(n_steps, 2), *more))
+        if len(done) == slices:
+            signal.raise_signal(signal.SIGINT)
+        return done[-1]
+
+    first._engine.train = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        first.fit(X, IDS, **ARGUMENTS)
+    assert first.optimizer.iterations == sum(each.steps for each in done)
+    first.save(tmp_path / "model")
+    other = classifier(backend, dropout=0.3)
+    assert other.fit(X, IDS, resume_from=tmp_path / "model", **ARGUMENTS).history == expected
+    assert same(other, whole)
+
+
 @pytest.mark.parametrize("steps", [None, 3])
 def test_streams_go_on(steps, tmp_path):
     batches = list(stream())
@@ -108,6 +131,18 @@ def test_resuming_a_finished_run_trains_nothing(tmp_path):
     longer = classifier()
     longer.fit(X, IDS, **ARGUMENTS | {"epochs": 6})
     assert same(other, longer) and more.history == longer.history.history
+
+
+@pytest.mark.parametrize("backend", ["compiled", "reference"])
+def test_the_precision_stays(backend, tmp_path):
+    if backend == "compiled" and _core.cpu_info()["bfloat16"].startswith("none"):
+        pytest.skip("no fused multiply-adds")
+    whole, first, other = (classifier(backend, precision="bfloat16") for _ in range(3))
+    whole.fit(X, IDS, **ARGUMENTS)
+    first.fit(X, IDS, **ARGUMENTS | {"epochs": 2})
+    first.save(tmp_path / "model")
+    other.fit(X, IDS, resume_from=tmp_path / "model", **ARGUMENTS)
+    assert other.precision == "bfloat16" and same(other, whole)
 
 
 def test_two_callbacks_of_one_kind_keep_their_own_counters(tmp_path):
@@ -138,6 +173,7 @@ def layers_of(*units):
         (lambda: classifier(optimizer="adam"), "its optimizer is .*SGD.* this model's .*Adam"),
         (lambda: classifier(optimizer=optimizers.SGD(0.1)), "its optimizer is .*momentum=0.9"),
         (lambda: classifier("reference"), "its backend is 'compiled', this model's 'reference'"),
+        (lambda: classifier(precision="bfloat16"), "its precision is 'float32', this model's 'bfloat16'"),
         (lambda: classifier(loss=half_square), "its loss is"),
     ],
 )

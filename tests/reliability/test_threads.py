@@ -224,6 +224,47 @@ def test_no_step_is_lost_when_the_plan_changes():
         assert sha(model) == sha(expected)
 
 
+def test_files_saved_by_another_thread_agree_in_themselves(tmp_path):
+    """The weights, the optimizer's state and step count, and the position are those of one step."""
+
+    def make():
+        return make_model(optimizer=nnc.optimizers.Adam(0.01))
+
+    arguments = {"batch_size": 8, "epochs": 20, "verbose": 0}
+    expected, model, over, paths = make(), make(), threading.Event(), []
+    expected.fit(X, Y, **arguments)
+
+    def train():
+        hooks = [callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: time.sleep(1e-4))]
+        try:
+            model.fit(X, Y, callbacks=hooks, **arguments)
+        finally:
+            over.set()
+
+    def save():
+        while not over.is_set():
+            model.save(tmp_path / str(len(paths)))
+            paths.append(tmp_path / str(len(paths)))
+
+    found = together([train, save])
+    assert found == [None, None] and sha(model) == sha(expected) and len(paths) > 3
+    for path in paths[:: len(paths) // 12 + 1]:
+        other = make()
+        other.fit(X, Y, resume_from=path, **arguments)
+        assert sha(other) == sha(expected)
+
+
+def test_saving_while_another_thread_builds(tmp_path):
+    for seed in range(20):
+        model = unbuilt(seed)
+        saving = [lambda i=i, model=model: model.save(tmp_path / str(i)) for i in range(4)]
+        found = together([*saving, lambda model=model: model.predict(X), *saving])
+        assert [each for each in found if each is not None and not isinstance(each, np.ndarray)] == []
+        for i in range(4):
+            loaded = nnc.load_model(tmp_path / str(i))
+            assert not loaded.built or np.array_equal(loaded.predict(X), model.predict(X))
+
+
 def test_a_model_is_copied_with_a_lock_of_its_own():
     import copy
     import pickle
@@ -351,6 +392,49 @@ def test_another_signals_handler_may_raise(threads):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert np.isfinite(model.predict(X)).all()
+
+
+class OfBatches:
+    """An estimator that trains batch by batch."""
+
+    def fit(self, x, y):
+        self.model = big()
+        for _ in range(20):
+            self.model.train_on_batch(x, y)
+
+    def score(self, x, y):
+        return 0.0
+
+
+@pytest.mark.parametrize("target", [lambda params: big(), OfBatches()], ids=["models", "estimator"])
+def test_a_search_gives_up_long_steps(target):
+    """They run in other threads than the one that Ctrl-C interrupts."""
+    x, y = np.repeat(X, 8, axis=0), np.repeat(Y, 8)
+    fitting = {} if isinstance(target, OfBatches) else {"epochs": 9, "batch_size": len(x)}
+    options = {"validation_split": 0.2, "n_jobs": 1, "threads_per_job": 1, "verbose": 0}
+    grid = nnc.search.GridSearch(target, {"rate": [1, 2]}, **fitting, **options)
+
+    def run():
+        if grid.run(x, y).interrupted:
+            raise KeyboardInterrupt
+
+    assert interrupt_after(1.5, run) < 2.0  # a step takes longer
+
+
+def test_an_estimator_gives_up_long_steps(threads):
+    threads(1)
+    x, y = np.repeat(X, 8, axis=0), np.repeat(Y, 8)
+    pytest.importorskip("sklearn")
+    from nnc.sklearn import MLPClassifier
+
+    estimator = MLPClassifier((2048,) * 4, batch_size=len(x), solver="sgd", max_iter=9)
+
+    def fit():
+        with pytest.warns(UserWarning, match="interrupted by user"):
+            estimator.fit(x, y)
+        raise KeyboardInterrupt
+
+    assert interrupt_after(1.5, fit) < 2.0
 
 
 def test_weights_are_drawn_in_parts():
