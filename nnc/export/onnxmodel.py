@@ -71,7 +71,7 @@ def export_onnx(
         raise ValueError("zipmap is for probabilities, but these are logits: add outputs='probabilities'")
     own = kind.kind if kind.classes else "output"
     names = _names(input_name, own if output_name is None else output_name, label)
-    graph = _Graph(_onnx())
+    graph = _Graph(_onnx(), {*names, "label"})
     value = graph.chain(chain, names[0], (model.input_shape or ())[1:])
     labels = _labels(classes, kind, (model.output_shape or ())[1:]) if kind.classes else np.zeros(0, np.int64)
     graph.outputs(
@@ -143,8 +143,10 @@ def _labels(classes: Any, kind: Outputs, shape: ops.Shape) -> np.ndarray:
     strings = all(isinstance(each, str) for each in found)
     if not strings and not all(isinstance(each, (int, np.integer)) for each in found):
         raise _config.refusal("classes", "integers or strings, one for each class", classes, TypeError)
-    if len(found) != n or len(set(found)) < n:
-        raise _config.refusal("classes", f"{n} distinct names, one for each class", classes)
+    large = not strings and any(not -(2**63) <= each < 2**63 for each in found)
+    if large or len(found) != n or len(set(found)) < n:
+        must = f"{n} distinct names, one for each class (numbers in 64 bits)"
+        raise _config.refusal("classes", must, classes)
     return np.array(found, dtype=object if strings else np.int64)
 
 
@@ -154,8 +156,9 @@ def _labels(classes: Any, kind: Outputs, shape: ops.Shape) -> np.ndarray:
 class _Graph:
     """The nodes and constants of a graph."""
 
-    def __init__(self, onnx: Any) -> None:
+    def __init__(self, onnx: Any, taken: set[str]) -> None:
         self.onnx, self.helper = onnx, onnx.helper
+        self.taken = taken  # names of inputs and outputs, which no other value may have
         self.nodes: list[Any] = []
         self.constants: dict[str, np.ndarray] = {}
         self.returned: list[Any] = []
@@ -163,14 +166,14 @@ class _Graph:
 
     def constant(self, name: str, array: np.ndarray) -> str:
         """Add a constant to the graph, floats as float32, and return its name."""
-        name = f"{name}_{len(self.constants)}"
+        name = self._free(f"{name}_{len(self.constants)}")
         self.constants[name] = array.astype(np.float32) if array.dtype.kind == "f" else array
         return name
 
     def node(self, kind: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
         """Add a node and return the name of its output."""
         self.count += 1
-        output = to or f"{kind.lower()}_{self.count}"
+        output = to or self._free(f"{kind.lower()}_{self.count}")
         attributes = {key.removesuffix("_"): value for key, value in attributes.items()}  # Cast's "to"
         domain = "ai.onnx.ml" if kind == "ZipMap" else None
         name = f"{kind}_{self.count}"
@@ -178,6 +181,9 @@ class _Graph:
             self.helper.make_node(kind, list(inputs), [output], name=name, domain=domain, **attributes)
         )
         return output
+
+    def _free(self, name: str) -> str:
+        return self._free(f"{name}_") if name in self.taken else name
 
     def chain(self, chain: Sequence[ops.Operation], value: str, shape: ops.Shape) -> str:
         """Add the nodes of operations and return the name of their output."""

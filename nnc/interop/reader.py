@@ -45,13 +45,17 @@ class Reader:
             try:
                 for layer, arrays in readings[type(module).__name__](self, module):
                     self.net.add(layer)
+                    for array, (name, shape, _) in zip(arrays, layer.weights_spec(), strict=False):
+                        if array.shape != shape:
+                            found = f"its {name} has the shape {array.shape}, as nnc has it"
+                            raise ValueError(f"{found}, but samples of shape {self.shape} need {shape}")
                     self.shape = layer.output_shape or ()
                     weights += arrays
             except (ValueError, TypeError) as error:
                 raise ValueError(f"layer {where}, {module}: {error}") from error
         if self.order is not None:
             raise ValueError(
-                "a Flatten of images must have a Linear after it: in nnc their channels are last"
+                "a Flatten of images or sequences must have a Linear after it: in nnc their channels are last"
             )
         if self.last:
             raise ValueError("the net ends with images (H, W, C), while its other images are (C, H, W)")

@@ -131,6 +131,12 @@ def test_names(tmp_path):
     assert (report.inputs, report.outputs) == (("flowers",), ("p",))
     assert run.get_inputs()[0].name == "flowers" and run.get_outputs()[0].name == "p"
     assert exported(layered("dense"), tmp_path)[0].outputs == ("output",)
+    model = classifier()
+    inner = {name for node in onnx.load(exported(model, tmp_path)[0].file).graph.node for name in node.input}
+    for name in sorted(inner - {"input"}):  # names that are used inside
+        report, run = exported(model, tmp_path, input_name=name, output_name="softmax_2")
+        values = run.run(["softmax_2"], {name: rows(model, 3)})[0]
+        assert difference(values, model.predict(rows(model, 3))) <= 1e-5
 
 
 def test_the_same_bytes_every_time(tmp_path):
@@ -155,6 +161,7 @@ def test_refusals(tmp_path):
     refused(model, tmp_path, ValueError, "outputs must be 'predict' or 'logits'", outputs="all")
     refused(model, tmp_path, ValueError, "classes must be 3 distinct names", classes=[0, 1])
     refused(model, tmp_path, ValueError, "classes must be 3 distinct names", classes=[0, 1, 1])
+    refused(model, tmp_path, ValueError, "numbers in 64 bits", classes=[0, 1, 2**63])
     refused(model, tmp_path, TypeError, "classes must be integers or strings", classes=[0, 1, 2.5])
     refused(model, tmp_path, ValueError, "must differ, also from 'label'", input_name="label")
     refused(model, tmp_path, ValueError, "input_name must be a string", input_name="")
