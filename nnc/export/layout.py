@@ -107,7 +107,7 @@ def _transposition(layer: str, shape: ops.Shape, first: bool) -> Placed:
     return Placed(ops.Transpose(layer, before, after, TO_FIRST if first else TO_LAST), first)
 
 
-# Arrays along the sample: each is repeated to the sample's size before it is permuted.
+# Arrays along the sample: unless it has a single value, each is repeated to the sample's size and permuted.
 _ALONG = {
     ops.Affine: ("scale", "offset", "center"),
     ops.PReLU: ("alpha",),
@@ -120,9 +120,15 @@ def _reordered(operation: Any, order: np.ndarray) -> ops.Operation:
     """The operation on flat samples whose value j is nnc's value order[j]."""
     if isinstance(operation, ops.Dense):
         return replace(operation, kernel=operation.kernel[order])
-    names = _ALONG.get(type(operation), ())
-    arrays = {name: np.resize(getattr(operation, name), len(order))[order] for name in names}
+    arrays = {
+        name: np.resize(array, len(order))[order] for name, array in _along(operation) if len(array) > 1
+    }
     return replace(operation, **arrays)
+
+
+def _along(operation: Any) -> list[tuple[str, np.ndarray]]:
+    """The names of an operation's arrays along the sample, and the arrays."""
+    return [(name, getattr(operation, name)) for name in _ALONG.get(type(operation), ())]
 
 
 def _channels_first(operation: Any) -> ops.Operation:
@@ -136,9 +142,10 @@ def _channels_first(operation: Any) -> ops.Operation:
     if isinstance(operation, ops.BatchNormalization):  # its arrays are per channel in both layouts
         return replace(operation, **shapes)
     arrays = {}
-    for name in _ALONG.get(type(operation), ()):
-        array = np.resize(getattr(operation, name), operation.n_inputs).reshape(operation.input_shape)
-        arrays[name] = array.transpose(TO_FIRST).reshape(-1)
+    for name, array in _along(operation):
+        if len(array) > 1 and len(operation.input_shape) == 3:
+            repeated = np.resize(array, operation.n_inputs).reshape(operation.input_shape)
+            arrays[name] = repeated.transpose(TO_FIRST).reshape(-1)
     return replace(operation, **shapes, **arrays)
 
 

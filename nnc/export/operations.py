@@ -149,6 +149,8 @@ class BatchNormalization(Operation):
 
 def _last_axes(shape: Shape, group: int) -> int:
     """How many of the last axes have `group` features together."""
+    if group == math.prod(shape):  # also axes of size 1 before them
+        return len(shape)
     axes = 1
     while math.prod(shape[-axes:]) < group:
         axes += 1

@@ -219,6 +219,8 @@ def _feature_prelu(reader: Reader, module: Any) -> Found:
 def _standardization(reader: Reader, module: Any) -> Found:
     mean, scale, offset = map(reader.sample, (module.center, module.scale, module.offset))
     inverse = bool(offset.any())
+    if scale.min() <= 0:
+        raise ValueError(f"nnc supports it with a scale above 0 only, got {scale.min()}")
     if inverse and mean.any():
         raise ValueError("nnc supports it with a center or an offset, not with both")
     axes = list(range(1, mean.ndim + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ import nnc
 from nnc import interop, layers
 
 torch = pytest.importorskip("torch")
+importlib.import_module("nnc.interop.modules")
 nn = torch.nn
 
 
@@ -166,6 +168,19 @@ def test_shapes_that_need_not_be_given():
     ):
         with pytest.raises(ValueError, match=r"input_shape must be given, as PyTorch has it: \(C, H, W\)"):
             interop.from_torch(grown(*modules))
+
+
+def test_scales_below_0():
+    model = net(layers.Conv2D(3, 2), layers.Rescaling(-0.5, 0.3), shape=(4, 3, 2))
+    x = rows(model, 5)
+    back = interop.from_torch(interop.to_torch(model), (2, 4, 3))
+    assert (
+        back.layers[1].scale == -0.5 and difference(back.predict(x).reshape(5, -1), model.predict(x)) < 1e-6
+    )
+    ones = torch.ones(3)
+    standardization = interop.modules.Standardization(0 * ones, -ones, ones)
+    with pytest.raises(ValueError, match="with a scale above 0 only, got -1"):
+        interop.from_torch(nn.Sequential(standardization), (3,))
 
 
 class Swish(nn.Module):
