@@ -121,6 +121,11 @@ class Callback:
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Called after the last epoch, or after the error or Ctrl-C that ended the run.
 
+        Parameters
+        ----------
+        logs : dict
+            Those of the last complete epoch.
+
         Examples
         --------
         >>> import nnc

@@ -56,7 +56,8 @@ class EarlyStopping(Monitor):
     mode : {"auto", "min", "max"}
         Whether smaller or larger is better; "auto" uses larger for names that contain "acc".
     baseline : float, optional
-        Epochs also count as without improvement while the value is not better than this.
+        Epochs also count as without improvement while the value is not better than this, but only an epoch
+        that does not improve on the best value ends the run.
     restore_best_weights : bool
         Whether to restore the weights of the best epoch at the end, no matter how the run ended: by this
         callback, after the last epoch, by Ctrl-C or an error.
@@ -114,9 +115,9 @@ class EarlyStopping(Monitor):
             self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
-            if self.baseline is None or self.improves(value, self.baseline, self.min_delta):
-                self.wait = 0
-                return
+            better = self.baseline is None or self.improves(value, self.baseline, self.min_delta)
+            self.wait = 0 if better else self.wait + 1
+            return
         self.wait += 1
         if self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch

@@ -109,6 +109,7 @@ class Fit:
         self.watched = callbacks.per_batch or callbacks.has("on_steps")
         self.seconds = math.inf  # time of the last epoch's steps
         self.batch, self.means, self.within = 0, engine.means(), False
+        self.last_logs: dict[str, Any] = {}  # of the last epoch
 
     def position(self) -> Position | None:
         """The position of the run within an epoch; None between epochs."""
@@ -150,7 +151,7 @@ class Fit:
                 self.means.close()
                 state.running = None
                 self.engine.release()
-                callbacks("on_train_end", {})
+                callbacks("on_train_end", self.last_logs)
                 self.interrupts.release()
 
     def _prepend(self, before: History) -> None:
@@ -208,6 +209,7 @@ class Fit:
         with self.engine.stack.lock:
             self.state.epoch, self.within = epoch + 1, False
         self.callbacks("on_epoch_end", epoch, logs)
+        self.last_logs = logs
 
     def _over_rows(self, data: Rows) -> None:
         """The steps of an epoch, in an order that is a function of the engine's seed and the epoch."""

@@ -158,6 +158,19 @@ class PredictingModel(StoredModel):
             self._engine.evaluate([prepare.rows_of(self._engine, x, y, sample_weight)], int), return_dict
         )
 
+    def reset_metrics(self) -> None:
+        """Reset the metrics, as every call that computes them does itself when it begins.
+
+        Examples
+        --------
+        >>> import nnc
+        >>> model = nnc.Sequential([nnc.layers.Dense(1, kernel_initializer="ones")])
+        >>> model.compile("sgd", "mse", metrics=[nnc.metrics.AUC()])
+        >>> model.reset_metrics()
+        """
+        for metric in self._engine.metrics:
+            metric.reset_state()
+
     def predict(
         self,
         x: Any,
