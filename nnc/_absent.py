@@ -33,6 +33,14 @@ _INSTEAD = {
         f"SeparableConv{axes}": f"use {_DEPTHWISE.format(axes)}, then Conv{axes}(filters, 1)"
         for axes in ("1D", "2D")
     },
+    **dict.fromkeys(
+        ("RepeatVector", "UpSampling1D", "Cropping1D", "Cropping2D", "ZeroPadding1D"),
+        "repeat, crop or pad the data with NumPy; nnc has Reshape, Permute and ZeroPadding2D",
+    ),
+    "Accuracy": "use 'accuracy', or BinaryAccuracy, CategoricalAccuracy or SparseCategoricalAccuracy",
+    **dict.fromkeys(
+        ("Mean", "Sum", "MeanMetricWrapper"), "a metric is a Python function or a class of Metric"
+    ),
     "UpSampling2D": "nnc has convolutions, poolings, ZeroPadding2D and random transformations",
     "GroupNormalization": "use BatchNormalization or LayerNormalization",
     "GradientTape": _TRAINING,

@@ -93,7 +93,8 @@ def get(identifier: LossLike | None) -> Loss | None:
     ----------
     identifier : str, Loss, dict, callable or None
         A name as in Keras ("mse", "sparse_categorical_crossentropy", ...), an object, its class or
-        configuration, or a Python function that returns value and gradient (see `FunctionLoss`).
+        configuration, a function of this module such as `losses.mean_squared_error`, or a Python function
+        that returns value and gradient (see `FunctionLoss`).
 
     Examples
     --------
@@ -103,6 +104,9 @@ def get(identifier: LossLike | None) -> Loss | None:
     """
     if identifier is None:
         return None
+    if isinstance(identifier, functools.partial) and identifier.func is _rows:
+        found: Loss = identifier.args[0](**identifier.keywords)
+        return found
     if callable(identifier) and not isinstance(identifier, Loss | type):
         return FunctionLoss(identifier)
     return Loss.get(identifier)
@@ -115,7 +119,9 @@ if not TYPE_CHECKING:
         found = Loss.in_lower_case(name)
         if found is None:
             raise no_attribute(__name__, name, globals())
-        return functools.partial(_rows, found)
+        function = functools.partial(_rows, found)
+        function.__name__ = name
+        return function
 
 
 def _rows(cls: type[Loss], y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> NDArray[np.float64]:

@@ -125,7 +125,8 @@ def get(
     ----------
     identifier : str, Metric, dict or callable
         A name as in Keras, an object, its class or configuration, or a function of y_true and y_pred (see
-        `FunctionMetric`). A metric given by name keeps that name: "mse" has the key "mse" in History.
+        `FunctionMetric`), also of this module, such as `metrics.mean_absolute_error`. A metric given by name
+        keeps that name: "mse" has the key "mse" in History.
     loss : Loss, optional
         The model's loss; required for "accuracy" and "acc".
     n_outputs : int, optional
@@ -145,6 +146,10 @@ def get(
     >>> metrics.get("acc", loss=losses.BinaryCrossentropy(from_logits=True), n_outputs=1)
     BinaryAccuracy(name='acc', threshold=0.0)
     """
+    if isinstance(identifier, functools.partial) and not identifier.keywords:
+        # one of this module's or of nnc.losses' functions, such as mean_absolute_error
+        name = getattr(identifier, "__name__", "")
+        identifier = name if Metric.in_lower_case(name) else identifier
     if callable(identifier) and not isinstance(identifier, Metric | type):
         return FunctionMetric(identifier)
     if not isinstance(identifier, str):
@@ -174,7 +179,9 @@ if not TYPE_CHECKING:
         found = Metric.in_lower_case(name)
         if found is None or not issubclass(found, MeanOfRows):
             raise no_attribute(__name__, name, globals())
-        return functools.partial(_rows, found)
+        function = functools.partial(_rows, found)
+        function.__name__ = name
+        return function
 
 
 def _rows(cls: type[MeanOfRows], y_true: ArrayLike, y_pred: ArrayLike, **options: Any) -> NDArray[np.float64]:

@@ -356,13 +356,13 @@ class Metric(_config.Config):
         else:
             self.update_state(y, a, sample_weight=weights)
 
-    def value(self) -> float | NDArray[np.float64]:
-        """Return `result` for the logs: a number, or an array of several.
+    def value(self) -> float | NDArray[np.float64] | dict[str, float | NDArray[np.float64]]:
+        """Return `result` for the logs: a number, an array of several, or a dict of these by their own keys.
 
         Raises
         ------
         ValueError
-            If it is neither.
+            If it is none of them.
 
         Examples
         --------
@@ -372,11 +372,23 @@ class Metric(_config.Config):
         >>> metric.value()
         0.75
         """
-        result = np.asarray(self.result())
-        if result.dtype.kind not in "buif" or result.size == 0:
-            must = "a number or an array of numbers"
-            raise _config.refusal(f"the result of metric {self.name!r}", must, self.result())
-        return float(result.reshape(())) if result.size == 1 else result.astype(np.float64)
+        result = self.result()
+        if not isinstance(result, dict):
+            return self._logged(result, result)
+        if not result or not all(isinstance(key, str) and key for key in result):
+            raise self._unusable(result)
+        return {key: self._logged(value, result) for key, value in result.items()}
+
+    def _logged(self, value: Any, result: Any) -> float | NDArray[np.float64]:
+        """A value of the result, which errors repeat, as a float or an array of several."""
+        found = np.asarray(value)
+        if found.dtype.kind not in "buif" or found.size == 0:
+            raise self._unusable(result)
+        return float(found.reshape(())) if found.size == 1 else found.astype(np.float64)
+
+    def _unusable(self, result: Any) -> ValueError:
+        must = "a number, an array of numbers or a dict of them with names as keys"
+        return _config.refusal(f"the result of metric {self.name!r}", must, result)
 
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise a ValueError if outputs of `shape` do not fit the metric.
@@ -485,7 +497,9 @@ class Summed(Metric):
         a = _arrays.as_numbers(y_pred, "y_pred")
         if a.ndim == 0 or a.size == 0:
             raise ValueError(f"y_pred must have the shape (n, n_outputs), both above 0, got {a.shape}")
-        a = _arrays.to_float(a.reshape(len(a), -1), "y_pred")
+        one_row = a.ndim == 1 and getattr(self, "top_k", None) is not None  # the largest of these values
+        a = _arrays.to_float(a.reshape(1 if one_row else len(a), -1), "y_pred")
+        self.check(a.shape[1:])
         y = _arrays.as_numbers(y_true, "y_true")
         y = y.reshape(a.shape) if y.size == a.size else y
         y = _arrays.targets(y, "y_true", self.targets, a.shape[1:])

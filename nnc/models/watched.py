@@ -95,6 +95,24 @@ def _keys(plain: Sequence[Metric], weighted: Sequence[Metric]) -> list[str]:
     return keys
 
 
+def _of_dicts(values: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of the values that are dicts, by key, as Keras adds them to the logs.
+
+    Raises
+    ------
+    ValueError
+        If a key is given twice or is among the `known` ones.
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        for key, number in value.items() if isinstance(value, dict) else ():
+            if key in found or key in known:
+                taken = ", ".join((*known, *found))
+                raise ValueError(f"the result of metric {name!r} has the key {key!r}: the logs have {taken}")
+            found[key] = number
+    return dict(sorted(found.items()))
+
+
 class Means:
     """The loss and the metrics over the rows so far: means over the rows, and the `fed` metrics.
 
@@ -145,8 +163,10 @@ class Means:
         means = dict(zip(self.watched.core_names, (self.sums / max(self.rows, 1)).tolist(), strict=True))
         if not self.fed:
             return means
-        means |= {each.name: each.metric.value() for each in self.fed}
-        return {name: means[name] for name in self.watched.names}
+        values = {each.name: each.metric.value() for each in self.fed}
+        means |= {name: value for name, value in values.items() if not isinstance(value, dict)}
+        found = {name: means[name] for name in self.watched.names if name in means}
+        return found | _of_dicts(values, found)
 
     def close(self) -> None:
         """Release the metric objects."""

@@ -180,13 +180,13 @@ def test_arrays_of_a_metric_are_not_to_be_written_to():
 
 
 def test_results_that_are_no_numbers_are_refused():
-    for odd in ("one", [], {"a": 1.0}):
+    for odd in ("one", [], {}, {1: 1.0}, {"a": "one"}):
 
         class Odd(Seen):
             def result(self, odd=odd):
                 return odd
 
-        with pytest.raises(ValueError, match="the result of metric 'seen' must be a number or an array"):
+        with pytest.raises(ValueError, match="the result of metric 'seen' must be a number, an array"):
             build(Odd()).evaluate(X, Y, verbose=0)
     with pytest.raises(ValueError, match="class_id of metric 'recall' is 1, but there are 1 outputs"):
         build(metrics.Recall(class_id=1))
@@ -196,6 +196,40 @@ def test_results_that_are_no_numbers_are_refused():
         build(metrics.FunctionMetric(lambda y, p: np.ones(3), name="bad")).test_on_batch(X, Y)
     with pytest.raises(NotImplementedError, match="needs a method update_state"):
         build(metrics.Metric("empty")).evaluate(X, Y, verbose=0)
+
+
+class Range(metrics.Metric):
+    """The largest output and the number of rows."""
+
+    def __init__(self, name="range", keys=("rows", "largest")):
+        super().__init__(name=name)
+        self.keys = keys
+        self.rows, self.largest = self.add_variable(), self.add_variable()
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.rows.assign_add(len(y_pred))
+        self.largest.assign(max(self.largest, y_pred.max()))
+
+    def result(self):
+        return dict(zip(self.keys, (self.rows, self.largest), strict=True))
+
+
+def test_results_that_are_dicts(tmp_path):
+    model = build(Range(), "mae", metrics.Precision())
+    found, outputs = model.evaluate(X, Y, return_dict=True), model.predict(X)
+    assert list(found) == ["loss", "mae", "precision", "largest", "rows"]
+    assert (found["largest"], found["rows"]) == (outputs.max(), len(X))
+    assert model.evaluate(X, Y)[3:] == [found["largest"], found["rows"]]
+    stop = callbacks.EarlyStopping("val_largest", patience=1, mode="max")
+    written = callbacks.CSVLogger(tmp_path / "log.csv")
+    history = model.fit(X, Y, epochs=3, validation_split=0.2, verbose=2, callbacks=[stop, written]).history
+    assert {"rows", "val_largest"} < set(history) and "range" not in history
+    assert "val_largest" in (tmp_path / "log.csv").read_text().splitlines()[0].split(",")
+    for keys in (("loss", "a"), ("mae", "a"), ("a", "precision")):
+        with pytest.raises(ValueError, match=f"metric 'range' has the key '{(*keys, '')[keys[0] == 'a']}'"):
+            build(Range(keys=keys), "mae", metrics.Precision()).evaluate(X, Y)
+    with pytest.raises(ValueError, match="result of metric 'range_1' has the key 'rows': the logs have"):
+        build(Range(), Range()).evaluate(X, Y)
 
 
 THREE = np.eye(3, dtype=np.float32)[(3 * RNG.random(75)).astype(int)]
