@@ -16,9 +16,10 @@ static const struct {
     bool keeps_d;
 } activations[N_ACTIVATIONS] = {
 #define ACTIVATION(name, keeps, f, df) [ACTIVATION_##name] = {#name, KEEPS_##keeps == KEEPS_D},
+#define ROW_ACTIVATION(name) [ACTIVATION_##name] = {#name, false},
 #include "activations.def"
 #undef ACTIVATION
-    [ACTIVATION_softmax] = {"softmax", false},
+#undef ROW_ACTIVATION
 };
 
 int nnc_activation_id(const char *name) {
@@ -45,25 +46,25 @@ const size_t nnc_n_activation_fields = sizeof nnc_activation_fields / sizeof *nn
 /* ---- forward and backward --------------------------------------------------------------------------------------------- */
 
 void nnc_activate(const struct nnc_activation_of *f, size_t m, size_t n, struct nnc_write a, struct nnc_write d) {
-    if (f->id != ACTIVATION_softmax) {
+    if (nnc_is_elementwise(f->id)) {
         nnc_kernels->activation_forward[f->id](m, n, nnc_reading(a), a, d, f->alpha);
         return;
     }
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < n; j += f->group)
-            nnc_kernels->softmax_forward(f->group, a.at + i * a.ld + j, a.at + i * a.ld + j);
+            nnc_kernels->row_activation_forward[f->id - N_ELEMENTWISE](f->group, a.at + i * a.ld + j, a.at + i * a.ld + j);
 }
 
 void nnc_activate_backward(const struct nnc_activation_of *f, size_t m, size_t n, struct nnc_read a, struct nnc_read d,
                            struct nnc_write da) {
     if (f->id == ACTIVATION_linear) return;
-    if (f->id != ACTIVATION_softmax) {
+    if (nnc_is_elementwise(f->id)) {
         nnc_kernels->activation_backward[f->id](m, n, d.at ? d : a, da, f->alpha);
         return;
     }
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < n; j += f->group)
-            nnc_kernels->softmax_backward(f->group, a.at + i * a.ld + j, da.at + i * da.ld + j);
+            nnc_kernels->row_activation_backward[f->id - N_ELEMENTWISE](f->group, a.at + i * a.ld + j, da.at + i * da.ld + j);
 }
 
 /* ---- from da to dz ------------------------------------------------------------------------------------------------------ */
@@ -121,14 +122,14 @@ void nnc_apply_after_product(const void *of, size_t m, size_t j, size_t n, float
     const struct nnc_layer *target = after->target;
     const struct nnc_write a = {c, after->ld}, d = {after->keeps_d ? target->d + (c - target->a) : NULL, after->ld};
     if (after->finish) after->finish->kind->finish(after->finish, m, j, n, a);
-    if (target->activation.id != ACTIVATION_linear && target->activation.id != ACTIVATION_softmax)
+    if (target->activation.id != ACTIVATION_linear && nnc_is_elementwise(target->activation.id))
         nnc_activate(&target->activation, m, n, a, d);
     if (after->reader) nnc_round_block(after->reader, target, m, n, nnc_reading(a));
 }
 
 void nnc_activate_whole_rows(const struct nnc_layer *layer, size_t m, struct nnc_worker *worker) {
     size_t first, last;
-    if (layer->activation.id != ACTIVATION_softmax) return;
+    if (nnc_is_elementwise(layer->activation.id)) return;
     nnc_team_barrier(worker);
     nnc_share(worker, m, &first, &last);
     for (size_t i, end = first; nnc_next_rows(worker, &i, &end, last, layer->O);)
@@ -141,7 +142,7 @@ void nnc_activate_whole_rows(const struct nnc_layer *layer, size_t m, struct nnc
 static bool activation_merge(struct nnc_plan *plan, const struct nnc_layer *layer, struct nnc_layer *before) {
     (void)plan;
     if (!before || !nnc_has(before, LAYER_ACTIVATED) || before->activation.id != ACTIVATION_linear) return false;
-    if (nnc_has(before, LAYER_ELEMENTWISE) && layer->activation.id == ACTIVATION_softmax) return false;
+    if (nnc_has(before, LAYER_ELEMENTWISE) && !nnc_is_elementwise(layer->activation.id)) return false;
     before->activation = layer->activation;
     return true;
 }

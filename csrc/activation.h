@@ -9,7 +9,7 @@
 extern const struct nnc_field nnc_activation_fields[];
 extern const size_t nnc_n_activation_fields;
 
-/* a = f(z) in place, softmax included, on m rows from the given pointers. d as in kernels.h. */
+/* a = f(z) in place, those of rows included, on m rows from the given pointers. d as in kernels.h. */
 void nnc_activate(const struct nnc_activation_of *f, size_t m, size_t n, struct nnc_write a, struct nnc_write d);
 /* da *= f' in the same way; d.at is NULL if a is sufficient. */
 void nnc_activate_backward(const struct nnc_activation_of *f, size_t m, size_t n, struct nnc_read a, struct nnc_read d,
@@ -19,7 +19,7 @@ void nnc_activate_backward(const struct nnc_activation_of *f, size_t m, size_t n
 void nnc_take_derivative(const struct nnc_layer *layer, size_t i0, size_t i1);
 /* The same for this worker's share of m rows, followed by a barrier; does nothing if the layer receives dz (gets_dz). */
 void nnc_take_derivative_shared(const struct nnc_layer *layer, size_t m, struct nnc_worker *worker);
-/* Softmax after a product, on this worker's share of m rows: the product's epilogue sees blocks of columns only. */
+/* The same for an activation of rows, on this worker's share of m rows: the epilogue of a product sees blocks of columns only. */
 void nnc_activate_whole_rows(const struct nnc_layer *layer, size_t m, struct nnc_worker *worker);
 
 /* The backward pass of a layer whose d is the derivative of each output by its input: da of the layer before is da d. */

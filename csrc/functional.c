@@ -35,15 +35,16 @@ struct activation_call {
     size_t M, N;
     const float *z, *a, *da; /* backward: z or a, the other NULL */
     float *out;
-    float *row;              /* (N), for softmax */
+    float *row;              /* (N), for an activation of rows */
     float alpha;
 };
 
 static void activation_forward_body(void *arg, struct nnc_worker *worker) {
     const struct activation_call *t = arg;
     (void)worker;
-    if (t->id == ACTIVATION_softmax)
-        for (size_t i = 0; i < t->M; i++) nnc_kernels->softmax_forward(t->N, t->z + i * t->N, t->out + i * t->N);
+    if (!nnc_is_elementwise(t->id))
+        for (size_t i = 0; i < t->M; i++)
+            nnc_kernels->row_activation_forward[t->id - N_ELEMENTWISE](t->N, t->z + i * t->N, t->out + i * t->N);
     else
         nnc_kernels->activation_forward[t->id](1, t->M * t->N, (struct nnc_read){t->z, 0}, (struct nnc_write){t->out, 0},
                                                (struct nnc_write){0}, t->alpha);
@@ -62,7 +63,7 @@ enum { IN_CACHE = 512 }; /* elements that are processed together: intermediate r
 static const float *kept_for_derivative(const struct activation_call *t, size_t i, size_t n, float *a, float *d) {
     if (!t->z && t->out != t->a) return t->a + i;
     if (!t->z) memcpy(a, t->a + i, n * sizeof *a);
-    else if (t->id == ACTIVATION_softmax) nnc_kernels->softmax_forward(n, t->z + i, a);
+    else if (!nnc_is_elementwise(t->id)) nnc_kernels->row_activation_forward[t->id - N_ELEMENTWISE](n, t->z + i, a);
     else
         nnc_kernels->activation_forward[t->id](1, n, (struct nnc_read){t->z + i, 0}, (struct nnc_write){a, 0},
                                                (struct nnc_write){d, 0}, t->alpha);
@@ -72,14 +73,14 @@ static const float *kept_for_derivative(const struct activation_call *t, size_t 
 static void activation_backward_body(void *arg, struct nnc_worker *worker) {
     const struct activation_call *t = arg;
     (void)worker;
-    const bool softmax = t->id == ACTIVATION_softmax;
-    const size_t n = t->M * t->N, together = softmax ? t->N : IN_CACHE;
+    const bool of_rows = !nnc_is_elementwise(t->id);
+    const size_t n = t->M * t->N, together = of_rows ? t->N : IN_CACHE;
     float a[IN_CACHE], d[IN_CACHE];
     for (size_t i = 0; i < n; i += together) {
         const size_t c = least(n - i, together);
-        const float *kept = kept_for_derivative(t, i, c, softmax ? t->row : a, d);
+        const float *kept = kept_for_derivative(t, i, c, of_rows ? t->row : a, d);
         if (t->out != t->da) memcpy(t->out + i, t->da + i, c * sizeof *t->out);
-        if (softmax) nnc_kernels->softmax_backward(c, kept, t->out + i);
+        if (of_rows) nnc_kernels->row_activation_backward[t->id - N_ELEMENTWISE](c, kept, t->out + i);
         else
             nnc_kernels->activation_backward[t->id](1, c, (struct nnc_read){kept, 0}, (struct nnc_write){t->out + i, 0},
                                                     t->alpha);
@@ -90,8 +91,9 @@ nnc_status nnc_activation_backward(int id, size_t M, size_t N, const float *z, c
                                    float alpha) {
     if (M == 0 || N == 0) return NNC_OK;
     if (!z && nnc_activation_keeps_d(id)) return NNC_INVALID;
-    float *row = id == ACTIVATION_softmax ? malloc(N * sizeof *row) : NULL;
-    if (id == ACTIVATION_softmax && !row) return NNC_NO_MEMORY;
+    const bool of_rows = !nnc_is_elementwise(id);
+    float *row = of_rows ? malloc(N * sizeof *row) : NULL;
+    if (of_rows && !row) return NNC_NO_MEMORY;
     struct activation_call t = {.id = id, .M = M, .N = N, .z = z, .a = a, .da = da, .out = dz, .row = row, .alpha = alpha};
     nnc_team_run(1, activation_backward_body, &t);
     free(row);

@@ -25,11 +25,17 @@ enum { KEEPS_A, KEEPS_D }; /* what the derivative of an activation is computed f
 
 enum nnc_activation {
 #define ACTIVATION(name, keeps, f, df) ACTIVATION_##name,
+#define ROW_ACTIVATION(name) ACTIVATION_##name,
 #include "activations.def"
 #undef ACTIVATION
-    ACTIVATION_softmax,  /* on complete rows; the ones above are elementwise */
-    N_ACTIVATIONS
+#undef ROW_ACTIVATION
+    N_ACTIVATIONS,
+    N_ELEMENTWISE = ACTIVATION_softmax
 };
+
+static inline bool nnc_is_elementwise(int activation) {
+    return activation < N_ELEMENTWISE;
+}
 
 enum nnc_loss_kernel {
 #define LOSS(name, divisor, value, gradient) LOSS_##name,
@@ -259,13 +265,13 @@ struct nnc_kernels {
     double (*sum_abs)(size_t n, const float *x);
 
     /* a = f(z) and, if the activation keeps it, d = f'(z) (d.at may be NULL: inference); a may be z. */
-    void (*activation_forward[ACTIVATION_softmax])(size_t m, size_t n, struct nnc_read z, struct nnc_write a,
-                                                   struct nnc_write d, float alpha);
+    void (*activation_forward[N_ELEMENTWISE])(size_t m, size_t n, struct nnc_read z, struct nnc_write a, struct nnc_write d,
+                                              float alpha);
     /* da *= f', from kept = a or d. */
-    void (*activation_backward[ACTIVATION_softmax])(size_t m, size_t n, struct nnc_read kept, struct nnc_write da, float alpha);
-    /* One row; a may be z. */
-    void (*softmax_forward)(size_t n, const float *z, float *a);
-    void (*softmax_backward)(size_t n, const float *a, float *da);
+    void (*activation_backward[N_ELEMENTWISE])(size_t m, size_t n, struct nnc_read kept, struct nnc_write da, float alpha);
+    /* The activations from N_ELEMENTWISE on, of one row; a may be z. */
+    void (*row_activation_forward[N_ACTIVATIONS - N_ELEMENTWISE])(size_t n, const float *z, float *a);
+    void (*row_activation_backward[N_ACTIVATIONS - N_ELEMENTWISE])(size_t n, const float *a, float *da);
     /* a = z where z > 0, else slope z; and backward: dx = da (1 or slope), dslope (n) = sum over m of da z where z <= 0. */
     void (*prelu_forward)(size_t m, size_t n, struct nnc_read z, const float *slope, struct nnc_write a);
     void (*prelu_backward)(size_t m, size_t n, struct nnc_read z, const float *slope, struct nnc_read da, struct nnc_write dx,

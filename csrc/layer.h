@@ -24,7 +24,7 @@ struct nnc_rounded;
 struct nnc_activation_of {
     int id;       /* enum nnc_activation */
     float alpha;  /* its parameter */
-    size_t group; /* softmax acts on runs of `group` features */
+    size_t group; /* activations of rows act on runs of `group` features */
 };
 
 struct nnc_layer {
@@ -40,6 +40,7 @@ struct nnc_layer {
     struct nnc_param *params[NNC_LAYER_PARAMS]; /* in the order of the kind; NULL: not used */
     struct nnc_rules {
         float l1, l2; /* penalties */
+        bool undecayed; /* exempt from weight decay */
         struct nnc_constraint constraint;
     } rules[NNC_LAYER_PARAMS]; /* for the trainable ones */
     float *a;         /* (B, O) */

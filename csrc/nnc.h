@@ -245,7 +245,7 @@ typedef struct nnc_matrix {
  * ldc apart. One stride of a and one of b must be 1. */
 nnc_status nnc_gemm(const nnc_matrix *a, const nnc_matrix *b, const float *init, float *c, size_t ldc);
 
-/* a = f(z) over (M, N) dense rows; softmax along N. */
+/* a = f(z) over (M, N) dense rows; softmax and log_softmax along N. */
 void nnc_activation_forward(int id, size_t M, size_t N, const float *z, float *a, float alpha);
 /* dz = da f'(z), computed from z or, if z is NULL, from the output a = f(z); a determines f' unless the activation keeps d, and
  * only for alpha >= 0. dz may be da, z or a. */

@@ -88,7 +88,7 @@ const struct nnc_layer *nnc_reader_of_batch(const struct nnc_plan *plan, const s
 
 const struct nnc_layer *nnc_reader_of(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass) {
     const struct nnc_layer *layer = &plan->layers[l], *reader = reader_from(plan, l + 1, pass);
-    const bool by_blocks = nnc_has(layer, LAYER_COPIES) && layer->activation.id != ACTIVATION_softmax;
+    const bool by_blocks = nnc_has(layer, LAYER_COPIES) && nnc_is_elementwise(layer->activation.id);
     const struct nnc_frame *f = reader ? &reader->rounded->x_frame : NULL;
     return by_blocks && f && f->positions == 1 && f->groups == 1 ? reader : NULL;
 }

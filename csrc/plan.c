@@ -57,6 +57,7 @@ static const struct nnc_field common_fields[] = {OPTIONAL_FIELD(struct nnc_layer
 static const struct nnc_field rule_fields[] = {
     OPTIONAL_FIELD(struct nnc_rules, l1, FLOAT),
     OPTIONAL_FIELD(struct nnc_rules, l2, FLOAT),
+    OPTIONAL_FIELD(struct nnc_rules, undecayed, FLAG),
     OPTIONAL_FIELD(struct nnc_rules, constraint.nonnegative, FLAG),
     OPTIONAL_FIELD(struct nnc_rules, constraint.norm_length, SIZE),
     OPTIONAL_FIELD(struct nnc_rules, constraint.norm_stride, SIZE),
@@ -104,10 +105,10 @@ static struct nnc_fault settle(struct nnc_layer *layer, bool has_params) {
         if (fault.what) return fault;
     }
     const struct nnc_activation_of *f = &layer->activation;
-    if (f->id == ACTIVATION_softmax && nnc_has(layer, LAYER_ELEMENTWISE))
-        return (struct nnc_fault){"softmax needs a separate activation layer here, features", layer->O};
-    if (f->id == ACTIVATION_softmax && (f->group < 1 || layer->columns % f->group))
-        return (struct nnc_fault){"softmax's group must divide the features", f->group};
+    if (!nnc_is_elementwise(f->id) && nnc_has(layer, LAYER_ELEMENTWISE))
+        return (struct nnc_fault){"an activation of rows needs a separate activation layer here, features", layer->O};
+    if (!nnc_is_elementwise(f->id) && (f->group < 1 || layer->columns % f->group))
+        return (struct nnc_fault){"an activation's group must divide the features", f->group};
     return (struct nnc_fault){0};
 }
 
@@ -226,7 +227,7 @@ static void link_loss(struct nnc_plan *plan, struct nnc_layer *last) {
     const struct nnc_activation_of *f = &last->activation;
     plan->output_activation = (struct nnc_activation_of){ACTIVATION_linear, 0, 1};
     if (!plan->has_loss || plan->loss.from_logits || f->id == ACTIVATION_linear || f->id != nnc_loss_link(&plan->loss)) return;
-    if (f->id == ACTIVATION_softmax && f->group != last->O) return;
+    if (!nnc_is_elementwise(f->id) && f->group != last->O) return;
     plan->output_activation = (struct nnc_activation_of){f->id, 0, last->O};
     last->activation.id = ACTIVATION_linear;
     nnc_loss_take_logits(&plan->loss);
@@ -243,7 +244,7 @@ static void link_layers(struct nnc_plan *plan, struct net *net) {
         layer->needs_dx = needs_backward;
         layer->needs_backward = needs_backward = needs_backward || (layer->trainable && has_parameters(layer));
         /* The loss processes complete rows and supports any activation; a product, on blocks of columns, elementwise ones. */
-        layer->gets_dz = !next || (nnc_has(next, LAYER_PRODUCT) && nnc_has(layer, LAYER_ACTIVATED) && f != ACTIVATION_softmax);
+        layer->gets_dz = !next || (nnc_has(next, LAYER_PRODUCT) && nnc_has(layer, LAYER_ACTIVATED) && nnc_is_elementwise(f));
         layer->finishes_next = next && nnc_has(layer, LAYER_PRODUCT) && f == ACTIVATION_linear && next->kind->finish &&
                                next->columns == layer->columns;
     }
@@ -261,6 +262,7 @@ static void lay_out_params(struct nnc_plan *plan, struct nnc_layer *layer, struc
         if (layer->trainable && list[i].trainable) {
             const struct nnc_rules *rules = &layer->rules[i];
             param.l1 = rules->l1, param.l2 = rules->l2, param.constraint = rules->constraint;
+            param.undecayed = rules->undecayed;
             plan->update.constrains = plan->update.constrains || nnc_has_constraint(&rules->constraint);
         }
         if (arena->base) {

@@ -66,7 +66,7 @@ static void train_body(void *arg, struct nnc_worker *worker) {
         if (!nnc_forward_pass(plan, &batch, &pass, worker)) break;
         nnc_loss_phase(plan, t->data, &pass, outputs_at(plan, t->sums, first - s->start), &t->not_finite, worker);
         if (worker->id == 0) {
-            plan->update.hyper = nnc_hyper_of(&plan->update.optimizer, s->learning_rates[step], s->step + step);
+            nnc_begin_step(&plan->update, s->learning_rates[step], s->step + step);
             decide_to_keep(t, began, worker);
             plan->update.penalty_factor = nnc_penalty_factor_of(plan, t->data, pass.m);
         }

@@ -105,7 +105,7 @@ nnc_status nnc_plan_step_backward(nnc_plan *plan, size_t n, const float *d_outpu
         return NNC_INVALID;
     nnc_status status = nnc_prepare_update(plan);
     if (status) return status;
-    plan->update.hyper = nnc_hyper_of(&plan->update.optimizer, learning_rate, step);
+    nnc_begin_step(&plan->update, learning_rate, step);
     return step_back(plan, d_outputs, true, step);
 }
 

@@ -5,6 +5,15 @@
 #include <math.h>
 #include <string.h>
 
+void nnc_begin_step(struct nnc_update *update, float learning_rate, uint64_t step) {
+    update->hyper = update->undecayed = nnc_hyper_of(&update->optimizer, learning_rate, step);
+    update->undecayed.keep = 1;
+}
+
+static const struct nnc_hyper *hyper_for(const struct nnc_update *update, const struct nnc_param *param) {
+    return param->undecayed ? &update->undecayed : &update->hyper;
+}
+
 struct nnc_param nnc_param_lay_out(const nnc_parameter *info, size_t n_slots, struct nnc_arena *arena) {
     struct nnc_param param = {.info = *info, .rows = 1, .cols = info->shape[info->n_axes - 1]};
     for (size_t axis = 0; axis + 1 < info->n_axes; axis++) param.rows *= info->shape[axis];
@@ -151,7 +160,7 @@ void nnc_apply_tile(const struct nnc_update *update, struct nnc_param *param, si
     }
     struct nnc_stretch stretch = stretch_of(param, first, n, g);
     stretch.l1 = penalized(update, param->l1), stretch.l2 = penalized(update, param->l2);
-    nnc_kernels->update[update->optimizer.rule](&stretch, &update->hyper);
+    nnc_kernels->update[update->optimizer.rule](&stretch, hyper_for(update, param));
     refresh(param, tile);
 }
 
@@ -166,7 +175,7 @@ void nnc_apply_product(const struct nnc_update *update, struct nnc_param *param,
     param->tile_sums[tile] = tile_penalty(param, first, n);
     struct nnc_stretch stretch = stretch_of(param, first, n, NULL);
     stretch.l2 = penalized(update, param->l2);
-    products->gemm_sgd(product, a, b, &stretch, &update->hyper);
+    products->gemm_sgd(product, a, b, &stretch, hyper_for(update, param));
     refresh(param, tile);
 }
 
@@ -188,11 +197,11 @@ void nnc_update_clipped(const struct nnc_update *update, struct nnc_param *param
     }
     nnc_team_barrier(worker);
     const struct nnc_optimizer *o = &update->optimizer;
-    struct nnc_hyper hyper = update->hyper;
     double all = 0;
     for (size_t i = 0; i < n_params; i++) all += sum_tiles(&params[i]);
     for (struct nnc_param *param = params; param < params + n_params; param++) {
         if (!param->info.trainable) continue;
+        struct nnc_hyper hyper = *hyper_for(update, param);
         hyper.gradient_scale =
             o->clipnorm != 0 ? nnc_clip_scale(o->clipnorm, sum_tiles(param)) : nnc_clip_scale(o->global_clipnorm, all);
         nnc_share(worker, param->n_tiles, &t0, &t1);

@@ -46,6 +46,7 @@ struct nnc_param {
     size_t rows, cols, size;
     size_t row_tiles, n_tiles; /* tile t: panel t / row_tiles, rows from (t % row_tiles) 32 on */
     float l1, l2;
+    bool undecayed; /* exempt from weight decay */
     struct nnc_constraint constraint;
     float *w;
     enum nnc_precision precision; /* of the products that read it */
@@ -65,9 +66,12 @@ struct nnc_update {
     bool clips_norm; /* the norm of the gradient is needed before the update */
     bool constrains; /* a parameter has a constraint */
     enum nnc_apply apply;
-    struct nnc_hyper hyper; /* of this step */
+    struct nnc_hyper hyper, undecayed; /* of this step; undecayed: without weight decay */
     double penalty_factor; /* of this step: 1, or 1 / the weights of the batch where the loss is `by_weight` */
 };
+
+/* Sets the optimizer's scalars for a step. */
+void nnc_begin_step(struct nnc_update *update, float learning_rate, uint64_t step);
 
 /* A parameter with `info`, its sizes and arrays. */
 struct nnc_param nnc_param_lay_out(const nnc_parameter *info, size_t n_slots, struct nnc_arena *arena);

@@ -30,8 +30,8 @@ class Activation(_config.Config):
     name : str
         One of `activations.names`: "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh",
         "silu", "sigmoid", "tanh", "softplus", "mish", "softsign", "hard_sigmoid", "capped_relu",
-        "exponential", "log_sigmoid", "hard_silu", "hard_tanh", "celu", "soft_shrink", "hard_shrink" and
-        "softmax".
+        "exponential", "log_sigmoid", "hard_silu", "hard_tanh", "celu", "soft_shrink", "hard_shrink",
+        "softmax" and "log_softmax".
     alpha : float, optional
         The parameter: the negative slope of leaky_relu (at least 0; by default 0.2, as in Keras), the scale
         of elu's and celu's negative part (above 0; by default 1), the upper limit of capped_relu (above 0; by
@@ -42,6 +42,8 @@ class Activation(_config.Config):
     ----------
     formula : str
         f(z) in one line.
+    elementwise : bool
+        Whether f acts on single values; softmax and log_softmax act on complete rows.
 
     Notes
     -----
@@ -74,12 +76,12 @@ class Activation(_config.Config):
             self.alpha = default if alpha is None else _config.number("alpha", alpha, interval)
 
     def __call__(self, z: ArrayLike, *arguments: Any, **keywords: Any) -> NDArray[np.float32]:
-        """f(z), elementwise (softmax: over the last axis), by the compiled kernel; float32, of z's shape.
+        """f(z) by the compiled kernel, elementwise or, if of rows, over the last axis; float32, of z's shape.
 
         Some take the further arguments of Keras's functions: relu(z, negative_slope=0.0, max_value=None,
         threshold=0.0), leaky_relu(z, negative_slope=0.2), elu and celu(z, alpha=1.0), soft_shrink and
-        hard_shrink(z, threshold=0.5), gelu(z, approximate=False), softmax(z, axis=-1), where the axis may be
-        a tuple.
+        hard_shrink(z, threshold=0.5), gelu(z, approximate=False), softmax and log_softmax(z, axis=-1), where
+        the axis may be a tuple.
 
         Examples
         --------
@@ -117,12 +119,18 @@ class Activation(_config.Config):
             return cls(name)
         return super().get(identifier, argument)
 
+    @property
+    def elementwise(self) -> bool:
+        """Whether f acts on single values, not on complete rows."""
+        return self.name not in _ON_ROWS
+
     def _is_default(self, name: str, value: object, default: object) -> bool:
         return name == "alpha" and value == _table[self.name][2]
 
 
 # name -> (name, formula, default alpha, interval of alpha)
 _table: dict[str, tuple[str, str, float, str | None]] = {}
+_ON_ROWS = frozenset(("softmax", "log_softmax"))
 _aliases = {"swish": "silu", "relu6": "capped_relu", "hard_swish": "hard_silu"}
 
 
@@ -154,6 +162,7 @@ celu = _row("celu", "z if z > 0 else alpha (exp(z / alpha) - 1)", alpha=1.0, int
 soft_shrink = _row("soft_shrink", "z - min(max(z, -alpha), alpha)", alpha=0.5, interval="[0, inf)")
 hard_shrink = _row("hard_shrink", "z if |z| > alpha else 0", alpha=0.5, interval="[0, inf)")
 softmax = _row("softmax", "exp(z_j) / sum_k exp(z_k)")
+log_softmax = _row("log_softmax", "z_j - log sum_k exp(z_k)")
 
 relu6, swish, hard_swish = capped_relu, silu, hard_silu  # Keras's other names
 
@@ -197,12 +206,21 @@ def _gelu(z: NDArray[np.float32], approximate: bool = False) -> NDArray[np.float
 
 
 def _softmax(z: NDArray[np.float32], axis: int | Sequence[int] = -1) -> NDArray[np.float32]:
+    return _along(softmax, z, axis)
+
+
+def _log_softmax(z: NDArray[np.float32], axis: int | Sequence[int] = -1) -> NDArray[np.float32]:
+    return _along(log_softmax, z, axis)
+
+
+def _along(f: Activation, z: NDArray[np.float32], axis: int | Sequence[int]) -> NDArray[np.float32]:
+    """f(z), f an activation of rows, over these axes."""
     axes = _config.axes("axis", axis)
     moved = axes if isinstance(axes, tuple) else (axes,)
     last = tuple(range(-len(moved), 0))
     there = np.moveaxis(z, moved, last)  # NumPy's AxisError names an axis that z does not have
     rows = there.reshape(*there.shape[: z.ndim - len(moved)], -1)
-    return np.ascontiguousarray(np.moveaxis(softmax(rows).reshape(there.shape), last, moved))
+    return np.ascontiguousarray(np.moveaxis(f(rows).reshape(there.shape), last, moved))
 
 
 _with_options: dict[str, Callable[..., NDArray[np.float32]]] = {
@@ -214,6 +232,7 @@ _with_options: dict[str, Callable[..., NDArray[np.float32]]] = {
     "hard_shrink": _hard_shrink,
     "gelu": _gelu,
     "softmax": _softmax,
+    "log_softmax": _log_softmax,
 }
 
 names = tuple(_table)
@@ -245,7 +264,7 @@ def get(identifier: ActivationLike) -> Activation:
     ...
     ValueError: activation must be one of linear, relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, \
 sigmoid, tanh, softplus, mish, softsign, hard_sigmoid, capped_relu, exponential, log_sigmoid, hard_silu, \
-hard_tanh, celu, soft_shrink, hard_shrink, softmax, got 'rleu'; did you mean 'relu'?
+hard_tanh, celu, soft_shrink, hard_shrink, softmax, log_softmax, got 'rleu'; did you mean 'relu'?
     """
     return Activation.get(identifier)
 

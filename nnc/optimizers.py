@@ -11,8 +11,9 @@ the C core over flat vectors and, in NumPy, in nnc.reference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack, overload
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypedDict, Unpack, overload
 
 import numpy as np
 
@@ -25,10 +26,18 @@ if TYPE_CHECKING:
 Slots = Mapping[str, str | None]
 
 
+class Weight(Protocol):
+    """A weight of a layer, as the layer's attributes have it."""
+
+    @property
+    def path(self) -> str: ...
+
+
 class _OptimizerOptions(TypedDict, total=False):
     """The keyword arguments that every optimizer takes in addition to its own."""
 
     name: str | None
+    without_weight_decay: Sequence[str]
 
 
 class LearningRate(float):
@@ -82,6 +91,12 @@ class LearningRate(float):
 class Optimizer(_config.Config):
     """Base class of the optimizers: learning rate, clipping, weight decay, step count.
 
+    Parameters
+    ----------
+    without_weight_decay : list of str
+        The weights without weight decay, by parts of their names, such as "bias", or their paths, such as
+        "dense/kernel"; see `exclude_from_weight_decay`.
+
     Attributes
     ----------
     learning_rate : float or Schedule
@@ -107,6 +122,7 @@ class Optimizer(_config.Config):
     saved = False
     rule = ""
     slots: ClassVar[Slots] = {}
+    added: ClassVar[Mapping[str, object]] = {"without_weight_decay": ()}
 
     def __init__(
         self,
@@ -117,6 +133,7 @@ class Optimizer(_config.Config):
         global_clipnorm: float | None,
         *,
         name: str | None = None,
+        without_weight_decay: Sequence[str] = (),
     ) -> None:
         self.learning_rate = learning_rate
         self.weight_decay = _optional("weight_decay", weight_decay, "[0, inf)")
@@ -127,6 +144,7 @@ class Optimizer(_config.Config):
         if len(given) > 1:
             raise ValueError(f"only one of clipnorm, clipvalue and global_clipnorm may be given, got {given}")
         self.name = _config.optional_name(name) or self.identifier
+        self.without_weight_decay = _words("without_weight_decay", without_weight_decay, r"\w+|.+/\w+")
         self.iterations = 0
 
     @property
@@ -160,6 +178,52 @@ class Optimizer(_config.Config):
             return np.full(count, given, dtype=np.float32)
         rates = given(np.arange(step, step + count) if given.per == "step" else epoch)
         return np.full(count, rates, dtype=np.float32)
+
+    def exclude_from_weight_decay(
+        self, var_list: Sequence[Weight] | None = None, var_names: Sequence[str] | None = None
+    ) -> None:
+        """Exclude weights from weight decay, before the first training step; replaces earlier exclusions.
+
+        Parameters
+        ----------
+        var_list : list of Variable, optional
+            Weights, such as ``layer.bias``.
+        var_names : list of str, optional
+            Words: every weight whose name contains one of them ("kernel", "bias", "gamma", "beta", "alpha").
+
+        Raises
+        ------
+        ValueError
+            If the optimizer has made a step.
+
+        Examples
+        --------
+        >>> from nnc import optimizers
+        >>> optimizer = optimizers.AdamW(1e-3, weight_decay=0.01)
+        >>> optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        >>> optimizer.without_weight_decay
+        ('bias', 'gamma', 'beta')
+        """
+        if self.iterations:
+            raise ValueError(
+                f"exclude_from_weight_decay must be called before the first step, got {self.iterations} steps"
+            )
+        paths = [variable.path for variable in var_list or ()]
+        self.without_weight_decay = (*paths, *_words("var_names", var_names or (), r"\w+"))
+
+    def decays(self, layer: str, weight: str) -> bool:
+        """Whether weight decay applies to a weight of the layer with this name.
+
+        Examples
+        --------
+        >>> from nnc import optimizers
+        >>> optimizer = optimizers.SGD(weight_decay=0.01, without_weight_decay=["bias", "dense/kernel"])
+        >>> [optimizer.decays("dense_1", weight) for weight in ("kernel", "bias")]
+        [True, False]
+        >>> optimizer.decays("dense", "kernel")
+        False
+        """
+        return not any(word in weight or word == f"{layer}/{weight}" for word in self.without_weight_decay)
 
     def slot_names(self) -> list[str]:
         """Return the names of the slots that are kept for each parameter, in order.
@@ -647,6 +711,20 @@ def get(identifier: str | Optimizer | type[Optimizer] | Mapping[str, Any] | None
     0.001
     """
     return None if identifier is None else Optimizer.get(identifier)
+
+
+def _words(name: str, value: object, pattern: str) -> tuple[str, ...]:
+    """`value`, a list of words of this pattern, as a tuple."""
+    must = (
+        "a list of parts of weights' names, such as ['bias', 'gamma']; regular expressions are not supported"
+    )
+    words = _config.items(name, value, must)
+    for word in words:
+        if not isinstance(word, str):
+            raise _config.refusal(name, must, value, TypeError)
+        if not re.fullmatch(pattern, word):
+            raise _config.refusal(name, must, value)
+    return words
 
 
 def _optional(name: str, value: object, interval: str) -> float | None:

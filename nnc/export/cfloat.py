@@ -55,7 +55,7 @@ def steps(operations: Sequence[ops.Operation], prefix: str, input_shape: tuple[i
         if (
             isinstance(operation, (ops.Dense, ops.Convolution))
             and isinstance(follows, ops.Activation)
-            and follows.function != "softmax"
+            and follows.elementwise
         ):
             found.append(PRODUCTS[type(operation)](prefix, number, operation, queue.pop(0)))
         else:
@@ -104,30 +104,42 @@ def _word(name: str) -> str:
 
 def _activation(prefix: str, number: int, operation: ops.Activation) -> Step:
     n, layer, shape = operation.n_outputs, operation.layer, operation.output_shape
-    if operation.function == "softmax":
-        body = fill(_SOFTMAX, n=n, group=operation.group)
-        whole = operation.group == n
-        return Step(f"softmax_{number}", layer, "softmax", body, shape, in_place=True, scores=whole)
+    if not operation.elementwise:
+        name, whole = operation.function, operation.group == n
+        body = fill(_ROWS + ROW_ACTIVATIONS[name] + "}\n", n=n, group=operation.group)
+        return Step(f"{name}_{number}", layer, name, body, shape, in_place=True, scores=whole)
     f = Elementwise(prefix, operation)
     body = f"for (int i = 0; i < {n}; i++)\n    y[i] = {f('x[i]')};\n"
     return Step(f"activation_{number}", layer, f.suffix[2:], body, shape, in_place=True, helpers=f.helpers)
 
 
-_SOFTMAX = """\
+_ROWS = """\
 for (int first = 0; first < $n; first += $group) {
     const float *in = x + first;
     float *out = y + first, largest = in[0], sum = 0.0f;
     for (int i = 1; i < $group; i++)
         if (in[i] > largest || in[i] != in[i])
             largest = in[i];
+"""
+
+# Activations of rows: `in` are the values of a row, `largest` is the largest of them, `sum` is 0.
+ROW_ACTIVATIONS = {
+    "softmax": """\
     for (int i = 0; i < $group; i++) {
         out[i] = expf(in[i] - largest);
         sum += out[i];
     }
     for (int i = 0; i < $group; i++)
         out[i] /= sum;
+""",
+    "log_softmax": """\
+    for (int i = 0; i < $group; i++)
+        sum += expf(in[i] - largest);
+    sum = logf(sum);
+    for (int i = 0; i < $group; i++)
+        out[i] = in[i] - largest - sum;
+""",
 }
-"""
 
 
 def _prelu(prefix: str, number: int, operation: ops.PReLU) -> Step:
@@ -468,6 +480,26 @@ def _zero_padding(prefix: str, number: int, operation: ops.ZeroPadding) -> Step:
     return Step(f"padding_{number}", operation.layer, "zero padding", body, operation.output_shape)
 
 
+# ------------------------------------------------------------------------------------------- permutations
+
+
+def permute_body(operation: ops.Permute) -> str:
+    """Loops over the axes of y, in order."""
+    strides = [math.prod(operation.input_shape[axis + 1 :]) for axis in operation.order]
+    names = [f"i{axis}" for axis in range(len(strides))]
+    lines = [
+        f"{'    ' * depth}for (int {name} = 0; {name} < {size}; {name}++)"
+        for depth, (name, size) in enumerate(zip(names, operation.output_shape, strict=True))
+    ]
+    place = " + ".join(f"{name} * {stride}" for name, stride in zip(names, strides, strict=True))
+    return "\n".join([*lines, f"{'    ' * len(lines)}*y++ = x[{place}];"]) + "\n"
+
+
+def _permute(prefix: str, number: int, operation: ops.Permute) -> Step:
+    body = permute_body(operation)
+    return Step(f"permute_{number}", operation.layer, "permuted axes", body, operation.output_shape)
+
+
 # ------------------------------------------------------------------------------------------------ scales
 
 
@@ -580,6 +612,7 @@ FUNCTIONS: dict[type[ops.Operation], Callable[[str, int, Any], Step]] = {
     **PRODUCTS,
     ops.Pooling: _pooling,
     ops.ZeroPadding: _zero_padding,
+    ops.Permute: _permute,
     ops.Affine: _affine,
     ops.Activation: _activation,
     ops.PReLU: _prelu,

@@ -282,6 +282,11 @@ def _padding(prefix: str, number: int, stage: quantization.Padding) -> Step:
     return _step(stage, f"padding_{number}", "zero padding", body)
 
 
+def _permutation(prefix: str, number: int, stage: quantization.Permutation) -> Step:
+    operation: Any = stage.operation
+    return _step(stage, f"permute_{number}", "permuted axes", cfloat.permute_body(operation))
+
+
 # ----------------------------------------------------------------------------------------------------- scales
 
 
@@ -403,6 +408,7 @@ FUNCTIONS: dict[type[quantization.Stage], Callable[[str, int, Any], Step]] = {
     quantization.Softmax: _softmax,
     quantization.Pool: _pool,
     quantization.Padding: _padding,
+    quantization.Permutation: _permutation,
     quantization.Linear: _linear,
     quantization.Slopes: _slopes,
     quantization.Normalization: _normalization,

@@ -79,4 +79,5 @@ FORMULAS: dict[type[ops.Operation], Callable[[Any, np.ndarray], np.ndarray]] = {
     ops.LayerNormalization: _layer_normalization,
     ops.UnitNormalization: _unit_normalization,
     ops.Reshape: lambda op, x: x,
+    ops.Permute: lambda op, x: x.transpose(0, *(axis + 1 for axis in op.order)),
 }

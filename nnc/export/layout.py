@@ -73,6 +73,8 @@ def _wanted(operation: ops.Operation, first: bool) -> bool:
     )
     if isinstance(operation, _WINDOWS) or (image and by_channel):
         return True
+    if isinstance(operation, ops.Permute):
+        return False
     if isinstance(operation, RUNS) and operation.group < operation.n_inputs:
         return False
     return first and image
@@ -84,7 +86,7 @@ def _absorbs(rest: Sequence[ops.Operation]) -> bool:
         if isinstance(operation, ops.Dense):
             return True
         whole = isinstance(operation, RUNS) and operation.group == operation.n_inputs
-        softmax = isinstance(operation, ops.Activation) and operation.function == "softmax"
+        of_rows = isinstance(operation, ops.Activation) and not operation.elementwise
         free = (
             ops.Activation,
             ops.PReLU,
@@ -93,7 +95,7 @@ def _absorbs(rest: Sequence[ops.Operation]) -> bool:
             ops.BatchNormalization,
             ops.Dropout,
         )
-        if softmax or not (whole or isinstance(operation, free)):
+        if of_rows or not (whole or isinstance(operation, free)):
             return False
     return False
 

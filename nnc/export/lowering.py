@@ -81,6 +81,17 @@ def _zero_padding(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[op
     yield ops.ZeroPadding(*at, (row["pad_top"], row["pad_left"]))
 
 
+def _permute(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
+    name, before, after = at
+    axes, order = tuple(row["axes"]), tuple(axis - 1 for axis in row["order"])
+    permuted = tuple(axes[axis] for axis in order)
+    if axes != before:
+        yield ops.Reshape(name, before, axes)
+    yield ops.Permute(name, axes, permuted, order)
+    if permuted != after:
+        yield ops.Reshape(name, permuted, after)
+
+
 def _rescaling(at: Place, row: dict[str, Any], arrays: Arrays) -> Iterator[ops.Operation]:
     yield ops.Affine(*at, np.array([row["scale"]]), np.array([row["offset"]]), np.zeros(1))
 
@@ -142,6 +153,7 @@ KINDS: dict[str, Lowering] = {
     "max_pooling": _pooling("max"),
     "average_pooling": _pooling("average"),
     "zero_padding": _zero_padding,
+    "permute": _permute,
     "rescaling": _rescaling,
     "batch_normalization": _batch_normalization,
     "layer_normalization": _layer_normalization,
@@ -186,9 +198,11 @@ def _of_layer(layer: Layer, arrays: Arrays) -> Sequence[ops.Operation]:
     at, rows = (str(layer.name), before, after), layer.rows()
     if not rows:
         return [ops.Reshape(*at)] if before != after else []
-    if len(rows) > 1 or rows[0]["kind"] not in KINDS:
+    if any(row["kind"] not in KINDS for row in rows):
         kinds, known = ", ".join(str(row["kind"]) for row in rows), ", ".join(KINDS)
         raise ValueError(f"layer {layer.name!r} ({kinds}) cannot be exported; the kinds are {known}")
+    if len(rows) > 1:
+        return [*_between_permutations(at, rows, arrays)]
     row = rows[0]
     if row["kind"] == "conv2d":  # also of a layer over sequences, or a Dense over several positions
         window = row["kernel_height"], row["kernel_width"], -1, row["filters"]
@@ -199,3 +213,15 @@ def _of_layer(layer: Layer, arrays: Arrays) -> Sequence[ops.Operation]:
     last = row["out_height"], row["out_width"], row.get("filters", row["channels"])
     inner = KINDS[row["kind"]]((at[0], first, last), row, arrays)
     return [ops.Reshape(at[0], before, first), *inner, ops.Reshape(at[0], last, after)]
+
+
+def _between_permutations(
+    at: Place, rows: Sequence[dict[str, Any]], arrays: Arrays
+) -> Iterator[ops.Operation]:
+    """The operations of a layer that acts along other axes than the last ones."""
+    name, before, after = at
+    first, row, last = rows
+    moved = tuple(last["axes"])
+    yield from _permute((name, before, moved), first, {})
+    yield from KINDS[row["kind"]]((name, moved, moved), row, arrays)
+    yield from _permute((name, moved, after), last, {})

@@ -374,6 +374,11 @@ def _shrink(bias: float) -> Callable[..., str]:
     return node
 
 
+def _of_rows(kind: str) -> Callable[..., str]:
+    """An activation of rows: over the channels."""
+    return lambda graph, x, operation, first: graph.node(kind, x, axis=1 if first else -1)
+
+
 ACTIVATIONS: dict[str, Callable[[_Graph, str, ops.Activation, bool], str]] = {
     "relu": _simple("Relu"),
     "leaky_relu": _with_alpha("LeakyRelu"),
@@ -398,7 +403,8 @@ ACTIVATIONS: dict[str, Callable[[_Graph, str, ops.Activation, bool], str]] = {
     "celu": _with_alpha("Celu"),
     "soft_shrink": _shrink(1.0),
     "hard_shrink": _shrink(0.0),
-    "softmax": lambda graph, x, operation, first: graph.node("Softmax", x, axis=1 if first else -1),
+    "softmax": _of_rows("Softmax"),
+    "log_softmax": _of_rows("LogSoftmax"),
 }
 
 
@@ -434,7 +440,7 @@ def _reshape(graph: _Graph, x: str, operation: ops.Reshape, first: bool) -> str:
     return graph.node("Reshape", x, shape)
 
 
-def _transpose(graph: _Graph, x: str, operation: ops.Transpose, first: bool) -> str:
+def _permute(graph: _Graph, x: str, operation: ops.Permute, first: bool) -> str:
     return graph.node("Transpose", x, perm=[0, *(axis + 1 for axis in operation.order)])
 
 
@@ -450,7 +456,8 @@ NODES: dict[type[ops.Operation], Callable[[_Graph, str, Any, bool], str]] = {
     ops.LayerNormalization: _layer_normalization,
     ops.UnitNormalization: _unit_normalization,
     ops.Reshape: _reshape,
-    ops.Transpose: _transpose,
+    ops.Permute: _permute,
+    ops.Transpose: _permute,
 }
 
 

@@ -13,6 +13,8 @@ from typing import ClassVar, TypeAlias
 
 import numpy as np
 
+from nnc import activations
+
 Array: TypeAlias = np.ndarray
 Shape: TypeAlias = tuple[int, ...]
 Pair: TypeAlias = tuple[int, int]  # along rows, along columns
@@ -195,11 +197,16 @@ class UnitNormalization(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Activation(Operation):
-    """y = f(x), f a name of `nnc.activations`; softmax over groups of `group` features, the last axis."""
+    """y = f(x), f a name of `nnc.activations`; those of rows over `group` features each, the last axis."""
 
     function: str
     alpha: float
     group: int
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether f acts on single values."""
+        return activations.Activation(self.function).elementwise
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +251,12 @@ class Augmentation(Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Transpose(Operation):
+class Permute(Operation):
     """The sample's axes in another order: y's axis i is x's axis order[i]."""
 
     order: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Transpose(Permute):
+    """A permutation that only changes the layout of images, between (H, W, C) and (C, H, W)."""

@@ -214,6 +214,14 @@ class Padding(Stage):
 
 
 @dataclass(frozen=True, eq=False)
+class Permutation(Stage):
+    """The same integers in another order."""
+
+    def run(self, q: np.ndarray) -> np.ndarray:
+        return np.rint(execution.apply(self.operation, q)).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
 class Linear(Stage):
     """y = weight q + bias, (G,) along the sample: an affine map."""
 
@@ -406,6 +414,11 @@ def _activation(chain: Chain, ranges: Ranges, at: int, here: Scale) -> Stage:
             np.rint(_WIDE * np.exp(-here.scale * steps * byte)).astype(np.int64) for byte in (1, 256)
         )
         return Softmax(operation, here, y, low, high, operation.group)
+    if not operation.elementwise:
+        raise ValueError(
+            f"int8: {operation.function} of layer {operation.layer!r} has no form in integers; end the model "
+            "with a softmax or with the logits"
+        )
     results = reference.activation(operation.function, _arguments(here), operation.alpha)
     return _lookup(chain, at, here, results)
 
@@ -453,6 +466,10 @@ def _affine(chain: Chain, ranges: Ranges, at: int, here: Scale) -> Stage:
     return Linear(operation, here, y, weights, bias, Rescale.by(unit * here.scale / y.scale, y))
 
 
+def _permute(chain: Chain, ranges: Ranges, at: int, here: Scale) -> Stage:
+    return Permutation(chain[at], here, here)
+
+
 def _prelu(chain: Chain, ranges: Ranges, at: int, here: Scale) -> Stage:
     operation: Any = chain[at]
     y = Scale.narrow(*ranges[at + 1])
@@ -487,6 +504,7 @@ STAGES: dict[type[ops.Operation], Callable[[Chain, Ranges, int, Scale], Stage]] 
     ops.Activation: _activation,
     ops.Pooling: _pool,
     ops.ZeroPadding: _padding,
+    ops.Permute: _permute,
     ops.Affine: _affine,
     ops.PReLU: _prelu,
     ops.ThresholdedReLU: _thresholded_relu,

@@ -39,6 +39,10 @@ class Permute(torch.nn.Module):
         return f"{self.order}"
 
 
+class PermuteAxes(Permute):
+    """nnc's layer Permute; the base class only changes the layout of images."""
+
+
 class ChannelsLast(torch.nn.Module):
     """A module that takes images (n, H, W, C), in a net of images (n, C, H, W)."""
 

@@ -229,12 +229,18 @@ def _standardization(reader: Reader, module: Any) -> Found:
     yield layers.Normalization(axes, invert=inverse), [offset if inverse else mean, variance]
 
 
-def _softmax(reader: Reader, module: Any) -> Found:
-    n_axes = len(reader.shape)
-    axes = (1, -n_axes) if reader.channels_first else (n_axes, -1)
-    if type(module).__name__ == "Softmax" and module.dim not in axes:
-        raise ValueError(f"nnc supports it here with dim={axes[0]} only, the channels, got dim={module.dim}")
-    yield layers.Softmax(), []
+def _of_rows(make: Callable[[], layers.Layer]) -> Reading:
+    """An activation over the channels."""
+
+    def read(reader: Reader, module: Any) -> Found:
+        n_axes = len(reader.shape)
+        axes = (1, -n_axes) if reader.channels_first else (n_axes, -1)
+        if module.dim not in axes:
+            must = f"with dim={axes[0]} only, the channels"
+            raise ValueError(f"nnc supports it here {must}, got dim={module.dim}")
+        yield make(), []
+
+    return read
 
 
 def _named(name: str, **wanted: Any) -> Reading:
@@ -303,6 +309,14 @@ def _permute(reader: Reader, module: Any) -> Found:
     yield from ()
 
 
+def _permute_axes(reader: Reader, module: Any) -> Found:
+    if reader.channels_first:
+        raise ValueError(
+            "nnc supports it for samples with the channels last only, between two modules Permute"
+        )
+    yield layers.Permute([axis + 1 for axis in module.order]), []
+
+
 def _nothing(reader: Reader, module: Any) -> Found:
     yield from ()
 
@@ -357,8 +371,9 @@ MODULES: dict[str, Reading] = {
     "Sigmoid": _named("sigmoid"),
     "Tanh": _named("tanh"),
     "Softplus": _softplus,
-    "Softmax": _softmax,
-    "Softmax2d": _softmax,
+    "Softmax": _of_rows(layers.Softmax),
+    "Softmax2d": _one(lambda module: layers.Softmax()),
+    "LogSoftmax": _of_rows(lambda: layers.Activation("log_softmax")),
     "Dropout": _one(lambda module: layers.Dropout(module.p)),
     "Dropout1d": windows.spatial_dropout(1, layers.SpatialDropout1D),
     "Dropout2d": windows.spatial_dropout(2, layers.SpatialDropout2D),
@@ -377,6 +392,7 @@ MODULES: dict[str, Reading] = {
     ),
     "Standardization": _standardization,
     "Permute": _permute,
+    "PermuteAxes": _permute_axes,
 }
 
 # Those whose samples are sequences, (C, L)

@@ -155,9 +155,9 @@ def _unit_normalization(torch: _Torch, operation: ops.UnitNormalization, first: 
 
 
 def _activation(torch: _Torch, operation: ops.Activation, first: bool) -> list[Any]:
-    if operation.function == "softmax":
-        return [torch.nn.Softmax(dim=1 if first else -1)]
     name, options = ACTIVATIONS[operation.function]
+    if not operation.elementwise:
+        return [getattr(torch.nn, name)(dim=1 if first else -1)]
     alpha = [operation.alpha] if activations.Activation(operation.function).alpha else []
     alpha = [0.0, operation.alpha] if operation.function == "capped_relu" else alpha
     return [getattr(torch.own if hasattr(torch.own, name) else torch.nn, name)(*alpha, **options)]
@@ -186,6 +186,8 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "celu": ("CELU", {}),
     "soft_shrink": ("Softshrink", {}),
     "hard_shrink": ("Hardshrink", {}),
+    "softmax": ("Softmax", {}),
+    "log_softmax": ("LogSoftmax", {}),
 }
 
 
@@ -234,6 +236,7 @@ MODULES: dict[type[ops.Operation], Callable[[_Torch, Any, bool], list[Any]]] = {
     ops.PReLU: _prelu,
     ops.ThresholdedReLU: _thresholded_relu,
     ops.Reshape: _reshape,
+    ops.Permute: lambda torch, operation, first: [torch.own.PermuteAxes(operation.order)],
     ops.Transpose: lambda torch, operation, first: [torch.own.Permute(operation.order)],
     ops.Dropout: _dropout,
 }

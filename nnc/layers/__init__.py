@@ -27,6 +27,7 @@ from nnc.layers.dropout import Dropout, SpatialDropout2D
 from nnc.layers.input import Input, InputLayer
 from nnc.layers.noise import GaussianDropout, GaussianNoise
 from nnc.layers.normalization import BatchNormalization, LayerNormalization, UnitNormalization
+from nnc.layers.permute import Permute
 from nnc.layers.pooling import (
     AveragePooling2D,
     AvgPool2D,
@@ -92,6 +93,7 @@ __all__ = [
     "MaxPooling2D",
     "Normalization",
     "PReLU",
+    "Permute",
     "RandomFlip",
     "RandomRotation",
     "RandomTranslation",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Unpack
 
 from nnc import _config, activations, constraints, initializers, regularizers
 from nnc.layers.base import Layer, LayerOptions, Shape, Weight, activation_fields
-from nnc.layers.geometry import sharing
+from nnc.layers.geometry import along, sample_axes, sharing
 
 
 def activation_row(activation: activations.Activation, shape: Shape) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def activation_row(activation: activations.Activation, shape: Shape) -> dict[str
 
 
 class Activation(Layer):
-    """a = f(z), element by element; softmax over the last axis.
+    """a = f(z), element by element; softmax and log_softmax over the last axis.
 
     Input and output (n, ...).
 
@@ -35,7 +36,7 @@ class Activation(Layer):
 
     @property
     def elementwise(self) -> bool:  # type: ignore[override]
-        return self.activation.name != "softmax"
+        return self.activation.elementwise
 
     def __init__(
         self, activation: activations.ActivationLike, name: str | None = None, **options: Unpack[LayerOptions]
@@ -257,12 +258,13 @@ class ELU(Activation):
 
 
 class Softmax(Activation):
-    """a_j = exp(z_j) / sum_k exp(z_k) over the last axis.
+    """a_j = exp(z_j) / sum_k exp(z_k) over the axes.
 
     Parameters
     ----------
-    axis : int
-        -1, or the index of the last axis (the batch axis is 0).
+    axis : int or list of int
+        Such as -1, the last axis, or [1, 2] (the batch axis is 0). Any others than the last ones cost two
+        passes more.
     name : str, optional
 
     Examples
@@ -272,10 +274,18 @@ class Softmax(Activation):
     array([[0.5, 0.5]], dtype=float32)
     """
 
-    def __init__(self, axis: int = -1, name: str | None = None, **options: Unpack[LayerOptions]) -> None:
+    def __init__(
+        self, axis: int | Sequence[int] = -1, name: str | None = None, **options: Unpack[LayerOptions]
+    ) -> None:
         super().__init__(activations.softmax, name, **options)
-        self.axis = _config.integer("axis", axis, -1, 64)
+        self.axis = _config.axes("axis", axis)
 
     def sample_output_shape(self, input_shape: Shape) -> Shape:
-        _config.choice("axis", self.axis, (-1, len(input_shape)))
+        along(sample_axes(self.axis, input_shape), input_shape, {})
         return input_shape
+
+    def rows(self) -> list[dict[str, Any]]:
+        shape = self._shapes()[0]
+        axes = sample_axes(self.axis, shape)
+        group = math.prod(shape[axis] for axis in axes)
+        return along(axes, shape, activation_row(self.activation, shape) | {"group": group})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -161,6 +161,60 @@ def sharing(shape: Shape, shared: Collection[int]) -> dict[str, list[int]]:
             f"{_MOST_RUNS} groups of adjacent axes"
         )
     return {"axes": sizes} if len(sizes) > 1 else {}
+
+
+def permutation(shape: Shape, order: Sequence[int]) -> list[dict[str, Any]]:
+    """The row that permutes the axes of samples of this shape, or none if their values keep their order.
+
+    Raises
+    ------
+    ValueError
+        If the core does not support as many axes.
+    """
+    runs: list[list[int]] = []  # of axes that are adjacent before and after
+    for axis in (axis for axis in order if shape[axis] > 1):
+        if runs and not any(size > 1 for size in shape[runs[-1][-1] + 1 : axis]) and axis > runs[-1][-1]:
+            runs[-1].append(axis)
+        else:
+            runs.append([axis])
+    if len(runs) < 2:
+        return []
+    if len(runs) > _MOST_RUNS:
+        raise ValueError(
+            f"the axes of samples of shape {shape} cannot be permuted to {tuple(order)}: nnc supports "
+            f"{_MOST_RUNS} groups of axes that stay together"
+        )
+    before = sorted(runs)
+    sizes = [1] * len(runs)
+    for i, run in enumerate(before):
+        for axis in run:
+            sizes[i] *= shape[axis]
+    return [{"kind": "permute", "axes": sizes, "order": [before.index(run) + 1 for run in runs]}]
+
+
+def along(axes: Sequence[int], shape: Shape, row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows that apply `row`, which acts along the last axes, along these axes (from 0) of a sample."""
+    order = [axis for axis in range(len(shape)) if axis not in axes] + sorted(axes)
+    moved = tuple(shape[axis] for axis in order)
+    back = [order.index(axis) for axis in range(len(shape))]
+    return [*permutation(shape, order), row, *permutation(moved, back)]
+
+
+def sample_axes(axis: int | Sequence[int] | None, input_shape: Shape, none: str = "") -> list[int]:
+    """`axis`, of which 0 is the batch, as axes of a sample, which begins with axis 0, in the given order.
+
+    Raises
+    ------
+    ValueError
+        If a sample does not have them, or one is given twice; `none` begins the list of what would be valid.
+    """
+    n = len(input_shape)
+    given = () if axis is None else (axis,) if isinstance(axis, int) else axis
+    found = [each + n if each < 0 else each - 1 for each in given]
+    if any(each not in range(n) for each in found) or len(set(found)) < len(found):
+        must = f"{none}different axes from 1 to {n}, or -1 to {-n}, for input_shape {input_shape}"
+        raise _config.refusal("axis", must, axis)
+    return found
 
 
 def _listed(value: Any) -> tuple[Any, ...] | None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Unpack
 
 from nnc import _config, constraints, initializers, regularizers
 from nnc.layers.base import Layer, LayerOptions, Shape, Weight
+from nnc.layers.geometry import along, sample_axes
 
 
 class _Normalization(Layer):
@@ -42,43 +43,49 @@ class _Normalization(Layer):
         self.beta_constraint = constraints.Constraint.get(beta_constraint, "beta_constraint")
         self.gamma_constraint = constraints.Constraint.get(gamma_constraint, "gamma_constraint")
 
-    def _group(self) -> int:
-        """The row's group: the number of channels (batch), or of features normalized together (layer)."""
-        raise NotImplementedError
+    axis: int | tuple[int, ...]
+
+    def sample_output_shape(self, input_shape: Shape) -> Shape:
+        axes = sample_axes(self.axis, input_shape)
+        along(axes, input_shape, {})
+        return input_shape
 
     def _weight_shape(self) -> Shape:
-        """The shape of gamma and beta."""
-        return (self._group(),)
+        """The shape of gamma and beta: the sizes of the axes."""
+        shape = self._shapes()[0]
+        return tuple(shape[axis] for axis in sample_axes(self.axis, shape))
 
     def weights_spec(self) -> list[Weight]:
         shape = self._weight_shape()
         gamma, beta = ("gamma", shape, self.gamma_initializer), ("beta", shape, self.beta_initializer)
         return [gamma] * self.scale + [beta] * self.center
 
-    def _row(self) -> dict[str, Any]:
+    def _rows(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
+        shape = self._shapes()[0]
         row = {
-            "group": self._group(),
+            "kind": kind,
+            "group": math.prod(self._weight_shape()),
             "epsilon": self.epsilon,
             "center": self.center,
             "scale": self.scale,
         }
-        return row | self._rules()
+        return along(sample_axes(self.axis, shape), shape, row | fields | self._rules())
 
 
 class BatchNormalization(_Normalization):
     """a = gamma (x - mean) / sqrt(variance + epsilon) + beta, for each channel by the batch's statistics.
 
     While training, mean and (biased) variance are those of the channel over all samples of the batch and all
-    pixels, and moving averages are updated: moving = momentum moving + (1 - momentum) batch. In inference the
-    moving averages are used instead.
+    other axes, and moving averages are updated: moving = momentum moving + (1 - momentum) batch. In inference
+    the moving averages are used instead.
 
-    Input and output (n, ..., C), C channels (or the features of samples of one axis). Weights: gamma (C,) and
-    beta (C,), and the non-trainable moving_mean (C,) and moving_variance (C,).
+    Input and output (n, ...), with C channels along the axis (or C features of samples of one axis). Weights:
+    gamma (C,) and beta (C,), and the non-trainable moving_mean (C,) and moving_variance (C,).
 
     Parameters
     ----------
     axis : int
-        -1, or the index of the last axis (the batch axis is 0): the channels.
+        The axis of the channels (the batch axis is 0). Any other than the last costs two passes more.
     momentum : float
         In [0, 1]. (PyTorch's momentum is 1 minus this.)
     epsilon : float
@@ -99,7 +106,7 @@ class BatchNormalization(_Normalization):
     Raises
     ------
     TypeError, ValueError
-        If an argument is invalid; by `build`, if axis is not the last one.
+        If an argument is invalid; by `build`, if a sample does not have the axis.
 
     Notes
     -----
@@ -154,21 +161,14 @@ class BatchNormalization(_Normalization):
             name,
             **options,
         )
-        self.axis = _config.integer("axis", axis, -1, 64)
+        self.axis = _config.integer("axis", axis, -64, 64)
         self.momentum = _config.number("momentum", momentum, "[0, 1]")
         get = initializers.Initializer.get
         self.moving_mean_initializer = get(moving_mean_initializer, "moving_mean_initializer")
         self.moving_variance_initializer = get(moving_variance_initializer, "moving_variance_initializer")
 
-    def sample_output_shape(self, input_shape: Shape) -> Shape:
-        _config.choice("axis", self.axis, (-1, len(input_shape)))
-        return input_shape
-
-    def _group(self) -> int:
-        return self._shapes()[0][-1]
-
     def weights_spec(self) -> list[Weight]:
-        shape = (self._group(),)
+        shape = self._weight_shape()
         return [
             *super().weights_spec(),
             ("moving_mean", shape, self.moving_mean_initializer),
@@ -176,7 +176,7 @@ class BatchNormalization(_Normalization):
         ]
 
     def rows(self) -> list[dict[str, Any]]:
-        return [{"kind": "batch_normalization", "momentum": self.momentum} | self._row()]
+        return self._rows("batch_normalization", momentum=self.momentum)
 
 
 class LayerNormalization(_Normalization):
@@ -184,13 +184,13 @@ class LayerNormalization(_Normalization):
 
     Mean and (biased) variance are taken over the normalized axes, in training and inference alike.
 
-    Input and output (n, ...). Weights: gamma and beta, with the shape of the normalized axes.
+    Input and output (n, ...). Weights: gamma and beta, with the sizes of the normalized axes.
 
     Parameters
     ----------
     axis : int or list of int
-        The normalized axes: -1, the last axis, or a list of the last axes, such as [1, 2, 3] or [-3, -2, -1]
-        for a complete image (the batch axis is 0).
+        The normalized axes, such as -1, the last one, or [1, 2, 3] for a complete image (the batch axis is
+        0). Any others than the last ones cost two passes more.
     epsilon : float
         At least 0.
     center, scale : bool
@@ -206,7 +206,7 @@ class LayerNormalization(_Normalization):
     Raises
     ------
     TypeError, ValueError
-        If an argument is invalid; by `build`, if the axes are not the last ones.
+        If an argument is invalid; by `build`, if a sample does not have the axes.
 
     References
     ----------
@@ -253,37 +253,8 @@ class LayerNormalization(_Normalization):
         )
         self.axis = _config.axes("axis", axis)
 
-    def sample_output_shape(self, input_shape: Shape) -> Shape:
-        last_axes(self.axis, input_shape)
-        return input_shape
-
-    def _group(self) -> int:
-        return math.prod(self._weight_shape())
-
-    def _weight_shape(self) -> Shape:
-        return last_axes(self.axis, self._shapes()[0])
-
     def rows(self) -> list[dict[str, Any]]:
-        return [{"kind": "layer_normalization"} | self._row()]
-
-
-def last_axes(axis: int | tuple[int, ...], input_shape: Shape) -> Shape:
-    """The sizes of `axis`, which must be the last axes of a sample.
-
-    Raises
-    ------
-    ValueError
-        If they are not.
-    """
-    last = len(input_shape)
-    given = axis if isinstance(axis, tuple) else (axis,)
-    # Axis 0 is the batch: -1 is axis `last`, the last axis of a sample.
-    found = sorted(each + last + 1 if each < 0 else each for each in given)
-    if found[0] < 1 or found != list(range(last - len(found) + 1, last + 1)):
-        lists = [list(range(first, last + 1)) for first in range(last - 1, 0, -1)]
-        must = " or ".join(map(str, (-1, last, *lists)))
-        raise _config.refusal("axis", f"{must} for input_shape {input_shape}", axis)
-    return input_shape[-len(found) :]
+        return self._rows("layer_normalization")
 
 
 class UnitNormalization(Layer):
@@ -294,14 +265,14 @@ class UnitNormalization(Layer):
     Parameters
     ----------
     axis : int or list of int
-        -1, the last axis, or a list of the last axes, such as [1, 2, 3] for a complete image (the batch axis
-        is 0).
+        Such as -1, the last axis, or [1, 2, 3] for a complete image (the batch axis is 0). Any others than
+        the last ones cost two passes more.
     name : str, optional
 
     Raises
     ------
     TypeError, ValueError
-        If axis is invalid; by `build`, if the axes are not the last ones.
+        If axis is invalid; by `build`, if a sample does not have the axes.
 
     Examples
     --------
@@ -315,8 +286,11 @@ class UnitNormalization(Layer):
         self.axis = _config.axes("axis", axis)
 
     def sample_output_shape(self, input_shape: Shape) -> Shape:
-        last_axes(self.axis, input_shape)
+        along(sample_axes(self.axis, input_shape), input_shape, {})
         return input_shape
 
     def rows(self) -> list[dict[str, Any]]:
-        return [{"kind": "unit_normalization", "group": math.prod(last_axes(self.axis, self._shapes()[0]))}]
+        shape = self._shapes()[0]
+        axes = sample_axes(self.axis, shape)
+        group = math.prod(shape[axis] for axis in axes)
+        return along(axes, shape, {"kind": "unit_normalization", "group": group})

@@ -11,7 +11,7 @@ import numpy as np
 from nnc import _config, initializers
 from nnc._arrays import as_numbers
 from nnc.layers.base import Layer, Shape, Weight
-from nnc.layers.geometry import sharing
+from nnc.layers.geometry import sample_axes, sharing
 from nnc.layers.variable import Variable
 
 if TYPE_CHECKING:
@@ -144,13 +144,7 @@ class Normalization(Layer):
 
     def _kept_axes(self, input_shape: Shape) -> list[int]:
         """The kept axes of a sample, which begins with axis 0, in ascending order."""
-        n = len(input_shape)
-        given = () if self.axis is None else self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        found = sorted(axis + n if axis < 0 else axis - 1 for axis in given)
-        if any(axis not in range(n) for axis in found) or len(set(found)) < len(found):
-            must = f"None or different axes from 1 to {n}, or -1 to {-n}, for input_shape {input_shape}"
-            raise _config.refusal("axis", must, self.axis)
-        return found
+        return sorted(sample_axes(self.axis, input_shape, "None or "))
 
     def _kept(self, input_shape: Shape) -> Shape:
         """The shape of mean and variance."""

@@ -112,6 +112,7 @@ class Engine:
         self._slots: list[list[np.ndarray]] | None = None  # the optimizer's slots, while there is no plan
         self._metrics: Watched | None = None  # resolved from their names once the outputs are known
         self._unchecked = False  # compiled before it was built
+        self._excluded: tuple[str, ...] | None = None  # from weight decay, in the plan
         self._slice_rows: int | None = None  # a function of the layers, once they are built
 
     # ---------------------------------------------------------------------------------------- configuration
@@ -323,15 +324,16 @@ class Engine:
     @_locked
     def plan_for(self, batch_size: int) -> Plan:
         """The plan, created again if it is too small for batches of `batch_size`."""
-        plan = self._plan
-        if plan is not None and plan.batch_size >= batch_size:
+        plan, optimizer = self._plan, self.compiled.optimizer
+        excluded = None if optimizer is None else optimizer.without_weight_decay
+        if plan is not None and plan.batch_size >= batch_size and excluded == self._excluded:
             if self.stack.outer is not None:
                 _write(plan, self._weights())
             return plan
         weights = self._weights()
-        optimizer, spec = self.compiled.optimizer, self.compiled.loss_spec
+        spec = self.compiled.loss_spec
         made = self._new_plan(
-            self.stack.rows(),
+            self.stack.rows(optimizer=optimizer),
             max(batch_size, _MIN_BATCH_SIZE),
             loss=spec,
             metrics=[metric.spec() for metric in self.watched.in_core] if spec else [],
@@ -344,7 +346,7 @@ class Engine:
             made.set_slots([[s.reshape(shape) for s in of] for of, shape in zip(slots, shapes, strict=True)])
         flat = all(len(shape) == 1 for shape in self.stack.shapes())
         self._plan, self.flat_plan = made, made if flat and self.stack.outer is None else None
-        self._values, self._slots = [], None
+        self._values, self._slots, self._excluded = [], None, excluded
         return made
 
     def _new_plan(self, rows: list[dict[str, Any]], batch_size: int, **specs: Any) -> Plan:

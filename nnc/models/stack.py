@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -13,6 +13,7 @@ from nnc._config import optional_name, refusal
 from nnc._locks import ModelLock
 from nnc.layers import InputLayer, Layer
 from nnc.layers.base import WeightStore
+from nnc.optimizers import Optimizer
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -259,10 +260,32 @@ class Stack:
             )
         return self.input_shape, output
 
-    def rows(self, n_layers: int | None = None) -> list[dict[str, Any]]:
-        """The rows of a plan of all layers, or of the first `n_layers`."""
+    def rows(self, n_layers: int | None = None, optimizer: Optimizer | None = None) -> list[dict[str, Any]]:
+        """The rows of a plan of all layers, or of the first `n_layers`; the optimizer excludes some weights
+        from weight decay.
+
+        Raises
+        ------
+        ValueError
+            If the optimizer excludes a weight by a path that two layers have.
+        """
+        self._check_excluded(optimizer)
         pairs = zip(self.layers[:n_layers], self.compiled_trainable, strict=False)
-        return [row | _options(layer, trainable) for layer, trainable in pairs for row in layer.rows()]
+        return [
+            row | _options(layer, trainable) | _undecayed(layer, row, optimizer)
+            for layer, trainable in pairs
+            for row in layer.rows()
+        ]
+
+    def _check_excluded(self, optimizer: Optimizer | None) -> None:
+        words = () if optimizer is None else optimizer.without_weight_decay
+        for path in (word for word in words if "/" in word):
+            name, _, weight = path.rpartition("/")
+            same = [layer for layer in self.layers if layer.name == name and weight in layer.weight_names]
+            if len(same) > 1:
+                raise ValueError(
+                    f"the optimizer excludes {path!r} from weight decay, but {len(same)} layers are named so"
+                )
 
     def weights(self, n_layers: int | None = None) -> list[Weight]:
         """Every weight of the layers, or of the first `n_layers`, in the order of a plan's parameters."""
@@ -312,6 +335,15 @@ def _options(layer: Layer, trainable: bool) -> dict[str, Any]:
     """The options that every kind of row has, if they are not the defaults."""
     frozen = {} if trainable else {"trainable": False}
     return frozen if layer.seed is None else frozen | {"seed": layer.seed}
+
+
+def _undecayed(layer: Layer, row: Mapping[str, Any], optimizer: Optimizer | None) -> dict[str, Any]:
+    """The settings that exclude weights in this row from weight decay."""
+    if optimizer is None or not optimizer.without_weight_decay:
+        return {}
+    name = str(layer.name)
+    names = [weight for weight in layer.weight_names if f"{weight}_l1" in row]
+    return {f"{weight}_undecayed": True for weight in names if not optimizer.decays(name, weight)}
 
 
 def _build(layer: Layer | Stack, shape: Shape, before: Sequence[Layer]) -> Shape:

@@ -13,7 +13,7 @@ from .formulas import ACTIVATIONS, Array, look_up
 
 @np.errstate(all="ignore")
 def activation(name: str, z: ArrayLike, alpha: float = 0.0) -> Array:
-    """a = f(z), element by element; softmax over the last axis.
+    """a = f(z), element by element; softmax and log_softmax over the last axis.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def activation_backward(
 
 
 class Activation(Layer):
-    """a = f(z); softmax over groups of `group` adjacent features: the last axis, before flattening."""
+    """a = f(z); those of rows over groups of `group` adjacent features: the last axis, before flattening."""
 
     kind = "activation"
 

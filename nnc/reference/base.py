@@ -25,7 +25,7 @@ from .noise import Noise
 
 # The settings of a parameter in a row, under "<parameter>_<rule>".
 CONSTRAINT = ("nonnegative", "norm_length", "norm_stride", "min_norm", "max_norm", "norm_rate")
-RULES = frozenset(("l1", "l2", *CONSTRAINT))
+RULES = frozenset(("l1", "l2", "undecayed", *CONSTRAINT))
 
 # The layer classes by kind, the "kind" of a plan's row; each class that has one registers itself.
 LAYERS: dict[str, type[Layer]] = {}

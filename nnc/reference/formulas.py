@@ -87,7 +87,7 @@ def softmax(z: Array, alpha: float = 0.0) -> Array:
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def log_softmax(z):
+def log_softmax(z: Array, alpha: float = 0.0) -> Array:
     """z_j - log sum_k exp(z_k)."""
     z = z - z.max(axis=-1, keepdims=True, initial=-np.inf)
     return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
@@ -206,10 +206,17 @@ ACTIVATIONS = {
         "a",
         lambda a, da, alpha: np.where(a != 0.0, da, 0.0),
     ),
-    "softmax": (  # the only one whose outputs depend on each other: dz_j = a_j (da_j - sum_k a_k da_k)
+    # The outputs of these two depend on each other: dz_j = a_j (da_j - sum_k a_k da_k), and with a = log p
+    # dz_j = da_j - p_j sum_k da_k.
+    "softmax": (
         softmax,
         "a",
         lambda a, da, alpha: a * (da - np.sum(a * da, axis=-1, keepdims=True)),
+    ),
+    "log_softmax": (
+        log_softmax,
+        "a",
+        lambda a, da, alpha: da - np.exp(a) * np.sum(da, axis=-1, keepdims=True),
     ),
 }
 

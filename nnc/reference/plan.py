@@ -260,7 +260,8 @@ class Plan:
         )
         for w, trainable, g, slots, rules in everything:
             if trainable:
-                move(self._optimizer, w, g, slots, float(learning_rate), step)
+                spec = self._optimizer | ({"weight_decay": 0.0} if rules.get("undecayed") else {})
+                move(spec, w, g, slots, float(learning_rate), step)
                 w[...] = constrained(rules, w)
             else:
                 w[...] = next(new_state)

@@ -63,6 +63,7 @@ NEEDED = {
     "width_factor": 0.1,
     "scale": 1.0,
     "target_shape": (1, 3),
+    "dims": (1,),
     "function": max,
     "learning_rate": 0.1,
     "weight_decay": None,

@@ -208,3 +208,12 @@ def test_a_constant_rate_has_the_methods_of_a_variable():
     assert type(optimizer.get_config()["learning_rate"]) is float
     assert type(copy.deepcopy(rate)) is float and type(pickle.loads(pickle.dumps(rate))) is float
     assert optimizers.get(None) is None
+
+
+def test_restarts_are_exact():
+    """Where a period ends in theory, although the quotient of the logarithms may be rounded down."""
+    for first, t_mul in ((10, 1.5), (4, 1.5), (5, 3.0), (10, 2.0)):
+        rate = schedules.CosineDecayRestarts(0.1, first, t_mul=t_mul, m_mul=0.8, alpha=0.1)
+        ends = np.cumsum(first * t_mul ** np.arange(4.0))
+        wanted = 0.1 * (0.9 * 0.8 ** np.arange(1.0, 5.0) + 0.1)
+        np.testing.assert_allclose(rate(ends), wanted, rtol=1e-12)

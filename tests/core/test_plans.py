@@ -31,7 +31,10 @@ WIDTHS = [1, 2, 3, 10, 31, 33, 67, 292]
 DROPOUT = {"kind": "dropout", "rate": 0.3}
 RESCALING = {"kind": "rescaling", "scale": 0.5, "offset": -0.25}
 
+PERMUTE = {"kind": "permute", "axes": [2, 3, 1, 4], "order": [2, 4, 3, 1]}
+
 NETS = {
+    "permuted": [dense(24, "tanh"), PERMUTE, dense(9), PERMUTE | {"axes": [9, 1], "order": [2, 1]}, dense(4)],
     "one layer": [dense(7)],
     "no bias": [dense(33, "tanh", bias=False), dense(5, bias=False)],
     "deep": [dense(67, "relu"), dense(33, "gelu"), dense(31, "sigmoid"), dense(3)],
@@ -41,10 +44,12 @@ NETS = {
         activation("silu", 40),
         dense(6),
         activation("softmax", 3),
+        activation("log_softmax", 3),
     ],
     "first of all": [activation("tanh", 1), PRELU, dense(12), PRELU, dense(4)],
     "rescaled": [RESCALING, dense(20, "softplus"), RESCALING, dense(9)],
     "hidden softmax": [dense(32, "softmax", group=8), dense(32, "softmax"), dense(2)],
+    "hidden log_softmax": [dense(32, "log_softmax", group=8), dense(9, "tanh"), dense(2)],
     "dropout": [DROPOUT, dense(50, "relu"), DROPOUT, dense(34, "gelu_tanh"), DROPOUT, dense(4)],
     "penalties": [
         dense(35, "leaky_relu", kernel_l1=0.01, kernel_l2=0.02, bias_l1=0.03, bias_l2=0.04),
@@ -399,6 +404,11 @@ def test_the_core_and_the_optimizers_agree_on_slots():
         ([dense(3, "reluu")], "reluu"),
         ([dense(3, "softmax", group=2)], "group"),
         ([{"kind": "dropout", "rate": 1.0}], "rate"),
+        ([PERMUTE], "product, got"),
+        ([PERMUTE | {"axes": [2, 2], "order": [1, 1]}], "each axis once, from 1 on, got 1"),
+        ([PERMUTE | {"axes": [2, 2], "order": [2, 3]}], "each axis once, from 1 on, got 3"),
+        ([PERMUTE | {"axes": [2, 2], "order": [1]}], "entry for each axis, entries, got 1"),
+        ([PERMUTE | {"axes": [2], "order": [1]}], "product, got 4"),
         ([dense(2**30), dense(2**30)], "memory|units"),
     ],
 )

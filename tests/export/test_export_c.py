@@ -61,7 +61,18 @@ def test_outputs_are_those_of_predict(name, tmp_path, compiler):
 JUMPS = ("thresholded relu", "activation hard_shrink")
 
 
-@pytest.mark.parametrize("name", LAYERS)
+# Those without a form in integers.
+REFUSED = ("activation log_softmax",)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_form_in_integers(name, tmp_path):
+    model = layered(name)
+    with pytest.raises(ValueError, match="int8: log_softmax of layer 'dense' has no form in integers"):
+        exported(model, tmp_path, int8=rows(model, 40))
+
+
+@pytest.mark.parametrize("name", [each for each in LAYERS if each not in REFUSED])
 def test_integers_are_those_of_their_reference(name, tmp_path):
     """Quantization in C and in NumPy agree bit for bit, for rows like the calibration data and others."""
     model = layered(name)

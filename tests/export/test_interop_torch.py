@@ -62,7 +62,7 @@ SEQUENTIALS = {
         [
             nn.LeakyReLU(0.1), nn.Linear(7, 9), nn.ELU(0.5), nn.SELU(), nn.Linear(9, 9), nn.GELU(),
             nn.Linear(9, 9), nn.GELU(approximate="tanh"), nn.SiLU(), nn.Linear(9, 9), nn.Sigmoid(), nn.Tanh(),
-            nn.Softplus(), nn.Identity(), nn.Dropout(0.5), nn.Linear(9, 4), nn.Softmax(dim=-1),
+            nn.Softplus(), nn.Identity(), nn.Dropout(0.5), nn.Linear(9, 4), nn.LogSoftmax(dim=-1),
         ],
     ),
     "normalized": ((7,), [nn.Linear(7, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.LayerNorm(5), nn.PReLU(5)]),

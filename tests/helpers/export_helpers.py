@@ -225,6 +225,30 @@ LAYERS = {
         lambda: [nnc.Sequential([layers.Dense(5, "relu"), layers.BatchNormalization()]), layers.Dense(3)],
     ),
     "rescaling alone": ((3, 2), lambda: [layers.Rescaling(-0.1, 0.5)]),
+    "permuted": (
+        (4, 6),
+        lambda: [layers.Permute((2, 1)), layers.Dense(3, "relu"), layers.Permute((2, 1)), layers.Flatten()],
+    ),
+    "permuted image": (
+        (4, 3, 2),
+        lambda: [
+            layers.Conv2D(5, 2, activation="relu"),
+            layers.Permute((2, 3, 1)),
+            layers.Flatten(),
+            layers.Dense(3),
+        ],
+    ),
+    "normalized along steps": (
+        (5, 6),
+        lambda: [
+            layers.LayerNormalization(axis=1),
+            layers.BatchNormalization(axis=1),
+            layers.UnitNormalization(axis=-2),
+            layers.Flatten(),
+            layers.Dense(3),
+        ],
+    ),
+    "softmax of steps": ((5, 6), lambda: [layers.Softmax(axis=1), layers.Flatten(), layers.Dense(3)]),
     "reshape": ((12,), lambda: [layers.Reshape((2, 3, 2)), layers.Conv2D(3, 2), layers.Reshape((-1,))]),
     "reshape, image to image": (
         (4, 3, 2),

@@ -17,6 +17,7 @@ THRESHOLDED = {"kind": "thresholded_relu", "slope": 0.0, "threshold": 0.0, "most
 PRELU = {"kind": "prelu", "alpha_l1": 0.0, "alpha_l2": 0.0}
 STANDARD = {"kind": "standardization", "inverse": False}
 
+TRANSPOSED = {"kind": "permute", "axes": [3, 4], "order": [2, 1]}
 TABLE = [
     (layers.Input((3, 4)), (3, 4), (3, 4), []),
     (layers.Flatten(), (3, 4), (12,), []),
@@ -31,6 +32,22 @@ TABLE = [
     (layers.ReLU(6), (4,), (4,), [ACTIVATION | {"activation": "capped_relu", "alpha": 6.0}]),
     (layers.Softmax(), (3, 4), (3, 4), [ACTIVATION | {"activation": "softmax"}]),
     (layers.Softmax(axis=2), (3, 4), (3, 4), [ACTIVATION | {"activation": "softmax"}]),
+    (
+        layers.Softmax(axis=1),
+        (3, 4),
+        (3, 4),
+        [TRANSPOSED, ACTIVATION | {"activation": "softmax", "group": 3}, TRANSPOSED | {"axes": [4, 3]}],
+    ),
+    (layers.Permute((2, 1)), (3, 4), (4, 3), [TRANSPOSED]),
+    (layers.Permute((3, 1, 2)), (3, 4, 5), (5, 3, 4), [TRANSPOSED | {"axes": [12, 5]}]),
+    (
+        layers.Permute((1, 3, 2)),
+        (3, 4, 5),
+        (3, 5, 4),
+        [TRANSPOSED | {"axes": [3, 4, 5], "order": [1, 3, 2]}],
+    ),
+    (layers.Permute((2, 1, 3)), (3, 1, 5), (1, 3, 5), []),
+    (layers.Permute((1, 2)), (3, 4), (3, 4), []),
     (layers.Dropout(0.25), (3, 4), (3, 4), [{"kind": "dropout", "rate": 0.25}]),
     (layers.Rescaling(0.5, 1), (3, 4), (3, 4), [{"kind": "rescaling", "scale": 0.5, "offset": 1.0}]),
     (layers.GaussianNoise(0.5), (3, 4), (3, 4), [{"kind": "gaussian_noise", "stddev": 0.5}]),
@@ -147,6 +164,7 @@ def test_auto_names_are_those_of_keras():
         "gaussian_dropout",
         "flatten",
         "reshape",
+        "permute",
         "zero_padding2d",
         "rescaling",
         "random_translation",
@@ -167,6 +185,7 @@ def test_a_first_layer_may_say_its_input_shape(cls):
         layers.GaussianNoise: (0.5,),
         layers.GaussianDropout: (0.5,),
         layers.Reshape: ((2, -1),),
+        layers.Permute: ((1,),),
         layers.Rescaling: (2.0,),
         layers.Conv1D: (3, 2),
         layers.Conv2D: (3, 2),
@@ -201,8 +220,17 @@ def test_what_does_not_fit_is_refused_and_leaves_the_layer_as_it_was():
     for target in ((5, 5), (5, -1), (13, -1), (24,)):
         with pytest.raises(ValueError, match="12 features do not fit"):
             layers.Reshape(target).build((3, 4))
-    with pytest.raises(ValueError, match="axis must be -1 or 2, got 1"):
-        layers.Softmax(axis=1).build((3, 4))
+    with pytest.raises(ValueError, match=r"axis must be different axes from 1 to 2, or -1 to -2, .* got 3"):
+        layers.Softmax(axis=3).build((3, 4))
+    with pytest.raises(ValueError, match=r"dims must be an order of the axes \(1, 2, 3\) of input_shape"):
+        layers.Permute((2, 1)).build((3, 4, 5))
+    for odd in ((1, 1), (1, 3), ()):
+        with pytest.raises(ValueError, match="dims must be a tuple of the axes of a sample, each once"):
+            layers.Permute(odd)
+    with pytest.raises(TypeError, match="dims must be a tuple of the axes of a sample"):
+        layers.Permute(2)
+    with pytest.raises(ValueError, match=r"cannot be permuted .* nnc supports 8 groups of axes"):
+        layers.Permute((1, 3, 5, 7, 9, 2, 4, 6, 8)).build((2,) * 9)
     with pytest.raises(ValueError, match="input_shape"):
         layers.Flatten().build((2**20, 2**20))
 

@@ -56,6 +56,8 @@ WORKED_ACTIVATIONS = {
     "hard_shrink": ([-2.0, 0.25, 3.0], [-2.0, 0.0, 3.0], [1.0, 0.0, 1.0]),
     # 1 and 3 of 4; the gradient of a sum that is always 1
     "softmax": ([0.0, LN3], [0.25, 0.75], [0.0, 0.0]),
+    # their logarithms; derivative 1 - 2 p
+    "log_softmax": ([0.0, LN3], [-2 * LN2, LN3 - 2 * LN2], [0.5, -0.5]),
 }
 
 
