@@ -171,7 +171,10 @@ _build = nnc.layers.Layer.build
 
 def build(layer: nnc.layers.Layer, input_shape: Any) -> Any:
     """Build a layer for the shape of a batch, as Keras does; nnc itself takes the shape of a sample."""
-    by_nnc = sys._getframe(1).f_globals["__name__"].partition(".")[0] in ("nnc", "tests")
+    frame = sys._getframe(1)
+    if frame.f_globals["__name__"] == "nnc._arguments" and frame.f_back is not None:  # the method's wrapper
+        frame = frame.f_back
+    by_nnc = frame.f_globals["__name__"].partition(".")[0] in ("nnc", "tests")
     return _build(layer, input_shape if by_nnc else input_shape[1:])
 
 
