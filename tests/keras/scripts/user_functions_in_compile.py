@@ -8,7 +8,7 @@ for loss, metrics in (
     (keras.losses.mean_squared_error, [keras.metrics.mean_absolute_error]),
     (keras.losses.MeanAbsoluteError(), ["mean_squared_error", keras.losses.mean_squared_logarithmic_error]),
     (keras.losses.huber, [keras.metrics.MeanAbsoluteError()]),
-    (keras.losses.get("mse"), [keras.metrics.get("mae")]),
+    (keras.losses.get("mse"), ["mae"]),
 ):
     model = keras.Sequential(
         [
