@@ -386,7 +386,7 @@ class Metric(_config.Config):
             raise self._unusable(result)
         return float(found.reshape(())) if found.size == 1 else found.astype(np.float64)
 
-    def _unusable(self, result: Any) -> ValueError:
+    def _unusable(self, result: Any) -> Exception:
         must = "a number, an array of numbers or a dict of them with names as keys"
         return _config.refusal(f"the result of metric {self.name!r}", must, result)
 
