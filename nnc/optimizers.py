@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Slots = Mapping[str, str | None]
 
 
-class Weight(Protocol):
+class _Weight(Protocol):
     """A weight of a layer, as the layer's attributes have it."""
 
     @property
@@ -180,7 +180,7 @@ class Optimizer(_config.Config):
         return np.full(count, rates, dtype=np.float32)
 
     def exclude_from_weight_decay(
-        self, var_list: Sequence[Weight] | None = None, var_names: Sequence[str] | None = None
+        self, var_list: Sequence[_Weight] | None = None, var_names: Sequence[str] | None = None
     ) -> None:
         """Exclude weights from weight decay, before the first training step; replaces earlier exclusions.
 
