@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnc._arrays import as_numbers, copied, to_float
-from nnc._config import integer
+from nnc._config import integer, shown
 
 
 class Arrays(NamedTuple):
@@ -93,6 +93,8 @@ def class_weights(
             table[label] = float(value)
         except (TypeError, ValueError):
             raise TypeError(f"class_weight[{label}] must be a number, got {value!r}") from None
+        except OverflowError:
+            raise ValueError(f"class_weight[{label}] must fit into a float, got {shown(value)}") from None
         if not np.isfinite(table[label]):
             raise ValueError(f"class_weight[{label}] must be finite, got {value!r}")
     if y.ndim == 1:

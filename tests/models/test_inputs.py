@@ -311,6 +311,7 @@ def test_bad_sample_weight(weights, message):
         ({-1: 1.0}, ValueError, "a class id in class_weight must be an integer of at least 0, got -1"),
         ({"a": 1.0}, TypeError, "a class id in class_weight must be an integer of at least 0, got 'a'"),
         ({1: "heavy"}, TypeError, r"class_weight\[1\] must be a number, got 'heavy'"),
+        ({1: 10**400}, ValueError, r"class_weight\[1\] must fit into a float, got an integer of 1329 bits"),
         ({1: np.inf}, ValueError, r"class_weight\[1\] must be finite, got inf"),
     ],
 )
