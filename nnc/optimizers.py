@@ -148,6 +148,14 @@ class Optimizer(_config.Config):
         self.iterations = 0
 
     @property
+    def iterations(self) -> int:
+        return self._iterations
+
+    @iterations.setter
+    def iterations(self, value: int) -> None:
+        self._iterations = _config.integer("iterations", value, 0, 2**63 - 1)
+
+    @property
     def learning_rate(self) -> LearningRate | schedules.Schedule:
         given = self._learning_rate
         if isinstance(given, schedules.Schedule):

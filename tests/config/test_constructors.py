@@ -184,7 +184,18 @@ def test_there_are_many():
     assert len(CASES) > 200
 
 
-@pytest.mark.parametrize("value", [2**64, 2**63, 10**400, -1, 1.5, True, None, "1"])
+NO_COUNTS = [2**64, 2**63, 10**400, -1, 1.5, True, None, "1"]
+
+
+@pytest.mark.parametrize("value", NO_COUNTS)
+def test_iterations_of_an_optimizer(value):
+    optimizer = nnc.optimizers.SGD()
+    with pytest.raises((TypeError, ValueError), match=r"^iterations must be an integer from 0 to"):
+        optimizer.iterations = value
+    assert optimizer.iterations == 0
+
+
+@pytest.mark.parametrize("value", NO_COUNTS)
 @pytest.mark.parametrize("name", ["epochs", "initial_epoch"])
 def test_epochs_of_fit(name, value):
     model = nnc.Sequential([layers.Dense(1)])
