@@ -31,4 +31,4 @@ class Permute(Layer):
 
 
 def _permuted(x, axes, order):
-    return x.reshape(len(x), *axes).transpose(0, *(axis + 1 for axis in order)).reshape(len(x), -1)
+    return x.reshape(len(x), *axes).transpose(0, *(axis + 1 for axis in order)).reshape(x.shape)

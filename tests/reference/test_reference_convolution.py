@@ -109,6 +109,10 @@ LAYER_ROWS = [
     padding_row(MAP, 0, 0, 3, 2),
     padding_row(MAP, -1, 1, 4, 2),
     affine_row(MAP, rotation=[-0.1, 0.1]),
+    *(
+        {"kind": "permute", "axes": [2, 3, 2], "order": order}
+        for order in ([1, 2, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1])
+    ),
 ]
 
 
