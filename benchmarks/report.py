@@ -140,4 +140,4 @@ def short_table(record: dict) -> str:
             lines.append(f"| {r.case} | {ours} | {theirs}, {peer} | {lead(r):.2f} |")
     m = record["machine"]
     runs = ", then ".join(f"`{run['command']}` ({run['date']})" for run in m["runs"])
-    return f"Written by {runs} on {machine_name(m)}; training times are per step.\n\n" + "\n".join(lines)
+    return f"Written on {machine_name(m)}, by {runs}; training times are per step.\n\n" + "\n".join(lines)
