@@ -106,6 +106,8 @@ def _nested(value: Any) -> Any:
 
 def integer(name: str, value: object, low: int, high: int | None = None) -> int:
     """`value` as an int with low <= value <= high; a float or a bool is refused, whatever its value."""
+    if type(value) is int and low <= value and (high is None or value <= high):
+        return value  # before the message is made: counts are set in every step
     must = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise refusal(name, must, value, TypeError)
