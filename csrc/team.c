@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -301,11 +302,20 @@ static void look_at_stack(void) {
     atomic_store(&stacks_are, size && size < NEEDED_STACK ? SMALL : LARGE);
 }
 
+/* Is the size chosen by the environment, which OpenMP reads when it is loaded? Such stacks may not fit in memory. */
+static bool stacks_are_chosen;
+
+__attribute__((constructor)) static void look_at_environment(void) {
+    static const char *const variables[] = {"OMP_STACKSIZE", "OMP_STACKSIZE_ALL", "GOMP_STACKSIZE", "KMP_STACKSIZE"};
+    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)
+        if (getenv(variables[i])) stacks_are_chosen = true;
+}
+
 /* Can OpenMP create a team of *n? libgomp terminates the process if it cannot start a thread, so test threads are started
- * first to find out how many are possible. The environment determines its threads' stack size. */
+ * first to find out how many are possible. Its threads and they have the system's default stack size. */
 static bool openmp_can(int *n) {
     static _Thread_local int had = 1; /* size of this thread's last team, whose threads libgomp keeps */
-    if (in_child) return false;
+    if (in_child || stacks_are_chosen) return false;
     if (*n > had) *n = had + nnc_startable_threads(*n - had);
     if (*n == 1) return true;
     if (atomic_load(&stacks_are) == UNKNOWN) {

@@ -4,10 +4,8 @@ Each case runs in a separate process, since one that hangs has to be killed.
 """
 
 import ctypes.util
-import os
-import subprocess
-import sys
 
+import programs
 import pytest
 
 # The common beginning of all cases.
@@ -52,16 +50,8 @@ def in_child(function):
 """
 
 
-def run(code, timeout=100):
-    done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + code],
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split("\n")[:-1]
+def run(code):
+    return programs.run(PRELUDE + code)
 
 
 has_libgomp = pytest.mark.skipif(ctypes.util.find_library("gomp") is None, reason="no libgomp")

@@ -1,18 +1,18 @@
-"""Threads, the caller's and nnc's: changing labels, models in several threads, Ctrl-C, limits."""
+"""Threads, the caller's and nnc's: changing labels, models in several threads, Ctrl-C."""
 
 import hashlib
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 
 import numpy as np
 import pytest
+from programs import run
 
 import nnc
-from nnc import _core, callbacks, layers
+from nnc import callbacks, layers
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(512, 20)).astype(np.float32)
@@ -32,19 +32,6 @@ def make_model(seed=3, **compiled):
 
 def sha(model):
     return hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest()
-
-
-def run(code, timeout=100, **environment):
-    """The output of a program, which must succeed."""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-    assert done.returncode == 0, (done.returncode, done.stderr)
-    return done.stdout.split()
 
 
 # ------------------------------------------------------------------------- labels that change during training
@@ -151,7 +138,7 @@ print("caught", caught > 0, all(np.isfinite(w).all() for w in model.get_weights(
 )
 def test_labels_changed_by_another_thread(call, sound):
     code = SCRIBBLE.format(loss="'sparse_categorical_crossentropy'", call=call, sound=sound)
-    assert run(code) == ["caught", "True", "True"]
+    assert run(code) == ["caught True True"]
 
 
 # ------------------------------------------------------------------------- one model in several threads
@@ -465,88 +452,3 @@ def test_conversions_and_first_weights_hear_ctrl_c(trials):
     model.compile("sgd", "sparse_categorical_crossentropy")
     late = interrupt_after(0.05, lambda: [model.fit(x, np.zeros(len(x), int), verbose=0, epochs=99)])
     assert not trials.long or late < 0.2
-
-
-# ------------------------------------------------------------------------- threads and the system
-
-
-CONVOLUTIONAL = """
-import hashlib, os, resource, sys, numpy as np, nnc
-from nnc import _core
-nnc.set_num_threads(2)
-_core.use_all_threads(True)
-rng = np.random.default_rng(0)
-x, y = rng.random((64, 28, 28, 1)).astype(np.float32), rng.integers(0, 10, 64)
-layers = nnc.layers
-model = nnc.Sequential([nnc.Input((28, 28, 1)), layers.Conv2D(40, 3, activation="relu")], seed=1)
-for layer in layers.MaxPooling2D(2), layers.Conv2D(40, 3), layers.Flatten(), layers.Dense(300):
-    model.add(layer)
-model.add(layers.Dense(10, "softmax"))
-model.compile("sgd", "sparse_categorical_crossentropy")
-{limit}
-model.fit(x, y, epochs=2, batch_size=32, verbose=0)
-print(hashlib.sha256(b"".join(w.tobytes() for w in model.get_weights())).hexdigest())
-"""
-
-
-@pytest.fixture(scope="module")
-def convolutional():
-    return run(CONVOLUTIONAL.format(limit=""))
-
-
-@pytest.mark.parametrize("size", ["16k", "64K", "100", "1M"])
-def test_small_stacks_of_openmp(size, convolutional):
-    assert run(CONVOLUTIONAL.format(limit=""), OMP_STACKSIZE=size) == convolutional
-
-
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can change the user")
-def test_no_thread_can_be_started(convolutional):
-    # Import everything that fit needs first: the other user may not be able to read root's folders.
-    first = """
-with nnc.threads(1):
-    small = nnc.Sequential([nnc.Input((2,)), layers.Dense(2, "softmax")])
-    small.compile("sgd", "sparse_categorical_crossentropy")
-    small.fit(np.ones((4, 2)), np.zeros(4, int), epochs=2, verbose=0)
-"""
-    limit = first + "resource.setrlimit(resource.RLIMIT_NPROC, (0, 0)); os.setgid(65534); os.setuid(65534)"
-    assert run(CONVOLUTIONAL.format(limit=limit)) == convolutional
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs CPU affinity")
-def test_an_affinity_that_is_narrowed_later():
-    if len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("one CPU")
-    code = """
-import os, numpy as np, nnc
-from nnc import _core
-cpus = sorted(os.sched_getaffinity(0))
-rng = np.random.default_rng(0)
-x, y = rng.normal(size=(2000, 60)).astype(np.float32), rng.integers(0, 5, 2000)
-others = set(os.listdir("/proc/self/task")) - {str(os.getpid())}
-stack = [nnc.Input((60,)), nnc.layers.Dense(300, "relu"), nnc.layers.Dense(5, "softmax")]
-model = nnc.Sequential(stack, seed=3)
-model.compile("sgd", "sparse_categorical_crossentropy")
-_core.use_all_threads(True)
-model.fit(x, y, batch_size=200, verbose=0)
-ours = set(os.listdir("/proc/self/task")) - others
-before = nnc.get_num_threads()
-os.sched_setaffinity(0, cpus[:1])
-print(before == len(cpus), nnc.get_num_threads())
-nnc.set_num_threads(2)
-model.fit(x, y, batch_size=200, epochs=3, verbose=0)
-print(all(os.sched_getaffinity(int(task)) == {cpus[0]} for task in ours), len(ours) > 1)
-nnc.set_num_threads(None)
-os.sched_setaffinity(0, cpus)
-print(nnc.get_num_threads() == len(cpus))
-"""
-    environment = {name: "" for name in ("OMP_NUM_THREADS", "NNC_NUM_THREADS")}
-    assert run(code, **environment) == ["True", "1", "True", "True", "True"]
-
-
-def test_a_search_has_no_more_threads_than_cpus():
-    from nnc.search import planner
-
-    cpus = _core.get_num_threads()
-    for n_jobs in (1, 2, 4, 64, 1024):
-        plan = planner.choose(n_jobs, 100, None)
-        assert plan.n_jobs * plan.n_threads <= cpus
