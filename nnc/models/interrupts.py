@@ -19,6 +19,7 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         self._held = self._came = self._stops = False
+        self.raised = False  # has the previous handler raised KeyboardInterrupt?
         self._previous: Any = None
         # Python delivers signals to its main thread only.
         if threading.current_thread() is threading.main_thread():
@@ -38,7 +39,14 @@ class Interrupts:
             self._came = True
             _core.ask_to_stop(self._stops)
         else:
-            self._previous(number, frame)
+            self._deliver(frame)
+
+    def _deliver(self, frame: Any) -> None:
+        try:
+            self._previous(signal.SIGINT, frame)
+        except KeyboardInterrupt:
+            self.raised = True
+            raise
 
     def hold(self, stops: bool = False) -> None:
         """Defer Ctrl-C; with `stops`, Ctrl-C aborts the current step, which is then not applied."""
@@ -52,5 +60,5 @@ class Interrupts:
         if self._came:
             _core.ask_to_stop(False)
             self._came = False
-            self._previous(signal.SIGINT, None)
+            self._deliver(None)
         _core.raise_signal()

@@ -14,6 +14,8 @@ from typing import Any
 
 from nnc import _core
 from nnc._machine import threads
+from nnc.errors import warn
+from nnc.models.interrupts import Interrupts
 from nnc.search.data import Data
 from nnc.search.trials import Job, Models, Outcome, Request
 
@@ -24,6 +26,7 @@ Done = tuple[Outcome, Models | None]
 def in_threads(job: Job, data: Data, tasks: Iterable[Task], n_jobs: int, n_threads: int) -> Iterator[Done]:
     """Run the tasks in `n_jobs` threads of this process, each with `n_threads` threads for its kernels.
 
+    If the system does not start that many, fewer run at a time, and if it starts none, this thread runs them.
     When the iterator is closed, by Ctrl-C too, running trials end within a fraction of a second, long steps
     included, and their outcomes are discarded.
     """
@@ -51,9 +54,9 @@ def in_threads(job: Job, data: Data, tasks: Iterable[Task], n_jobs: int, n_threa
 
     workers = [threading.Thread(target=work, name=f"nnc-search-{i}", daemon=True) for i in range(n_jobs)]
     try:
-        for worker in workers:
-            worker.start()
-        left = n_jobs
+        left = _start(workers)
+        if not left:
+            yield from _by_this_thread(job, data, todo, n_threads)
         while left:
             found = done.get()
             if isinstance(found, BaseException):
@@ -77,6 +80,27 @@ def in_threads(job: Job, data: Data, tasks: Iterable[Task], n_jobs: int, n_threa
         finally:
             for ident in started:
                 _core.stop_thread(ident, False)
+
+
+def _start(workers: list[threading.Thread]) -> int:
+    """How many of the threads could be started; warns if not all of them."""
+    for started, worker in enumerate(workers):
+        try:
+            worker.start()
+        except RuntimeError as error:
+            running = f"{started} at a time" if started else "one at a time, in the calling thread"
+            warn(f"{started} of {len(workers)} threads were started ({error}): trials run {running}")
+            return started
+    return len(workers)
+
+
+def _by_this_thread(job: Job, data: Data, tasks: Iterable[Task], n_threads: int) -> Iterator[Done]:
+    for request, models in tasks:
+        with Interrupts() as interrupts:
+            found = _run(job, data, request, models, n_threads)
+            if interrupts.raised:  # and the estimator has caught it
+                raise KeyboardInterrupt
+        yield found
 
 
 def joblib_is_chosen() -> bool:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import pickle
-import signal
 import threading
-import time
 import warnings
 
 import matplotlib
@@ -17,7 +15,7 @@ import pytest
 matplotlib.use("Agg")
 
 from matplotlib.figure import Figure
-from search_helpers import IDS, SPACE, X, build, build_slowly
+from search_helpers import IDS, SPACE, X, build
 
 import nnc
 from nnc import callbacks, layers, random, search
@@ -499,45 +497,6 @@ def test_planner(threads, tmp_path):
     model = nnc.Sequential([layers.Dense(10)])
     model.compile(nnc.optimizers.SGD(0.1, momentum=0.9), "mse")
     assert planner.working_set_of(model, 16, (5,)) == 4 * (2 * 60 + 16 * (5 + 20))
-
-
-def test_threads_are_what_the_plan_says(threads):
-    threads(2)
-    seen = []
-
-    def watching(params):
-        seen.append(nnc.get_num_threads())
-        return build(params)
-
-    result = search.RandomSearch(watching, SPACE, 4, n_jobs=2, **ARGUMENTS).run(X, IDS)
-    assert set(seen) == {result.plan.n_threads} == {1}
-    seen.clear()
-    search.RandomSearch(watching, SPACE, 2, n_jobs=1, threads_per_job=1, **ARGUMENTS).run(X, IDS)
-    assert set(seen) == {1}
-
-
-# ------------------------------------------------------------------------------------------- Ctrl-C
-
-
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_interrupt_gives_what_there_is(n_jobs):
-    timer = threading.Timer(0.6, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
-    endless = search.RandomSearch(
-        build_slowly,
-        {"epochs": [2, 10**6], "units": 4},
-        9,
-        n_jobs=n_jobs,
-        seed=3,
-        **ARGUMENTS | {"epochs": 1},
-    )
-    assert endless.params()[0]["epochs"] == 2
-    timer.start()
-    began = time.perf_counter()
-    result = endless.run(X, IDS)
-    assert time.perf_counter() - began < 3
-    assert result.interrupted and 1 <= len(result.trials) < 9 and "interrupted" in repr(result)
-    assert all(t.epochs == 2 for t in result.trials)
-    assert not [t for t in threading.enumerate() if t.name.startswith("nnc-search")]
 
 
 # ------------------------------------------------------------------------------------------ plots
