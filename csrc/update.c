@@ -142,10 +142,13 @@ static float penalized(const struct nnc_update *update, float coefficient) {
     return (float)((double)coefficient * update->penalty_factor);
 }
 
-static struct nnc_stretch stretch_of(const struct nnc_param *param, size_t first, size_t n, const float *g) {
-    struct nnc_stretch stretch = {.n = n, .w = param->w + first, .g = g, .n_slots = param->n_slots};
-    for (size_t s = 0; s < param->n_slots; s++) stretch.slots[s] = param->slots[s] + first;
-    return stretch;
+/* Fills in a stretch without penalties, field by field: copying a struct that was just written takes longer than writing it,
+ * because its fields are stored singly and loaded as vectors. */
+static void take_stretch(const struct nnc_param *param, size_t first, size_t n, const float *g, struct nnc_stretch *stretch) {
+    stretch->n = n, stretch->w = param->w + first, stretch->g = g;
+    stretch->n_slots = param->n_slots;
+    for (size_t s = 0; s < param->n_slots; s++) stretch->slots[s] = param->slots[s] + first;
+    stretch->l1 = stretch->l2 = 0;
 }
 
 void nnc_apply_tile(const struct nnc_update *update, struct nnc_param *param, size_t tile, const float *g) {
@@ -158,7 +161,8 @@ void nnc_apply_tile(const struct nnc_update *update, struct nnc_param *param, si
                                 penalized(update, param->l2));
         return;
     }
-    struct nnc_stretch stretch = stretch_of(param, first, n, g);
+    struct nnc_stretch stretch;
+    take_stretch(param, first, n, g, &stretch);
     stretch.l1 = penalized(update, param->l1), stretch.l2 = penalized(update, param->l2);
     nnc_kernels->update[update->optimizer.rule](&stretch, hyper_for(update, param));
     refresh(param, tile);
@@ -173,7 +177,8 @@ void nnc_apply_product(const struct nnc_update *update, struct nnc_param *param,
                        const struct nnc_products *products, const struct nnc_product *product, const void *a, const void *b) {
     size_t n, first = nnc_tile(param, tile, &n);
     param->tile_sums[tile] = tile_penalty(param, first, n);
-    struct nnc_stretch stretch = stretch_of(param, first, n, NULL);
+    struct nnc_stretch stretch;
+    take_stretch(param, first, n, NULL, &stretch);
     stretch.l2 = penalized(update, param->l2);
     products->gemm_sgd(product, a, b, &stretch, hyper_for(update, param));
     refresh(param, tile);
@@ -207,7 +212,8 @@ void nnc_update_clipped(const struct nnc_update *update, struct nnc_param *param
         nnc_share(worker, param->n_tiles, &t0, &t1);
         for (size_t t = t0; t < t1; t++) {
             const size_t first = nnc_tile(param, t, &n);
-            const struct nnc_stretch stretch = stretch_of(param, first, n, param->g + first);
+            struct nnc_stretch stretch;
+            take_stretch(param, first, n, param->g + first, &stretch);
             nnc_kernels->update[o->rule](&stretch, &hyper);
             refresh(param, t);
         }
