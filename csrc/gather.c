@@ -81,6 +81,7 @@ void nnc_gather(struct nnc_plan *plan, const struct nnc_batch *batch, size_t i0,
     const struct nnc_ahead ahead = nnc_rows_ahead(plan, batch, i1);
     const struct nnc_layer *reader = nnc_reader_of_batch(plan, pass);
     const bool in_place = pass->x.at;
+    if (in_place && !reader && !plan->zeros.groups && !batch->targets) return; /* nothing to copy */
     for (size_t i = i0; i < least(i0 + ROWS_AHEAD, i1) && !in_place; i++) nnc_prefetch_row(&ahead, i);
     for (size_t i = i0; i < i1; i++) {
         const size_t row = row_at(plan, batch, batch->first + i);

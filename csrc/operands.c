@@ -120,9 +120,9 @@ static bool is_copied(const struct nnc_plan *plan, size_t l, const struct nnc_pa
 
 void nnc_round_input(const struct nnc_plan *plan, size_t l, const struct nnc_pass *pass, struct nnc_worker *worker) {
     const struct nnc_layer *layer = &plan->layers[l];
-    const struct nnc_read x = nnc_input(plan, l, pass);
     size_t first, last;
     if (!layer->rounded || is_copied(plan, l, pass)) return;
+    const struct nnc_read x = nnc_input(plan, l, pass);
     nnc_share(worker, pass->m, &first, &last);
     for (size_t i = first; i < last; i++) nnc_round_row(layer, i, x.at + i * x.ld);
     nnc_team_barrier(worker);

@@ -71,14 +71,16 @@ static double nadam_product(double beta_1, double t) {
 
 struct nnc_hyper nnc_hyper_of(const struct nnc_optimizer *o, float learning_rate, uint64_t step) {
     const double t = (double)step + 1, rate = (double)learning_rate;
+    const double power_1 = pow(o->beta_1, t), power_2 = pow(o->beta_2, t);
     const bool is_nadam = o->rule == OPTIMIZER_nadam;
-    const double product = is_nadam ? nadam_product(o->beta_1, t) : 0, next = nadam_share(o->beta_1, t + 1);
+    const double share = is_nadam ? nadam_share(o->beta_1, t) : 0, next = is_nadam ? nadam_share(o->beta_1, t + 1) : 0;
+    const double product = is_nadam ? nadam_product(o->beta_1, t) : 0;
     return (struct nnc_hyper){
         .beta_2 = (float)o->beta_2,
-        .adamax_rate = (float)(rate / (1 - pow(o->beta_1, t))),
-        .unbias_2 = (float)(1 / (1 - pow(o->beta_2, t))),
+        .adamax_rate = (float)(rate / (1 - power_1)),
+        .unbias_2 = (float)(1 / (1 - power_2)),
         .nadam_m = (float)(next / (1 - product * next)),
-        .nadam_g = (float)((1 - nadam_share(o->beta_1, t)) / (1 - product)),
+        .nadam_g = (float)((1 - share) / (1 - product)),
         .learning_rate = learning_rate,
         .keep = (float)(1 - o->weight_decay * rate),
         .momentum = (float)o->momentum,
@@ -86,7 +88,7 @@ struct nnc_hyper nnc_hyper_of(const struct nnc_optimizer *o, float learning_rate
         .rest_1 = (float)(1 - o->beta_1),
         .rest_2 = (float)(1 - o->beta_2),
         .epsilon = (float)o->epsilon,
-        .adam_rate = (float)(rate * sqrt(1 - pow(o->beta_2, t)) / (1 - pow(o->beta_1, t))),
+        .adam_rate = (float)(rate * sqrt(1 - power_2) / (1 - power_1)),
         .amsgrad = o->amsgrad,
         .rho = (float)o->rho,
         .rest_rho = (float)(1 - o->rho),

@@ -52,6 +52,8 @@ bool nnc_team_has_stopped(const struct nnc_worker *worker);
 
 /* This worker's share of `count` items: [*first, *last). */
 static inline void nnc_share(const struct nnc_worker *worker, size_t count, size_t *first, size_t *last) {
+    *first = 0, *last = count;
+    if (worker->n == 1) return; /* two divisions take as long as a phase of the smallest networks */
     *first = count * (size_t)worker->id / (size_t)worker->n;
     *last = count * (size_t)(worker->id + 1) / (size_t)worker->n;
 }

@@ -1,5 +1,9 @@
 # Part of binding.pyx: pointers to the data of arrays.
 
+# Looked up once: the lookups take as long as a layer of a tiny network, and NumPy converts a type to a dtype in each call.
+cdef object _new_array = np.empty
+cdef object _FLOAT32 = np.dtype(np.float32)
+
 
 cdef class _Rows:
     """x, y and sample_weight of a call as pointers; keeps the arrays alive."""
@@ -87,7 +91,7 @@ cdef _as_matrix(array):
 
 cdef _out(out, shape):
     if out is None:
-        return np.empty(shape, np.float32)
+        return _new_array(shape, _FLOAT32)
     flags = out.flags
     if out.dtype != np.float32 or out.shape != tuple(shape) or not flags.c_contiguous or not flags.writeable:
         raise ValueError(

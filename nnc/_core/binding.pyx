@@ -231,7 +231,7 @@ cdef class Plan:
     # ---- parameters
 
     cdef _read(self, size_t i, int what):
-        array = np.empty(self.parameter_shapes[i], np.float32)
+        array = _new_array(self.parameter_shapes[i], _FLOAT32)
         nnc_plan_read(self._plan, i, what, _pointer(array))
         return array
 
@@ -467,7 +467,7 @@ cdef class Plan:
         """Outputs (n, n_outputs) of x (n, n_inputs) in inference mode."""
         cdef _Rows rows = _Rows.of(x, None, None, self.n_inputs, self.n_outputs)
         cdef nnc_status status
-        result = np.empty((rows.data.n, self.n_outputs), np.float32)
+        result = _new_array((rows.data.n, self.n_outputs), _FLOAT32)
         cdef float *outputs = _pointer(result)
         self._acquire()
         try:
@@ -499,7 +499,7 @@ cdef class Plan:
         """Outputs of one batch, to be followed by `step_backward` or `step_gradients`. None after `ask_to_stop`."""
         cdef _Rows rows = _Rows.of(x, None, None, self.n_inputs, self.n_outputs)
         cdef nnc_status status
-        result = np.empty((rows.data.n, self.n_outputs), np.float32)
+        result = _new_array((rows.data.n, self.n_outputs), _FLOAT32)
         cdef float *outputs = _pointer(result)
         self._acquire()
         try:
