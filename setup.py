@@ -23,7 +23,7 @@ BASE_FLAGS = ["-std=gnu11", "-O2", "-g0", "-ffp-contract=off", "-fno-math-errno"
 # Hardening that costs no time: size checks of copies with a known size, and a read-only relocation table.
 HARDENING = ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
 HARDENED_LINK = ["-Wl,-z,relro,-z,now"]
-# How gcc clears and copies structs on x86: the instruction that it chooses for 100 bytes and more ("rep stos")
+# How gcc clears and copies structs on x86: the instruction that it chooses for 100 bytes or more ("rep stos")
 # takes as long to start as a small product.
 STRUCTS = [f"-mmem{name}-strategy=vector_loop:512:noalign,libcall:-1:noalign" for name in ("set", "cpy")]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wvla"]
