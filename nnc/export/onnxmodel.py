@@ -139,7 +139,7 @@ def _labels(classes: Any, kind: Outputs, shape: ops.Shape) -> np.ndarray:
     n = 2 if kind.link == "sigmoid" else shape[0]
     if classes is None:
         return np.arange(n)
-    found = list(classes)
+    found = [classes] if isinstance(classes, str) else list(classes)
     strings = all(isinstance(each, str) for each in found)
     if not strings and not all(isinstance(each, (int, np.integer)) for each in found):
         raise _config.refusal("classes", "integers or strings, one for each class", classes, TypeError)

@@ -161,6 +161,7 @@ def test_refusals(tmp_path):
     refused(model, tmp_path, ValueError, "outputs must be 'predict' or 'logits'", outputs="all")
     refused(model, tmp_path, ValueError, "classes must be 3 distinct names", classes=[0, 1])
     refused(model, tmp_path, ValueError, "classes must be 3 distinct names", classes=[0, 1, 1])
+    refused(model, tmp_path, ValueError, "classes must be 3 distinct names", classes="abc")
     refused(model, tmp_path, ValueError, "numbers in 64 bits", classes=[0, 1, 2**63])
     refused(model, tmp_path, TypeError, "classes must be integers or strings", classes=[0, 1, 2.5])
     refused(model, tmp_path, ValueError, "must differ, also from 'label'", input_name="label")
