@@ -23,13 +23,22 @@ import numpy as np
 
 from nnc._arguments import did_you_mean, key_of, suggest_for_methods, unknown_argument
 
+if TYPE_CHECKING:
+    from inspect import Signature
+
 # Kernels compute in float32: a larger number would be infinite there.
 LARGEST = 3.4028234663852886e38
 
 # More features than this in one layer is a mistake; it also keeps the product of two sizes within 2**48.
 MAX_FEATURES = 2**24
 
-REQUIRED: Any = object()  # marks an argument without a default
+
+class _Required:
+    def __repr__(self) -> str:
+        return "<required>"
+
+
+REQUIRED: Any = _Required()  # marks an argument without a default
 
 
 class _Shown(reprlib.Repr):
@@ -208,6 +217,17 @@ class _Made(type):
             suggest_for_methods(cls)
             return made
 
+    @property
+    def __signature__(cls) -> Signature:
+        """The arguments of ``__init__``, for `help`, editors and the site: `__call__` takes any."""
+        import inspect
+
+        if cls.__init__ is object.__init__:
+            return inspect.Signature()
+        of_init = inspect.signature(cls.__init__)
+        without_self = list(of_init.parameters.values())[1:]
+        return of_init.replace(parameters=without_self, return_annotation=inspect.Signature.empty)
+
 
 class Config(metaclass=_Made):
     """Base of every configuration object: `get_config`, `from_config`, `get`, ``repr`` and equality.
@@ -243,6 +263,16 @@ class Config(metaclass=_Made):
         code, defaults = cls.__init__.__code__, cls.__init__.__defaults__ or ()
         names = code.co_varnames[1 : code.co_argcount]
         return dict(zip(names, (REQUIRED,) * (len(names) - len(defaults)) + defaults, strict=True))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse what a finished object does not have, which would have no effect; not in a user's subclass."""
+        if name[0] != "_" and "_made" in self.__dict__ and self._is_nncs() and not hasattr(self, name):
+            meant = did_you_mean(name, (known for known in dir(self) if known[0] != "_"))
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{meant}")
+        super().__setattr__(name, value)
+
+    def _is_nncs(self) -> bool:
+        return self.registry.get(type(self).__name__) is type(self)
 
     @classmethod
     def keywords(cls) -> set[str]:
@@ -370,7 +400,7 @@ def serialize(obj: Config) -> dict[str, Any]:
         If the class is not nnc's own: a file could not name it safely.
     """
     cls = type(obj)
-    if not isinstance(obj, Config) or cls.registry.get(cls.__name__) is not cls:
+    if not isinstance(obj, Config) or not obj._is_nncs():
         raise ValueError(f"{obj!r} cannot be saved: its class {cls.__name__} is not one of nnc's own")
     return {"class_name": cls.__name__, "config": obj.get_config()}
 

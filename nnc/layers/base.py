@@ -164,9 +164,6 @@ class Layer(_config.Config):
                 return
             if self.built and name in self.weight_names:
                 raise AttributeError(f"{name} of {self} is a weight: use layer.{name}.assign(value)")
-            if not hasattr(self, name):
-                meant = _config.did_you_mean(name, (known for known in dir(self) if known[0] != "_"))
-                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{meant}")
         super().__setattr__(name, value)
 
     def _set_argument(self, name: str, value: Any) -> None:

@@ -232,6 +232,27 @@ def test_only_nncs_own_classes_are_saved():
         regularizers.get("mine")
 
 
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: f"{cls.kind}-{cls.__name__}")
+def test_unknown_attributes_are_refused(cls):
+    made = make(cls)
+    with pytest.raises(AttributeError, match=f"{cls.__name__} has no attribute 'learning_rat'"):
+        made.learning_rat = 0.1
+
+
+def test_the_error_for_an_unknown_attribute_suggests_one():
+    with pytest.raises(AttributeError, match=r"SGD has no attribute 'momentun'; did you mean 'momentum'\?"):
+        optimizers.SGD().momentun = 0.9
+
+
+def test_subclasses_of_users_may_have_further_attributes():
+    class Mine(losses.MeanSquaredError):
+        pass
+
+    mine = Mine()
+    mine.note = 3
+    assert mine.note == 3
+
+
 @pytest.mark.parametrize("cls", [cls for cls in CLASSES if cls not in REQUIRED], ids=repr)
 def test_every_spelling_of_a_name(cls):
     for name in (cls.__name__, cls.identifier, *cls.aliases):

@@ -184,6 +184,15 @@ def test_there_are_many():
     assert len(CASES) > 200
 
 
+@pytest.mark.parametrize("cls", public_classes(), ids=lambda cls: cls.__name__)
+def test_signatures_are_those_of_the_constructors(cls):
+    signature = inspect.signature(cls)
+    init = vars(cls).get("__init__", cls.__init__)
+    expected = [] if init is object.__init__ else list(inspect.signature(init).parameters)[1:]
+    assert list(signature.parameters) == expected
+    assert " at 0x" not in str(signature)
+
+
 NO_COUNTS = [2**64, 2**63, 10**400, -1, 1.5, True, None, "1"]
 
 
