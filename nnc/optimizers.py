@@ -93,6 +93,12 @@ class Optimizer(_config.Config):
 
     Parameters
     ----------
+    learning_rate : float or Schedule
+        At least 0.
+    weight_decay, clipnorm, clipvalue, global_clipnorm : float or None
+        As in `SGD`.
+    name : str, optional
+        Any name; nnc does not use it.
     without_weight_decay : list of str
         The weights without weight decay, by parts of their names, such as "bias", or their paths, such as
         "dense/kernel"; see `exclude_from_weight_decay`.

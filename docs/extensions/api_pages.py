@@ -11,6 +11,7 @@ import inspect
 import re
 from pathlib import Path
 
+from numpydoc.docscrape import NumpyDocString
 from public_names import Name, inherited_members, names_of, public_modules, public_names
 
 FOLDER = "api"
@@ -24,13 +25,13 @@ def write(app) -> None:
     by_module: dict[str, list[Name]] = {}
     where = {}
     names = public_names()
-    classes = {name.object for name in names if name.kind == "class"}
+    paths = {name.object: name.path for name in names if name.kind == "class"}
     for name in names:
         by_module.setdefault(name.module, []).append(name)
         for path in (name.path, *name.aliases):
             where[path] = name
         if name.kind != "data":
-            pages[f"{name.path}.rst"] = _page(name, classes)
+            pages[f"{name.path}.rst"] = _page(name, paths)
     for module in public_modules():
         pages[f"{module.__name__}.rst"] = _module_page(module, by_module.get(module.__name__, []), where)
     for file in folder.glob("*.rst"):
@@ -65,12 +66,12 @@ def _first_line(module: str) -> str:
     return _escaped(doc.split("\n\n")[0].replace("\n", " "))
 
 
-def _page(name: Name, classes: set[type]) -> str:
+def _page(name: Name, paths: dict[type, str]) -> str:
     directive = {"class": "autoclass", "function": "autofunction"}[name.kind]
     text = _title(name.path) + f".. {directive}:: {name.path}\n"
     if name.kind == "class":
-        text += "   :members:\n\n"
-        for member, value in inherited_members(name.object, classes).items():
+        text += "   :members:\n\n" + _of_base(name.object, paths)
+        for member, value in inherited_members(name.object, paths).items():
             kind = "autoproperty" if isinstance(value, property) else "automethod"
             text += f"   .. {kind}:: {name.path}.{member}\n"
     text += "\n"
@@ -78,6 +79,20 @@ def _page(name: Name, classes: set[type]) -> str:
     for alias in name.aliases:
         text += f".. py:{role}:: {alias}\n\n   Another name of :py:obj:`{name.path}`.\n\n"
     return text
+
+
+def _of_base(cls: type, paths: dict[type, str]) -> str:
+    """A sentence about the arguments that a class takes and the base of its family describes."""
+    for base in reversed(cls.__mro__[1:]):
+        if base in paths and _described(base) and inspect.signature(cls).parameters.keys() - _described(cls):
+            return f"   Further arguments are those of :py:obj:`{paths[base]}`.\n\n"
+    return ""
+
+
+def _described(cls: type) -> set[str]:
+    """The arguments in the section Parameters of a class's docstring."""
+    sections = NumpyDocString(vars(cls).get("__doc__") or "")
+    return {name.strip(" *") for parameter in sections["Parameters"] for name in parameter.name.split(",")}
 
 
 def _module_page(module, own: list[Name], where: dict[str, Name]) -> str:

@@ -23,8 +23,15 @@ class InputLayer(Layer):
         The shape with the batch axis, in place of shape: (None, 784).
     input_shape : tuple of int, optional
         Older name of shape; causes a warning.
-    batch_size, dtype, sparse : optional
+    batch_size, dtype : optional
         As in Keras; nnc takes batches of any size and uint8 or float arrays regardless of them.
+    sparse, optional : bool
+        Must be False.
+
+    Raises
+    ------
+    TypeError
+        If not exactly one of shape and batch_shape is given.
 
     Examples
     --------
