@@ -65,7 +65,8 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "start": []}  # they have no section
+html_context = {"default_mode": "auto"}  # the colours of the system
 
 # extensions/gallery.py determines which scripts are run, and how.
 sphinx_gallery_conf = {

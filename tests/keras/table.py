@@ -18,7 +18,7 @@ def table() -> str:
     lines = [f"| {row.title} | {row.kind} | {row.reason or ''} |" for row in rows]
     counts = {kind: sum(row.kind == kind for row in rows) for kind in ("equal", "differs", "refused")}
     total = f"{len(rows)} scripts: {', '.join(f'{n} {kind}' for kind, n in counts.items())}.\n"
-    return "\n".join([total, "| feature | | reason |", "|---|---|---|", *lines, ""])
+    return "\n".join([total, "| feature | result | reason |", "|---|---|---|", *lines, ""])
 
 
 if __name__ == "__main__":
