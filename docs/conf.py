@@ -25,6 +25,7 @@ extensions = [
     "numpydoc",
     "api_pages",
     "gallery",
+    "included",
     "mathml",
 ]
 exclude_patterns = ["_build", "experiments/template.md", "extensions", "gallery/*.ipynb", "gallery/*.py"]
@@ -44,6 +45,7 @@ myst_heading_anchors = 3
 
 toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False  # a method that only fulfils its base class is described there
 autodoc_typehints = "none"  # the docstrings have them, with shapes and dtypes
 autosummary_generate = False
 numpydoc_show_class_members = False
