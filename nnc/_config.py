@@ -265,7 +265,7 @@ class Config(metaclass=_Made):
         return dict(zip(names, (REQUIRED,) * (len(names) - len(defaults)) + defaults, strict=True))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse what a finished object does not have, which would have no effect; not in a user's subclass."""
+        """Refuse attributes that nnc's classes do not have: they would have no effect."""
         if name[0] != "_" and "_made" in self.__dict__ and self._is_nncs() and not hasattr(self, name):
             meant = did_you_mean(name, (known for known in dir(self) if known[0] != "_"))
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{meant}")

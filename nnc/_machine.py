@@ -88,6 +88,10 @@ def threads(n: int) -> Iterator[None]:
     n : int
         From 1 to 1024.
 
+    Returns
+    -------
+    context manager
+
     Raises
     ------
     TypeError

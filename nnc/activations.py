@@ -38,6 +38,11 @@ class Activation(_config.Config):
         default 6: Keras's relu6), the threshold of soft_shrink and hard_shrink (at least 0; by default 0.5).
         The others have none.
 
+    Raises
+    ------
+    ValueError
+        If there is no such activation, it has no parameter, or alpha is out of range.
+
     Attributes
     ----------
     formula : str
@@ -248,6 +253,10 @@ def get(identifier: ActivationLike) -> Activation:
     ----------
     identifier : str, Activation, dict or None
         A name from `names` (or "swish", which is silu), an object, its configuration; None is linear.
+
+    Returns
+    -------
+    Activation
 
     Raises
     ------

@@ -40,6 +40,14 @@ class Constraint(_config.Config):
     def fields(self, shape: Sequence[int]) -> dict[str, float]:
         """Return the settings of the core for a weight of that shape.
 
+        Parameters
+        ----------
+        shape : tuple of int
+
+        Returns
+        -------
+        dict of str to float
+
         Raises
         ------
         ValueError
@@ -216,6 +224,14 @@ ConstraintLike = str | Constraint | type[Constraint] | Mapping[str, Any] | None
 def get(identifier: ConstraintLike) -> Constraint | None:
     """Return the constraint for `identifier`: "max_norm", "non_neg", "unit_norm", "min_max_norm", an object,
     its configuration, or None.
+
+    Parameters
+    ----------
+    identifier : str, Constraint, dict or None
+
+    Returns
+    -------
+    Constraint or None
 
     Examples
     --------

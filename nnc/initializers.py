@@ -82,7 +82,16 @@ class Initializer(_config.Config):
 
     @classmethod
     def get(cls, identifier: Any, argument: str | None = None) -> Initializer:
-        """As `initializers.get`."""
+        """As `initializers.get`.
+
+        Parameters
+        ----------
+        identifier : str, Initializer, type, dict, array-like or None
+
+        Returns
+        -------
+        Initializer or None
+        """
         if not isinstance(identifier, np.ndarray):
             return super().get(identifier, argument)
         try:
@@ -92,6 +101,15 @@ class Initializer(_config.Config):
 
     def draw(self, shape: tuple[int, ...], rng: Generator) -> NDArray[Any]:
         """The values, before they are rounded to float32.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        ndarray of that shape
 
         Examples
         --------
@@ -576,6 +594,15 @@ def get(identifier: InitializerLike | None) -> Initializer | None:
 
 def fans(shape: Sequence[int]) -> tuple[int, int]:
     """Return (inputs, outputs) of one unit of a kernel of that shape.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the kernel: (inputs, outputs) or (..., inputs, filters).
+
+    Returns
+    -------
+    tuple of int
 
     Examples
     --------

@@ -62,6 +62,10 @@ class LearningRate(float):
     def numpy(self) -> NDArray[np.float32]:
         """The rate as an array without axes.
 
+        Returns
+        -------
+        ndarray, float32
+
         Examples
         --------
         >>> from nnc import optimizers
@@ -72,6 +76,11 @@ class LearningRate(float):
 
     def assign(self, value: float) -> None:
         """Set the rate of the optimizer.
+
+        Parameters
+        ----------
+        value : float
+            At least 0.
 
         Examples
         --------
@@ -180,6 +189,14 @@ class Optimizer(_config.Config):
     def learning_rates(self, step: int, count: int, epoch: int) -> NDArray[np.float32]:
         """Return the rates of `count` steps starting at `step`, all in `epoch`; both count from 0.
 
+        Parameters
+        ----------
+        step, count, epoch : int
+
+        Returns
+        -------
+        ndarray, float32 (count,)
+
         Examples
         --------
         >>> from nnc import optimizers, schedules
@@ -228,6 +245,15 @@ class Optimizer(_config.Config):
     def decays(self, layer: str, weight: str) -> bool:
         """Whether weight decay applies to a weight of the layer with this name.
 
+        Parameters
+        ----------
+        layer, weight : str
+            Such as "dense" and "kernel".
+
+        Returns
+        -------
+        bool
+
         Examples
         --------
         >>> from nnc import optimizers
@@ -241,6 +267,10 @@ class Optimizer(_config.Config):
 
     def slot_names(self) -> list[str]:
         """Return the names of the slots that are kept for each parameter, in order.
+
+        Returns
+        -------
+        list of str
 
         Examples
         --------
@@ -717,6 +747,14 @@ def get(identifier: None) -> None: ...
 def get(identifier: str | Optimizer | type[Optimizer] | Mapping[str, Any]) -> Optimizer: ...
 def get(identifier: str | Optimizer | type[Optimizer] | Mapping[str, Any] | None) -> Optimizer | None:
     """Return the optimizer for `identifier`: a Keras name, an object, its class or configuration, or None.
+
+    Parameters
+    ----------
+    identifier : str, Optimizer, type, dict or None
+
+    Returns
+    -------
+    Optimizer or None
 
     Examples
     --------

@@ -97,6 +97,10 @@ def set_random_seed(seed: int | None) -> None:
 def next_seed() -> int:
     """Return the next 64-bit seed of the global sequence: a function of the global seed and the calls so far.
 
+    Returns
+    -------
+    int
+
     Examples
     --------
     >>> from nnc import random
@@ -120,6 +124,10 @@ def seeded(seed: int) -> Iterator[None]:
     seed : int
         From 0 to 2**64 - 1.
 
+    Returns
+    -------
+    context manager
+
     Examples
     --------
     >>> from nnc import random
@@ -138,6 +146,15 @@ def seeded(seed: int) -> Iterator[None]:
 
 def derived_seed(seed: int, purpose: Purpose, *key: int) -> int:
     """Return a 64-bit seed that is a function of the arguments only, which are those of `generator`.
+
+    Parameters
+    ----------
+    seed, purpose, *key
+        As in `generator`.
+
+    Returns
+    -------
+    int
 
     Examples
     --------
@@ -160,6 +177,10 @@ def generator(seed: int, purpose: Purpose, *key: int) -> Generator:
         What the numbers are used for; another purpose has other numbers.
     *key : int
         Each from 0 to 2**64 - 1: distinguishes the streams of one seed and purpose.
+
+    Returns
+    -------
+    numpy.random.Generator
 
     Raises
     ------
@@ -215,6 +236,14 @@ class Streams:
 
     def at(self, number: int) -> Generator:
         """Return the generator, moved to the beginning of stream `number`, 0 to 2**64 - 1.
+
+        Parameters
+        ----------
+        number : int
+
+        Returns
+        -------
+        numpy.random.Generator
 
         Examples
         --------

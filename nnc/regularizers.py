@@ -115,6 +115,14 @@ RegularizerLike = str | Regularizer | type[Regularizer] | Mapping[str, Any] | No
 def get(identifier: RegularizerLike) -> Regularizer | None:
     """Return the regularizer for `identifier`: "l1", "l2", "l1l2", an object, its configuration, or None.
 
+    Parameters
+    ----------
+    identifier : str, Regularizer, dict or None
+
+    Returns
+    -------
+    Regularizer or None
+
     Examples
     --------
     >>> from nnc import regularizers

@@ -20,6 +20,11 @@ __all__ = ["FORMAT", "NUMERICS", "load_keras", "load_model", "load_weights", "sa
 def load_weights(model: Sequential, filepath: modelfile.Path) -> None:
     """Load the weights of a model from a file, as `Sequential.load_weights` does.
 
+    Parameters
+    ----------
+    model : Sequential
+    filepath : str or path
+
     Examples
     --------
     >>> import nnc

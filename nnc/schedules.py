@@ -53,6 +53,14 @@ class Schedule(_config.Config):
     def rate(self, t: NDArray[np.float64]) -> ArrayLike:
         """The formula, for an array of times at least 0.
 
+        Parameters
+        ----------
+        t : ndarray, float64
+
+        Returns
+        -------
+        array-like of t's shape
+
         Examples
         --------
         >>> import numpy as np
@@ -452,6 +460,15 @@ registry = _config.close(Schedule, globals())
 
 def get(identifier: Schedule | Mapping[str, Any], argument: str | None = None) -> Schedule:
     """Return the schedule for `identifier`: an object or its configuration; `argument` names it in messages.
+
+    Parameters
+    ----------
+    identifier : Schedule or dict
+    argument : str, optional
+
+    Returns
+    -------
+    Schedule
 
     Examples
     --------

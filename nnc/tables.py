@@ -38,6 +38,11 @@ def markdown(rows: Sequence[Mapping[str, Any]], digits: int = 4) -> str:
     str
         Without a newline at the end.
 
+    Raises
+    ------
+    ValueError
+        If there is no row with a column.
+
     Examples
     --------
     >>> from nnc import tables
@@ -87,6 +92,11 @@ def save(
     -------
     list of str
         The paths written.
+
+    Raises
+    ------
+    ValueError
+        If a format is unknown, or there is no row with a column.
 
     Examples
     --------

@@ -32,6 +32,11 @@ class PyDataset:
     max_queue_size : int
         Maximum number of batches prepared in advance.
 
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or use_multiprocessing is True.
+
     Examples
     --------
     >>> import numpy as np
@@ -104,6 +109,11 @@ class PyDataset:
 
 def clear_session(free_memory: bool = True) -> None:
     """Let Python collect models that are no longer referenced; nnc itself keeps neither models nor a session.
+
+    Parameters
+    ----------
+    free_memory : bool
+        Whether to run Python's garbage collector.
 
     Examples
     --------

@@ -4,6 +4,20 @@
 def activation(name, z, float alpha=0.0, out=None):
     """Return a = f(z); softmax along the last axis.
 
+    Parameters
+    ----------
+    name : str
+        A name from `nnc.activations.names`.
+    z : array_like, any shape
+    alpha : float, at least 0
+        Slope of leaky_relu, scale of elu; ignored by the activations without a parameter.
+    out : ndarray of float32, C-contiguous, shape of z, optional
+        Where a is written; may be z itself.
+
+    Returns
+    -------
+    ndarray of float32, shape of z
+
     Examples
     --------
     >>> from nnc import functional
@@ -120,6 +134,27 @@ cdef nnc_matrix _matrix(array, size_t rows, size_t cols, size_t rs, size_t cs) e
 def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
     """Return a = f(x w + b): x (B, I), w (I, O), b (O,) -> (B, O). Transposed C-contiguous x and w are not copied.
 
+    Parameters
+    ----------
+    x : array_like (B, I)
+    w : array_like (I, O)
+    b : array_like (O,), optional
+    activation : str
+        A name from `nnc.activations.names`.
+    alpha : float, at least 0
+        The activation's parameter.
+    out : ndarray of float32, C-contiguous (B, O), optional
+        Where a is written.
+
+    Returns
+    -------
+    ndarray of float32 (B, O)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+
     Examples
     --------
     >>> import numpy as np
@@ -149,6 +184,24 @@ def dense(x, w, b=None, activation="linear", float alpha=0.0, out=None):
 
 def dense_backward(x, w, dz, out=None):
     """Return dx = dz w^T, dw = x^T dz and db = sum of dz over rows; out: a tuple of three arrays for them.
+
+    Parameters
+    ----------
+    x : array_like (B, I)
+    w : array_like (I, O)
+    dz : array_like (B, O)
+        dL/dz.
+    out : tuple of ndarray, optional
+        Where dx, dw and db are written: float32, C-contiguous.
+
+    Returns
+    -------
+    dx, dw, db : ndarray of float32 (B, I), (I, O), (O,)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
 
     Examples
     --------
@@ -194,6 +247,28 @@ cdef _Rows _targets(y, a, sample_weight):
 def loss(spec, y, a, sample_weight=None, out=None):
     """Return the mean loss over rows and its gradient with respect to a (B, N); y: ids (B,) or rows (B, N).
 
+    Parameters
+    ----------
+    spec : dict
+        Of a loss: `nnc.losses.Loss.spec`.
+    y : array_like
+        Class ids (B,) or rows (B, N).
+    a : array_like (B, N)
+        The outputs.
+    sample_weight : array_like (B,), optional
+    out : ndarray of float32, C-contiguous (B, N), optional
+        Where the gradient is written.
+
+    Returns
+    -------
+    value : float
+    gradient : ndarray of float32 (B, N)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or the loss is unknown.
+
     Examples
     --------
     >>> import numpy as np
@@ -221,6 +296,24 @@ def loss(spec, y, a, sample_weight=None, out=None):
 def metric(spec, y, a):
     """Return the mean of a metric over rows.
 
+    Parameters
+    ----------
+    spec : dict
+        Of a metric: `nnc.metrics.Metric.spec`.
+    y : array_like
+        Class ids (B,) or rows (B, N).
+    a : array_like (B, N)
+        The outputs.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or the metric is unknown.
+
     Examples
     --------
     >>> import numpy as np
@@ -246,6 +339,24 @@ def metric(spec, y, a):
 
 def update(spec, w, g, slots, float learning_rate, uint64_t step):
     """Update w and its slots in place, all float32 with the same shape.
+
+    Parameters
+    ----------
+    spec : dict
+        Of an optimizer: `nnc.optimizers.Optimizer.spec`.
+    w : ndarray of float32, C-contiguous
+    g : array_like, shape of w
+        The gradient dL/dw.
+    slots : list of ndarray, like w
+        One for each of the optimizer's `slot_names`.
+    learning_rate : float
+    step : int
+        The number of steps before this one, for the bias correction of Adam.
+
+    Raises
+    ------
+    ValueError
+        If a shape or the number of slots does not fit.
 
     Examples
     --------

@@ -82,6 +82,10 @@ class Callback:
     def set_model(self, model: Model) -> None:
         """Set the model of the callback.
 
+        Parameters
+        ----------
+        model : Sequential
+
         Examples
         --------
         >>> import nnc
@@ -95,6 +99,11 @@ class Callback:
     def set_params(self, params: dict[str, Any]) -> None:
         """Set the parameters of the run.
 
+        Parameters
+        ----------
+        params : dict
+            Of `fit`: "epochs", "steps" and "verbose"; otherwise empty.
+
         Examples
         --------
         >>> import nnc
@@ -107,6 +116,11 @@ class Callback:
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Called before the first epoch.
+
+        Parameters
+        ----------
+        logs : dict
+            Empty.
 
         Examples
         --------
@@ -139,6 +153,13 @@ class Callback:
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Called before an epoch; `epoch` counts from 0.
 
+        Parameters
+        ----------
+        epoch : int
+            From 0.
+        logs : dict
+            Empty.
+
         Examples
         --------
         >>> import nnc
@@ -152,6 +173,13 @@ class Callback:
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Called after an epoch and its validation.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0.
+        logs : dict
+            "loss", the metrics, and those of the validation data with "val_" in front.
 
         Examples
         --------
@@ -167,6 +195,13 @@ class Callback:
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before a step; `batch` counts from 0 in each epoch.
 
+        Parameters
+        ----------
+        batch : int
+            The number of the step in its epoch, from 0.
+        logs : dict
+            Empty.
+
         Examples
         --------
         >>> import nnc
@@ -180,6 +215,13 @@ class Callback:
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after a step.
+
+        Parameters
+        ----------
+        batch : int
+            The number of the step in its epoch, from 0.
+        logs : dict
+            "loss" and the metrics, means over the epoch so far.
 
         Examples
         --------
@@ -195,6 +237,11 @@ class Callback:
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Older name of `on_train_batch_begin`.
 
+        Parameters
+        ----------
+        batch, logs
+            As in `on_train_batch_begin`.
+
         Examples
         --------
         >>> import nnc
@@ -208,6 +255,11 @@ class Callback:
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Older name of `on_train_batch_end`.
+
+        Parameters
+        ----------
+        batch, logs
+            As in `on_train_batch_end`.
 
         Examples
         --------
@@ -223,6 +275,13 @@ class Callback:
     def on_steps(self, steps: int, logs: Logs | None = None) -> None:
         """Called a few times a second during an epoch; `steps` is the number of its steps done so far.
 
+        Parameters
+        ----------
+        steps : int
+            The number of steps of the epoch done so far.
+        logs : dict
+            "loss" and the metrics, means over the epoch so far.
+
         Examples
         --------
         >>> import nnc
@@ -235,6 +294,11 @@ class Callback:
 
     def on_divergence(self, epoch: int, batch: int) -> None:
         """Called if the loss of a batch is NaN or infinite; by default `DivergenceError` is raised.
+
+        Parameters
+        ----------
+        epoch, batch : int
+            Where the loss is not finite, both from 0.
 
         Examples
         --------
@@ -252,6 +316,11 @@ class Callback:
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Called before an evaluation or validation.
 
+        Parameters
+        ----------
+        logs : dict
+            Empty.
+
         Examples
         --------
         >>> import nnc
@@ -265,6 +334,11 @@ class Callback:
     def on_test_end(self, logs: Logs | None = None) -> None:
         """Called after an evaluation or validation.
 
+        Parameters
+        ----------
+        logs : dict
+            "loss" and the metrics.
+
         Examples
         --------
         >>> import nnc
@@ -277,6 +351,13 @@ class Callback:
 
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before a batch of an evaluation or validation, which then runs batch by batch.
+
+        Parameters
+        ----------
+        batch : int
+            From 0.
+        logs : dict
+            Empty.
 
         Examples
         --------
@@ -292,6 +373,13 @@ class Callback:
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after a batch of an evaluation or validation; `logs` are the means so far.
 
+        Parameters
+        ----------
+        batch : int
+            From 0.
+        logs : dict
+            "loss" and the metrics, means over the batches so far.
+
         Examples
         --------
         >>> import nnc
@@ -306,6 +394,11 @@ class Callback:
     def on_predict_begin(self, logs: Logs | None = None) -> None:
         """Called before `predict`.
 
+        Parameters
+        ----------
+        logs : dict
+            Empty.
+
         Examples
         --------
         >>> import nnc
@@ -318,6 +411,11 @@ class Callback:
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
         """Called after `predict`.
+
+        Parameters
+        ----------
+        logs : dict
+            Empty.
 
         Examples
         --------
@@ -332,6 +430,13 @@ class Callback:
     def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Called before a batch of `predict`, which then runs batch by batch.
 
+        Parameters
+        ----------
+        batch : int
+            From 0.
+        logs : dict
+            Empty.
+
         Examples
         --------
         >>> import nnc
@@ -345,6 +450,13 @@ class Callback:
 
     def on_predict_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Called after a batch of `predict`; `logs` has its "outputs".
+
+        Parameters
+        ----------
+        batch : int
+            From 0.
+        logs : dict
+            "outputs": the outputs of the batch.
 
         Examples
         --------

@@ -23,6 +23,11 @@ class Recorder(Callback):
     every : int
         The number of epochs between records.
 
+    Raises
+    ------
+    ValueError
+        If only one of x and y is given, or `every` is not a positive integer.
+
     Attributes
     ----------
     epochs : list of int

@@ -25,6 +25,14 @@ _WRONG, _FAILED, _INTERRUPTED, _UNREAD = 2, 1, 130, 141
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command given by these words, by default those of the process, and return the exit status.
 
+    Parameters
+    ----------
+    arguments : list of str, optional
+
+    Returns
+    -------
+    int
+
     Examples
     --------
     >>> from nnc.cli import main

@@ -117,6 +117,14 @@ registry = _config.close(Layer, globals())
 def get(identifier: Layer | Mapping[str, Any]) -> Layer:
     """The layer that `identifier` denotes: a layer object or its configuration.
 
+    Parameters
+    ----------
+    identifier : Layer or dict
+
+    Returns
+    -------
+    Layer
+
     Examples
     --------
     >>> from nnc import layers

@@ -72,6 +72,11 @@ class Layer(_config.Config):
         Arguments of Keras that nnc does not support (activity_regularizer, dtype, ...): accepted with Keras's
         default, rejected with any other value.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is invalid, or is one of Keras's that nnc does not support.
+
     Attributes
     ----------
     input_shape, output_shape : tuple of int or None
@@ -187,6 +192,15 @@ class Layer(_config.Config):
     def build(self, input_shape: Sequence[int]) -> Shape:
         """Fix `input_shape` as the shape of one sample and return `output_shape`.
 
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Of one sample, without the batch axis.
+
+        Returns
+        -------
+        tuple of int
+
         Raises
         ------
         ValueError
@@ -215,6 +229,14 @@ class Layer(_config.Config):
     def sample_output_shape(self, input_shape: Shape) -> Shape:
         """The output shape for an input shape, both without the batch axis; by default the same.
 
+        Parameters
+        ----------
+        input_shape : tuple of int
+
+        Returns
+        -------
+        tuple of int
+
         Examples
         --------
         >>> from nnc import layers
@@ -225,6 +247,14 @@ class Layer(_config.Config):
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """The output shape for an input shape, both with the batch axis, as in Keras, such as (None, 784).
+
+        Parameters
+        ----------
+        input_shape : tuple of int or None
+
+        Returns
+        -------
+        tuple of int or None
 
         Examples
         --------
@@ -245,6 +275,10 @@ class Layer(_config.Config):
         A layer that is not in a model draws its initial weights when they are first requested; a model that
         it is later added to takes them over.
 
+        Returns
+        -------
+        list of ndarray
+
         Examples
         --------
         >>> from nnc import layers
@@ -263,6 +297,10 @@ class Layer(_config.Config):
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set the weights, in the order in which `get_weights` returns them.
+
+        Parameters
+        ----------
+        weights : list of array-like
 
         Raises
         ------
@@ -293,6 +331,10 @@ class Layer(_config.Config):
 
     def set_own(self, weights: Sequence[NDArray[Any]]) -> None:
         """Keep these as the initial weights in the next model.
+
+        Parameters
+        ----------
+        weights : list of ndarray
 
         Examples
         --------
@@ -417,6 +459,10 @@ class Layer(_config.Config):
     def weights_spec(self) -> list[Weight]:
         """(name, shape, initializer) of each weight, in the order of a plan's parameters; by default none.
 
+        Returns
+        -------
+        list of (str, tuple of int, Initializer)
+
         Examples
         --------
         >>> from nnc import layers
@@ -431,6 +477,10 @@ class Layer(_config.Config):
     def rows(self) -> list[dict[str, Any]]:
         """The layer's rows in a plan; none by default, as for layers that only reshape: a plan's samples are
         flat.
+
+        Returns
+        -------
+        list of dict
 
         Examples
         --------
@@ -473,6 +523,14 @@ class Layer(_config.Config):
     def initialize(self, rng: Generator) -> list[NDArray[np.float32]]:
         """Initial values of the weights: those that were set, or else drawn from `rng` in order.
 
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        list of ndarray, float32
+
         Examples
         --------
         >>> import numpy as np
@@ -489,6 +547,10 @@ class Layer(_config.Config):
 
     def count_params(self) -> int:
         """The number of weights.
+
+        Returns
+        -------
+        int
 
         Examples
         --------

@@ -29,6 +29,12 @@ class Holder(Protocol):
 class Variable:
     """One weight of a layer. NumPy functions treat it as an array of its current values.
 
+    Parameters
+    ----------
+    layer : Layer
+    index : int
+        In the layer's weights.
+
     Attributes
     ----------
     name, path : str
@@ -86,6 +92,10 @@ class Variable:
     def numpy(self) -> np.ndarray:
         """A copy of the values.
 
+        Returns
+        -------
+        ndarray
+
         Examples
         --------
         >>> from nnc import layers
@@ -99,6 +109,10 @@ class Variable:
 
     def assign(self, value: ArrayLike) -> None:
         """Set the values; the shape must be the same.
+
+        Parameters
+        ----------
+        value : array-like
 
         Examples
         --------

@@ -96,6 +96,10 @@ def get(identifier: LossLike | None) -> Loss | None:
         configuration, a function of this module such as `losses.mean_squared_error`, or a Python function
         that returns value and gradient (see `FunctionLoss`).
 
+    Returns
+    -------
+    Loss or None
+
     Examples
     --------
     >>> from nnc import losses

@@ -96,6 +96,10 @@ class Loss(_config.Config):
     def spec(self) -> dict[str, Any] | Any:  # Any: FunctionLoss returns None, no other loss does
         """The description of the loss that is passed to a plan.
 
+        Returns
+        -------
+        dict, or the FunctionLoss itself
+
         Examples
         --------
         >>> from nnc import losses
@@ -160,6 +164,11 @@ class Loss(_config.Config):
     def check_trainable(self) -> None:
         """Raise a ValueError if a model cannot be trained with this reduction.
 
+        Raises
+        ------
+        ValueError
+            If the reduction is not "sum_over_batch_size" or "mean".
+
         Examples
         --------
         >>> from nnc import losses
@@ -179,6 +188,23 @@ class Loss(_config.Config):
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> tuple[float, NDArray[np.float32]]:
         """Return the loss of a batch and its gradient with respect to `y_pred`, float32 (n, n_outputs).
+
+        Parameters
+        ----------
+        y_true : array-like
+            Class ids (n,) or rows (n, n_outputs).
+        y_pred : array-like (n, n_outputs)
+        sample_weight : array-like (n,), optional
+
+        Returns
+        -------
+        value : float
+        gradient : ndarray, float32 (n, n_outputs)
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not match or a target is out of range.
 
         Examples
         --------
@@ -276,6 +302,24 @@ def batch(
     target_range: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """Return (y, a) as the core's losses and metrics take them, for targets "ids", "rows" or "any".
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like
+    wanted : {"ids", "rows", "any"}
+    target_range : (float, float)
+        The lowest and highest value allowed in rows of y_true.
+
+    Returns
+    -------
+    y : ndarray
+        Class ids (n,) or float32 rows (n, n_outputs).
+    a : ndarray, float32 (n, n_outputs)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match or a target is out of range.
 
     Examples
     --------

@@ -132,6 +132,10 @@ def get(
     n_outputs : int, optional
         The number of the model's outputs; required for "accuracy" and "acc".
 
+    Returns
+    -------
+    Metric
+
     Notes
     -----
     As in Keras, "accuracy" is BinaryAccuracy for one output, SparseCategoricalAccuracy for several outputs

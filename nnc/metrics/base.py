@@ -19,6 +19,11 @@ _DTYPES = ("float16", "float32", "float64")
 class MetricVariable(np.lib.mixins.NDArrayOperatorsMixin):
     """Accumulated values of a user-defined metric (`Metric.add_variable`); NumPy treats it as its array.
 
+    Parameters
+    ----------
+    value : ndarray
+    name : str, optional
+
     Examples
     --------
     >>> from nnc import metrics
@@ -35,6 +40,10 @@ class MetricVariable(np.lib.mixins.NDArrayOperatorsMixin):
 
     def numpy(self) -> NDArray[Any]:
         """Return a copy of the values.
+
+        Returns
+        -------
+        ndarray
 
         Examples
         --------
@@ -62,6 +71,10 @@ class MetricVariable(np.lib.mixins.NDArrayOperatorsMixin):
     def assign(self, value: ArrayLike) -> None:
         """Set the values; `value` has the same shape or broadcasts to it.
 
+        Parameters
+        ----------
+        value : array-like
+
         Examples
         --------
         >>> import nnc
@@ -74,6 +87,10 @@ class MetricVariable(np.lib.mixins.NDArrayOperatorsMixin):
 
     def assign_add(self, value: ArrayLike) -> None:
         """Add to the values.
+
+        Parameters
+        ----------
+        value : array-like
 
         Examples
         --------
@@ -88,6 +105,10 @@ class MetricVariable(np.lib.mixins.NDArrayOperatorsMixin):
 
     def assign_sub(self, value: ArrayLike) -> None:
         """Subtract from the values.
+
+        Parameters
+        ----------
+        value : array-like
 
         Examples
         --------
@@ -198,6 +219,18 @@ class Metric(_config.Config):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Update the metric with a batch.
 
+        Parameters
+        ----------
+        y_true : array-like
+            Class ids (n,) or rows (n, n_outputs).
+        y_pred : array-like (n, n_outputs)
+        sample_weight : array-like (n,), optional
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not match.
+
         Examples
         --------
         >>> from nnc import metrics
@@ -211,6 +244,16 @@ class Metric(_config.Config):
 
     def result(self) -> Any:
         """Return the metric over all batches since the last `reset_state`.
+
+        Returns
+        -------
+        float, ndarray or dict
+            NaN before the first batch.
+
+        Raises
+        ------
+        NotImplementedError
+            If a subclass does not define it.
 
         Examples
         --------
@@ -257,6 +300,10 @@ class Metric(_config.Config):
         aggregation
             Accepted for compatibility with scripts written for Keras.
 
+        Returns
+        -------
+        MetricVariable
+
         Examples
         --------
         >>> from nnc import metrics
@@ -279,6 +326,15 @@ class Metric(_config.Config):
         self, shape: Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> MetricVariable:
         """Older name of `add_variable`.
+
+        Parameters
+        ----------
+        shape, initializer, dtype, name
+            As in `add_variable`.
+
+        Returns
+        -------
+        MetricVariable
 
         Examples
         --------
@@ -313,6 +369,10 @@ class Metric(_config.Config):
     def spec(self) -> dict[str, Any]:
         """The description of the metric that is passed to a plan.
 
+        Returns
+        -------
+        dict
+
         Examples
         --------
         >>> from nnc import metrics
@@ -336,6 +396,16 @@ class Metric(_config.Config):
     ) -> None:
         """Update with a batch of a model: ids (n,) or rows (n, O), outputs (n, O) of the given shape.
 
+        Parameters
+        ----------
+        y : ndarray
+            Class ids (n,) or rows (n, O).
+        a : ndarray (n, O)
+        weights : ndarray (n,) or None
+            Of the rows.
+        shape : tuple of int
+            The shape of one row of outputs.
+
         Examples
         --------
         >>> import numpy as np
@@ -358,6 +428,10 @@ class Metric(_config.Config):
 
     def value(self) -> float | NDArray[np.float64] | dict[str, float | NDArray[np.float64]]:
         """Return `result` for the logs: a number, an array of several, or a dict of these by their own keys.
+
+        Returns
+        -------
+        float, ndarray or dict
 
         Raises
         ------
@@ -393,6 +467,11 @@ class Metric(_config.Config):
     def check(self, shape: tuple[int, ...]) -> None:
         """Raise a ValueError if outputs of `shape` do not fit the metric.
 
+        Parameters
+        ----------
+        shape : tuple of int
+            Of one row of outputs.
+
         Examples
         --------
         >>> from nnc import metrics
@@ -406,6 +485,10 @@ class Metric(_config.Config):
     def get_state(self) -> list[float]:
         """Return the sums so far, for a run that is interrupted within an epoch.
 
+        Returns
+        -------
+        list of float
+
         Examples
         --------
         >>> from nnc import metrics
@@ -418,6 +501,14 @@ class Metric(_config.Config):
 
     def set_state(self, numbers: Sequence[float]) -> bool:
         """Restore what `get_state` returned; return False if it does not fit this metric.
+
+        Parameters
+        ----------
+        numbers : list of float
+
+        Returns
+        -------
+        bool
 
         Examples
         --------

@@ -113,6 +113,15 @@ class LayeredModel:
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Return the output shape for an input shape, both with the batch axis.
 
+        Parameters
+        ----------
+        input_shape : tuple of int or None
+            With the batch axis: (None, 28, 28, 1).
+
+        Returns
+        -------
+        tuple of int or None
+
         Examples
         --------
         >>> from nnc import Sequential, layers
@@ -136,6 +145,10 @@ class LayeredModel:
         A model may be added, too. Its layers are then shared: training either model changes the weights of
         the other. The added model can still be used, trained and saved, but no more layers can be added to
         it.
+
+        Parameters
+        ----------
+        layer : Layer or Sequential
 
         Raises
         ------
@@ -167,6 +180,15 @@ class LayeredModel:
     def pop(self, rebuild: bool = True) -> Any:
         """Remove the last layer and return it; it keeps its weights.
 
+        Parameters
+        ----------
+        rebuild : bool
+            As in Keras; nnc always keeps the shapes of the remaining layers.
+
+        Returns
+        -------
+        Layer or Sequential
+
         Examples
         --------
         >>> from nnc import Input, Sequential, layers
@@ -186,6 +208,16 @@ class LayeredModel:
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """Return the layer with that name or index.
 
+        Parameters
+        ----------
+        name : str, optional
+        index : int, optional
+            In `layers`. Give one of the two.
+
+        Returns
+        -------
+        Layer or Sequential
+
         Examples
         --------
         >>> from nnc import Sequential, layers
@@ -202,6 +234,11 @@ class LayeredModel:
         ----------
         input_shape : tuple
             With the batch axis, as in Keras: (None, 784). None if the model has an `Input`.
+
+        Raises
+        ------
+        ValueError
+            If the layers do not accept the shape, or have another one.
 
         Examples
         --------
@@ -227,6 +264,11 @@ class LayeredModel:
 
         The docstring of each layer lists its weights.
 
+        Returns
+        -------
+        list of ndarray
+            float32 (float64 with backend="reference").
+
         Examples
         --------
         >>> from nnc import Input, Sequential, layers
@@ -238,6 +280,10 @@ class LayeredModel:
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set all weights, in the order in which `get_weights` returns them.
+
+        Parameters
+        ----------
+        weights : list of array-like
 
         Raises
         ------
@@ -279,6 +325,10 @@ class LayeredModel:
     def count_params(self) -> int:
         """Return the number of weights.
 
+        Returns
+        -------
+        int
+
         Examples
         --------
         >>> from nnc import Input, Sequential, layers
@@ -311,6 +361,11 @@ class LayeredModel:
             Whether to show for each layer if it is trainable.
         positions, expand_nested, layer_range
             As in Keras; positions and layer_range must be None here.
+
+        Raises
+        ------
+        ValueError
+            If the model is not built, or an argument is invalid.
 
         Examples
         --------
@@ -350,6 +405,15 @@ class LayeredModel:
 
     def to_json(self, **options: Any) -> str:
         """Return `get_config` as JSON, for `nnc.models.model_from_json`; options are passed to `json.dumps`.
+
+        Parameters
+        ----------
+        **options
+            Arguments of `json.dumps`.
+
+        Returns
+        -------
+        str
 
         Examples
         --------

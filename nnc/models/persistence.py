@@ -63,6 +63,10 @@ def load_model(filepath: modelfile.Path, compile: bool = True) -> Sequential:
     compile : bool
         Whether to make it ready for training; if False, the optimizer is left out.
 
+    Returns
+    -------
+    Sequential
+
     Raises
     ------
     FormatError
@@ -90,6 +94,14 @@ def load_model(filepath: modelfile.Path, compile: bool = True) -> Sequential:
 def model_from_json(json_string: str) -> Sequential:
     """Return a new model from the result of `Sequential.to_json`, with newly drawn weights.
 
+    Parameters
+    ----------
+    json_string : str
+
+    Returns
+    -------
+    Sequential
+
     Raises
     ------
     ValueError
@@ -116,6 +128,10 @@ def clone_model(model: Sequential, clone_function: Callable[[Layer], Layer] | No
     model : Sequential
     clone_function : callable, optional
         Returns the new layer for each layer; by default one with the same configuration.
+
+    Returns
+    -------
+    Sequential
 
     Examples
     --------

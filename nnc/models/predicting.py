@@ -86,6 +86,11 @@ class PredictingModel(StoredModel):
         return_dict : bool
             Whether to return {"loss": ..., ...} instead of [loss, ...] (a float if there are no metrics).
 
+        Returns
+        -------
+        float, list of float or dict
+            The loss, [loss, metrics...], or both by name.
+
         Examples
         --------
         >>> import nnc
@@ -146,6 +151,17 @@ class PredictingModel(StoredModel):
     ) -> Result:
         """Return the loss and the metrics of one batch, as `evaluate` does.
 
+        Parameters
+        ----------
+        x, y, sample_weight
+            As in `fit`, for the rows of one batch.
+        return_dict : bool
+            As in `evaluate`.
+
+        Returns
+        -------
+        float, list of float or dict
+
         Examples
         --------
         >>> import nnc
@@ -198,6 +214,11 @@ class PredictingModel(StoredModel):
         ndarray (n, *output_shape)
             float32 (float64 with backend="reference").
 
+        Raises
+        ------
+        ValueError
+            If x has another shape than the model's samples, or the model has no layers.
+
         Examples
         --------
         >>> import nnc
@@ -244,6 +265,16 @@ class PredictingModel(StoredModel):
     def predict_on_batch(self, x: ArrayLike) -> np.ndarray:
         """Return the outputs for one batch, in inference mode; the fastest call for a few rows at a time.
 
+        Parameters
+        ----------
+        x : array-like (n, *input_shape)
+            A C-contiguous float32 array is passed to the core as it is.
+
+        Returns
+        -------
+        ndarray (n, *output_shape)
+            float32 (float64 with backend="reference").
+
         Examples
         --------
         >>> import numpy as np
@@ -279,6 +310,11 @@ class PredictingModel(StoredModel):
         -------
         ndarray (n, *layer.output_shape)
             The outputs, after the layer's activation.
+
+        Raises
+        ------
+        ValueError
+            If the model has no such layer, or x another shape than the model's samples.
 
         Examples
         --------

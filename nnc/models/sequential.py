@@ -407,6 +407,17 @@ class Sequential(PredictingModel):
     ) -> Result:
         """Make one step on this batch; return its loss (before the step) and metrics as `evaluate` does.
 
+        Parameters
+        ----------
+        x, y, sample_weight, class_weight
+            As in `fit`, for the rows of one batch.
+        return_dict : bool
+            Whether to return {"loss": ..., ...} instead of [loss, ...] (a float if there are no metrics).
+
+        Returns
+        -------
+        float, list of float or dict
+
         Examples
         --------
         >>> import nnc

@@ -135,6 +135,12 @@ class StoredModel(LayeredModel):
     def save_weights(self, filepath: modelfile.Path, overwrite: bool = True) -> None:
         """Write only the layers and the weights to a file.
 
+        Parameters
+        ----------
+        filepath : str or path
+        overwrite : bool
+            Whether an existing file is replaced.
+
         Examples
         --------
         >>> import nnc
@@ -151,6 +157,12 @@ class StoredModel(LayeredModel):
 
         (Keras's ModelCheckpoint requires a name ending in ".keras"; nnc reads its own files with that name.)
 
+        Parameters
+        ----------
+        filepath : str or path
+        weights_only : bool
+            Whether to write what `save_weights` writes.
+
         Examples
         --------
         >>> import nnc
@@ -164,6 +176,19 @@ class StoredModel(LayeredModel):
 
     def load_weights(self, filepath: modelfile.Path) -> None:
         """Load the weights from a file written by `save` or `save_weights`; the shapes must match the model.
+
+        Parameters
+        ----------
+        filepath : str or path
+
+        Raises
+        ------
+        FormatError
+            If the file is not one of nnc's or is damaged.
+        ValueError
+            If its weights do not fit the model.
+        OSError
+            If it cannot be opened.
 
         Examples
         --------
@@ -187,6 +212,10 @@ class StoredModel(LayeredModel):
 
     def state(self) -> ModelState:
         """Return everything that a model file holds; do not write to its arrays.
+
+        Returns
+        -------
+        ModelState
 
         Examples
         --------
@@ -216,6 +245,14 @@ class StoredModel(LayeredModel):
     @classmethod
     def from_state(cls, state: ModelState) -> Self:
         """Return the model that `state` describes; it takes over the state's layers.
+
+        Parameters
+        ----------
+        state : ModelState
+
+        Returns
+        -------
+        Sequential
 
         Examples
         --------

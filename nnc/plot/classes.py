@@ -39,6 +39,11 @@ def confusion_matrix(
     Axes
         A row for each true class, a column for each predicted one.
 
+    Raises
+    ------
+    ValueError
+        If y_true is empty, the lengths differ, or there are too few names.
+
     Notes
     -----
     The shade of blue is the recall of the class, from one half to one; the shade of red is the count relative
@@ -123,6 +128,11 @@ def digits(
     Axes
         With the images in rows from left to right. Above each is its true class, or the predicted one; if
         they differ, "predicted, not true" in red.
+
+    Raises
+    ------
+    ValueError
+        If x is not an array of images, the lengths differ, or there are too few names.
 
     Examples
     --------

@@ -35,6 +35,11 @@ def history(history: Run, first: int = 0, ax: AxesLike = None, validation: str =
         One for each name without "val_": the loss and each metric. The learning rate, if recorded, is left
         out. A single epoch is drawn as one row for each curve, with values from left to right.
 
+    Raises
+    ------
+    ValueError
+        If there is no curve, or first leaves no epoch.
+
     Examples
     --------
     >>> from nnc import plot
@@ -87,6 +92,11 @@ def compare(
     ndarray of Axes
         One for each name, with a line for each run that has it; a run has the same style in all of them. Runs
         of a single epoch are drawn as one row each.
+
+    Raises
+    ------
+    ValueError
+        If there is no run, no run has one of the curves, or first leaves no epoch.
 
     Examples
     --------

@@ -176,6 +176,11 @@ def filters_by_class(
     Axes
         A class that no unit supports most has an empty row.
 
+    Raises
+    ------
+    ValueError
+        If the matrices are not consecutive, fewer than two, or not of images; or there are too few names.
+
     Examples
     --------
     >>> import numpy as np

@@ -53,6 +53,11 @@ def embedding(
     Axes
         With a colour and a marker for each class, and its name at the median of its rows.
 
+    Raises
+    ------
+    ValueError
+        If x has fewer than two rows, y another number of rows, or the model no such layer.
+
     Examples
     --------
     >>> import nnc
@@ -150,6 +155,11 @@ def calibration(y_true: ArrayLike, y_prob: ArrayLike, bins: int = 10, ax: Axes |
     -------
     Axes
         A point for each bin that has rows, larger if there are more of them.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, a value is no probability, or bins is less than 1.
 
     Examples
     --------

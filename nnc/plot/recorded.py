@@ -44,6 +44,11 @@ def histograms(recorder: Records, of: str = "weights", bins: int = 60, ax: AxesL
         A column for each record, darker where there are more values; the lines are the median and the
         quartiles.
 
+    Raises
+    ------
+    ValueError
+        If the recorder has no such records, or bins is less than 1.
+
     Examples
     --------
     >>> import nnc
@@ -110,6 +115,11 @@ def filters_over_epochs(
     -------
     Axes
         With all images combined into one, in blue, white and red around zero.
+
+    Raises
+    ------
+    ValueError
+        If the recorder has no records, the weights are not of images, or columns is less than 2.
 
     Examples
     --------

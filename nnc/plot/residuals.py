@@ -31,6 +31,11 @@ def residuals(y_true: ArrayLike, y_pred: ArrayLike, ax: AxesLike = None) -> np.n
     ndarray of Axes
         The predictions with the line of perfect predictions, and a histogram of y_pred - y_true.
 
+    Raises
+    ------
+    ValueError
+        If the shapes are others or the lengths differ.
+
     Examples
     --------
     >>> from nnc import plot

@@ -157,6 +157,17 @@ class ThresholdedReLU(Layer):
 def thresholded_relu(x: Array, slope: float, threshold: float, most: float | None) -> Array:
     """min(x, most) where x > threshold, elsewhere slope (x - threshold), 0 if the slope is 0.
 
+    Parameters
+    ----------
+    x : ndarray
+    slope, threshold : float
+    most : float or None
+        None: no upper limit.
+
+    Returns
+    -------
+    ndarray of x's shape
+
     Examples
     --------
     >>> import numpy as np

@@ -16,6 +16,20 @@ def dropout_mask(shape: tuple[int, int], rate: float, index: int, noise: Noise) 
 
     Element (r, f) is kept if word r F + f of the layer's stream (see `random_words`) is at least rate 2^32.
 
+    Parameters
+    ----------
+    shape : (int, int)
+    rate : float
+        In [0, 1).
+    index : int
+        The layer's position in the plan.
+    noise : Noise
+        The seed, epoch and step.
+
+    Returns
+    -------
+    ndarray of bool, of that shape
+
     Examples
     --------
     >>> from nnc import reference

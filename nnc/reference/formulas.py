@@ -29,6 +29,14 @@ _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 def sigmoid(z: Array) -> Array:
     """1 / (1 + exp(-z)), written with exp(-|z|) so that neither tail overflows or loses digits.
 
+    Parameters
+    ----------
+    z : ndarray
+
+    Returns
+    -------
+    ndarray of z's shape
+
     Examples
     --------
     >>> import numpy as np
@@ -74,6 +82,16 @@ def mish_slope(z):
 
 def softmax(z: Array, alpha: float = 0.0) -> Array:
     """exp(z_j) / sum_k exp(z_k); subtracting the largest z leaves it unchanged and avoids overflow in exp.
+
+    Parameters
+    ----------
+    z : ndarray (..., n_classes)
+    alpha : float
+        Not used: activations are called as f(z, alpha).
+
+    Returns
+    -------
+    ndarray of z's shape
 
     Examples
     --------

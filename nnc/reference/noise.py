@@ -50,6 +50,18 @@ def random_words(n: int, index: int, noise: Noise) -> NDArray[np.uint64]:
     epoch), so no two layers, steps or epochs share a number, and the words do not depend on the order in
     which they are computed.
 
+    Parameters
+    ----------
+    n : int
+    index : int
+        The layer's position in the plan.
+    noise : Noise
+        The seed, epoch and step.
+
+    Returns
+    -------
+    ndarray of uint64 (n,)
+
     Examples
     --------
     >>> from nnc import reference

@@ -113,6 +113,14 @@ def slot_names(spec: dict) -> list[str]:
 
     They are the spec's "slots", which `nnc.optimizers` determines from the optimizer's options.
 
+    Parameters
+    ----------
+    spec : dict
+
+    Returns
+    -------
+    list of str
+
     Examples
     --------
     >>> from nnc import optimizers, reference

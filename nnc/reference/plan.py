@@ -125,6 +125,10 @@ class Plan:
     def get_parameters(self) -> list[Array]:
         """Return copies of the parameters in the order of `parameter_names`, layer by layer.
 
+        Returns
+        -------
+        list of ndarray, float64
+
         Examples
         --------
         >>> row = {"kind": "dense", "units": 1, "use_bias": False}
@@ -135,6 +139,10 @@ class Plan:
 
     def set_parameters(self, parameters: Sequence[ArrayLike]) -> None:
         """Copy in arrays of `parameter_shapes`; a ValueError if their number or a shape differs.
+
+        Parameters
+        ----------
+        parameters : list of array-like
 
         Examples
         --------
@@ -150,6 +158,10 @@ class Plan:
         """Return copies of the optimizer's slots: a list of n_slots arrays for each trainable parameter, an
         empty list for the others.
 
+        Returns
+        -------
+        list of list of ndarray, float64
+
         Examples
         --------
         >>> from nnc import optimizers
@@ -162,6 +174,15 @@ class Plan:
 
     def set_slots(self, slots: Sequence[Sequence[ArrayLike]]) -> None:
         """Copy in slots as returned by `get_slots`; a ValueError if their number or a shape differs.
+
+        Parameters
+        ----------
+        slots : list of list of array-like
+
+        Raises
+        ------
+        ValueError
+            If their number or a shape differs.
 
         Examples
         --------
@@ -224,6 +245,10 @@ class Plan:
     def penalty(self) -> float:
         """Return the sum over the parameters of l1 |w| + l2 w^2.
 
+        Returns
+        -------
+        float
+
         Examples
         --------
         >>> row = {"kind": "dense", "units": 1, "use_bias": False, "kernel_l1": 1.0, "kernel_l2": 0.5}
@@ -270,6 +295,14 @@ class Plan:
     def forward(self, x: NDArray) -> Array:
         """Return the outputs (n, n_outputs) of x (n, n_inputs) in inference mode.
 
+        Parameters
+        ----------
+        x : ndarray (n, n_inputs)
+
+        Returns
+        -------
+        ndarray, float64 (n, n_outputs)
+
         Examples
         --------
         >>> row = {"kind": "dense", "units": 1, "use_bias": False}
@@ -297,6 +330,23 @@ class Plan:
         """Return the loss of one batch of any size, and its gradient for every parameter; with penalties.
 
         The plan does not change, nor do moving statistics.
+
+        Parameters
+        ----------
+        x : ndarray (n, n_inputs)
+        y : ndarray
+            Class ids (n,) or rows (n, n_outputs).
+        sample_weight : ndarray (n,), optional
+        training : bool
+            Whether dropout and batch statistics are those of training.
+        epoch, step : int
+            Of the random numbers.
+
+        Returns
+        -------
+        loss : float
+        gradients : list of ndarray, float64
+            One for each parameter.
 
         Examples
         --------
@@ -436,6 +486,21 @@ class Plan:
 
         outputs (stop - start, n_outputs) is filled with the model's outputs.
 
+        Parameters
+        ----------
+        x : ndarray (n, n_inputs)
+        y : ndarray
+            Class ids (n,) or rows (n, n_outputs).
+        sample_weight : ndarray (n,) or None
+        start, stop : int
+        outputs : ndarray (stop - start, n_outputs), optional
+
+        Returns
+        -------
+        rows : int
+        loss : float
+        metrics : ndarray
+
         Examples
         --------
         >>> from nnc import losses
@@ -510,6 +575,11 @@ class Plan:
         learning_rate : float
         step : int
             Steps before this one.
+
+        Returns
+        -------
+        bool
+            True; the core's plan returns False if it was asked to stop.
 
         Raises
         ------

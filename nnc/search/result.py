@@ -76,6 +76,17 @@ class Trial:
     def of(cls, params: Params, seed: int, outcome: Outcome, status: str) -> Trial:
         """The trial with these parameters and this outcome.
 
+        Parameters
+        ----------
+        params : dict
+        seed : int
+        outcome : Outcome
+        status : {"done", "stopped", "failed"}
+
+        Returns
+        -------
+        Trial
+
         Examples
         --------
         >>> from nnc.search import trials
@@ -257,6 +268,10 @@ class SearchResult:
     def to_csv(self, path: str | os.PathLike) -> None:
         """Write the table to a CSV file, numbers with all their digits; the write is atomic.
 
+        Parameters
+        ----------
+        path : str or path
+
         Examples
         --------
         >>> import nnc
@@ -284,6 +299,10 @@ class SearchResult:
 
     def to_dataframe(self) -> Any:
         """The table as a pandas DataFrame; pandas must be installed.
+
+        Returns
+        -------
+        pandas.DataFrame
 
         Examples
         --------

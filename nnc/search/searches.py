@@ -144,6 +144,11 @@ class HalvingSearch(RandomSearch):
     factor : int
         At least 2.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If the target is an estimator, `epochs` is given, or an argument is out of range.
+
     Examples
     --------
     >>> from nnc import search
@@ -184,6 +189,10 @@ class HalvingSearch(RandomSearch):
 
     def rungs(self) -> list[tuple[int, int]]:
         """(trials, epochs) of every rung.
+
+        Returns
+        -------
+        list of (int, int)
 
         Examples
         --------

@@ -207,6 +207,10 @@ class Space(Distribution):
     def names(self) -> list[str]:
         """The names that parameters drawn from this space may have.
 
+        Returns
+        -------
+        list of str
+
         Examples
         --------
         >>> from nnc import search
@@ -261,6 +265,15 @@ def distribution(value: Any) -> Distribution:
 def choice(*options: Any) -> Distribution:
     """One of the options, all equally likely; a list in a space means the same.
 
+    Parameters
+    ----------
+    *options
+        Any values.
+
+    Returns
+    -------
+    distribution
+
     Examples
     --------
     >>> from nnc import search
@@ -272,6 +285,14 @@ def choice(*options: Any) -> Distribution:
 
 def uniform(low: float, high: float) -> Distribution:
     """A float x in [low, high] with density 1 / (high - low).
+
+    Parameters
+    ----------
+    low, high : float
+
+    Returns
+    -------
+    distribution
 
     Examples
     --------
@@ -285,6 +306,15 @@ def uniform(low: float, high: float) -> Distribution:
 def loguniform(low: float, high: float) -> Distribution:
     """A float x in [low, high] whose logarithm is uniform: with density 1 / (x ln(high / low)).
 
+    Parameters
+    ----------
+    low, high : float
+        0 < low < high.
+
+    Returns
+    -------
+    distribution
+
     Examples
     --------
     >>> from nnc import search
@@ -296,6 +326,14 @@ def loguniform(low: float, high: float) -> Distribution:
 
 def integers(low: int, high: int) -> Distribution:
     """An integer low <= n < high, as in Python's `range`.
+
+    Parameters
+    ----------
+    low, high : int
+
+    Returns
+    -------
+    distribution
 
     Examples
     --------
@@ -316,6 +354,10 @@ def several(of: Any, length: Any) -> Distribution:
     length : distribution, list or int
         The number of items.
 
+    Returns
+    -------
+    distribution
+
     Examples
     --------
     >>> from nnc import random, search
@@ -329,6 +371,15 @@ def several(of: Any, length: Any) -> Distribution:
 
 def branch(cases: Mapping[Any, Mapping[str, Any]]) -> Distribution:
     """One of the keys of `cases`, together with the parameters that only this case has.
+
+    Parameters
+    ----------
+    cases : dict of dict
+        The space of each case.
+
+    Returns
+    -------
+    distribution
 
     Examples
     --------

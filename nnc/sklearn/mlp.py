@@ -229,6 +229,11 @@ class MLPClassifier(Classifier, MLP):
         -------
         self
 
+        Raises
+        ------
+        ValueError
+            If `classes` is missing in the first call or differs later, or y has other classes.
+
         Examples
         --------
         >>> from nnc.sklearn import MLPClassifier
@@ -251,6 +256,10 @@ class MLPClassifier(Classifier, MLP):
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
+
+        Returns
+        -------
+        ndarray
 
         Examples
         --------
@@ -277,6 +286,10 @@ class MLPClassifier(Classifier, MLP):
         ----------
         X : array-like or sparse matrix (n, n_features)
 
+        Returns
+        -------
+        ndarray
+
         Examples
         --------
         >>> from nnc.sklearn import MLPClassifier
@@ -294,6 +307,10 @@ class MLPClassifier(Classifier, MLP):
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
+
+        Returns
+        -------
+        ndarray
 
         Examples
         --------
@@ -464,6 +481,10 @@ class MLPRegressor(RegressorMixin, MLP):
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
+
+        Returns
+        -------
+        ndarray
 
         Examples
         --------

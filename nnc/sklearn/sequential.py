@@ -375,6 +375,10 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
         ----------
         X : array-like or sparse matrix (n, n_features)
 
+        Returns
+        -------
+        ndarray
+
         Examples
         --------
         >>> from nnc.sklearn import SequentialClassifier
@@ -408,6 +412,10 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
         ----------
         X : array-like or sparse matrix (n, n_features)
 
+        Returns
+        -------
+        ndarray
+
         Examples
         --------
         >>> from nnc.sklearn import SequentialClassifier
@@ -436,6 +444,10 @@ class SequentialClassifier(Classifier, _SequentialEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
+
+        Returns
+        -------
+        ndarray
 
         Examples
         --------
@@ -539,6 +551,10 @@ class SequentialRegressor(RegressorMixin, _SequentialEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix (n, n_features)
+
+        Returns
+        -------
+        ndarray
 
         Examples
         --------
