@@ -222,9 +222,10 @@ class _Made(type):
         """The arguments of ``__init__``, for `help`, editors and the site: `__call__` takes any."""
         import inspect
 
-        if cls.__init__ is object.__init__:
+        init = next(vars(each)["__init__"] for each in cls.__mro__ if "__init__" in vars(each))
+        if init is object.__init__:
             return inspect.Signature()
-        of_init = inspect.signature(cls.__init__)
+        of_init = inspect.signature(init)
         without_self = list(of_init.parameters.values())[1:]
         return of_init.replace(parameters=without_self, return_annotation=inspect.Signature.empty)
 
