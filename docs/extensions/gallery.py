@@ -40,7 +40,8 @@ SHOWN = {
 RUN = rf"/({'|'.join(QUICK)})\.py$"
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-FOLDER = tempfile.TemporaryDirectory(prefix="nnc-gallery-")  # removed at exit
+PREFIX = str(Path(tempfile.gettempdir()) / "nnc-gallery-")
+FOLDER = tempfile.TemporaryDirectory(prefix=PREFIX)  # removed at exit
 OUTPUT = Path(FOLDER.name)  # has a folder for each script
 
 if {script.stem for script in EXAMPLES.glob("*.py")} != QUICK.keys() | SHOWN.keys():
@@ -81,7 +82,7 @@ def finish(app, page: str, source: list[str]) -> None:
     else:
         command = " ".join(["python", f"examples/{name}.py", *QUICK[name]])
         note = f"The output on this page is that of ``{command}``."
-    text = source[0].replace(str(OUTPUT), "results")
+    text = re.sub(rf"{re.escape(PREFIX)}\w+", "results", source[0])  # a cached page has another run's folder
     source[0] = re.sub(r"^(=+)\n", rf"\1\n\n.. note::\n\n   {note}\n\n", text, count=1, flags=re.MULTILINE)
 
 
