@@ -34,7 +34,6 @@ from nnc import (
     regularizers,
     saving,
     schedules,
-    utils,
 )
 from nnc._absent import no_attribute
 from nnc._arguments import suggest_arguments
@@ -47,7 +46,7 @@ from nnc.random import set_random_seed
 from nnc.saving import load_keras, load_model
 
 if TYPE_CHECKING:
-    from nnc import datasets, interop, plot, search, tables
+    from nnc import datasets, interop, plot, search, tables, utils
 
 __all__ = [
     "DivergenceError",
@@ -85,7 +84,7 @@ __all__ = [
 ]
 
 # Modules that are not needed to train or serve a model are imported on first use, to keep `import nnc` fast.
-_LATER = frozenset(("datasets", "interop", "plot", "search", "tables"))
+_LATER = frozenset(("datasets", "interop", "plot", "search", "tables", "utils"))
 
 if not TYPE_CHECKING:  # with __getattr__ visible, a type checker would accept any attribute
 

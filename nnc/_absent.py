@@ -69,9 +69,9 @@ _INSTEAD = {
 
 def no_attribute(module: str, name: str, known: Iterable[str]) -> AttributeError:
     """The error for a name that `module` does not have: what to use instead, or the closest known name."""
-    public = [each for each in known if not each.startswith("_")]
-    instead = _INSTEAD.get(name)
-    return AttributeError(
-        f"module {module!r} has no attribute {name!r}"
-        + (f": {instead}" if instead else did_you_mean(name, public))
-    )
+    message = f"module {module!r} has no attribute {name!r}"
+    if name in _INSTEAD:
+        message += f": {_INSTEAD[name]}"
+    elif not name.startswith("__"):  # each import from a module looks for its __path__
+        message += did_you_mean(name, [each for each in known if not each.startswith("_")])
+    return AttributeError(message)

@@ -193,10 +193,12 @@ def shape(name: str, value: object, wildcard: bool = False) -> tuple[int, ...]:
     return sizes
 
 
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])")  # where a word begins
+
+
 def snake_case(name: str) -> str:
     """A class name in Keras's snake case: LeakyReLU is leaky_re_lu."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+    return _WORD.sub("_", name).lower()
 
 
 class _Made(type):

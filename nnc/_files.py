@@ -18,7 +18,7 @@ except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
 
 # Of fixed length, independent of the target's name: file systems limit names to 255 bytes.
-_TEMPORARY = re.compile(r"\.nnc-[0-9a-f]{16}\.tmp")
+_TEMPORARY = r"\.nnc-[0-9a-f]{16}\.tmp"
 
 
 def path_of(name: str, value: Any) -> str:
@@ -173,7 +173,7 @@ def _remove_left_over(folder: str) -> None:
     if fcntl is None:
         return
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for path in [entry.path for entry in entries if _TEMPORARY.fullmatch(entry.name)]:
+        for path in [entry.path for entry in entries if re.fullmatch(_TEMPORARY, entry.name)]:
             with contextlib.suppress(OSError):  # it is being written, gone, or another user's
                 descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
                 try:

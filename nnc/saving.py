@@ -11,8 +11,13 @@ True
 
 from __future__ import annotations
 
-from nnc.models import Sequential, load_model, modelfile, save_model
-from nnc.models.modelfile import FORMAT, NUMERICS
+from typing import TYPE_CHECKING
+
+from nnc.models import Sequential, load_model, save_model
+from nnc.models.state import FORMAT, NUMERICS
+
+if TYPE_CHECKING:
+    from nnc.models import modelfile
 
 __all__ = ["FORMAT", "NUMERICS", "load_keras", "load_model", "load_weights", "save_model"]
 

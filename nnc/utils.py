@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnc._absent import no_attribute
+from nnc._arguments import suggest_arguments
 from nnc._config import integer
 from nnc.random import set_random_seed
 
@@ -223,3 +224,6 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         raise no_attribute(__name__, name, globals())
+
+
+suggest_arguments(globals())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from typing import Any
 
@@ -21,6 +20,8 @@ class Interrupts:
         self._held = self._came = self._stops = False
         self.raised = False  # has the previous handler raised KeyboardInterrupt?
         self._previous: Any = None
+        import signal  # takes half a millisecond, and a model that only predicts does not need it
+
         # Python delivers signals to its main thread only.
         if threading.current_thread() is threading.main_thread():
             previous = signal.getsignal(signal.SIGINT)
@@ -30,6 +31,8 @@ class Interrupts:
         return self
 
     def __exit__(self, *_: object) -> None:
+        import signal
+
         if self._previous is not None and signal.getsignal(signal.SIGINT) == self._handle:
             signal.signal(signal.SIGINT, self._previous)
         self.release()
@@ -59,6 +62,8 @@ class Interrupts:
         self._held = False
         if self._came:
             _core.ask_to_stop(False)
+            import signal
+
             self._came = False
             self._deliver(None)
         _core.raise_signal()

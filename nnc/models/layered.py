@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -422,6 +421,8 @@ class LayeredModel:
         >>> model.to_json()[:50]
         '{"class_name": "Sequential", "config": {"name": "s'
         """
+        import json  # here and in the modules of model files, since it takes a millisecond
+
         return json.dumps({"class_name": "Sequential", "config": self.get_config()}, **options)
 
     def __repr__(self) -> str:

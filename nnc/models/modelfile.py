@@ -30,12 +30,9 @@ from nnc.models.compiled import Compiled
 from nnc.models.engine import EngineState
 from nnc.models.layout import described, part_of
 from nnc.models.stack import Stack, Weight
-from nnc.models.state import ModelState, Position
+from nnc.models.state import FORMAT, NUMERICS, ModelState, Position
 
 Path: TypeAlias = str | bytes | os.PathLike[Any]
-
-FORMAT = 1  # version of the file format
-NUMERICS = 2  # version of the arithmetic: the bits that a seed produces
 
 _CONFIG = "nnc"  # the configuration's key in the metadata
 

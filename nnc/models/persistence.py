@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from nnc._config import refusal
 from nnc.layers import Layer
-from nnc.models import modelfile
 from nnc.models.sequential import Sequential
+
+if TYPE_CHECKING:
+    from nnc.models import modelfile
 
 
 def save_model(
@@ -87,7 +89,9 @@ def load_model(filepath: modelfile.Path, compile: bool = True) -> Sequential:
     >>> nnc.load_model("model.safetensors").count_params()
     3
     """
-    state = modelfile.read(filepath)
+    from nnc.models.modelfile import read
+
+    state = read(filepath)
     return Sequential.from_state(state if compile else state.uncompiled())
 
 
@@ -114,6 +118,8 @@ def model_from_json(json_string: str) -> Sequential:
     >>> nnc.models.model_from_json(model.to_json()).output_shape
     (None, 2)
     """
+    import json
+
     data = json.loads(json_string)
     if not isinstance(data, dict) or data.get("class_name") != "Sequential" or "config" not in data:
         raise refusal("json_string", 'JSON with "class_name": "Sequential"', data)

@@ -21,7 +21,7 @@ from nnc.callbacks import Callback, History
 from nnc.callbacks.progress import printer, resolve
 from nnc.callbacks.run import CallbackList
 from nnc.layers import Layer
-from nnc.models import modelfile, prepare
+from nnc.models import prepare
 from nnc.models.backends import BACKENDS, PRECISIONS
 from nnc.models.batches import (
     BATCH_SIZE,
@@ -38,6 +38,8 @@ from nnc.models.stack import Stack
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+    from nnc.models import modelfile
 
 
 _MOST_EPOCHS = 2**32 - 1  # the epoch is a 32-bit word in the counter of the random number generator
@@ -316,7 +318,9 @@ class Sequential(PredictingModel):
         if resume_from is not None:
             if initial_epoch:
                 raise ValueError(f"initial_epoch is in the file of resume_from; got {initial_epoch} as well")
-            resumed = modelfile.read(resume_from)
+            from nnc.models.modelfile import read
+
+            resumed = read(resume_from)
         if not isinstance(shuffle, (bool, np.bool_)):
             raise TypeError(f"shuffle must be True or False, got {shuffle!r}")
         verbose = resolve(verbose)

@@ -10,6 +10,9 @@ from nnc.callbacks import History
 from nnc.models.engine import EngineState
 from nnc.models.stack import Stack
 
+FORMAT = 1  # version of the file format
+NUMERICS = 2  # version of the arithmetic: the bits that a seed produces
+
 
 class Position(NamedTuple):
     """The position of a run within an epoch: after `batch` of its `n_steps` steps (None if unknown).

@@ -13,7 +13,6 @@ from nnc import losses, optimizers
 from nnc.callbacks import History
 from nnc.layers import Layer
 from nnc.metrics import Metric
-from nnc.models import modelfile
 from nnc.models.compiled import Compiled
 from nnc.models.layered import LayeredModel
 from nnc.models.layout import stack_of
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from nnc.export.c import Report
     from nnc.export.onnxmodel import OnnxReport
+    from nnc.models import modelfile
 
 
 class StoredModel(LayeredModel):
@@ -104,7 +104,9 @@ class StoredModel(LayeredModel):
 
     @metadata.setter
     def metadata(self, value: Mapping[str, str]) -> None:
-        self._metadata = modelfile.checked_metadata(value)
+        from nnc.models.modelfile import checked_metadata  # on first use: with json it takes 2 ms
+
+        self._metadata = checked_metadata(value)
 
     def save(self, filepath: modelfile.Path, overwrite: bool = True) -> None:
         """Write the model to a file: layers, weights, compile arguments, optimizer state and history.
@@ -129,8 +131,10 @@ class StoredModel(LayeredModel):
         >>> all((a == b).all() for a, b in zip(model.get_weights(), same.get_weights()))
         True
         """
-        modelfile.refuse_other_formats(filepath)
-        modelfile.write(self.state(), filepath, overwrite)
+        from nnc.models.modelfile import refuse_other_formats, write
+
+        refuse_other_formats(filepath)
+        write(self.state(), filepath, overwrite)
 
     def save_weights(self, filepath: modelfile.Path, overwrite: bool = True) -> None:
         """Write only the layers and the weights to a file.
@@ -149,8 +153,10 @@ class StoredModel(LayeredModel):
         >>> other = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3)])
         >>> other.load_weights("weights.safetensors")
         """
-        modelfile.refuse_other_formats(filepath)
-        modelfile.write(self.state().weights_only(), filepath, overwrite)
+        from nnc.models.modelfile import refuse_other_formats, write
+
+        refuse_other_formats(filepath)
+        write(self.state().weights_only(), filepath, overwrite)
 
     def checkpoint(self, filepath: modelfile.Path, weights_only: bool = False) -> None:
         """Write the file of a `ModelCheckpoint`: as `save` or `save_weights`, but with any file name.
@@ -171,8 +177,10 @@ class StoredModel(LayeredModel):
         >>> nnc.load_model("run.ckpt").output_shape
         (None, 3)
         """
+        from nnc.models.modelfile import write
+
         state = self.state()
-        modelfile.write(state.weights_only() if weights_only else state, filepath)
+        write(state.weights_only() if weights_only else state, filepath)
 
     def load_weights(self, filepath: modelfile.Path) -> None:
         """Load the weights from a file written by `save` or `save_weights`; the shapes must match the model.
@@ -200,7 +208,9 @@ class StoredModel(LayeredModel):
         >>> other.input_shape
         (None, 4)
         """
-        state = modelfile.read(filepath, weights_only=True)
+        from nnc.models.modelfile import read
+
+        state = read(filepath, weights_only=True)
         if not self.built and state.stack.input_shape is not None:
             self._stack.build(state.stack.input_shape)
         try:

@@ -17,7 +17,7 @@ from nnc.callbacks.monitor import is_to_be_large
 from nnc.callbacks.progress import resolve
 from nnc.errors import warn
 from nnc.models.interrupts import Interrupts
-from nnc.models.modelfile import NUMERICS
+from nnc.models.state import NUMERICS
 from nnc.search import workers
 from nnc.search.data import Data
 from nnc.search.journal import Journal

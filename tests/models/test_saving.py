@@ -728,7 +728,7 @@ def test_memory_is_bounded_by_the_file(kind, tmp_path):
 def test_loading_imports_nothing(tmp_path):
     trained().save(tmp_path / "model")
     script = f"""
-        import sys, builtins, nnc.saving, safetensors, safetensors.numpy, nnc.reference, numpy.random
+        import sys, builtins, numpy.random, safetensors.numpy, nnc.models.modelfile, nnc.reference
         before = set(sys.modules)
         opened = []
         sys.addaudithook(lambda event, arguments: opened.append(arguments[0]) if event == "open" else None)

@@ -10,13 +10,13 @@ import pytest
 import nnc
 from nnc import search
 
-LATER = ("datasets", "interop", "plot", "search", "tables")
+LATER = ("datasets", "interop", "plot", "search", "tables", "utils")
 
 # Packages that only some of nnc's functions need, and modules of the standard library that cost milliseconds.
 PACKAGES = {"IPython", "joblib", "matplotlib", "pandas", "safetensors", "scipy", "sklearn", "torch", "tqdm"}
 MODULES = {
-    "csv", "dataclasses", "hashlib", "http.client", "inspect", "numpy.typing", "pathlib", "platform",
-    "secrets", "tempfile", "tokenize", "urllib.request",
+    "csv", "dataclasses", "difflib", "hashlib", "http.client", "inspect", "json", "numpy.typing", "pathlib",
+    "platform", "secrets", "signal", "tempfile", "tokenize", "urllib.request",
 }  # fmt: skip
 
 
@@ -39,6 +39,16 @@ def test_import_is_light():
     assert not [
         name for name in loaded if name.startswith(tuple(f"nnc.{later}" for later in (*LATER, "export")))
     ]
+
+
+def test_callbacks_are_imported_when_they_are_named():
+    code = """
+import nnc, nnc.callbacks as c
+before = [name for name in c.__all__ if name in vars(c)]
+print(*before, set(c.__all__) <= set(dir(c)), "nnc.callbacks.stopping" in sys.modules)
+print(c.EarlyStopping is c.EarlyStopping, "nnc.callbacks.stopping" in sys.modules)
+"""
+    assert fresh(code) == ["Callback", "History", "Logs", "True", "False", "True", "True"]
 
 
 @pytest.mark.parametrize("name", LATER)
