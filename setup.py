@@ -61,7 +61,10 @@ class BuildCore(build_ext):
 
     def spelled(self, flags):
         """Flags of gcc and clang as this compiler takes them."""
-        return [f"/clang:{flag}" for flag in flags] if self.msvc else list(flags)
+        if not self.msvc:
+            return list(flags)
+        # setuptools adds /GL and /O2: clang-cl has no /GL, and -O2 replaces /O2.
+        return ["-Wno-unused-command-line-argument", *(f"/clang:{flag}" for flag in flags)]
 
     def compiles(self, flags):
         """Whether the compiler can build and link a small program with these flags."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 # built in place: otherwise the installed package must be found, here and in the processes that tests start.
 ROOT = Path(__file__).resolve().parents[1]
 os.environ["PYTHONSAFEPATH"] = "1"
-if any((ROOT / "nnc").glob("_core/binding.*.so")):
+if any((ROOT / "nnc" / "_core" / f"binding{suffix}").exists() for suffix in EXTENSION_SUFFIXES):
     os.environ["PYTHONPATH"] = str(ROOT)
 else:
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != ROOT]

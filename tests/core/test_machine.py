@@ -35,7 +35,8 @@ def trained(seed=3):
 
 def test_import_from_sources_that_are_not_built(tmp_path):
     """In a checkout's root Python finds the folder nnc there, and not the package that is installed."""
-    shutil.copytree(os.path.dirname(nnc.__file__), tmp_path / "nnc", ignore=shutil.ignore_patterns("*.so"))
+    compiled = shutil.ignore_patterns("*.so", "*.pyd")
+    shutil.copytree(os.path.dirname(nnc.__file__), tmp_path / "nnc", ignore=compiled)
     plain = {
         name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSAFEPATH")
     }
