@@ -102,7 +102,7 @@ def _module_page(module, own: list[Name], where: dict[str, Name]) -> str:
     if objects:
         rows = "".join(f"   {name.name}\n" for name in objects)
         text += f".. autosummary::\n\n{rows}\n"
-        rows = "".join(f"   {name.path}\n" for name in objects)
+        rows = "".join(f"   {name.name} <{name.path}>\n" for name in objects)
         text += f".. toctree::\n   :hidden:\n\n{rows}\n"
     elsewhere = [
         (f"{module.__name__}.{name}", where[f"{module.__name__}.{name}"].path)
@@ -151,8 +151,9 @@ def escape(app, what, name, obj, options, lines: list[str]) -> None:
 
 
 def leave_out(app, what, name, obj, skip, options) -> bool | None:
-    """Leave out the methods that scikit-learn generates for every estimator: they are not in nnc's source."""
-    return True if re.search(r"(^|\.)set_\w+_request$", name) else None
+    """Leave out attributes that are classes, and the methods that scikit-learn generates."""
+    generated = re.search(r"(^|\.)set_\w+_request$", name)
+    return True if generated or (what == "class" and inspect.isclass(obj)) else None
 
 
 def setup(app):
