@@ -11,7 +11,7 @@ enum {
     MOST_TILES = 12,        /* the same in bfloat16 for complete rows of the window: 48 KB */
     LEAST_CHAIN = 512,      /* minimum number of pixels in a chain of additions */
     WIDE_RUN = 16,          /* channels from which the rows of one position fill a tile */
-    OPERAND_BYTES = 1 << 20, /* of a part of a gradient in bfloat16: they stay in an L2 cache with what is read beside them */
+    OPERAND_BYTES = 1 << 20, /* of a part of a gradient in bfloat16: they stay in an L2 cache with all else that is read */
 };
 
 /* A part of dW: tile rows [r0, r1) and columns [j, j + n) of a panel from rows [y0, y1) of dz of samples [i0, i1). */

@@ -70,7 +70,7 @@ struct nnc_pass {
     bool applied;         /* the backward pass updates the parameters, and moving statistics change */
     uint64_t epoch, step; /* keys of random numbers */
     struct nnc_read x;    /* INFER: the rows in the caller's memory; NULL: in plan->x */
-    const struct nnc_ahead *ahead; /* TRAIN: the next batch, to be prefetched beside a product; NULL: unknown */
+    const struct nnc_ahead *ahead; /* TRAIN: the next batch, to be prefetched during a product; NULL: unknown */
     struct nnc_clock *clock; /* TRAIN: read by worker 0 after each phase, or NULL */
 };
 

@@ -113,8 +113,8 @@ void nnc_product_input_gradient(const struct nnc_input_gradient *of, size_t bloc
 
 /* ---- dense: dW -------------------------------------------------------------------------------------------------------- */
 
-/* The gradients of tiles that are computed one after the other. Each is applied beside the product of the next if the products
- * allow it: tiles are multiplied while the update loads and adds; else at once. */
+/* The gradients of tiles that are computed one after the other. Each is applied while the product of the next is computed, if
+ * the products allow that (the update loads and adds while tiles are multiplied), and otherwise immediately. */
 struct gradients {
     const struct nnc_kernel_gradient *of;
     size_t pending;   /* a tile that is not applied yet, or NONE */

@@ -54,7 +54,7 @@ struct nnc_kernel_gradient {
     struct nnc_operand x, dz;
     const struct nnc_zeros *zeros;    /* NULL, or lists of the nonzero rows of x */
     struct nnc_worker *worker;
-    const struct nnc_ahead *ahead;    /* NULL, or rows to prefetch beside it: this worker's share */
+    const struct nnc_ahead *ahead;    /* NULL, or rows to prefetch meanwhile: this worker's share */
 };
 /* Computes tiles [first, last) of it; only those whose rows begin at 32 block. */
 void nnc_product_kernel_gradient(const struct nnc_kernel_gradient *of, size_t first, size_t last);

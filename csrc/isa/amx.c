@@ -59,11 +59,11 @@ struct sums {
 
 /* 16 rows of A for a step of k, `stride` bytes apart: in place, or copied. */
 static const uint16_t *rows_of(const struct rows *rows, size_t at, size_t *stride) {
-    const size_t as_it_lies = *stride;
+    const size_t stored_stride = *stride;
     const uint16_t *a = rows->at + at;
     if (!rows->copy) return a;
     *stride = ROW_BYTES;
-    for (size_t i = 0; i < rows->there; i++) memcpy(rows->copy + i * BF16_STEP, a + i * (as_it_lies / sizeof *a), ROW_BYTES);
+    for (size_t i = 0; i < rows->there; i++) memcpy(rows->copy + i * BF16_STEP, a + i * (stored_stride / sizeof *a), ROW_BYTES);
     return rows->copy;
 }
 
