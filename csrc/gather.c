@@ -2,6 +2,7 @@
 
 #include "gather.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "operands.h"
@@ -31,7 +32,7 @@ static size_t row_at(struct nnc_plan *plan, const struct nnc_batch *batch, size_
     if (!batch->order) return place;
     const int64_t row = *(const volatile int64_t *)&batch->order[place];
     if (row >= 0 && (size_t)row < batch->data->n) return (size_t)row;
-    report_bad_row(plan, batch, (nnc_bad_row){true, place, row});
+    report_bad_row(plan, batch, (nnc_bad_row){.of = NNC_BAD_ENTRY, .row = place, .integer = row});
     return 0;
 }
 
@@ -39,8 +40,25 @@ static size_t row_at(struct nnc_plan *plan, const struct nnc_batch *batch, size_
 static int32_t label_of(struct nnc_plan *plan, const struct nnc_batch *batch, size_t row) {
     const int32_t id = *(const volatile int32_t *)&batch->data->ids[row];
     if (id >= 0 && (size_t)id < plan->n_outputs) return id;
-    report_bad_row(plan, batch, (nnc_bad_row){false, row, id});
+    report_bad_row(plan, batch, (nnc_bad_row){.of = NNC_BAD_ID, .row = row, .integer = id});
     return 0;
+}
+
+/* Copies the targets of a row to y; the copy is checked. */
+static void copy_targets(struct nnc_plan *plan, const struct nnc_batch *batch, size_t row, float *y) {
+    const size_t N = plan->n_outputs;
+    const float low = (float)plan->loss.target_range[0], high = (float)plan->loss.target_range[1];
+    if (nnc_kernels->copy_within(N, batch->data->rows + row * N, low, high, y)) return;
+    for (size_t j = 0; j < N; j++)
+        if (!(y[j] >= low && y[j] <= high))
+            report_bad_row(plan, batch, (nnc_bad_row){.of = NNC_BAD_TARGET, .row = row, .number = y[j]});
+}
+
+/* The weight of a row, read once. */
+static float weight_of(struct nnc_plan *plan, const struct nnc_batch *batch, size_t row) {
+    const float weight = *(const volatile float *)&batch->data->weights[row];
+    if (!isfinite(weight)) report_bad_row(plan, batch, (nnc_bad_row){.of = NNC_BAD_WEIGHT, .row = row, .number = weight});
+    return weight;
 }
 
 /* Copies inputs x as float32, rescaled, to row i of the batch. */
@@ -59,12 +77,12 @@ static void gather_targets(struct nnc_plan *plan, const struct nnc_batch *batch,
     const size_t N = plan->n_outputs;
     float *y = plan->y + i * plan->ldy;
     if (data->ids) plan->ids[i] = label_of(plan, batch, row);
-    if (data->rows) memcpy(y, data->rows + row * N, N * sizeof *y);
+    if (data->rows) copy_targets(plan, batch, row, y);
     if (data->ids && !nnc_loss_takes_ids(&plan->loss)) {
         memset(y, 0, N * sizeof *y);
         y[plan->ids[i]] = 1;
     }
-    if (data->weights) plan->weights[i] = data->weights[row];
+    if (data->weights) plan->weights[i] = weight_of(plan, batch, row);
 }
 
 struct nnc_ahead nnc_rows_ahead(const struct nnc_plan *plan, const struct nnc_batch *batch, size_t m) {

@@ -12,7 +12,7 @@ struct nnc_batch {
     const int64_t *order; /* NULL: in the order of the data */
     size_t first;
     bool targets;
-    atomic_bool *bad; /* set if a row or a label is out of range */
+    atomic_bool *bad; /* set if a row, a target or a weight is out of range */
 };
 
 /* An inference pass over rows [first, first + m). A product reads float rows in place: it overlaps with loading them from
@@ -22,7 +22,8 @@ struct nnc_pass nnc_inference_pass(const struct nnc_plan *plan, const nnc_data *
 /* The inputs of the m rows of a batch. */
 struct nnc_ahead nnc_rows_ahead(const struct nnc_plan *plan, const struct nnc_batch *batch, size_t m);
 
-/* Gathers rows [i0, i1) of the batch. The first worker that finds a row or label out of range records it in the plan. */
+/* Gathers rows [i0, i1) of the batch. The first worker that finds a row, target or weight out of range records it in the
+ * plan. */
 void nnc_gather(struct nnc_plan *plan, const struct nnc_batch *batch, size_t i0, size_t i1, const struct nnc_pass *pass);
 
 #endif

@@ -255,6 +255,8 @@ struct nnc_kernels {
     /* y = x scale + offset. */
     void (*rescale_u8)(size_t n, const uint8_t *x, float scale, float offset, float *y);
     void (*rescale)(size_t n, const float *x, float scale, float offset, float *y);
+    /* y = x. Are all of them within [low, high]? If 0 is not, the answer may be false although they are. */
+    bool (*copy_within)(size_t n, const float *x, float low, float high, float *y);
     /* y = x d. */
     void (*multiply)(size_t n, const float *x, const float *d, float *y);
     /* y += x. */

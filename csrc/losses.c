@@ -2,6 +2,8 @@
 
 #include "losses.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "settings.h"
@@ -41,6 +43,7 @@ static const struct nnc_field fields[] = {
     OPTIONAL_FIELD(struct nnc_loss_rule, of_1, FLOAT),
     OPTIONAL_FIELD(struct nnc_loss_rule, value_factor, DOUBLE),
     OPTIONAL_FIELD(struct nnc_loss_rule, gradient_factor, DOUBLE),
+    OPTIONAL_FIELD(struct nnc_loss_rule, target_range, PAIR),
     OPTIONAL_FIELD(struct nnc_loss_rule, by_weight, FLAG),
 };
 
@@ -51,8 +54,12 @@ static int kernel_of(const struct nnc_loss_rule *loss) {
 }
 
 nnc_status nnc_loss_read(struct nnc_loss_rule *loss, const nnc_spec *spec, char message[NNC_MESSAGE]) {
-    *loss = (struct nnc_loss_rule){
-        .kind = nnc_place_of(spec->name, names, N_LOSSES), .of_0 = 1, .of_1 = 1, .value_factor = 1, .gradient_factor = 1};
+    *loss = (struct nnc_loss_rule){.kind = nnc_place_of(spec->name, names, N_LOSSES),
+                                   .of_0 = 1,
+                                   .of_1 = 1,
+                                   .value_factor = 1,
+                                   .gradient_factor = 1,
+                                   .target_range = {-INFINITY, INFINITY}};
     if (loss->kind < 0) {
         snprintf(message, NNC_MESSAGE, "unknown loss '%.64s'", spec->name);
         return NNC_INVALID;
@@ -60,6 +67,8 @@ nnc_status nnc_loss_read(struct nnc_loss_rule *loss, const nnc_spec *spec, char 
     const struct nnc_fields settings = {fields, sizeof fields / sizeof *fields, loss};
     const nnc_status status = nnc_read_settings(spec, &settings, 1, message);
     loss->kernel = kernel_of(loss);
+    loss->target_range[0] = fmax(loss->target_range[0], -FLT_MAX);
+    loss->target_range[1] = fmin(loss->target_range[1], FLT_MAX);
     return status;
 }
 

@@ -11,6 +11,7 @@ struct nnc_loss_rule {
     float param; /* huber: delta; margin_hinge: margin; categorical_crossentropy: normalizes probabilities; focal: gamma */
     float of_0, of_1; /* factors of the focal losses of targets 0 and 1 */
     double value_factor, gradient_factor; /* factors of a row's loss as reported, and as minimized */
+    double target_range[2]; /* the lowest and the highest value of targets in rows, both finite */
     bool by_weight; /* the losses of the batch and the penalties are divided by the sum of its weights, not by its rows */
 };
 

@@ -26,8 +26,8 @@ typedef enum nnc_status {
     NNC_NO_MEMORY,
     NNC_INVALID,    /* an argument is out of range; the message names it */
     NNC_NOT_FINITE, /* the loss of a batch was NaN or infinite; that step was not applied */
-    NNC_BAD_ROW,    /* a label or an entry of the order was out of range when it was read; that step was not applied: see
-                       nnc_plan_bad_row */
+    NNC_BAD_ROW,    /* a target, weight or entry of the order was out of range when it was read; that step was not applied:
+                       see nnc_plan_bad_row */
     NNC_STOPPED,    /* stopped on request, see nnc_set_poll_here; the step in progress was not applied */
 } nnc_status;
 
@@ -141,8 +141,8 @@ void nnc_plan_read(const nnc_plan *plan, size_t i, int what, float *values);
 void nnc_plan_write(nnc_plan *plan, size_t i, int what, const float *values);
 
 /* Rows to train or evaluate on. The targets are in either ids or rows; ids represent one-hot rows. The caller owns the arrays
- * and may change them while a call runs: each id and each entry of the order is read once, and a value out of range ends the
- * call with NNC_BAD_ROW. */
+ * and may change them while a call runs: each target, weight and entry of the order is read once, and one that is out of range
+ * ends the call with NNC_BAD_ROW. Rows must be finite and in the range of the loss, weights finite. */
 typedef struct nnc_data {
     const void *x;              /* (n, n_inputs), float or uint8_t, features adjacent */
     bool x_is_u8;
@@ -179,12 +179,14 @@ typedef struct nnc_schedule {
  * are added one by one to the values in `sums`, so their rounding does not depend on how steps are divided between calls. */
 nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedule *schedule, nnc_sums *sums);
 
-/* The cause of the last NNC_BAD_ROW: the number of a row in the data and its label, or (of_order) a position in the order and
- * the row number found there. */
+/* The cause of the last NNC_BAD_ROW: the number of a row in the data and its id, target or weight; or a position in the order
+ * and the row number found there. */
+enum nnc_bad_value { NNC_BAD_ENTRY, NNC_BAD_ID, NNC_BAD_TARGET, NNC_BAD_WEIGHT };
 typedef struct nnc_bad_row {
-    bool of_order;
+    enum nnc_bad_value of;
     size_t row;
-    int64_t value;
+    int64_t integer; /* an entry of the order or an id */
+    float number;    /* a target or a weight */
 } nnc_bad_row;
 nnc_bad_row nnc_plan_bad_row(const nnc_plan *plan);
 

@@ -7,11 +7,13 @@ ValueError that names the argument and repeats what was passed. The caller's arr
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 FLOAT32 = np.dtype(np.float32)
+UNBOUNDED = (-math.inf, math.inf)
 _PART = 2**22  # how many numbers are copied at once
 
 
@@ -63,7 +65,10 @@ def to_float(array: np.ndarray, name: str, dtype: np.dtype = FLOAT32) -> np.ndar
             return copied(array, np.empty_like(array, dtype, subok=False))
     except FloatingPointError:
         with np.errstate(over="ignore", under="ignore"):
-            bad = np.argwhere(np.isinf(array.astype(dtype)) & np.isfinite(array))[0]
+            wrong = np.argwhere(np.isinf(array.astype(dtype)) & np.isfinite(array))
+    if not len(wrong):  # another thread has changed them meanwhile
+        return to_float(array, name, dtype)
+    bad = wrong[0]
     where, largest = ", ".join(map(str, bad)), np.finfo(dtype).max
     raise ValueError(f"{name}[{where}] is {array[tuple(bad)]}, too large for {dtype} (at most {largest:.2g})")
 
@@ -83,7 +88,7 @@ def targets(
     name: str,
     wants: str,
     shape: tuple[int, ...],
-    target_range: tuple[float, float] = (-math.inf, math.inf),
+    target_range: tuple[float, float] = UNBOUNDED,
 ) -> np.ndarray:
     """`y` as class ids int32 (n,) or as rows float32 (n, O) for a model with outputs (n, *shape), O their
     product.
@@ -115,12 +120,28 @@ def targets(
     rows = np.ascontiguousarray(to_float(array, name).reshape(len(array), n_outputs))
     if not rows.flags.aligned:
         rows = rows.copy()
+    check_targets(name, rows, target_range)
+    return rows
+
+
+def check_targets(
+    name: str, rows: np.ndarray, target_range: tuple[float, float], numbers: Sequence[int] | None = None
+) -> None:
+    """Raise a ValueError if a target is not finite or not in the range; `numbers` are those of the rows."""
     low, high = target_range
     if rows.size and not (low <= rows.min() and rows.max() <= high and np.isfinite(rows).all()):
-        i, j = np.argwhere(~((rows >= low) & (rows <= high) & np.isfinite(rows)))[0]
-        wanted = "finite" if (low, high) == (-math.inf, math.inf) else f"between {low:g} and {high:g}"
-        raise ValueError(f"{name} has the value {rows[i, j]} in row {i}; targets must be {wanted}")
-    return rows
+        wrong = np.argwhere(~((rows >= low) & (rows <= high) & np.isfinite(rows)))
+        if not len(wrong):  # another thread has changed them meanwhile; the core checks what it reads
+            return
+        i, j = wrong[0]
+        raise bad_target(name, rows[i, j], i if numbers is None else numbers[i], target_range)
+
+
+def bad_target(name: str, value: Any, row: Any, target_range: tuple[float, float]) -> ValueError:
+    """The error for a target that is not finite or not in the range."""
+    low, high = target_range
+    wanted = "finite" if target_range == UNBOUNDED else f"between {low:g} and {high:g}"
+    return ValueError(f"{name} has the value {value} in row {row}; targets must be {wanted}")
 
 
 def _class_ids(array: np.ndarray, name: str, n_outputs: int) -> np.ndarray:
@@ -158,7 +179,20 @@ def sample_weights(weights: Any, name: str = "sample_weight") -> np.ndarray | No
     result = np.ascontiguousarray(to_float(array, name).reshape(-1))
     if not result.flags.aligned:
         result = result.copy()
-    if not np.isfinite(result).all():
-        row = int(np.argmin(np.isfinite(result)))
-        raise ValueError(f"{name} has the value {result[row]} in row {row}; weights must be finite")
+    check_weights(result, name=name)
     return result
+
+
+def check_weights(
+    weights: np.ndarray, numbers: Sequence[int] | None = None, name: str = "sample_weight"
+) -> None:
+    """Raise a ValueError if a weight is not finite; `numbers` are those of its rows."""
+    finite = np.isfinite(weights)
+    if not finite.all():
+        i = int(np.argmin(finite))
+        raise bad_weight(name, weights[i], i if numbers is None else numbers[i])
+
+
+def bad_weight(name: str, value: Any, row: Any) -> ValueError:
+    """The error for a weight that is not finite."""
+    return ValueError(f"{name} has the value {value} in row {row}; weights must be finite")

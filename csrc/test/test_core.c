@@ -2,6 +2,7 @@
  * for any number of threads, errors. Exits with 1 if a check fails. */
 
 #define _GNU_SOURCE
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,6 +227,18 @@ static void test_elementwise_stays_inside(void) {
             CHECK(keeps_d || !memcmp(a.floats, dz.floats, n * sizeof(float)), "%s activation %d of %zu", nnc_isa_name(), id, n);
             unguard(&z), unguard(&a), unguard(&da), unguard(&dz);
         }
+    for (size_t n = 1; n < 70; n++) {
+        struct guarded x = guard(n, true), y = guard(n, true);
+        CHECK(nnc_kernels->copy_within(n, x.floats, -3, 3, y.floats), "%s %zu", nnc_isa_name(), n);
+        CHECK(!memcmp(x.floats, y.floats, n * sizeof(float)), "%s %zu", nnc_isa_name(), n);
+        for (size_t i = 0; i < n; i++) {
+            const float kept = x.floats[i];
+            x.floats[i] = i % 2 ? NAN : 3.5f;
+            CHECK(!nnc_kernels->copy_within(n, x.floats, -3, 3, y.floats), "%s %zu of %zu", nnc_isa_name(), i, n);
+            x.floats[i] = kept;
+        }
+        unguard(&x), unguard(&y);
+    }
 }
 
 /* Specifications as text: "dense units=130 activation=gelu rotation=-0.1:0.1"; the struct owns their memory. */
@@ -662,13 +675,74 @@ static void test_bad_rows(void) {
     ids[20] = CLASSES;
     CHECK(nnc_plan_train(plan, &data, &schedule, &sums) == NNC_BAD_ROW && sums.steps == 2, "%zu steps", sums.steps);
     nnc_bad_row bad = nnc_plan_bad_row(plan);
-    CHECK(!bad.of_order && bad.row == 20 && bad.value == CLASSES, "row %zu", bad.row);
+    CHECK(bad.of == NNC_BAD_ID && bad.row == 20 && bad.integer == CLASSES, "row %zu", bad.row);
     order[40] = -7;
     CHECK(nnc_plan_train(plan, &data, &schedule, &sums) == NNC_BAD_ROW && sums.steps == 1, "%zu steps", sums.steps);
     bad = nnc_plan_bad_row(plan);
-    CHECK(bad.of_order && bad.row == 40 && bad.value == -7, "row %zu", bad.row);
+    CHECK(bad.of == NNC_BAD_ENTRY && bad.row == 40 && bad.integer == -7, "row %zu", bad.row);
     CHECK(nnc_plan_evaluate(plan, &data, 0, N, &sums) == NNC_BAD_ROW, "evaluate");
     nnc_plan_free(plan);
+}
+
+/* The same for targets in rows, for losses with and without a range, and for weights. */
+static void test_bad_values(void) {
+    static const struct {
+        const char *loss;
+        float low, high; /* allowed */
+    } cases[] = {
+        {"binary_crossentropy from_logits=1 target_range=0:1", 0, 1},
+        {"mean_squared_error", -FLT_MAX, FLT_MAX},
+        {"mean_squared_error target_range=2:3", 2, 3}, /* 0, which fills up vectors, is not in the range */
+    };
+    enum { LAST = 20, OUTPUTS = 19 };
+    static float x[N * INPUTS], rows[N * OUTPUTS], weights[N];
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct specs layers = {0}, others = {0};
+        add_spec(&layers, "dense units=19 use_bias=1");
+        const nnc_plan_spec spec = {.n_inputs = INPUTS,
+                                    .n_layers = 1,
+                                    .layers = layers.specs,
+                                    .loss = add_spec(&others, cases[c].loss),
+                                    .optimizer = add_spec(&others, "sgd"),
+                                    .batch_size = 32};
+        char message[NNC_MESSAGE] = "";
+        nnc_plan *plan = NULL;
+        CHECK(nnc_plan_create(&plan, &spec, message) == NNC_OK, "%s", message);
+        for (int i = 0; i < N * OUTPUTS; i++) rows[i] = i % 2 ? fminf(cases[c].high, 9) : fmaxf(cases[c].low, -9);
+        for (int i = 0; i < N; i++) weights[i] = i % 3 ? 1 : -2;
+        const nnc_data data = {.x = x, .x_stride = INPUTS * sizeof(float), .rows = rows, .weights = weights, .n = N};
+        float rates[2] = {1e-3f, 1e-3f}, before[OUTPUTS], after[OUTPUTS];
+        const nnc_schedule schedule = {.stop = N, .batch_size = 32, .learning_rates = rates, .n_steps = 2, .budget = 1e9};
+        nnc_sums sums = {0};
+        /* not the number next to 0, which is denormal: it counts as 0 */
+        const float below = cases[c].low == 0 ? -FLT_MIN : nextafterf(cases[c].low, -INFINITY);
+        const float wrong[] = {NAN, INFINITY, -INFINITY, below, nextafterf(cases[c].high, INFINITY)};
+        for (size_t w = 0; w < sizeof wrong / sizeof *wrong; w++)
+            for (int j = 0; j < OUTPUTS; j += 6) {
+                const float kept = rows[LAST * OUTPUTS + j];
+                nnc_plan_read(plan, 1, NNC_WEIGHT, before);
+                rows[LAST * OUTPUTS + j] = wrong[w];
+                CHECK(nnc_plan_train(plan, &data, &schedule, &sums) == NNC_BAD_ROW && sums.steps == 0, "%zu steps", sums.steps);
+                nnc_bad_row bad = nnc_plan_bad_row(plan);
+                CHECK(bad.of == NNC_BAD_TARGET && bad.row == LAST && !memcmp(&bad.number, &wrong[w], sizeof(float)), "%g",
+                      bad.number);
+                CHECK(nnc_plan_evaluate(plan, &data, 0, N, &sums) == NNC_BAD_ROW, "%g", wrong[w]);
+                nnc_plan_read(plan, 1, NNC_WEIGHT, after);
+                CHECK(!memcmp(before, after, sizeof before), "%g", wrong[w]);
+                rows[LAST * OUTPUTS + j] = kept;
+            }
+        for (int w = 0; w < 3; w++) {
+            const float kept = weights[LAST + 32];
+            weights[LAST + 32] = wrong[w];
+            CHECK(nnc_plan_train(plan, &data, &schedule, &sums) == NNC_BAD_ROW && sums.steps == 1, "%zu steps", sums.steps);
+            nnc_bad_row bad = nnc_plan_bad_row(plan);
+            CHECK(bad.of == NNC_BAD_WEIGHT && bad.row == LAST + 32 && !memcmp(&bad.number, &wrong[w], sizeof(float)), "%g",
+                  bad.number);
+            weights[LAST + 32] = kept;
+            CHECK(nnc_plan_train(plan, &data, &schedule, &sums) == NNC_OK && sums.steps == 2, "%zu steps", sums.steps);
+        }
+        nnc_plan_free(plan);
+    }
 }
 
 enum { ROWS = 10, EPOCHS = 6, STEPS = 3 };
@@ -844,6 +918,7 @@ int main(void) {
     test_threads_here();
     test_stopping();
     test_bad_rows();
+    test_bad_values();
     test_epochs();
     test_team_size();
     test_refusals();

@@ -64,10 +64,16 @@ cdef extern from "nnc.h" nogil:
         uint64_t epoch, step
         double budget
         double *seconds
+    enum nnc_bad_value:
+        NNC_BAD_ENTRY
+        NNC_BAD_ID
+        NNC_BAD_TARGET
+        NNC_BAD_WEIGHT
     ctypedef struct nnc_bad_row:
-        c_bool of_order
+        nnc_bad_value of
         size_t row
-        int64_t value
+        int64_t integer
+        float number
     ctypedef struct nnc_patience:
         double best, tolerance, count, patience
     ctypedef struct nnc_epochs:

@@ -10,6 +10,7 @@ import threading
 
 import numpy as np
 
+from nnc._arrays import UNBOUNDED, bad_target, bad_weight
 from nnc._locks import renewed_in_children
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -125,7 +126,7 @@ cdef class Plan:
 
     cdef nnc_plan *_plan
     cdef PyThread_type_lock _lock
-    cdef object _checked_order, _checked_rows
+    cdef object _checked_order, _checked_rows, _target_range
     cdef double[::1] _metric_sums
     cdef Py_ssize_t _n_layers
     cdef readonly object n_inputs, n_outputs, batch_size, seed, n_slots, precision
@@ -151,7 +152,9 @@ cdef class Plan:
         spec.loss, spec.optimizer = NULL, NULL
         encoded = precision.encode()
         spec.precision = encoded
+        self._target_range = UNBOUNDED
         if loss is not None:
+            self._target_range = loss.get("target_range", UNBOUNDED)
             c_loss = _Spec.of(loss, "name")
             spec.loss = &c_loss.spec
         if optimizer is not None:
@@ -206,12 +209,16 @@ cdef class Plan:
     cdef void _release(self) noexcept:
         PyThread_release_lock(self._lock)
 
-    cdef object _bad_row(self, y="y"):
+    cdef object _bad_row(self):
         """The error for the invalid row that the last call found."""
         cdef nnc_bad_row bad = nnc_plan_bad_row(self._plan)
-        if bad.of_order:
-            return ValueError(f"order[{bad.row}] is {bad.value}, which is not a row of x")
-        return ValueError(f"{y}[{bad.row}] is class {bad.value}, there are {self.n_outputs} outputs")
+        if bad.of == NNC_BAD_ENTRY:
+            return ValueError(f"order[{bad.row}] is {bad.integer}, which is not a row of x")
+        if bad.of == NNC_BAD_ID:
+            return ValueError(f"y[{bad.row}] is class {bad.integer}, there are {self.n_outputs} outputs")
+        if bad.of == NNC_BAD_TARGET:
+            return bad_target("y", np.float32(bad.number), bad.row, self._target_range)
+        return bad_weight("sample_weight", np.float32(bad.number), bad.row)
 
     cdef int _check(self, nnc_status status, what) except -1:
         """Raise the error for a call that returns nothing if it ends early."""
@@ -318,8 +325,8 @@ cdef class Plan:
 
         sums: float64 (1 + metrics), loss_sum and metric_sums of earlier steps, to which those of this call are added.
 
-        There are fewer steps, or none, after `ask_to_stop`, or if the labels or the order of a step have become out of
-        range since they were checked: that step raises if it is the first. What a signal handler raised is raised at
+        There are fewer steps, or none, after `ask_to_stop`, or if the targets, the weights or the order of a step have
+        become out of range since they were checked: that step raises if it is the first. What a signal handler raised is raised at
         once if there are no steps, else by `raise_signal`: the caller must count the steps first.
 
         seconds: float64 (n_layers + 1, 2), to which the times of each layer's forward and backward pass are added, and

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
@@ -72,7 +71,7 @@ class Loss(_config.Config):
     saved = False
     rule = ""
     targets = "rows"
-    target_range: tuple[float, float] = (-math.inf, math.inf)
+    target_range: tuple[float, float] = _arrays.UNBOUNDED
     whole_rows = False
     probabilities = False
     from_logits = False
@@ -106,12 +105,13 @@ class Loss(_config.Config):
         >>> losses.Huber(delta=2.0).spec()
         {'name': 'huber', 'from_logits': False, 'label_smoothing': 0.0, 'param': 2.0}
         """
+        bounded = self.target_range != _arrays.UNBOUNDED
         return {
             "name": self.rule,
             "from_logits": self.from_logits,
             "label_smoothing": self.label_smoothing,
             "param": self.param,
-        }
+        } | ({"target_range": self.target_range} if bounded else {})
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
         """Return the loss of a batch.
@@ -299,7 +299,7 @@ def batch(
     y_true: ArrayLike,
     y_pred: ArrayLike,
     wanted: str,
-    target_range: tuple[float, float] = (-math.inf, math.inf),
+    target_range: tuple[float, float] = _arrays.UNBOUNDED,
 ) -> tuple[NDArray[Any], NDArray[np.float32]]:
     """Return (y, a) as the core's losses and metrics take them, for targets "ids", "rows" or "any".
 

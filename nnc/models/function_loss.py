@@ -50,11 +50,12 @@ class FunctionLossSteps:
         before = np.zeros(1 + len(self.metrics)) if sums is None else sums
         rows = slice(start, start + batch_size) if order is None else order[start : start + batch_size]
         xs, ys = x[rows], y[rows]
-        weights = None if sample_weight is None else sample_weight[rows]
+        weights = _weights(sample_weight, rows)
         a = self.plan.step_forward(xs, epoch, step)
         if a is None:
             return 0, 0, float(before[0]), before[1:].copy()
         value, gradient = self.loss.value_and_gradient(ys, a, weights)
+        metric_sums = self._metric_sums(ys, a)
         if outputs is not None:
             outputs[: len(xs)] = a
         value += self.plan.penalty()
@@ -63,7 +64,7 @@ class FunctionLossSteps:
         if not self.plan.step_backward(gradient, float(learning_rates[0]), step):
             return 0, 0, float(before[0]), before[1:].copy()
         loss_sum = before[0] + value * len(xs)
-        return 1, len(xs), loss_sum, before[1:] + self._metric_sums(ys, a)
+        return 1, len(xs), loss_sum, before[1:] + metric_sums
 
     def evaluate(
         self,
@@ -78,7 +79,7 @@ class FunctionLossSteps:
         a = self.plan.forward(x[start:stop])
         if outputs is not None:
             outputs[...] = a
-        weights = None if sample_weight is None else sample_weight[start:stop]
+        weights = _weights(sample_weight, slice(start, stop))
         value, _ = self.loss.value_and_gradient(y[start:stop], a, weights)
         return stop - start, value * (stop - start), self._metric_sums(y[start:stop], a)
 
@@ -104,3 +105,12 @@ class FunctionLossSteps:
             return np.zeros(0)
         known = _arrays.targets(y, "y", "any", self.output_shape)
         return np.array([self.metric(m.spec(), known, outputs) for m in self.metrics]) * len(y)
+
+
+def _weights(sample_weight: np.ndarray | None, rows: slice | np.ndarray) -> np.ndarray | None:
+    """Copies of the weights of these rows, which the caller may have changed since they were checked."""
+    if sample_weight is None:
+        return None
+    weights = sample_weight[rows].copy()
+    _arrays.check_weights(weights, range(len(sample_weight))[rows] if isinstance(rows, slice) else rows)
+    return weights

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
@@ -185,7 +186,8 @@ class Fit:
         if self.validation is not None and self.validation.falls_on(epoch):
             self.callbacks("on_test_begin", {})
             watch = self.callbacks.watching("test")
-            found = self.engine.evaluate(self.validation.parts(), int, watch, self.validation.batch_size)
+            with _in_validation():
+                found = self.engine.evaluate(self.validation.parts(), int, watch, self.validation.batch_size)
             logs |= {f"val_{name}": value for name, value in found.items()}
             self.callbacks("on_test_end", found)
         self._end(epoch, logs)
@@ -314,7 +316,8 @@ class Fit:
         finally:
             self.interrupts.release()
         if error is not None:
-            raise error
+            with _in_validation() if broken == data.n_steps else nullcontext():
+                raise error
         if broken >= 0:
             first = broken * data.batch_size
             rows = slice(first, first + data.batch_size)
@@ -339,6 +342,16 @@ class Fit:
         if isinstance(optimizer.learning_rate, float):
             return optimizer.learning_rates(first, count * n, epoch).reshape(count, n)
         return np.stack([optimizer.learning_rates(first + i * n, n, epoch + i) for i in range(count)])
+
+
+@contextmanager
+def _in_validation() -> Iterator[None]:
+    """Add a note to a ValueError, which names "x", "y" or "sample_weight"."""
+    try:
+        yield
+    except ValueError as error:
+        error.add_note("while validation_data were evaluated")
+        raise
 
 
 def _word(value: float) -> str:

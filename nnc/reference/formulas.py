@@ -477,7 +477,7 @@ def loss(
         "name" (of ``LOSSES``), "from_logits" (bool), "label_smoothing" (0 to 1), "param" (Huber's delta, the
         margin, gamma). Optional: "of_0" and "of_1", the focal losses' factors; "value_factor" and
         "gradient_factor", by which L and dL/da are multiplied; "by_weight" (bool): the sum is divided by
-        `divisor`.
+        `divisor`; "target_range", which a plan checks.
     y : array_like of int, shape (B,), or of float, shape (B, N)
         Class ids, or one row of targets for each row of outputs.
     a : array_like, shape (B, N)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nnc import _arrays
+
 from .activation import Activation
 from .base import LAYERS, Layer
 from .bfloat16 import PRODUCTS
@@ -358,6 +360,7 @@ class Plan:
         (2.5, [[-5.0]])
         """
         self._check_rows(x, y, sample_weight)
+        self._check_values(y, sample_weight, range(len(x)))
         noise = (self.seed, epoch, step) if training else None
         value, _, gradients, _ = self._loss_and_gradients(x, y, sample_weight, noise)
         return value, gradients
@@ -449,9 +452,15 @@ class Plan:
             rows = order[start + i * batch_size :][:batch_size]
             if not len(rows):
                 break
-            weights = None if sample_weight is None else sample_weight[rows]
+            targets, weights = y[rows], None if sample_weight is None else sample_weight[rows]
+            try:
+                self._check_values(targets, weights, rows)
+            except ValueError:
+                if n_steps == 0:
+                    raise
+                break  # the steps done are to be counted first: the next call raises
             noise = (self.seed, epoch, step + i)
-            value, a, gradients, tape = self._loss_and_gradients(x[rows], y[rows], weights, noise)
+            value, a, gradients, tape = self._loss_and_gradients(x[rows], targets, weights, noise)
             if not math.isfinite(value):
                 return n_steps, n_rows, math.nan, metric_sums
             self._update(gradients, tape, learning_rate, step + i)
@@ -518,6 +527,7 @@ class Plan:
         for rows in self._chunks(start, stop):
             values, _ = self._run(x[rows], None)
             weights = None if sample_weight is None else sample_weight[rows]
+            self._check_values(y[rows], weights, range(rows.start, rows.stop))
             loss_sum += loss(self._loss, y[rows], values[self._head], weights)[0] * len(values[-1])
             metric_sums += self._metric_sums(y[rows], values[-1])
             if outputs is not None:
@@ -658,6 +668,13 @@ class Plan:
 
     def _chunks(self, start, stop):
         return [slice(i, min(i + self.batch_size, stop)) for i in range(start, stop, self.batch_size)]
+
+    def _check_values(self, y, sample_weight, rows):
+        """Raise a ValueError if a target or a weight of a batch, the data's `rows`, is out of range."""
+        if y.ndim > 1:
+            _arrays.check_targets("y", y, self._loss.get("target_range", _arrays.UNBOUNDED), rows)
+        if sample_weight is not None:
+            _arrays.check_weights(sample_weight, rows)
 
     def _check_rows(self, x, y=None, sample_weight=None, needs_optimizer=False):
         if x.ndim != 2 or x.shape[1] != self.n_inputs:

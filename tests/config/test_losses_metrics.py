@@ -127,10 +127,12 @@ def test_cross_entropy_of_the_textbook_exercise():
     assert sparse()([0, 1, 2], outputs) == pytest.approx(np.mean(known), rel=1e-5)
 
 
-def test_spec_has_the_four_keys():
+def test_keys_of_the_spec():
     for cls in losses.registry.values():
         factors = {"of_0", "of_1"} if "focal" in cls.rule else set()
-        assert cls().spec().keys() - factors == {"name", "from_logits", "label_smoothing", "param"}
+        bounded = set() if cls.target_range == (-np.inf, np.inf) else {"target_range"}
+        assert cls().spec().keys() - factors == {"name", "from_logits", "label_smoothing", "param"} | bounded
+        assert cls().spec().get("target_range", cls.target_range) is cls.target_range
         assert cls().spec()["name"] == cls.rule
     assert losses.Huber(2).spec()["param"] == 2.0
     assert losses.MarginHinge(5).spec() == {
