@@ -139,6 +139,8 @@ nnc_parameter nnc_plan_parameter(const nnc_plan *plan, size_t i);
 enum { NNC_GRADIENT = -2, NNC_WEIGHT = -1 };
 void nnc_plan_read(const nnc_plan *plan, size_t i, int what, float *values);
 void nnc_plan_write(nnc_plan *plan, size_t i, int what, const float *values);
+/* Copies only elements [first, first + n) of the row-major array. */
+void nnc_plan_read_part(const nnc_plan *plan, size_t i, int what, size_t first, size_t n, float *values);
 
 /* Rows to train or evaluate on. The targets are in either ids or rows; ids represent one-hot rows. The caller owns the arrays
  * and may change them while a call runs: each target, weight and entry of the order is read once, and one that is out of range

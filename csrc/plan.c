@@ -431,6 +431,10 @@ void nnc_plan_read(const nnc_plan *plan, size_t i, int what, float *values) {
     nnc_param_read(&plan->params[i], what, values);
 }
 
+void nnc_plan_read_part(const nnc_plan *plan, size_t i, int what, size_t first, size_t n, float *values) {
+    nnc_param_read_part(&plan->params[i], what, first, n, values);
+}
+
 void nnc_plan_write(nnc_plan *plan, size_t i, int what, const float *values) {
     plan->written = true;
     nnc_param_write(&plan->params[i], what, values);

@@ -368,8 +368,19 @@ void nnc_keep(const struct nnc_param *params, size_t n_params, float *kept, bool
         }
 
 void nnc_param_read(const struct nnc_param *param, int what, float *values) {
+    nnc_param_read_part(param, what, 0, param->rows * param->cols, values);
+}
+
+void nnc_param_read_part(const struct nnc_param *param, int what, size_t first, size_t n, float *values) {
     const float *packed = array_of(param, what);
-    EACH_RUN(param, in, out, memcpy(values + out, packed + in, bytes))
+    const size_t cols = param->cols;
+    size_t k = n ? first / cols : 0, j = n ? first % cols : 0;
+    for (size_t done = 0, run; done < n; done += run) {
+        run = least(least(PANEL - j % PANEL, cols - j), n - done);
+        memcpy(values + done, packed + nnc_param_offset(param, k, j), run * sizeof *values);
+        j += run;
+        if (j == cols) j = 0, k++;
+    }
 }
 
 void nnc_param_write(struct nnc_param *param, int what, const float *values) {

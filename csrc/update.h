@@ -130,6 +130,7 @@ void nnc_keep(const struct nnc_param *params, size_t n_params, float *kept, bool
 
 /* Copy between the internal memory layout and row-major `values`; what as in nnc_plan_read. */
 void nnc_param_read(const struct nnc_param *param, int what, float *values);
+void nnc_param_read_part(const struct nnc_param *param, int what, size_t first, size_t n, float *values);
 void nnc_param_write(struct nnc_param *param, int what, const float *values);
 
 #endif

@@ -120,21 +120,13 @@ def targets(
     rows = np.ascontiguousarray(to_float(array, name).reshape(len(array), n_outputs))
     if not rows.flags.aligned:
         rows = rows.copy()
-    check_targets(name, rows, target_range)
-    return rows
-
-
-def check_targets(
-    name: str, rows: np.ndarray, target_range: tuple[float, float], numbers: Sequence[int] | None = None
-) -> None:
-    """Raise a ValueError if a target is not finite or not in the range; `numbers` are those of the rows."""
     low, high = target_range
     if rows.size and not (low <= rows.min() and rows.max() <= high and np.isfinite(rows).all()):
         wrong = np.argwhere(~((rows >= low) & (rows <= high) & np.isfinite(rows)))
-        if not len(wrong):  # another thread has changed them meanwhile; the core checks what it reads
-            return
-        i, j = wrong[0]
-        raise bad_target(name, rows[i, j], i if numbers is None else numbers[i], target_range)
+        if len(wrong):  # else another thread has changed them meanwhile; the core checks what it reads
+            i, j = wrong[0]
+            raise bad_target(name, rows[i, j], i, target_range)
+    return rows
 
 
 def bad_target(name: str, value: Any, row: Any, target_range: tuple[float, float]) -> ValueError:

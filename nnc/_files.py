@@ -43,11 +43,16 @@ def is_regular(descriptor: int) -> bool:
     return stat.S_ISREG(os.fstat(descriptor).st_mode)
 
 
-def write_parts(path: str | bytes | os.PathLike[Any], parts: Iterable[bytes | memoryview]) -> None:
+def write_parts(
+    path: str | bytes | os.PathLike[Any],
+    parts: Iterable[bytes | memoryview],
+    written: Callable[[], None] = lambda: None,
+) -> None:
     """Write a file atomically: whatever happens, there is either the complete old file or the new one.
 
     The new file has the permissions and, if the system allows it, the owner of the old one. Nothing else is
     left behind, except a temporary file if the process is killed; the next write to that folder removes it.
+    `written` is called after the last part, before waiting for the disk.
 
     Raises
     ------
@@ -55,7 +60,7 @@ def write_parts(path: str | bytes | os.PathLike[Any], parts: Iterable[bytes | me
         If it cannot be written, or if `path` exists and is not a regular file: it is then left as it is. The
         error names `path`.
     """
-    with _written(path, parts) as put:
+    with _written(path, parts, written) as put:
         put()
 
 
@@ -68,7 +73,9 @@ def write_all(files: Mapping[str, bytes]) -> None:
 
 @contextlib.contextmanager
 def _written(
-    path: str | bytes | os.PathLike[Any], parts: Iterable[bytes | memoryview]
+    path: str | bytes | os.PathLike[Any],
+    parts: Iterable[bytes | memoryview],
+    written: Callable[[], None] = lambda: None,
 ) -> Iterator[Callable[[], None]]:
     """Write the parts to a temporary file on the disk; yield the function that renames it to `path`."""
     name = os.fsdecode(path)
@@ -93,6 +100,7 @@ def _written(
                 for part in parts:
                     file.write(part)
                 file.flush()
+                written()
                 os.fsync(descriptor)
             yield put
     except BaseException:

@@ -126,6 +126,7 @@ cdef extern from "nnc.h" nogil:
     size_t nnc_plan_parameters(const nnc_plan *plan)
     nnc_parameter nnc_plan_parameter(const nnc_plan *plan, size_t i)
     void nnc_plan_read(const nnc_plan *plan, size_t i, int what, float *values)
+    void nnc_plan_read_part(const nnc_plan *plan, size_t i, int what, size_t first, size_t n, float *values)
     void nnc_plan_write(nnc_plan *plan, size_t i, int what, const float *values)
     nnc_bad_row nnc_plan_bad_row(const nnc_plan *plan)
     nnc_status nnc_plan_train(nnc_plan *plan, const nnc_data *data, const nnc_schedule *schedule, nnc_sums *sums)

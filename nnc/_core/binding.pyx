@@ -5,6 +5,7 @@
 defines what they compute. csrc/nnc.h documents the functions called here.
 """
 
+import math
 import os
 import threading
 
@@ -276,6 +277,19 @@ cdef class Plan:
             return [[self._read(i, s) for s in range(n)] for i, n in enumerate(self._slot_counts())]
         finally:
             self._release()
+
+    def read_part(self, i, slot, first, n):
+        """Return a copy of the elements `first` to `first + n` of parameter i, or of one of its slots, as a vector."""
+        size = math.prod(self.parameter_shapes[i])
+        if not (0 <= first <= first + n <= size) or not (slot is None or 0 <= slot < self._slot_counts()[i]):
+            raise ValueError(f"elements {first} to {first + n} of slot {slot} of parameter {i}, which has {size}")
+        part = np.empty(n, np.float32)
+        self._acquire()
+        try:
+            nnc_plan_read_part(self._plan, i, NNC_WEIGHT if slot is None else slot, first, n, _pointer(part))
+        finally:
+            self._release()
+        return part
 
     def _slot_counts(self):
         return [self.n_slots if trainable else 0 for trainable in self.parameter_trainable]

@@ -22,6 +22,7 @@ from nnc.models.backends import BACKENDS, PRECISIONS, Backend, EpochsPlan, Plan
 from nnc.models.compiled import Compiled
 from nnc.models.function_loss import FunctionLossSteps
 from nnc.models.inputs import Arrays
+from nnc.models.planarrays import PlanArray
 from nnc.models.stack import Stack
 from nnc.models.watched import Means, Watched
 
@@ -35,7 +36,8 @@ _MIN_BATCH_SIZE = 128
 class EngineState:
     """Everything that the results of an engine depend on, except its layers.
 
-    weights: None before the layers are built. slots: the optimizer's slots for each weight, an empty list if
+    weights: None before the layers are built; arrays, or `PlanArray`s in the state of a plan that is to be
+    written to a file. slots: the optimizer's slots for each weight, an empty list if
     it is not trainable; None if there are none yet.
     """
 
@@ -44,8 +46,8 @@ class EngineState:
         seed: int,
         backend: Backend,
         compiled: Compiled,
-        weights: list[np.ndarray] | None,
-        slots: list[list[np.ndarray]] | None,
+        weights: list[Any] | None,
+        slots: list[list[Any]] | None,
         precision: str,
     ) -> None:
         self.seed, self.backend, self.compiled, self.precision = seed, backend, compiled, precision
@@ -269,11 +271,19 @@ class Engine:
         return slice(start, start + sum(len(layer.weight_names) for layer in part))
 
     @_locked
-    def state(self) -> EngineState:
-        """The contents of the engine; its arrays are not to be written to."""
+    def state(self, in_plan: bool = False) -> EngineState:
+        """The contents of the engine; its arrays are not to be written to.
+
+        in_plan: arrays in a plan are not copied, they are `PlanArray`s for use under the model's lock.
+        """
         plan = self._plan
-        weights = self._weights() if self.stack.built else None
-        slots = self._slots if plan is None else self._slots_of(plan)
+        weights: list[Any] | None
+        slots: list[list[Any]] | None
+        if in_plan and plan is not None and self.stack.outer is None:
+            weights, slots = self._arrays_in(plan)
+        else:
+            weights = self._weights() if self.stack.built else None
+            slots = self._slots if plan is None else self._slots_of(plan)
         if self.stack.changed():  # a file only has the new `trainable`, which the slots do not fit
             slots = None
         return EngineState(self.seed, self.backend, self.compiled, weights, slots, self.precision)
@@ -318,6 +328,16 @@ class Engine:
         weights = self.stack.weights()
         found = zip(plan.get_slots(), weights, strict=True)
         return [[slot.reshape(w.shape) for slot in slots] for slots, w in found]
+
+    def _arrays_in(self, plan: Plan) -> tuple[list[PlanArray], list[list[PlanArray]] | None]:
+        """The weights, and the slots of each if the optimizer has any."""
+        dtype, shapes = self.backend.dtype, [w.shape for w in self.stack.weights()]
+        weights = [PlanArray(plan, i, None, shape, dtype) for i, shape in enumerate(shapes)]
+        if not plan.n_slots:
+            return weights, None
+        counts = [plan.n_slots if trainable else 0 for trainable in plan.parameter_trainable]
+        slots = [[PlanArray(plan, i, s, shapes[i], dtype) for s in range(n)] for i, n in enumerate(counts)]
+        return weights, slots
 
     # --------------------------------------------------------------------------------------------------- plan
 

@@ -13,7 +13,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -31,6 +31,7 @@ from nnc.models.engine import EngineState
 from nnc.models.layout import described, part_of
 from nnc.models.stack import Stack, Weight
 from nnc.models.state import FORMAT, NUMERICS, ModelState, Position
+from nnc.models.tensorfile import Tensor, parts_of
 
 Path: TypeAlias = str | bytes | os.PathLike[Any]
 
@@ -75,8 +76,13 @@ def refuse_other_formats(path: Path) -> None:
         )
 
 
-def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
-    """Write a model's state to a file, atomically; see `nnc.saving.save_model`."""
+def write(
+    state: ModelState, path: Path, overwrite: bool = True, read: Callable[[], None] = lambda: None
+) -> None:
+    """Write a model's state to a file, atomically; see `nnc.saving.save_model`.
+
+    `read` is called when the state has been read, before the file is on the disk.
+    """
     path = path_of("filepath", path)
     if not overwrite and os.path.exists(path):
         raise FileExistsError(f"{path} already exists, and overwrite is False")
@@ -117,7 +123,7 @@ def write(state: ModelState, path: Path, overwrite: bool = True) -> None:
         tensors["history/epoch"] = np.array(state.history.epoch, np.int64)
         tensors |= {_LOGS + key: values for key, values in logs.items()}
     metadata = checked_metadata(state.metadata)
-    tensorfile.write(path, tensors, metadata | {_CONFIG: json.dumps(config, allow_nan=False)})
+    tensorfile.write(path, tensors, metadata | {_CONFIG: json.dumps(config, allow_nan=False)}, read)
 
 
 def checked_metadata(value: Any) -> dict[str, str]:
@@ -133,21 +139,22 @@ def checked_metadata(value: Any) -> dict[str, str]:
 
 def _weight_tensors(
     engine: EngineState, weights: Sequence[Weight], slots: Sequence[str] | None
-) -> dict[str, np.ndarray]:
+) -> dict[str, Tensor]:
     """The weights and the optimizer's slots by their names in the file."""
-    tensors = dict(zip((weight.path for weight in weights), engine.weights or (), strict=True))
+    tensors: dict[str, Tensor] = dict(
+        zip((weight.path for weight in weights), engine.weights or (), strict=True)
+    )
     for s, slot in enumerate(slots or ()):
         pairs = zip(weights, engine.slots or (), strict=True)
         tensors |= {f"slots/{slot}/{weight.path}": arrays[s] for weight, arrays in pairs if weight.trainable}
     return tensors
 
 
-def warn_of_nan(weights: Sequence[Weight], arrays: Sequence[np.ndarray] | None, what: str, path: str) -> None:
+def warn_of_nan(weights: Sequence[Weight], arrays: Sequence[Tensor] | None, what: str, path: str) -> None:
     """Warn about the first weight that contains NaN or infinities; checked in parts to use little memory."""
     for weight, array in zip(weights, arrays or (), strict=False):
-        flat = array.reshape(-1)
-        for start in range(0, flat.size, 2**16):
-            part = flat[start : start + 2**16]
+        flat = (part.reshape(-1) for part in parts_of(array))
+        for part in (each[start : start + 2**16] for each in flat for start in range(0, each.size, 2**16)):
             if not np.isfinite(part).all():
                 word = "NaN" if np.isnan(part).any() else "infinity"
                 warn(f"{what} with {word} in {weight.name} of layer {weight.layer!r}: {path}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
@@ -131,10 +132,10 @@ class StoredModel(LayeredModel):
         >>> all((a == b).all() for a, b in zip(model.get_weights(), same.get_weights()))
         True
         """
-        from nnc.models.modelfile import refuse_other_formats, write
+        from nnc.models.modelfile import refuse_other_formats
 
         refuse_other_formats(filepath)
-        write(self.state(), filepath, overwrite)
+        self._write(filepath, overwrite, False)
 
     def save_weights(self, filepath: modelfile.Path, overwrite: bool = True) -> None:
         """Write only the layers and the weights to a file.
@@ -153,10 +154,10 @@ class StoredModel(LayeredModel):
         >>> other = nnc.Sequential([nnc.Input((4,)), nnc.layers.Dense(3)])
         >>> other.load_weights("weights.safetensors")
         """
-        from nnc.models.modelfile import refuse_other_formats, write
+        from nnc.models.modelfile import refuse_other_formats
 
         refuse_other_formats(filepath)
-        write(self.state().weights_only(), filepath, overwrite)
+        self._write(filepath, overwrite, True)
 
     def checkpoint(self, filepath: modelfile.Path, weights_only: bool = False) -> None:
         """Write the file of a `ModelCheckpoint`: as `save` or `save_weights`, but with any file name.
@@ -177,10 +178,18 @@ class StoredModel(LayeredModel):
         >>> nnc.load_model("run.ckpt").output_shape
         (None, 3)
         """
+        self._write(filepath, True, weights_only)
+
+    def _write(self, filepath: modelfile.Path, overwrite: bool, weights_only: bool) -> None:
+        """Write the file. The lock is held while the arrays are read, so that all are those of one step, but
+        not while the system writes to the disk.
+        """
         from nnc.models.modelfile import write
 
-        state = self.state()
-        write(state.weights_only() if weights_only else state, filepath)
+        with ExitStack() as held:
+            held.enter_context(self._stack.lock)
+            state = self._state(in_plan=True)
+            write(state.weights_only() if weights_only else state, filepath, overwrite, held.close)
 
     def load_weights(self, filepath: modelfile.Path) -> None:
         """Load the weights from a file written by `save` or `save_weights`; the shapes must match the model.
@@ -235,9 +244,13 @@ class StoredModel(LayeredModel):
         >>> same.count_params()
         15
         """
+        return self._state(in_plan=False)
+
+    def _state(self, in_plan: bool) -> ModelState:
+        """The state; in_plan: see `Engine.state`."""
         stack, training = self._stack, self._training
         with stack.lock:  # the step count and the position are those of the weights
-            engine = self._engine.state()
+            engine = self._engine.state(in_plan)
             if stack.built:  # metrics as resolved: "accuracy" depends on the outputs
                 compiled, optimizer = engine.compiled, copy(engine.compiled.optimizer)
                 engine.compiled = Compiled(optimizer, compiled.loss, *self.metrics_by_weight)

@@ -15,8 +15,9 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, NoReturn, Protocol, TypeAlias, cast
 
 import numpy as np
 
@@ -41,6 +42,20 @@ _OTHERS = {
     b"PK\3\4": "this is a zip archive, not an nnc model; if Keras wrote it (.keras), nnc.load_keras reads it",
     b"\x89HDF": "this is an HDF5 file, not an nnc model; nnc.load_keras reads Keras's .keras files",
 }
+
+
+class InParts(Protocol):
+    """A tensor whose elements are made while they are written."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    nbytes: int
+
+    def parts(self) -> Iterator[np.ndarray]:
+        """The elements, in order."""
+
+
+Tensor: TypeAlias = np.ndarray | InParts
 
 Header = dict[str, tuple[str, tuple[int, ...]]]  # name: (dtype, shape)
 
@@ -211,11 +226,22 @@ def _entry(name: str, entry: Any) -> tuple[tuple[str, tuple[int, ...]], tuple[in
 # --------------------------------------------------------------------------------------------------- writing
 
 
-def write(path: str, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+def parts_of(tensor: Tensor) -> Iterable[np.ndarray]:
+    """The elements of a tensor in one or more arrays."""
+    return [tensor] if isinstance(tensor, np.ndarray) else tensor.parts()
+
+
+def write(
+    path: str,
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str],
+    read: Callable[[], None] = lambda: None,
+) -> None:
     """Write a safetensors file atomically.
 
     The bytes are those that the safetensors library writes: tensors with the widest dtypes first, which
-    aligns every tensor, then by name.
+    aligns every tensor, then by name. `read` is called when all tensors have been read, before the file is
+    on the disk.
 
     Raises
     ------
@@ -239,7 +265,8 @@ def write(path: str, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, s
             f"the model has too many layers for a file: its header would take {len(raw)} bytes, with "
             f"{len(tensors)} tensors"
         )
-    write_parts(path, [len(raw).to_bytes(8, "little"), raw, *map(_little, (tensors[n] for n in names))])
+    arrays = (part for name in names for part in parts_of(tensors[name]))
+    write_parts(path, chain([len(raw).to_bytes(8, "little"), raw], map(_little, arrays)), read)
 
 
 def _little(tensor: np.ndarray) -> memoryview:

@@ -9,6 +9,7 @@ dz and da are the gradients of the loss with respect to z and a.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -447,6 +448,23 @@ def check_targets(y: NDArray, shape: tuple[int, int]) -> None:
             raise ValueError(f"{label} is not a class id of {shape[1]} outputs: use 0 to {shape[1] - 1}")
     elif y.shape != shape:
         raise ValueError(f"y is {y.dtype} {y.shape}: use {shape[0]} integer class ids, or rows {shape}")
+
+
+def check_values(spec: dict, y: NDArray, sample_weight: NDArray | None, numbers: Sequence[int]) -> None:
+    """Raise a ValueError if a target in rows (B, N) is not finite or out of the loss's range, or if a weight
+    (B,) is not finite; `numbers` (B) are those of the rows.
+    """
+    if y.ndim == 2:
+        low, high = spec.get("target_range", (-np.inf, np.inf))
+        wrong = np.argwhere(~((y >= low) & (y <= high) & np.isfinite(y)))
+        if len(wrong):
+            i, j = wrong[0]
+            must = f"between {low:g} and {high:g}" if "target_range" in spec else "finite"
+            raise ValueError(f"y has the value {y[i, j]} in row {numbers[i]}; targets must be {must}")
+    if sample_weight is not None and not np.isfinite(sample_weight).all():
+        i = np.argmin(np.isfinite(sample_weight))
+        value = f"the value {sample_weight[i]} in row {numbers[i]}"
+        raise ValueError(f"sample_weight has {value}; weights must be finite")
 
 
 def target_rows(y: ArrayLike, shape: tuple[int, int]) -> Array:

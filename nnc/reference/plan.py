@@ -9,12 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnc import _arrays
-
 from .activation import Activation
 from .base import LAYERS, Layer
 from .bfloat16 import PRODUCTS
-from .formulas import METRICS, Array, check_targets, divisor, look_up, loss, metric_rows
+from .formulas import METRICS, Array, check_targets, check_values, divisor, look_up, loss, metric_rows
 from .optimizers import clip, constrained, move, slot_names
 
 # A final activation and the loss that cancels it: both together are computed from logits, which is exact
@@ -204,6 +202,22 @@ class Plan:
         pairs = zip(slots, self._slot_shapes(), strict=True)
         self._slots = [self._checked("slots", arrays, shapes) for arrays, shapes in pairs]
 
+    def read_part(self, i: int, slot: int | None, first: int, n: int) -> Array:
+        """Return a copy of the elements `first` to `first + n` of parameter i, or of one of its slots.
+
+        Examples
+        --------
+        >>> row = {"kind": "dense", "units": 1, "use_bias": False}
+        >>> plan = Plan(3, [row])
+        >>> plan.set_parameters([[[1.0], [2.0], [3.0]]])
+        >>> plan.read_part(0, None, 1, 2).tolist()
+        [2.0, 3.0]
+        """
+        array = self._parameters[i] if slot is None else self._slots[i][slot]
+        if not 0 <= first <= first + n <= array.size:
+            raise ValueError(f"elements {first} to {first + n}: parameter {i} has {array.size}")
+        return array.reshape(-1)[first : first + n].copy()
+
     def _slot_shapes(self):
         pairs = zip(self.parameter_shapes, self.parameter_trainable, strict=True)
         return [[shape] * self.n_slots if trainable else [] for shape, trainable in pairs]
@@ -360,7 +374,7 @@ class Plan:
         (2.5, [[-5.0]])
         """
         self._check_rows(x, y, sample_weight)
-        self._check_values(y, sample_weight, range(len(x)))
+        check_values(self._loss, y, sample_weight, range(len(x)))
         noise = (self.seed, epoch, step) if training else None
         value, _, gradients, _ = self._loss_and_gradients(x, y, sample_weight, noise)
         return value, gradients
@@ -454,7 +468,7 @@ class Plan:
                 break
             targets, weights = y[rows], None if sample_weight is None else sample_weight[rows]
             try:
-                self._check_values(targets, weights, rows)
+                check_values(self._loss, targets, weights, rows)
             except ValueError:
                 if n_steps == 0:
                     raise
@@ -527,7 +541,7 @@ class Plan:
         for rows in self._chunks(start, stop):
             values, _ = self._run(x[rows], None)
             weights = None if sample_weight is None else sample_weight[rows]
-            self._check_values(y[rows], weights, range(rows.start, rows.stop))
+            check_values(self._loss, y[rows], weights, range(rows.start, rows.stop))
             loss_sum += loss(self._loss, y[rows], values[self._head], weights)[0] * len(values[-1])
             metric_sums += self._metric_sums(y[rows], values[-1])
             if outputs is not None:
@@ -668,13 +682,6 @@ class Plan:
 
     def _chunks(self, start, stop):
         return [slice(i, min(i + self.batch_size, stop)) for i in range(start, stop, self.batch_size)]
-
-    def _check_values(self, y, sample_weight, rows):
-        """Raise a ValueError if a target or a weight of a batch, the data's `rows`, is out of range."""
-        if y.ndim > 1:
-            _arrays.check_targets("y", y, self._loss.get("target_range", _arrays.UNBOUNDED), rows)
-        if sample_weight is not None:
-            _arrays.check_weights(sample_weight, rows)
 
     def _check_rows(self, x, y=None, sample_weight=None, needs_optimizer=False):
         if x.ndim != 2 or x.shape[1] != self.n_inputs:

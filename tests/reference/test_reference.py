@@ -379,7 +379,7 @@ def test_non_finite_loss_stops_before_its_update(task, bad):
 
 
 def test_infinite_loss_stops_too():
-    x, y = np.ones((3, 1), np.float32), np.array([[1.0], [math.inf], [1.0]], np.float32)
+    x, y = np.array([[1.0], [math.inf], [1.0]], np.float32), np.ones((3, 1), np.float32)
     plan = one_weight_plan(optimizer_spec("sgd"))
     assert plan.gradients(x, y)[0] == math.inf
     assert plan.train(x, y, None, None, 0, np.ones(3), 1, 0, 0, math.inf)[:2] == (1, 1)

@@ -19,7 +19,12 @@ ALLOWED = 16 * MIB  # in addition to the file
 
 
 def peak_of(script, *arguments):
-    """The peak memory in bytes of a process that runs `script`.
+    """The peak memory in bytes of a process that runs `script`."""
+    return peaks_of(script, *arguments)[-1]
+
+
+def peaks_of(script, *arguments):
+    """The numbers of KiB that `script` prints, and last the peak memory of the process, in bytes.
 
     Not from getrusage, which includes the process from which it was forked.
     """
@@ -28,7 +33,8 @@ def peak_of(script, *arguments):
         "\n    print(next(line.split()[1] for line in file if line.startswith('VmHWM')))"
     )
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    return 1024 * int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [1024 * int(line) for line in done.stdout.split()]
 
 
 def test_saving_and_loading_take_at_most_twice_the_file(tmp_path):
@@ -44,6 +50,49 @@ def test_saving_and_loading_take_at_most_twice_the_file(tmp_path):
     size = path.stat().st_size
     assert size > 183 * MIB and saving <= 2 * size
     assert peak_of("import sys, nnc\nnnc.load_model(sys.argv[1])", path) <= 2 * size
+
+
+SAVED = {  # the model, its optimizer, and MiB by which saving it may raise the peak of the process
+    "Adam": ("[layers.Dense(4000, input_dim=4000)]", "nnc.optimizers.Adam()", 8),
+    "AMSGrad, clipped": (
+        "[layers.Dense(2000, input_dim=2000)]",
+        "nnc.optimizers.Adam(amsgrad=True, clipnorm=1.0)",
+        8,
+    ),
+    "SGD": ("[layers.Dense(4000, input_dim=4000)]", "nnc.optimizers.SGD()", 8),
+    "SGD with momentum": ("[layers.Dense(4000, input_dim=4000)]", "nnc.optimizers.SGD(momentum=0.9)", 8),
+    "2,000 small tensors": (
+        "[layers.Dense(48, input_dim=48) for _ in range(1000)]",
+        "nnc.optimizers.Adam()",
+        8,
+    ),
+}
+
+
+@pytest.mark.parametrize("weights_only", [False, True])
+@pytest.mark.parametrize("kind", SAVED)
+def test_saving_a_trained_model_copies_it_in_parts(kind, weights_only, tmp_path):
+    """The memory of the process when it saves, in addition to what it has after training."""
+    model, optimizer, most = SAVED[kind]
+    path = tmp_path / "model"
+    script = f"""
+        import sys, numpy as np, nnc
+        from nnc import layers
+        model = nnc.Sequential({model}, seed=0)
+        model.compile({optimizer}, "mse")
+        x = np.zeros((2, model.input_shape[1]), np.float32)
+        model.fit(x, x, verbose=0)
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")  # resets the peak
+        with open("/proc/self/status") as file:
+            before = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+        model.save{"_weights" if weights_only else ""}(sys.argv[1])
+        print(before)
+    """
+    before, after = peaks_of(script, path)
+    assert after - before <= most * MIB
+    if kind == "Adam" and not weights_only:
+        assert after <= 1.5 * path.stat().st_size
 
 
 @pytest.mark.parametrize("name", sorted(set(initializers.registry) - {"Orthogonal"}))
@@ -209,8 +258,8 @@ CYCLES = """
 
 @pytest.fixture(autouse=True)
 def _only_where_it_is_told(request):
-    of_processes = {"test_memory_is_flat_over_cycles", "test_saving_and_loading_take_at_most_twice_the_file"}
-    if request.node.name in of_processes and not sys.platform.startswith("linux"):
+    of_processes = ("test_memory_is_flat", "test_saving_and_loading_take", "test_saving_a_trained_model")
+    if request.node.name.startswith(of_processes) and not sys.platform.startswith("linux"):
         pytest.skip("reads /proc")
 
 
