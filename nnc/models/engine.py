@@ -504,6 +504,7 @@ class Engine:
                 for start, stop in cut(n, batch_size) if cuts or watch else self.slices(n):
                     if watch is not None:
                         watch("on_test_batch_begin", batch, {})
+                    arrays.check_memory()
                     outputs = means.outputs_array(stop - start, self.backend.dtype)
                     with self.stack.lock:
                         steps = self._steps(self.plan_for(1))

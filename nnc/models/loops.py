@@ -243,6 +243,7 @@ class Fit:
         if callbacks.per_batch:
             callbacks("on_train_batch_begin", self.batch, {})
             n_steps = 1
+        arrays.check_memory()
         self.interrupts.hold(stops=True)
         try:
             with self.engine.stack.lock:  # another thread may save the model
@@ -300,6 +301,9 @@ class Fit:
         count = min(n_epochs, int(min(BUDGET / 2 / self.seconds, _MOST_ROWS / len(data.arrays.x))))
         if count < 2:
             return 0
+        data.arrays.check_memory()
+        if held_out is not None:
+            held_out.check_memory()
         orders, rates = self._orders(data, epoch, count), self._rates(data, epoch, count)
         names = engine.metrics_names
         self.interrupts.hold()

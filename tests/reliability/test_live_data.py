@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -176,4 +177,29 @@ def test_changed_by_another_thread(call):
         stop.set()
         thread.join()
     assert caught == 30
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+GROWN, SHRUNK = 2**18, 3
+
+
+@pytest.mark.parametrize("name", ["x", "y", "sample_weight"])
+@pytest.mark.parametrize("rows", [GROWN, SHRUNK])
+@pytest.mark.parametrize("what", ["training", "validation"])
+def test_arrays_resized_by_a_callback(name, rows, what, backend):
+    """NumPy moves or shrinks the memory although there are views of it."""
+    arrays = {"x": X.copy(), "y": Y.copy(), "sample_weight": WEIGHTS.copy()}
+    given = list(arrays.values())
+    array, model = arrays[name], make_model("mse", backend)
+
+    def resize():
+        array.resize((rows, *array.shape[1:]), refcheck=False)
+
+    data = {"x": given[0], "y": given[1], "sample_weight": given[2]}
+    if what == "validation":
+        data = {"x": X, "y": Y, "validation_data": tuple(given)}
+    fit = partial(model.fit, **data, batch_size=32, epochs=2, verbose=0, callbacks=[AfterBatch(3, resize)])
+    with pytest.raises(ValueError, match=f"{name} was resized in place"):
+        fit()
+    assert model.optimizer.iterations == (4 if what == "training" else 16)
     assert all(np.isfinite(w).all() for w in model.get_weights())
