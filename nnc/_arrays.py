@@ -186,7 +186,7 @@ def sample_weights(weights: Any, name: str = "sample_weight") -> np.ndarray | No
 
 
 def check_weights(
-    weights: np.ndarray, numbers: Sequence[int] | None = None, name: str = "sample_weight"
+    weights: np.ndarray, numbers: Sequence[int] | np.ndarray | None = None, name: str = "sample_weight"
 ) -> None:
     """Raise a ValueError if a weight is not finite; `numbers` are those of its rows."""
     finite = np.isfinite(weights)

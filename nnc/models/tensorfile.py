@@ -53,6 +53,7 @@ class InParts(Protocol):
 
     def parts(self) -> Iterator[np.ndarray]:
         """The elements, in order."""
+        ...
 
 
 Tensor: TypeAlias = np.ndarray | InParts

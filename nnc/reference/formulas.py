@@ -450,7 +450,9 @@ def check_targets(y: NDArray, shape: tuple[int, int]) -> None:
         raise ValueError(f"y is {y.dtype} {y.shape}: use {shape[0]} integer class ids, or rows {shape}")
 
 
-def check_values(spec: dict, y: NDArray, sample_weight: NDArray | None, numbers: Sequence[int]) -> None:
+def check_values(
+    spec: dict, y: NDArray, sample_weight: NDArray | None, numbers: Sequence[int] | NDArray
+) -> None:
     """Raise a ValueError if a target in rows (B, N) is not finite or out of the loss's range, or if a weight
     (B,) is not finite; `numbers` (B) are those of the rows.
     """
@@ -462,7 +464,7 @@ def check_values(spec: dict, y: NDArray, sample_weight: NDArray | None, numbers:
             must = f"between {low:g} and {high:g}" if "target_range" in spec else "finite"
             raise ValueError(f"y has the value {y[i, j]} in row {numbers[i]}; targets must be {must}")
     if sample_weight is not None and not np.isfinite(sample_weight).all():
-        i = np.argmin(np.isfinite(sample_weight))
+        i = int(np.argmin(np.isfinite(sample_weight)))
         value = f"the value {sample_weight[i]} in row {numbers[i]}"
         raise ValueError(f"sample_weight has {value}; weights must be finite")
 
