@@ -45,6 +45,8 @@ class Interrupts:
             self._deliver(frame)
 
     def _deliver(self, frame: Any) -> None:
+        import signal
+
         try:
             self._previous(signal.SIGINT, frame)
         except KeyboardInterrupt:
@@ -62,8 +64,6 @@ class Interrupts:
         self._held = False
         if self._came:
             _core.ask_to_stop(False)
-            import signal
-
             self._came = False
             self._deliver(None)
         _core.raise_signal()
