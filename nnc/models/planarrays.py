@@ -9,7 +9,7 @@ import numpy as np
 
 from nnc.models.backends import Plan
 
-_PART = 2**20  # elements that are copied at once
+_PART = 2**18  # elements that are copied at once
 
 
 class PlanArray:
