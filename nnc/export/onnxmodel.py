@@ -143,7 +143,7 @@ def _labels(classes: Any, kind: Outputs, shape: ops.Shape) -> np.ndarray:
     strings = all(isinstance(each, str) for each in found)
     if not strings and not all(isinstance(each, (int, np.integer)) for each in found):
         raise _config.refusal("classes", "integers or strings, one for each class", classes, TypeError)
-    large = not strings and any(not -(2**63) <= each < 2**63 for each in found)
+    large = not strings and any(not -(2**63) <= int(each) < 2**63 for each in found)
     if large or len(found) != n or len(set(found)) < n:
         must = f"{n} distinct names, one for each class (numbers in 64 bits)"
         raise _config.refusal("classes", must, classes)
