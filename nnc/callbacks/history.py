@@ -52,6 +52,11 @@ class History(Callback):
         for key, value in (logs or {}).items():
             self.history.setdefault(key, []).append(value)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The state for pickle and copy; another thread may be filling the lists."""
+        logs = {name: list(values) for name, values in list(self.history.items())}
+        return self.__dict__ | {"history": logs, "epoch": list(self.epoch)}
+
     def __repr__(self) -> str:
         return f"History({len(self.epoch)} epochs of {', '.join(self.history) or 'nothing'})"
 

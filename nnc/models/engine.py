@@ -186,6 +186,14 @@ class Engine:
         """New means of the loss and the metrics; the caller must close them."""
         return Means(self.watched)
 
+    def check(self, means: Means) -> None:
+        """Raise a RuntimeError if the metrics are no longer those of `means`."""
+        if means.watched is not self.watched:
+            raise RuntimeError(
+                "the model was compiled, or its layers changed, within an epoch of fit or an evaluation, "
+                "whose means are of one loss; do so between epochs, as in on_epoch_begin"
+            )
+
     # ----------------------------------------------------------------------------------------------- contents
 
     @_locked
@@ -303,7 +311,7 @@ class Engine:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy use plain arrays instead of the plan."""
-        return _restored, (self.stack, self.state())
+        return restored, (self.stack, self.state())
 
     def _all_values(self) -> list[list[np.ndarray]]:
         """The weights of every layer while there is no plan; weights that are not set yet are drawn."""
@@ -507,6 +515,7 @@ class Engine:
                     arrays.check_memory()
                     outputs = means.outputs_array(stop - start, self.backend.dtype)
                     with self.stack.lock:
+                        self.check(means)
                         steps = self._steps(self.plan_for(1))
                         means.add(*steps.evaluate(*arrays, start, stop, outputs))
                     means.feed(arrays, slice(start, stop), outputs, None)
@@ -580,7 +589,8 @@ def cut(n: int, size: int | None) -> Iterator[tuple[int, int]]:
         yield start, min(start + (size or n), n)
 
 
-def _restored(stack: Stack, state: EngineState) -> Engine:
+def restored(stack: Stack, state: EngineState) -> Engine:
+    """An engine of the stack with the contents of `state`."""
     engine = Engine(stack, state.seed)
     engine.restore(state)
     return engine

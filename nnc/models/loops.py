@@ -247,6 +247,7 @@ class Fit:
         self.interrupts.hold(stops=True)
         try:
             with self.engine.stack.lock:  # another thread may save the model
+                self.engine.check(self.means)
                 n_steps, sums = min(self.means.steps(n_steps, batch_size), _MOST_STEPS), self.means.sums
                 outputs = self.means.outputs_array(n_steps * batch_size, self.engine.backend.dtype)
                 done = self.engine.train(
@@ -304,11 +305,13 @@ class Fit:
         data.arrays.check_memory()
         if held_out is not None:
             held_out.check_memory()
-        orders, rates = self._orders(data, epoch, count), self._rates(data, epoch, count)
-        names = engine.metrics_names
+        orders = self._orders(data, epoch, count)
         self.interrupts.hold()
         try:
             with engine.stack.lock:  # no callbacks but the History: nobody can wait for this thread
+                if not engine.trains_epochs:  # another thread has compiled the model
+                    return 0
+                names, rates = engine.metrics_names, self._rates(data, epoch, count)
                 done, broken, means, error = engine.train_epochs(
                     data.arrays, held_out, orders, rates, data.batch_size, epoch, BUDGET
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
@@ -305,6 +306,11 @@ class Stack:
     def take_changes(self) -> None:
         """Use the current `trainable` of the layers."""
         self.compiled_trainable = [layer.trainable for layer in self.layers]
+
+    def snapshot(self) -> Stack:
+        """A copy that later changes do not reach; it shares the arrays that are the first weights."""
+        first = [layer._own for layer in self.layers if layer._own is not None]
+        return copy.deepcopy(self, {id(arrays): arrays for arrays in first})
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"store": None, "outer": None, "model": None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from copy import copy
+from copy import copy, deepcopy
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -15,6 +15,7 @@ from nnc.callbacks import History
 from nnc.layers import Layer
 from nnc.metrics import Metric
 from nnc.models.compiled import Compiled
+from nnc.models.engine import restored
 from nnc.models.layered import LayeredModel
 from nnc.models.layout import stack_of
 from nnc.models.loops import TrainingState
@@ -250,16 +251,18 @@ class StoredModel(LayeredModel):
         """The state; in_plan: see `Engine.state`."""
         stack, training = self._stack, self._training
         with stack.lock:  # the step count and the position are those of the weights
-            engine = self._engine.state(in_plan)
+            engine, layers = self._engine.state(in_plan), stack.snapshot()
+            if layers.changed():  # another thread may set `trainable` at any time
+                engine.slots = None
             if stack.built:  # metrics as resolved: "accuracy" depends on the outputs
                 compiled, optimizer = engine.compiled, copy(engine.compiled.optimizer)
                 engine.compiled = Compiled(optimizer, compiled.loss, *self.metrics_by_weight)
             return ModelState(
-                stack,
+                layers,
                 engine,
                 training.epoch,
                 training.callbacks(),
-                self.history,
+                copy(self.history),
                 self.stop_training and training.epoch > 0,
                 training.position(),
                 self._metadata,
@@ -313,11 +316,21 @@ class StoredModel(LayeredModel):
         model._take(stack_of(config))
         return model
 
+    def __copy__(self) -> Self:
+        """A deep copy: the weights of a layer belong to one model, so a copy has layers of its own."""
+        return deepcopy(self)
+
     def __getstate__(self) -> dict[str, Any]:
         """The state for pickle and copy: separate weights and optimizer state, and no run in progress."""
         known = self._training
-        training = TrainingState(known.epoch, known.kept, known.last_position)
-        return self.__dict__ | {"_engine": copy(self._engine), "_training": training}
+        with self._stack.lock:
+            stack = self._stack.snapshot()
+            return self.__dict__ | {
+                "_stack": stack,
+                "_engine": restored(stack, self._engine.state()),
+                "_training": TrainingState(known.epoch, known.kept, known.last_position),
+                "history": copy(self.history),
+            }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

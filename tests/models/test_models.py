@@ -452,6 +452,22 @@ def test_a_model_goes_on_from_its_state(backend):
     np.testing.assert_array_equal(bare.predict(X), model.predict(X))
 
 
+def test_a_state_is_of_its_time():
+    """Neither the model nor a model made from its state changes the other."""
+    model = classifier()
+    model.fit(X, IDS, epochs=2, verbose=0)
+    state, kernel = model.state(), model.get_weights()[0]
+    model.fit(X, IDS, initial_epoch=2, epochs=3, verbose=0)
+    model.layers[0].trainable = False
+    assert state.stack.layers[0].trainable and state.history.epoch == [0, 1]
+    twin = Sequential.from_state(state)
+    assert np.array_equal(twin.layers[0].get_weights()[0], kernel)
+    assert np.array_equal(model.layers[0].get_weights()[0], model.get_weights()[0])
+    del twin
+    gc.collect()
+    assert np.array_equal(model.layers[0].get_weights()[0], model.get_weights()[0])
+
+
 @pytest.mark.parametrize("before", ["unbuilt", "undrawn", "trained"])
 def test_shallow_copies_compute_for_themselves(before, backend):
     model = Sequential([layers.Dense(3)], seed=4)
@@ -464,3 +480,9 @@ def test_shallow_copies_compute_for_themselves(before, backend):
     weights = model.predict(X)
     twin.fit(X, ROWS, epochs=2, verbose=0)
     np.testing.assert_array_equal(model.predict(X), weights)
+    np.testing.assert_array_equal(model.layers[0].get_weights()[0], model.get_weights()[0])
+    twin.add(layers.Dense(5))
+    del twin
+    gc.collect()
+    model.layers[0].set_weights([np.zeros_like(w) for w in model.get_weights()])
+    assert len(model.layers) == 1 and not model.predict(X).any()

@@ -241,6 +241,65 @@ def test_files_saved_by_another_thread_agree_in_themselves(tmp_path):
         assert sha(other) == sha(expected)
 
 
+def test_a_file_has_one_state_of_trainable(tmp_path, monkeypatch):
+    """`trainable` of a layer is set without the model's lock, at any time while another thread saves."""
+    model = make_model(optimizer="adam")
+    model.fit(X, Y, verbose=0)
+    state = type(model._engine).state
+
+    def set_afterwards(engine):
+        found = state(engine)
+        model.layers[0].trainable = False
+        return found
+
+    monkeypatch.setattr(type(model._engine), "state", set_afterwards)
+    model.save(tmp_path / "model")
+    assert sha(nnc.load_model(tmp_path / "model")) == sha(model)
+
+
+def test_copies_while_another_thread_compiles_and_trains(trials):
+    import copy
+    import pickle
+
+    model, over = unbuilt(0), threading.Event()
+
+    def train():
+        try:
+            for i in range(trials(60, 600)):
+                metrics = ["accuracy"] if i % 2 else []
+                model.compile(
+                    "adam", nnc.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=metrics
+                )
+                model.fit(X, Y, epochs=2, validation_split=0.2 * (i % 2), verbose=0)
+        finally:
+            over.set()
+
+    def copies():
+        while not over.is_set():
+            for twin in copy.deepcopy(model), pickle.loads(pickle.dumps(model)), copy.copy(model):
+                assert twin.predict(X).shape == (512, 5)
+
+    assert together([train, copies, copies]) == [None] * 3
+
+
+@pytest.mark.parametrize("metrics", [[], ["accuracy"], ["mse", "accuracy"]])
+@pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end", "on_test_batch_end"])
+def test_compiled_within_an_epoch(hook, metrics):
+    """The means of the epoch are of the old loss and metrics; between epochs it is allowed."""
+    model = make_model(metrics=["accuracy"])
+
+    def compile_again(*_):
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=metrics)
+
+    watch = callbacks.LambdaCallback(**{hook: compile_again})
+    data = {"validation_data": (X, Y), "verbose": 0, "callbacks": [watch]}
+    with pytest.raises(RuntimeError, match="was compiled, or its layers changed, within an epoch of fit"):
+        model.fit(X, Y, **data)
+    between = callbacks.LambdaCallback(on_epoch_begin=compile_again, on_epoch_end=compile_again)
+    history = model.fit(X, Y, epochs=2, **data | {"callbacks": [between]})
+    assert len(history.history["val_loss"]) == 2 and model.optimizer.iterations == 0
+
+
 def test_saving_while_another_thread_builds(tmp_path):
     for seed in range(20):
         model = unbuilt(seed)
