@@ -19,18 +19,31 @@ class Owner(Protocol):
         """Replace the lock by a new one."""
 
 
-_owners: weakref.WeakSet[Owner] = weakref.WeakSet()
+# Weak references without callbacks, as a WeakSet has: an exception of a signal handler would be lost in one.
+_owners: dict[int, weakref.ref[Owner]] = {}
+_most = 64  # references before those to deleted owners are removed
+_registering = threading.RLock()
 
 
 def renewed_in_children(owner: Owner) -> None:
     """Create the lock of `owner`, and a new one in each child that is forked while `owner` exists."""
+    global _most
     owner.renew_lock()
-    _owners.add(owner)
+    with _registering:
+        if len(_owners) >= _most:
+            for key in [key for key, reference in _owners.items() if reference() is None]:
+                del _owners[key]
+            _most = 64 + 2 * len(_owners)
+        _owners[id(owner)] = weakref.ref(owner)
 
 
 def _renew() -> None:
-    for owner in list(_owners):
-        owner.renew_lock()
+    global _registering
+    _registering = threading.RLock()
+    for reference in list(_owners.values()):
+        owner = reference()
+        if owner is not None:
+            owner.renew_lock()
 
 
 class ModelLock:
@@ -54,4 +67,8 @@ class ModelLock:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
+    os.register_at_fork(
+        before=lambda: _registering.acquire(),
+        after_in_parent=lambda: _registering.release(),
+        after_in_child=_renew,
+    )

@@ -151,6 +151,7 @@ class Layer(_config.Config):
         self.input_shape = None if input_shape is None else _config.shape("input_shape", input_shape)
         self.output_shape: Shape | None = None
         self._store: Callable[[], WeightStore | None] | None = None  # a weak reference
+        self._owner: Callable[[], Any] | None = None  # a weak reference to the stack with this layer
         self._own: list[NDArray[np.float32]] | None = None
 
     @property
@@ -451,8 +452,8 @@ class Layer(_config.Config):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the reference to the weights' store: a copy does not share weights with the original."""
-        return self.__dict__ | {"_store": None}
+        """Without the references to its model: a copy does not share weights with the original."""
+        return self.__dict__ | {"_store": None, "_owner": None}
 
     # ----------------------------------------------------------------------------------------------- shapes
 

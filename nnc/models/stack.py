@@ -20,8 +20,6 @@ Shape: TypeAlias = tuple[int, ...]
 
 _MAX_LAYERS = 4096
 
-_owners: weakref.WeakKeyDictionary[Layer, weakref.ref[Stack]] = weakref.WeakKeyDictionary()
-
 
 class Weight(NamedTuple):
     """The layer, name and shape of a weight; `trainable` tells whether its gradient updates it."""
@@ -110,7 +108,7 @@ class Stack:
         self._name(part)
         found = layers_of(part)
         for layer in found:
-            _owners[layer], layer._store = weakref.ref(self), self.store
+            layer._owner, layer._store = weakref.ref(self), self.store
         self.parts.append(part)
         self.layers += found
         self.compiled_trainable += [layer.trainable for layer in found]
@@ -145,8 +143,7 @@ class Stack:
             return
         if part in self.layers:
             raise ValueError(f"{part} is already in the model; create a new layer")
-        reference = _owners.get(part)
-        owner = reference() if reference is not None else None
+        owner = part._owner() if part._owner is not None else None
         if owner is not None:
             raise ValueError(
                 f"{part} is in another model, {owner.name!r}. Weights belong to models: create a new layer, "
@@ -169,10 +166,9 @@ class Stack:
             self.input_shape = None
         for layer in found:
             if isinstance(part, Layer):
-                del _owners[layer]
-                layer._store = None
+                layer._owner = layer._store = None
             else:
-                _owners[layer], layer._store = weakref.ref(part), part.store
+                layer._owner, layer._store = weakref.ref(part), part.store
         if isinstance(part, Stack):
             part.outer = None
         return part
@@ -318,7 +314,7 @@ class Stack:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         for layer in self.layers:
-            _owners[layer] = weakref.ref(self)
+            layer._owner = weakref.ref(self)
 
 
 def layers_of(part: Layer | Stack) -> list[Layer]:

@@ -114,6 +114,20 @@ def test_another_thread_trains(action, tmp_path, monkeypatch):
     assert len(lines) == 10
 
 
+def test_locks_of_deleted_models_are_forgotten():
+    assert run("""
+import nnc
+from nnc import _locks
+models = [build() for _ in range(5)]
+for _ in range(300):
+    build().predict(x[:3])
+models += [build() for _ in range(5)]
+def child():
+    return len(_locks._owners) < 200, all(model.predict(x).shape == (2000, 5) for model in models)
+assert in_child(child) == 0
+""") == ["child (True, True)"]
+
+
 def test_a_new_model_is_being_built():
     """The model's own lock is new in the child, too, if it is held during the fork."""
     lines = run("""

@@ -247,8 +247,8 @@ def test_a_file_has_one_state_of_trainable(tmp_path, monkeypatch):
     model.fit(X, Y, verbose=0)
     state = type(model._engine).state
 
-    def set_afterwards(engine):
-        found = state(engine)
+    def set_afterwards(engine, *arguments):
+        found = state(engine, *arguments)
         model.layers[0].trainable = False
         return found
 
@@ -481,6 +481,18 @@ def test_an_estimator_gives_up_long_steps(threads):
         raise KeyboardInterrupt
 
     assert interrupt_after(1.5, fit) < 2.0
+
+
+def test_no_python_code_runs_when_a_model_is_deleted():
+    """If a signal arrives in such code, the exception of its handler, as of Ctrl-C, is lost."""
+    model, calls = make_model(metrics=["accuracy"]), []
+    model.fit(X, Y, validation_split=0.2, verbose=0)
+    sys.setprofile(lambda frame, event, _: calls.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        del model
+    finally:
+        sys.setprofile(None)
+    assert calls == []
 
 
 def test_weights_are_drawn_in_parts():
