@@ -465,7 +465,7 @@ def test_a_new_run_resets_the_callbacks(backend):
 
 
 def test_every_callback_has_the_base():
-    members = [c for c in vars(callbacks).values() if isinstance(c, type) and not c.__name__.startswith("_")]
+    members = [c for name in callbacks.__all__ if isinstance(c := getattr(callbacks, name), type)]
     names = {c.__name__ for c in members if issubclass(c, callbacks.Callback)}
     assert names == {
         "Callback",
