@@ -73,16 +73,6 @@ def to_float(array: np.ndarray, name: str, dtype: np.dtype = FLOAT32) -> np.ndar
     raise ValueError(f"{name}[{where}] is {array[tuple(bad)]}, too large for {dtype} (at most {largest:.2g})")
 
 
-def is_within_owner(view: np.ndarray) -> bool:
-    """Whether a view, with strides of at least 0, is within the memory of the array that owns it."""
-    owner = view.base
-    if not isinstance(owner, np.ndarray) or owner.base is not None or not view.size:
-        return True  # nothing else can be resized while there are views
-    start, owned = view.__array_interface__["data"][0], owner.__array_interface__["data"][0]
-    last = start + sum((n - 1) * stride for n, stride in zip(view.shape, view.strides, strict=True))
-    return owned <= start and last + view.itemsize <= owned + owner.nbytes
-
-
 def same_rows(**arrays: np.ndarray | None) -> None:
     """Check that all arrays have as many rows as the first, at least one; the keywords are their names."""
     (name, rows), *others = ((name, len(array)) for name, array in arrays.items() if array is not None)

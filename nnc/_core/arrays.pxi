@@ -113,3 +113,24 @@ cdef const float *_read_pointer(array) except? NULL:
     PyObject_GetBuffer(array, &view, PyBUF_SIMPLE)
     PyBuffer_Release(&view)
     return <const float *>view.buf if view.len else NULL
+
+
+def is_within_owner(array):
+    """Whether a view of another array, with strides of at least 0, is within the memory of that array."""
+    cdef Py_buffer view, owned
+    cdef const char *end
+    cdef int axis
+    owner = array.base
+    if not isinstance(owner, np.ndarray) or owner.base is not None:
+        return True  # nothing else can be resized while there are views
+    PyObject_GetBuffer(array, &view, PyBUF_STRIDES)
+    end = <const char *>view.buf + view.itemsize
+    for axis in range(view.ndim):
+        end += (view.shape[axis] - 1) * view.strides[axis]
+    PyBuffer_Release(&view)
+    try:
+        PyObject_GetBuffer(owner, &owned, PyBUF_STRIDES)
+    except ValueError:  # records with dates: their memory is not known
+        return True
+    PyBuffer_Release(&owned)
+    return view.len == 0 or (owned.buf <= view.buf and end <= <const char *>owned.buf + owned.len)

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnc._arrays import as_numbers, copied, is_within_owner, to_float
+from nnc import _core
+from nnc._arrays import as_numbers, copied, to_float
 from nnc._config import integer, shown
 
 
@@ -27,7 +28,7 @@ class Arrays(NamedTuple):
     def check_memory(self) -> None:
         """Raise a ValueError if the caller has resized an array in place, which may release its memory."""
         for name, array in zip(self._fields, self, strict=True):
-            if array is not None and not is_within_owner(array):
+            if array is not None and not _core.is_within_owner(array):
                 raise ValueError(
                     f"{name} was resized in place while it was in use, and its rows are no longer in memory; "
                     "pass a copy, or resize it later"
