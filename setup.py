@@ -73,7 +73,9 @@ class BuildCore(build_ext):
             source.write_text(PROBE)
             output = [f"/Fe:{program}.exe"] if self.msvc else ["-lm", "-o", str(program)]
             try:
-                command = [*self.command, str(source), *self.spelled(flags), *output]
+                # clang-cl only warns of options that it does not know.
+                strict = ["-Werror=unknown-argument"] if self.msvc else []
+                command = [*self.command, str(source), *strict, *self.spelled(flags), *output]
                 return subprocess.run(command, capture_output=True, cwd=folder).returncode == 0
             except OSError:
                 return False
