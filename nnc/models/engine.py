@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # Minimum batch size of a plan: the rows that pass through the network together unless more are requested.
 _MIN_BATCH_SIZE = 128
 
+_UNKNOWN = Watched()  # the metrics of a model that is not built
+
 
 class EngineState:
     """Everything that the results of an engine depend on, except its layers.
@@ -169,7 +171,7 @@ class Engine:
         """The metrics, together with what computes them."""
         if self._metrics is None:
             if not self.stack.built:
-                return Watched()
+                return _UNKNOWN
             self._metrics = self.compiled.metrics_for(self.stack.shapes()[1])
             if self._unchecked:
                 self.compiled.check_outputs(self.stack.rows())
@@ -186,13 +188,24 @@ class Engine:
         """New means of the loss and the metrics; the caller must close them."""
         return Means(self.watched)
 
-    def check(self, means: Means) -> None:
-        """Raise a RuntimeError if the metrics are no longer those of `means`."""
-        if means.watched is not self.watched:
+    @_locked
+    def current(self, means: Means) -> Means:
+        """Return `means`, or new ones if the model has been built since, by its first batch.
+
+        Raises
+        ------
+        RuntimeError
+            If the metrics are no longer those of `means`.
+        """
+        if means.watched is self.watched:
+            return means
+        if means.watched is not _UNKNOWN:
             raise RuntimeError(
                 "the model was compiled, or its layers changed, within an epoch of fit or an evaluation, "
                 "whose means are of one loss; do so between epochs, as in on_epoch_begin"
             )
+        means.close()
+        return self.means()
 
     # ----------------------------------------------------------------------------------------------- contents
 
@@ -505,9 +518,10 @@ class Engine:
         `watch` is called for each batch hook; batches then have `batch_size` rows, or a complete part.
         """
         means, batch = self.means(), 0
-        cuts = batch_size is not None and (watch is not None or means.watched.by_batch)
         try:
             for arrays in parts:
+                means = self.current(means)
+                cuts = batch_size is not None and (watch is not None or means.watched.by_batch)
                 n = len(arrays.x)
                 for start, stop in cut(n, batch_size) if cuts or watch else self.slices(n):
                     if watch is not None:
@@ -515,7 +529,7 @@ class Engine:
                     arrays.check_memory()
                     outputs = means.outputs_array(stop - start, self.backend.dtype)
                     with self.stack.lock:
-                        self.check(means)
+                        self.current(means)
                         steps = self._steps(self.plan_for(1))
                         means.add(*steps.evaluate(*arrays, start, stop, outputs))
                     means.feed(arrays, slice(start, stop), outputs, None)

@@ -247,7 +247,7 @@ class Fit:
         self.interrupts.hold(stops=True)
         try:
             with self.engine.stack.lock:  # another thread may save the model
-                self.engine.check(self.means)
+                self.means = self.engine.current(self.means)
                 n_steps, sums = min(self.means.steps(n_steps, batch_size), _MOST_STEPS), self.means.sums
                 outputs = self.means.outputs_array(n_steps * batch_size, self.engine.backend.dtype)
                 done = self.engine.train(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from model_helpers import IDS, RNG, ROWS, X, classifier, half_square, same, stream
 
-from nnc import DivergenceError, Sequential, layers, optimizers, schedules
+from nnc import DivergenceError, Sequential, callbacks, layers, metrics, optimizers, schedules
 from nnc.models import loops
 from nnc.models.engine import Engine
 
@@ -436,3 +436,34 @@ def test_predict_on_batch_takes_what_predict_takes(backend):
         flat.predict_on_batch(X[:, :3])
     uint8 = np.arange(8, dtype=np.uint8).reshape(2, 4)
     np.testing.assert_array_equal(flat.predict_on_batch(uint8), flat.predict(uint8.astype(np.float32)))
+
+
+@pytest.mark.parametrize(
+    "hooks", [[], [callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)]]
+)
+def test_the_first_batch_builds_the_model_and_its_metrics(hooks):
+    x = np.arange(48, dtype=np.float32).reshape(16, 3) / 48
+    y = (x.sum(axis=1, keepdims=True) > 1.5).astype(np.float32)
+
+    def batches():
+        while True:
+            yield x[:8], y[:8]
+            yield x[8:], y[8:]
+
+    def compiled():
+        model = Sequential([layers.Dense(1, "sigmoid")], seed=0)
+        model.compile("sgd", "binary_crossentropy", metrics=["accuracy", metrics.AUC(name="auc")])
+        return model
+
+    model = compiled()
+    history = model.fit(batches(), steps_per_epoch=2, epochs=2, verbose=0, callbacks=hooks).history
+    assert {name: len(values) for name, values in history.items()} == {"loss": 2, "accuracy": 2, "auc": 2}
+    built = compiled()
+    built.build((None, 3))
+    expected = built.fit(x, y, batch_size=8, shuffle=False, epochs=2, verbose=0).history
+    assert history == expected
+    fresh, built = compiled(), compiled()
+    built.build((None, 3))
+    found = fresh.evaluate(batches(), steps=2, return_dict=True, verbose=0)
+    assert found == built.evaluate(x, y, batch_size=8, return_dict=True, verbose=0)
+    assert set(found) == {"loss", "accuracy", "auc"}
