@@ -358,15 +358,6 @@ void nnc_keep(const struct nnc_param *params, size_t n_params, float *kept, bool
 
 /* ---- reading and writing parameters ----------------------------------------------------------------------------------- */
 
-/* For each part of a row that is contiguous in both layouts. */
-#define EACH_RUN(param, inside, outside, body)                                                  \
-    for (size_t k_ = 0; k_ < (param)->rows; k_++)                                               \
-        for (size_t j_ = 0; j_ < (param)->cols; j_ += PANEL) {                                  \
-            size_t bytes = least((param)->cols - j_, PANEL) * sizeof(float);                    \
-            size_t inside = nnc_param_offset(param, k_, j_), outside = k_ * (param)->cols + j_; \
-            body;                                                                               \
-        }
-
 void nnc_param_read(const struct nnc_param *param, int what, float *values) {
     nnc_param_read_part(param, what, 0, param->rows * param->cols, values);
 }
@@ -385,6 +376,9 @@ void nnc_param_read_part(const struct nnc_param *param, int what, size_t first, 
 
 void nnc_param_write(struct nnc_param *param, int what, const float *values) {
     float *packed = array_of(param, what);
-    EACH_RUN(param, in, out, memcpy(packed + in, values + out, bytes))
+    for (size_t k = 0; k < param->rows; k++)
+        for (size_t j = 0; j < param->cols; j += PANEL)
+            memcpy(packed + nnc_param_offset(param, k, j), values + k * param->cols + j,
+                   least(PANEL, param->cols - j) * sizeof *values);
     for (size_t t = 0; what == NNC_WEIGHT && t < param->n_tiles; t++) refresh(param, t);
 }

@@ -283,7 +283,7 @@ cdef class Plan:
         size = math.prod(self.parameter_shapes[i])
         if not (0 <= first <= first + n <= size) or not (slot is None or 0 <= slot < self._slot_counts()[i]):
             raise ValueError(f"elements {first} to {first + n} of slot {slot} of parameter {i}, which has {size}")
-        part = np.empty(n, np.float32)
+        part = _new_array(n, _FLOAT32)
         self._acquire()
         try:
             nnc_plan_read_part(self._plan, i, NNC_WEIGHT if slot is None else slot, first, n, _pointer(part))
